@@ -1,0 +1,54 @@
+# make setup | train | test | smoke | book | notebooks | pins
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/.installed
+# Pages whose numbers nbval compares: scripts with stored outputs beside them.
+EXPLAINED := $(wildcard notebooks/explain_*.py)
+STORED := $(EXPLAINED:.py=.ipynb)
+
+.PHONY: setup train test smoke book notebooks pins format
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	touch $@
+
+train: setup
+	$(BIN)/papermill notebooks/train_humanml.py out.ipynb
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest --nbval-lax tests $(STORED) </dev/null
+
+smoke: setup
+	mkdir -p _build/smoke
+	$(BIN)/papermill --no-progress-bar notebooks/train_humanml.py _build/smoke/train_humanml.ipynb -p profile smoke
+
+book: setup
+	$(BIN)/jupyter-book build book/ $(BOOKFLAGS)
+
+# Bring every stored .ipynb up to its script and execute it in place.
+notebooks: setup
+	for page in $(EXPLAINED); do \
+	  $(BIN)/jupytext --quiet --sync $$page && \
+	  VIDEOMDM_PLOTLY_JS=page $(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace $${page%.py}.ipynb \
+	  || exit 1; done
+
+# A run as a page of the book: make book/runs/train_humanml.ipynb PARAMETERS='-p profile study'
+book/runs/%.ipynb: notebooks/%.py setup
+	mkdir -p book/runs
+	VIDEOMDM_PLOTLY_JS=page $(BIN)/papermill --no-progress-bar $< $@ $(PARAMETERS)
+
+# Write the versions that are installed now into both files that pin them.
+pins:
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//' > constraints.txt
+	printf '%s\n' 'name: videomdm' 'channels: [conda-forge]' 'dependencies:' '  - python=3.11' '  - pip' '  - pip:' > environment.yml
+	sed 's/^/      - /' constraints.txt >> environment.yml
+	printf '%s\n' '      - -e .[dev]' >> environment.yml
+
+format:
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .

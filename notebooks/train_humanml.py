@@ -1,0 +1,183 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The main job: a 3-D motion prior from 2-D keypoints
+#
+# This page trains VideoMDM and shows what came out of it.
+# No true 3-D motion is used: for every clip one camera sees 2-D keypoints, a lifter guesses the 3-D motion, the guess
+# is diffused, and the denoiser is corrected in 2-D.
+#
+# Run it yourself, on the built-in corpus or on your data:
+#
+#     papermill notebooks/train_humanml.py out.ipynb
+#     papermill notebooks/train_humanml.py out.ipynb -p data bandai -p data_root DIR -p profile study
+#     papermill notebooks/train_humanml.py out.ipynb -p data humanml3d -p data_root DIR -p profile paper
+#
+# A run that was killed goes on from its last checkpoint when it is started again; what is finished is not done twice.
+
+# %% tags=["parameters"]
+profile = "laptop"  # smoke, laptop, study or paper: sizes and budgets
+data = "procedural"  # procedural (built in), bandai or humanml3d
+data_root = None  # folder of the data; none for the built-in corpus
+method = "videomdm"  # see videomdm.config.METHODS
+seed = 0
+runs = "runs"  # where run folders and caches go
+
+# %%
+import json
+from collections import Counter
+
+from videomdm import prepare, sample, train
+from videomdm.data import bvh
+from videomdm.deliver import deliver
+from videomdm.evaluation import protocol
+from videomdm.papermill_io import check_parameters
+from videomdm.plots import keypoints_over, loss_curves, metrics_table, player
+
+check_parameters(globals(), {"profile", "data", "data_root", "method", "seed", "runs"})
+config = train.profile(profile, data=data, data_root=data_root, method=method, seed=seed, runs=runs)
+print(f"run folder: {config.folder}")
+
+# %% [markdown]
+# ## What it is trained on
+#
+# The clips, each in its own canonical frame: first frame at the origin and facing +Z.
+
+# %%
+corpus = prepare.load(config, "train")
+print(
+    f"{len(corpus)} clips of {int(corpus.lengths.min())} to {int(corpus.lengths.max())} frames, {corpus.fps:g} a second"
+)
+print(", ".join(f"{action} {n}" for action, n in Counter(corpus.actions).most_common()))
+print(f"left out: {len(corpus.skipped)}")
+for name, reason in corpus.skipped[:10]:
+    print(f"  {name}: {reason}")
+
+# %% [markdown]
+# Of all this, training sees only the following.
+# One camera per clip gives keypoints ...
+
+# %%
+observed = prepare.observe(config, corpus, "truth")
+shown = next(i for i, action in enumerate(corpus.actions) if "walk" in action)
+n = int(corpus.lengths[shown])
+keypoints_over(observed.keypoints[shown, :n], title=corpus.captions[shown][0])
+
+# %% [markdown]
+# ... and the lifter makes a 3-D motion of them, the *teacher*.
+# It errs as lifters err: depth, heading and floor are off, and it trembles.
+# Here it is beside the truth, which training never reads, drawn in grey.
+
+# %%
+player(
+    {"teacher over truth": observed.teacher[shown, :n]},
+    ghosts={"teacher over truth": corpus.clip(shown)},
+    camera=observed.camera[shown],
+)
+
+# %% [markdown]
+# ## Training
+#
+# First plain MDM on the teacher's motions (the warm-up), then the 2-D stage, in which the prediction is projected into
+# the camera and compared with the keypoints there.
+# The warm-up is a run of its own, which other methods on the same data share.
+
+# %%
+run = train.fit(config)
+prior = sample.load(run)
+print(f"{sum(p.numel() for p in prior.model.parameters()) / 1e6:.2f} million weights")
+
+
+# %%
+log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+loss_curves(log, title="The method's own stage, each term before its weight")
+
+# %% [markdown]
+# ## What it learned
+#
+# Motions are generated for captions of the test split and compared with its true motions, in the embedding of a judge
+# that was trained on true motions (and never trains a prior).
+# The first row is real data against real data: as many training clips against the test clips.
+# *Lifting* is the other probe: held-out keypoints are turned into 3-D with the prior, and compared with the truth in
+# millimetres, root-aligned.
+
+# %%
+rows = {"real data": protocol.evaluate(config, "real"), "the teacher": protocol.evaluate(config, "teacher")}
+rows[method] = protocol.evaluate(config, method, run)
+columns = {
+    "FID": "fid", "R-precision top 3": "r_precision_3", "diversity": "diversity", "skating": "skating",
+    "bones %": "bone_deviation", "acceleration m/s²": "acceleration", "path m": "path_length",
+    "lifting mm": "lift_truth_mpjpe", "lifting acceleration error": "lift_truth_acceleration_error",
+}  # fmt: skip
+metrics_table([
+    {"": name, **{title: row.get(key, "") for title, key in columns.items()}} for name, row in rows.items()
+])  # fmt: skip
+
+# %% [markdown]
+# ## Motions it generates
+#
+# Each generated motion stands beside a real one that has the caption.
+
+# %%
+test = prepare.load(config, "test")
+chosen = {}
+for i, action in enumerate(test.actions):
+    chosen.setdefault(action, i)
+chosen = list(chosen.values())[:6]
+captions = [test.captions[i][0] for i in chosen]
+seconds = float(test.lengths.max()) / test.fps
+motions = deliver(prior, captions, run / "motions", seconds, seed=seed)
+print("\n".join(captions))
+
+# %%
+player({"generated": motions[0], "real": test.clip(chosen[0])}, title=captions[0])
+
+# %%
+player({"generated": motions[1], "real": test.clip(chosen[1])}, title=captions[1])
+
+# %%
+player({"generated": motions[2], "real": test.clip(chosen[2])}, title=captions[2])
+
+# %% [markdown]
+# Some more of them at once:
+
+# %%
+player({caption[:32]: motion for caption, motion in zip(captions[3:], motions[3:], strict=True)})
+
+# %% [markdown]
+# ## Lifting with it
+#
+# The same prior turns the keypoints of a clip that it has never seen into 3-D, moving every prediction onto the
+# observed rays while it samples.
+
+# %%
+held_out = test.select(chosen[:1])
+filmed = prepare.observe(config, held_out, "truth", "test")
+lifted = sample.lift(prior, filmed.keypoints[0], filmed.camera[0])
+player({"lifted over truth": lifted}, ghosts={"lifted over truth": held_out.clip(0)}, camera=filmed.camera[0])
+
+# %% [markdown]
+# ## Taking it away
+#
+# The run folder holds the configuration, the log, the metrics, the weights, and the motions above as arrays
+# (`motions.npz`) and as BVH for Blender.
+# Reading the BVH files back puts every joint where it was generated:
+
+# %%
+files = sorted((run / "motions").glob("*.bvh"))
+errors = []
+for path, motion in zip(files, motions, strict=True):
+    read = bvh.read(path)
+    order = [read.names.index(joint) for joint in prior.skeleton.joints]
+    errors.append(float((read.joints()[:, order] / 100 - motion).norm(dim=-1).max()))
+print(f"{len(files)} BVH files, largest distance of a joint {1000 * max(errors):.2f} mm")
+assert max(errors) < 0.01
+for path in sorted(run.glob("*")) + sorted((run / "motions").glob("*")):
+    if path.is_file():
+        print(f"{path.relative_to(run)!s:70} {path.stat().st_size / 1e6:8.3f} MB")

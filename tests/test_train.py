@@ -1,0 +1,243 @@
+"""Training: what it may see, and that it can be killed at any moment."""
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from videomdm import checkpoints, prepare, sample, train
+from videomdm.data import observations, sources
+from videomdm.data.corpus import DataError
+from videomdm.losses import Weights
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return train.profile("smoke", runs=str(tmp_path_factory.mktemp("runs")), warmup_steps=8, steps=6, t_star=12)
+
+
+@pytest.fixture(scope="module")
+def corpus(config):
+    return prepare.load(config, "train")
+
+
+@pytest.fixture(scope="module")
+def observed(corpus):
+    """Observations with a teacher that errs by 3 cm."""
+    footage = observations.film(corpus, seed=1, noise=0.002)
+    error = 0.03 * torch.randn(corpus.joints.shape, generator=torch.Generator().manual_seed(0))
+    return observations.observe(corpus, footage, corpus.joints + error, "truth")
+
+
+def weights_of(run):
+    return checkpoints.read_tensors(run / "weights.safetensors")
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+
+
+class TestWhatItSees:
+    def test_observations_have_no_field_with_true_motion(self, observed, corpus):
+        for field in dataclasses.fields(observed):
+            value = getattr(observed, field.name)
+            if isinstance(value, torch.Tensor) and value.shape == corpus.joints.shape:
+                assert not torch.allclose(value, corpus.joints, atol=1e-3), field.name
+
+    def test_truth_replaced_by_nan_gives_identical_weights(self, config, observed, monkeypatch, tmp_path):
+        """From the moment the clips are filmed and lifted, nothing of the truth is read."""
+        first = weights_of(train.fit(config, observed))
+
+        def poisoned(*arguments, **named):
+            corpus = true_load(*arguments, **named)
+            return dataclasses.replace(corpus, joints=torch.full_like(corpus.joints, float("nan")))
+
+        true_load = sources.load
+        monkeypatch.setattr(sources, "load", poisoned)
+        assert prepare.load(config, "train").joints.isnan().all()
+        second = weights_of(train.fit(config.but(runs=str(tmp_path)), observed))
+        assert_same(first, second)
+
+    def test_supervision_in_3d_refuses_observations(self, config, observed):
+        with pytest.raises(ValueError, match="'mdm-3d' needs true 3-D motions"):
+            train.fit(config.but(method="mdm-3d"), observed)
+
+    def test_nan_motions_stop_before_training(self, config, observed, tmp_path):
+        bad = dataclasses.replace(observed, teacher=observed.teacher.clone())
+        bad.teacher[3, 5, 2] = float("nan")
+        with pytest.raises(DataError, match="NaN or infinite"):
+            train.fit(config.but(runs=str(tmp_path)), bad)
+        assert not list(tmp_path.glob("*/config.json"))
+
+
+class TestRuns:
+    def test_a_finished_run_is_reused_and_explains_itself(self, config, observed):
+        run = train.fit(config, observed)
+        stamp = (run / "weights.safetensors").stat().st_mtime_ns
+        assert train.fit(config, observed) == run
+        assert (run / "weights.safetensors").stat().st_mtime_ns == stamp
+        assert train.Config.from_json((run / "config.json").read_text()) == config
+        lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+        assert [line["step"] for line in lines] == [5, 6]
+        assert {"loss", "reprojection", "velocity", "representation", "gradient"} <= set(lines[0])
+
+    def test_methods_share_the_warm_up(self, config, observed):
+        train.fit(config, observed)
+        before = set(os.listdir(config.runs))
+        train.fit(config.but(weights=Weights(1.0, 10.0, 0.0)), observed)
+        assert len(set(os.listdir(config.runs)) - before) == 1
+
+    def test_learning_rate_rises_then_falls(self, config):
+        decaying = config.but(steps=1000, lr_decay=0.1)
+        rates = [train._learning_rate(decaying, step) for step in range(1000)]
+        assert rates[0] == pytest.approx(config.lr / 100, rel=1e-3)
+        assert max(rates) < config.lr and rates[-1] == pytest.approx(0.1 * config.lr, rel=1e-2)
+
+    def test_loss_falls(self, config, observed, tmp_path):
+        run = train.fit(config.but(runs=str(tmp_path), warmup_steps=0, steps=120, method="mdm-teacher"), observed)
+        losses = [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
+        assert losses[-1] < 0.8 * losses[0]
+
+
+SCRIPT = """
+import sys, torch
+torch.set_num_threads(1)
+from videomdm import train
+from videomdm.data.observations import Observations
+config = train.Config.from_json(open(sys.argv[1]).read())
+train.fit(config, Observations.load(sys.argv[2]))
+"""
+
+
+class TestKilled:
+    def test_killed_five_times_it_ends_bitwise_equal(self, config, observed, tmp_path):
+        observed.save(tmp_path / "observations.safetensors")
+        whole, broken = (
+            config.but(runs=str(tmp_path / name), warmup_steps=20, steps=30, checkpoint_every=3, log_every=3)
+            for name in ("whole", "broken")
+        )
+        self._start(whole, tmp_path).wait(timeout=120)
+        assert (whole.folder / "weights.safetensors").exists()
+        moment, kills = random.Random(4), 0
+        while kills < 5:
+            process = self._start(broken, tmp_path)
+            self._wait_for(broken, process, moment.uniform(0.0, 0.25))
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            process.wait()
+            if (broken.folder / "weights.safetensors").exists():
+                break
+        assert kills >= 3  # on a fast machine the run may finish before the fifth
+        assert self._start(broken, tmp_path).wait(timeout=120) == 0
+        assert_same(weights_of(whole.folder), weights_of(broken.folder))
+        logs = [[json.loads(x) for x in (c.folder / "log.jsonl").read_text().splitlines()] for c in (whole, broken)]
+        assert [x["step"] for x in logs[0]] == [x["step"] for x in logs[1]]
+        assert logs[0] == logs[1]
+
+    @staticmethod
+    def _start(config, folder):
+        path = folder / f"{os.path.basename(config.runs)}.json"
+        path.write_text(config.to_json())
+        command = [sys.executable, "-c", SCRIPT, str(path), str(folder / "observations.safetensors")]
+        return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+    @staticmethod
+    def _wait_for(config, process, extra):
+        """Until a checkpoint was written that was not there before, then a random while longer."""
+        seen = set(_checkpoints(config))
+        deadline = time.time() + 60
+        while process.poll() is None and time.time() < deadline and not set(_checkpoints(config)) - seen:
+            time.sleep(0.01)
+        time.sleep(extra)
+
+    def test_a_truncated_checkpoint_is_noticed_and_the_one_before_used(self, config, observed, tmp_path, monkeypatch):
+        reference = config.but(runs=str(tmp_path / "a"), warmup_steps=0, steps=12, checkpoint_every=4)
+        expected = weights_of(train.fit(reference, observed))
+        damaged = reference.but(runs=str(tmp_path / "b"))
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(train, "_write_weights", _interrupted)
+            train.fit(damaged, observed)
+        last = max(_checkpoints(damaged))
+        last.write_bytes(last.read_bytes()[:-100])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert_same(weights_of(train.fit(damaged, observed)), expected)
+        assert any(last.name in str(w.message) for w in caught)
+
+
+def _checkpoints(config):
+    return list(Path(config.runs).glob("*/checkpoints/step-*.safetensors"))
+
+
+def _interrupted(*arguments, **named):
+    raise KeyboardInterrupt
+
+
+class TestPrior:
+    @pytest.fixture(scope="class")
+    def prior(self, config, observed):
+        return sample.load(train.fit(config, observed))
+
+    def test_generate_one_caption(self, prior):
+        motion = sample.generate(prior, "a person walks forward and waves", seconds=2.0)
+        assert motion.shape == (1, 40, 22, 3) and motion.isfinite().all()
+        assert motion[0, 0, 0, [0, 2]].abs().max() < 1e-6
+
+    def test_same_seed_same_motion_whatever_the_batch(self, prior):
+        texts = ["a person walks", "a person jumps"]
+        first = sample.generate(prior, texts, [40, 30], seed=3)
+        assert torch.equal(first, sample.generate(prior, texts, [40, 30], seed=3))
+        assert not torch.equal(first, sample.generate(prior, texts, [40, 30], seed=4))
+        assert torch.equal(first[1, 29:], first[1, 29:30].expand(11, -1, -1))
+
+    @pytest.mark.parametrize("lengths", [[1], [45]])
+    def test_impossible_lengths(self, prior, lengths):
+        with pytest.raises(ValueError, match="expected 2..44"):
+            sample.generate(prior, ["x"], lengths)
+
+    def test_lift_ends_on_the_rays(self, prior, observed):
+        lifted = sample.lift(prior, observed.keypoints[:3], observed.camera[:3], lengths=observed.lengths[:3])
+        seen, depth = observed.camera[:3].project(lifted)
+        inside = torch.arange(seen.shape[1]) < observed.lengths[:3, None]
+        difference = (seen - observed.keypoints[:3]).abs()[inside & (depth > 0.5).all(-1)]
+        assert difference.max() < 1e-4
+        one = sample.lift(prior, observed.keypoints[0], observed.camera[0], observed.confidence[0])
+        assert one.shape == lifted.shape[1:]
+
+    def test_lift_refuses_another_skeleton(self, prior, observed):
+        with pytest.raises(ValueError, match=r"expected \(clips, frames, 22, 2\)"):
+            sample.lift(prior, observed.keypoints[:2, :, :17], observed.camera[:2])
+
+    def test_weights_of_something_else(self, tmp_path):
+        checkpoints.write_tensors(tmp_path / "weights.safetensors", {"a": torch.zeros(1)}, {})
+        with pytest.raises(ValueError, match="not a run's weights"):
+            sample.load(tmp_path)
+
+
+class TestConfig:
+    def test_unknown_names_are_named(self):
+        with pytest.raises(ValueError, match="unknown setting stepz"):
+            train.profile("smoke", stepz=3)
+        with pytest.raises(ValueError, match="profile is 'huge'"):
+            train.profile("huge")
+        with pytest.raises(ValueError, match="method is 'gan'"):
+            train.profile("smoke", method="gan")
+
+    def test_json_round_trip_and_stable_folder(self):
+        config = train.profile("laptop", weights=Weights(1.0, 2.0, 3.0), data="bandai", data_root="x")
+        again = train.Config.from_json(config.to_json())
+        assert again == config and again.folder == config.folder
+        assert config.but(lr=1e-5).folder != config.folder
+        assert config.but(log_every=3).folder == config.folder

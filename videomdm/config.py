@@ -1,0 +1,174 @@
+"""One configuration for every run; a profile is a named set of its values, a method a named way to train."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from videomdm.losses import Weights
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a prior is trained: which motions are diffused, and what the prediction is compared with.
+
+    Attributes:
+        motions: ``"truth"`` (3-D supervision, the upper bound), ``"teacher"`` (the lifter's 3-D) or ``"lifted"``
+            (the training keypoints lifted by another method's prior, see ``lifter``).
+        frame: for the 2-D losses, the frame in which training is told the cameras (see
+            :class:`videomdm.data.observations.Observations`); None trains plain MDM: x0-MSE on ``motions``.
+        lifter: the method whose prior lifts the training keypoints.
+    """
+
+    motions: str
+    frame: str | None = None
+    lifter: str | None = None
+
+
+METHODS = {
+    "mdm-3d": Method("truth"),
+    "mdm-teacher": Method("teacher"),
+    "videomdm": Method("teacher", "truth"),
+    "videomdm-frame": Method("teacher", "teacher"),
+    "videomdm-pnp": Method("teacher", "pnp"),
+    "videomdm/round-1": Method("lifted", lifter="videomdm"),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every choice of a run.  Defaults are the paper's recipe (section 4, appendix F, reference values).
+
+    Attributes:
+        data, data_root, n_clips: the source, its folder, the size of the built-in corpus (all splits).
+        max_frames: longer clips are cut.
+        on_error: "raise" or "skip": what to do with bad clips.
+        method: a key of :data:`METHODS`.
+        profile: the name this configuration started from, for the record.
+        seed: of training: weights, batches, noise.  Corpora and their footage are the same for every seed.
+        keypoint_noise, keypoint_missing: the simulated detector (:func:`videomdm.data.observations.film`).
+        text: text encoder, ``"hashed"`` (offline) or ``"clip"``.
+        width, n_layers, n_heads, feedforward, dropout: the denoiser.
+        n_steps, t_star, n_buckets: diffusion steps and the multistep scheme; ``t_star = 0`` turns it off.
+        warmup_steps: batches of plain MDM that every method starts with (shared between methods).
+        steps: batches of the method's own stage that follow.
+        batch_size, lr, lr_decay, clip_norm, ema, condition_drop: optimisation; ``lr_decay`` is the fraction of
+            ``lr`` that a cosine reaches at the end of the second stage (1 keeps it constant).
+        weights: lambdas of eq. 4 and loss variants.
+        guidance: classifier-free guidance scale when sampling.
+        evaluator_steps, evaluation_samples, lift_samples, repeats: size of the evaluation.
+        log_every, checkpoint_every: in batches.
+        runs: folder that holds run folders and the cache.
+    """
+
+    data: str = "procedural"
+    data_root: str | None = None
+    n_clips: int = 2000
+    max_frames: int = 196
+    on_error: str = "raise"
+    method: str = "videomdm"
+    profile: str = "paper"
+    seed: int = 0
+    keypoint_noise: float = 0.0
+    keypoint_missing: float = 0.0
+    text: str = "hashed"
+    width: int = 512
+    n_layers: int = 8
+    n_heads: int = 4
+    feedforward: int = 1024
+    dropout: float = 0.1
+    n_steps: int = 50
+    t_star: int = 12
+    n_buckets: int = 4
+    warmup_steps: int = 400_000
+    steps: int = 200_000
+    batch_size: int = 64
+    lr: float = 1e-4
+    lr_decay: float = 1.0
+    clip_norm: float = 1.0
+    ema: float = 0.9999
+    condition_drop: float = 0.1
+    weights: Weights = Weights(0.3, 16.0, 1.0)
+    guidance: float = 2.5
+    evaluator_steps: int = 20_000
+    evaluation_samples: int = 1000
+    lift_samples: int = 256
+    repeats: int = 20
+    log_every: int = 100
+    checkpoint_every: int = 1000
+    runs: str = "runs"
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method is {self.method!r}, expected one of {', '.join(METHODS)}")
+        for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
+
+    def but(self, **changes: object) -> Config:
+        """A copy with some values changed; raises ``ValueError`` that names an unknown one."""
+        known = {f.name for f in dataclasses.fields(self)}
+        if unknown := set(changes) - known:
+            raise ValueError(f"unknown setting {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Config:
+        values = json.loads(text)
+        return cls(**{**values, "weights": Weights(**values["weights"])})
+
+    def key(self, *fields: str) -> str:
+        """Short hash of the named fields, all but the bookkeeping ones if none is named."""
+        values = dataclasses.asdict(self)
+        ignored = {"runs", "profile", "log_every", "evaluation_samples", "lift_samples", "repeats", "evaluator_steps",
+                   "guidance"}  # fmt: skip
+        chosen = {k: values[k] for k in (fields or sorted(set(values) - ignored))}
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:10]
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder: the same configuration always has the same one, so that it can be resumed."""
+        method = self.method.replace("/", "-")
+        return Path(self.runs) / f"{self.data}-{self.profile}-{method}-s{self.seed}-{self.key()}"
+
+    @property
+    def cache(self) -> Path:
+        return Path(self.runs) / "cache"
+
+
+# Chosen on small budgets: lambda_2D = 10 keeps the gradient always clipped, and a higher t* keeps samples from
+# shrinking where the teacher is poor.
+SMALL = Weights(reprojection=0.3, velocity=30.0, representation=1.0)
+
+PROFILES = {
+    "smoke": Config(
+        profile="smoke", n_clips=120, max_frames=44, width=32, n_layers=2, feedforward=64, dropout=0.0, t_star=24,
+        weights=SMALL, warmup_steps=20, steps=10, batch_size=8, lr=1e-3, ema=0.9, evaluator_steps=20,
+        evaluation_samples=32, lift_samples=8, repeats=2, log_every=5, checkpoint_every=5,
+    ),
+    # Without dropout: these models underfit, and drawing its masks takes a third of a step on a CPU.
+    "laptop": Config(
+        profile="laptop", max_frames=60, width=128, n_layers=4, feedforward=256, dropout=0.0, t_star=24,
+        weights=SMALL, warmup_steps=1000, steps=300, batch_size=32, lr=5e-4, lr_decay=0.1, ema=0.99,
+        evaluator_steps=500, evaluation_samples=256, lift_samples=64, repeats=2, log_every=20, checkpoint_every=100,
+    ),
+    "study": Config(
+        profile="study", n_clips=4000, max_frames=48, width=128, n_layers=4, feedforward=256, dropout=0.0, t_star=24,
+        weights=SMALL, warmup_steps=2000, steps=2000, batch_size=32, lr=5e-4, lr_decay=0.1, ema=0.998,
+        evaluator_steps=1500, evaluation_samples=384, lift_samples=128, repeats=3, log_every=50, checkpoint_every=250,
+    ),
+    "paper": Config(),
+}  # fmt: skip
+
+
+def profile(name: str, **changes: object) -> Config:
+    """The configuration called ``name``, with some values changed."""
+    if name not in PROFILES:
+        raise ValueError(f"profile is {name!r}, expected one of {', '.join(PROFILES)}")
+    return PROFILES[name].but(**changes)

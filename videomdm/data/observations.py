@@ -1,0 +1,142 @@
+"""2-D-only training data: what one static camera per clip saw, and a teacher's guess at the 3-D."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from videomdm import cameras, checkpoints, features
+from videomdm.cameras import Camera
+from videomdm.data.corpus import FPS, Corpus, DataError
+from videomdm.skeletons import Skeleton, by_name
+
+FRAMES = ("truth", "teacher", "pnp")
+
+
+@dataclass
+class Footage:
+    """Keypoints of a set of clips and the cameras that saw them.
+
+    Attributes:
+        keypoints: (C, T, J, 2) normalised image coordinates, zero past a clip's length.
+        confidence: (C, T, J) in 0..1, zero past a clip's length.
+        camera: one per clip, batch (C,), in the true motion's canonical frame.
+        lengths: (C,) frames.
+    """
+
+    keypoints: Tensor
+    confidence: Tensor
+    camera: Camera
+    lengths: Tensor
+
+
+@dataclass
+class Observations:
+    """Everything that training from 2-D may see; no field holds true 3-D.
+
+    Attributes:
+        keypoints, confidence, lengths: as in :class:`Footage`.
+        teacher: (C, T, J, 3) the teacher's joints in their own canonical frame, metres.
+        camera: one per clip, in the frame that ``frame`` names.
+        frame: ``"truth"``: the true motion's canonical frame (the paper's ground-truth cameras on synthetic data;
+            it also tells heading, origin and floor of frame 0); ``"teacher"``: the same camera in the teacher's
+            own canonical frame; ``"pnp"``: estimated from teacher and keypoints alone (appendix I).
+        names, captions, skeleton, fps: as in :class:`videomdm.data.corpus.Corpus`.
+    """
+
+    keypoints: Tensor
+    confidence: Tensor
+    lengths: Tensor
+    teacher: Tensor
+    camera: Camera
+    frame: str
+    names: list[str]
+    captions: list[tuple[str, ...]]
+    skeleton: Skeleton
+    fps: float = FPS
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def save(self, path: Path) -> None:
+        """Write to one safetensors file."""
+        tensors = {
+            "keypoints": self.keypoints, "confidence": self.confidence, "lengths": self.lengths,
+            "teacher": self.teacher, "rotation": self.camera.rotation, "translation": self.camera.translation,
+        }  # fmt: skip
+        about = {
+            "frame": self.frame, "names": self.names, "captions": self.captions, "skeleton": self.skeleton.name,
+            "fps": self.fps,
+        }  # fmt: skip
+        checkpoints.write_tensors(path, tensors, about)
+
+    @classmethod
+    def load(cls, path: Path) -> Observations:
+        """Read what :meth:`save` wrote; raises ``DataError`` (a ``ValueError``) naming a file that is not that."""
+        about, tensors = checkpoints.read_metadata(path), checkpoints.read_tensors(path)
+        if "frame" not in about or "teacher" not in tensors:
+            raise DataError(
+                f"{path}: no observations file; expected a header with a frame and a tensor 'teacher'"
+            )
+        camera = Camera(tensors.pop("rotation"), tensors.pop("translation"))
+        captions = [tuple(c) for c in about["captions"]]
+        return cls(
+            camera=camera, frame=about["frame"], names=about["names"], captions=captions,
+            skeleton=by_name(about["skeleton"]), fps=about["fps"], **tensors,
+        )  # fmt: skip
+
+
+def film(corpus: Corpus, seed: int = 0, noise: float = 0.0, missing: float = 0.0) -> Footage:
+    """Film every clip with one random static camera (appendix C.1) and detect its joints.
+
+    Args:
+        corpus: canonical clips.
+        seed: of cameras and noise.
+        noise: standard deviation of a joint's 2-D error in normalised image units, for a joint of full
+            confidence; each joint and frame draws its own confidence in 0.5..1 and errs by ``noise / confidence``.
+        missing: fraction of joints that the detector does not report; confidence 0, keypoint of no meaning.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    camera = cameras.sample_orbit(corpus.joints, corpus.lengths, generator)
+    keypoints, _ = camera.project(corpus.joints)
+    confidence = torch.ones(keypoints.shape[:-1])
+    if noise:
+        confidence = 0.5 + 0.5 * torch.rand(confidence.shape, generator=generator)
+        keypoints = keypoints + noise / confidence[..., None] * torch.randn(
+            keypoints.shape, generator=generator
+        )
+    if missing:
+        unseen = torch.rand(confidence.shape, generator=generator) < missing
+        confidence = confidence.masked_fill(unseen, 0.0)
+        keypoints = keypoints.masked_fill(unseen[..., None], 0.0)
+    inside = (torch.arange(keypoints.shape[1]) < corpus.lengths[:, None])[..., None].to(keypoints)
+    return Footage(keypoints * inside[..., None], confidence * inside, camera, corpus.lengths)
+
+
+def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> Observations:
+    """Join footage and a teacher's estimate; of ``corpus`` only names and captions are read.
+
+    Args:
+        corpus: the clips that were filmed.
+        footage: what :func:`film` gave.
+        estimate: (C, T, J, 3) the teacher's joints in the world in which the camera is known.
+        frame: which camera training gets, one of :data:`FRAMES`.
+    """
+    if frame not in FRAMES:
+        raise ValueError(f"frame is {frame!r}, expected one of {', '.join(FRAMES)}")
+    rotation, origin = features.canonical_frame(
+        estimate, corpus.skeleton, floor="median", lengths=footage.lengths
+    )
+    teacher = features.canonicalise(estimate, corpus.skeleton, floor="median", lengths=footage.lengths)
+    camera = footage.camera
+    if frame == "teacher":
+        camera = camera.in_frame(rotation, origin)
+    elif frame == "pnp":
+        camera = cameras.estimate_pnp(teacher, footage.keypoints)
+    return Observations(
+        footage.keypoints, footage.confidence, footage.lengths, teacher, camera, frame,
+        corpus.names, corpus.captions, corpus.skeleton, corpus.fps,
+    )  # fmt: skip

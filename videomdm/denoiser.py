@@ -1,0 +1,247 @@
+"""The motion diffusion model (MDM, Tevet et al. 2022) that predicts the clean motion from a noisy one.
+
+A transformer encoder over one token per frame, preceded by one token for the text and the diffusion step.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from videomdm.checkpoints import load_tensors, read_tensors
+
+MAX_TOKENS = 5000  # rows of the table of positions; diffusion steps are looked up in the same table
+
+Denoiser = Callable[..., Tensor]  # (x, t, text=None, lengths=None) -> x0
+
+
+class MDM(nn.Module):
+    """MDM's transformer encoder (post-norm, exact GELU, no norm at the end).
+
+    Args:
+        n_features: channels D of a frame's features.
+        width, n_layers, n_heads, feedforward: sizes of the encoder.
+        text_width: width of the text vectors.
+        dropout: probability, on attention weights, after every sub-layer and on the tokens.
+        mask_padding: frames at and past a clip's length are not attended.  Published code leaves them in;
+            switch this off to compare with it.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        width: int = 512,
+        n_layers: int = 8,
+        n_heads: int = 4,
+        feedforward: int = 1024,
+        text_width: int = 512,
+        dropout: float = 0.1,
+        mask_padding: bool = True,
+    ) -> None:
+        super().__init__()
+        if width % n_heads or width % 2:
+            raise ValueError(f"width {width}: expected an even multiple of n_heads {n_heads}")
+        self.n_features, self.width, self.text_width = n_features, width, text_width
+        self.mask_padding = mask_padding
+        self.embed_motion = nn.Linear(n_features, width)
+        self.embed_text = nn.Linear(text_width, width)
+        self.embed_step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.dropout = nn.Dropout(dropout)
+        layers = (EncoderLayer(width, n_heads, feedforward, dropout) for _ in range(n_layers))
+        self.layers = nn.ModuleList(layers)
+        self.predict = nn.Linear(width, n_features)
+        self.register_buffer("positions", sinusoids(MAX_TOKENS, width), persistent=False)
+
+    def forward(
+        self,
+        x: Tensor,
+        t: int | Tensor,
+        text: Tensor | None = None,
+        lengths: Tensor | None = None,
+        drop: Tensor | None = None,
+    ) -> Tensor:
+        """Predict the clean motion.
+
+        Args:
+            x: (B, T, D) noisy features, normalised.
+            t: diffusion step, 0-based, an int or (B,) integers.
+            text: (B, text_width) text vectors, or None for no condition.
+            lengths: (B,) true numbers of frames, or None where all T count.
+            drop: (B,) bool, samples whose text is dropped (classifier-free guidance is trained with it).
+
+        Returns:
+            (B, T, D) prediction of the clean features; frames at and past a clip's length mean nothing.
+
+        Raises:
+            ValueError: x or text has another shape than the model was made for.
+        """
+        self._check(x, text)
+        B, T, _ = x.shape
+        if text is None:
+            text = x.new_zeros(B, self.text_width)
+        elif drop is not None:
+            text = text.masked_fill(drop[:, None], 0)  # the Linear's bias stays
+
+        step = self.positions[t.reshape(-1) if isinstance(t, Tensor) else t].expand(B, -1)
+        token = self.embed_text(text) + self.embed_step(step)  # (B, W)
+        h = torch.cat([token[:, None], self.embed_motion(x)], dim=1)  # (B, 1+T, W)
+        h = self.dropout(h + self.positions[: T + 1])
+
+        attended = None
+        if self.mask_padding and lengths is not None:
+            attended = torch.arange(T + 1, device=x.device) <= lengths[:, None]  # token 0 comes first
+            attended = attended[:, None, None]  # (B, heads, queries, 1+T)
+        for layer in self.layers:
+            h = layer(h, attended)
+        return self.predict(h[:, 1:])
+
+    def _check(self, x: Tensor, text: Tensor | None) -> None:
+        if x.ndim != 3 or x.shape[-1] != self.n_features or x.shape[1] >= MAX_TOKENS:
+            raise ValueError(
+                f"x has shape {tuple(x.shape)}, expected (batch, frames < {MAX_TOKENS}, {self.n_features})"
+            )
+        if text is not None and text.shape != (len(x), self.text_width):
+            raise ValueError(f"text has shape {tuple(text.shape)}, expected {(len(x), self.text_width)}")
+
+
+class EncoderLayer(nn.Module):
+    """One post-norm layer: self-attention, then feed-forward, each added and normalised.
+
+    The same function as ``torch.nn.TransformerEncoderLayer(norm_first=False, activation="gelu")``.
+    """
+
+    def __init__(self, width: int, n_heads: int, feedforward: int, dropout: float) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.up = nn.Linear(width, feedforward)
+        self.down = nn.Linear(feedforward, width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.xavier_uniform_(self.qkv.weight)
+        nn.init.zeros_(self.qkv.bias)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, h: Tensor, attended: Tensor | None) -> Tensor:
+        """(B, S, W) tokens and the (B, 1, 1, S) mask of keys that count -> (B, S, W)."""
+        h = self.norm1(h + self.dropout(self._attend(h, attended)))
+        hidden = self.dropout(F.gelu(self.up(h)))
+        return self.norm2(h + self.dropout(self.down(hidden)))
+
+    def _attend(self, h: Tensor, attended: Tensor | None) -> Tensor:
+        B, S, W = h.shape
+        qkv = self.qkv(h).view(B, S, 3, self.n_heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, S, W/heads)
+        p = self.dropout.p if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=attended, dropout_p=p)
+        return self.out(mixed.transpose(1, 2).reshape(B, S, W))
+
+
+def sinusoids(n: int, width: int) -> Tensor:
+    """Positions 0 .. n-1 as (n, width), sin in even and cos in odd channels (Vaswani et al. 2017)."""
+    frequency = torch.exp(torch.arange(0, width, 2).float() * (-math.log(10000.0) / width))
+    angle = torch.arange(n).float()[:, None] * frequency
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+
+
+def guided(model: Denoiser, scale: float) -> Denoiser:
+    """Classifier-free guidance, ``u + scale (c - u)``, with both predictions from one batched pass.
+
+    Args:
+        model: an :class:`MDM` or anything called like it.
+        scale: 1 gives the conditional prediction alone, in a single pass; the paper samples with 2.5.
+
+    Returns:
+        A denoiser (x, t, text, lengths) -> x0; without text it predicts unconditionally.
+    """
+    if scale == 1:
+        return model
+
+    def denoise(x: Tensor, t: int | Tensor, text: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        if text is None:
+            return model(x, t, None, lengths)
+        both = model(
+            torch.cat([x, x]),
+            t.reshape(-1).expand(len(x)).repeat(2) if isinstance(t, Tensor) else t,
+            torch.cat([text, torch.zeros_like(text)]),
+            None if lengths is None else lengths.repeat(2),
+        )
+        conditional, unconditional = both.chunk(2)
+        return unconditional + scale * (conditional - unconditional)
+
+    return denoise
+
+
+# Our names -> those of public MDM checkpoints.
+OFFICIAL_NAMES = {
+    r"^embed_motion\.": "input_process.poseEmbedding.",
+    r"^embed_step\.": "embed_timestep.time_embed.",
+    r"^predict\.": "output_process.poseFinal.",
+    r"^layers\.": "seqTransEncoder.layers.",
+    r"\.qkv\.": ".self_attn.in_proj_",
+    r"\.out\.": ".self_attn.out_proj.",
+    r"\.up\.": ".linear1.",
+    r"\.down\.": ".linear2.",
+}
+_IGNORED = ("clip_model.", "sequence_pos_encoder.", "embed_timestep.sequence_pos_encoder.")
+
+
+def official_name(name: str) -> str:
+    """What public MDM checkpoints call our weight ``name`` (``embed_text`` and the norms are the same)."""
+    for ours, theirs in OFFICIAL_NAMES.items():
+        name = re.sub(ours, theirs, name)
+    return name
+
+
+def load_mdm_checkpoint(path: str | Path, n_heads: int = 4, n_features: int | None = None) -> MDM:
+    """Read a public MDM checkpoint (a state dict in the official layout, ``.pt`` or ``.safetensors``).
+
+    Sizes come from the tensors.  Of a file with averaged weights (``model_avg``) those are taken; position
+    tables and CLIP's weights are ignored.
+
+    Args:
+        path: the checkpoint; it is never unpickled beyond plain tensors.
+        n_heads: attention heads, which no tensor tells.
+        n_features: channels that the checkpoint must have (263 for SMPL-22), or None to accept any.
+
+    Returns:
+        The model in evaluation mode, on the CPU.  The published models attend padded frames: set
+        ``model.mask_padding = False`` to get their numbers for batches of unequal lengths.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a safe weights file; a missing or unknown tensor or one of another shape; or another
+            number of features than ``n_features``.
+    """
+    state = read_tensors(path)
+    state = state.get("model_avg", state.get("model", state))
+    tensors = {name: tensor for name, tensor in state.items() if not name.startswith(_IGNORED)}
+
+    def shape(name: str) -> tuple[int, int]:
+        tensor = tensors.get(name)
+        if not isinstance(tensor, Tensor) or tensor.ndim != 2:
+            raise ValueError(f"{path}: no matrix {name}, expected a checkpoint in MDM's official layout")
+        return tuple(tensor.shape)
+
+    width, features = shape("input_process.poseEmbedding.weight")
+    if n_features not in (None, features):
+        raise ValueError(f"{path}: made for {features} features per frame, expected {n_features}: another skeleton's?")
+    layers = {m[1] for name in tensors if (m := re.match(r"seqTransEncoder\.layers\.(\d+)\.", name))}
+    model = MDM(
+        features,
+        width,
+        n_layers=len(layers),
+        n_heads=n_heads,
+        feedforward=shape("seqTransEncoder.layers.0.linear1.weight")[0],
+        text_width=shape("embed_text.weight")[1],
+    )
+    load_tensors(model, tensors, str(path), rename=official_name)
+    return model.eval()

@@ -1,0 +1,375 @@
+"""Take motions away: arrays (.npz), skeletal animation (.bvh) and stick figures (.gif, .mp4).
+
+Motions are joints (T, J, 3) in metres, Y up, the left side at +X of a body that faces +Z.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import roma
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from videomdm.data import bvh
+from videomdm.data.corpus import FPS, pad
+from videomdm.skeletons import SMPL22, Skeleton
+
+CENTIMETRES = 100.0  # BVH has no unit of its own; centimetres are the custom
+TOLERANCE = 0.01  # metres; a BVH farther than this from its joints is worth a warning
+_POSITION = ("Xposition", "Yposition", "Zposition")
+_ROTATION = ("Zrotation", "Xrotation", "Yrotation")
+_POLE = 1e-6  # cos x below which z and y cannot be told apart
+_END_SITE = 0.5  # length of an end site, in lengths of the bone before it
+
+_UP, _DOWN = (0.0, 1.0, 0.0), (0.0, -1.0, 0.0)
+#: Direction of the bone that ends in a joint, in a T-pose facing +Z; for the right side, mirror x.
+_T_POSE = {
+    "hip": (0.7, -0.7, 0.0), "knee": _DOWN, "ankle": _DOWN, "foot": (0.0, -0.4, 0.9), "spine": _UP,
+    "spine1": _UP, "spine2": _UP, "spine3": _UP, "thorax": _UP, "neck": _UP, "head": _UP,
+    "collar": (0.7, 0.7, 0.0), "shoulder": (1.0, 0.0, 0.0), "elbow": (1.0, 0.0, 0.0),
+    "wrist": (1.0, 0.0, 0.0),
+}  # fmt: skip
+
+
+# ---- arrays -----------------------------------------------------------------------------------------------
+
+
+def to_npz(
+    path: str | Path,
+    joints: Tensor | Sequence[Tensor],
+    features: Tensor | Sequence[Tensor] | None = None,
+    fps: float = FPS,
+    captions: Sequence[str] | None = None,
+    skeleton: Skeleton = SMPL22,
+) -> None:
+    """Write clips to one ``.npz`` that ``numpy.load`` reads without pickle.
+
+    ================  ==================================================================================
+    ``joints``        float32 (N, T, J, 3), metres; frames at and past a clip's length are zero
+    ``lengths``       int64 (N,), valid frames of each clip
+    ``features``      float32 (N, T', D), HumanML3D channels, not normalised; only where given
+    ``fps``           float64 (), frames per second
+    ``axes``          text: which way x, y and z point
+    ``units``         text: "metres"
+    ``joint_names``   text (J,)
+    ``parents``       int64 (J,), index of each joint's parent, -1 for the root
+    ``captions``      text (N,), "" where there is none
+    ================  ==================================================================================
+
+    Args:
+        path: file to write.
+        joints: one clip (T, J, 3), a batch (N, T, J, 3) of equal lengths, or a sequence of clips (T_i, J, 3).
+        features: the same of (T', D) where they are wanted in the file; one row fewer than joints is usual.
+        fps: frames per second.
+        captions: one text per clip.
+        skeleton: the joint layout.
+
+    Raises:
+        ValueError: a clip of another shape, or captions or features of another number of clips.
+    """
+    clips = [joints] if isinstance(joints, Tensor) and joints.ndim == 3 else list(joints)
+    for clip in clips:
+        _check(clip, skeleton)
+    captions = [""] * len(clips) if captions is None else list(captions)
+    if not clips or len(captions) != len(clips):
+        raise ValueError(f"{len(clips)} clips and {len(captions)} captions, expected one caption per clip")
+    padded, lengths = pad([clip.detach().cpu().float() for clip in clips])
+    arrays = {
+        "joints": padded.numpy(), "lengths": lengths.numpy(), "fps": np.float64(fps),
+        "axes": np.array("right-handed; x: left of a body facing +z, y: up, z: forward"),
+        "units": np.array("metres"), "joint_names": np.array(skeleton.joints),
+        "parents": np.array(skeleton.parents), "captions": np.array(captions),
+    }  # fmt: skip
+    if features is not None:
+        rows = [features] if isinstance(features, Tensor) and features.ndim == 2 else list(features)
+        if len(rows) != len(clips):
+            raise ValueError(f"features of {len(rows)} clips, expected {len(clips)}")
+        arrays["features"] = pad([row.detach().cpu().float() for row in rows])[0].numpy()
+    np.savez_compressed(path, **arrays)
+
+
+# ---- BVH --------------------------------------------------------------------------------------------------
+
+
+def to_bvh(
+    path: str | Path, joints: Tensor, skeleton: Skeleton = SMPL22, fps: float = FPS, stretch: bool = False
+) -> Tensor:
+    """Write one clip as a BVH file: centimetres, Y up, T-pose facing +Z at rest, Euler order Z X Y.
+
+    The rest pose has the median bone lengths of the clip and, where several bones leave one joint (pelvis,
+    chest), the median angles between them, so a body of rigid bones is met exactly.  Its rotations are found
+    here, from the joints: a joint with several children takes the rotation that fits all of them best
+    (Kabsch), one with a single child the smallest rotation that points it there, the others none.  They are
+    not the rotations of the feature channels, which twist when a body faces away.  Angles run on past 180
+    degrees where that keeps them continuous.  A knee that passes 90 degrees comes near the pole of Z X Y, where
+    single angles change fast; interpolated half-way between the frames of running motions, rotations still
+    stay within 10 degrees of the shortest way.
+
+    Where bones change their length or a chest bends within itself, as in generated motions, a body of
+    constant bones cannot meet every joint: each bone then aims at its child's true place from where the body
+    really is, so errors hardly add up, a warning says how far off the file is, and the errors are returned.
+
+    Args:
+        path: file to write.
+        joints: (T, J, 3), metres, Y up.
+        skeleton: the joint layout.
+        fps: frames per second.
+        stretch: give every joint position channels too, so that bones follow the motion exactly.  Blender
+            plays such a file; retargeting to a character usually wants constant bones.
+
+    Returns:
+        (T, J), metres: how far each joint of the file is from the given one.
+
+    Raises:
+        ValueError: another shape, a joint that is not finite, a joint name without a rest direction.
+    """
+    _check(joints, skeleton)
+    target = joints.detach().cpu().double()
+    offsets = rest_pose(target, skeleton)
+    rotations, translations = _solve(target, offsets, skeleton, stretch)
+    angles = euler_zxy(rotations).rad2deg()
+    moving = [stretch or parent < 0 for parent in skeleton.parents]
+    values = [
+        torch.cat((translations[:, j] * CENTIMETRES, angles[:, j]) if moves else (angles[:, j],), dim=-1)
+        for j, moves in enumerate(moving)
+    ]
+    leaves = set(range(len(skeleton))) - set(skeleton.parents)
+    motion = bvh.BvhMotion(
+        names=skeleton.joints, parents=skeleton.parents, offsets=offsets * CENTIMETRES,
+        channels=tuple(_POSITION + _ROTATION if moves else _ROTATION for moves in moving),
+        values=torch.cat(values, dim=-1), frame_time=1 / fps,
+        end_sites={leaf: offsets[leaf] * CENTIMETRES * _END_SITE for leaf in leaves},
+    )  # fmt: skip
+    bvh.write(path, motion)
+    error = (motion.joints() / CENTIMETRES - target).norm(dim=-1)
+    if error.max() > TOLERANCE:
+        frame, joint = divmod(int(error.argmax()), len(skeleton))
+        warnings.warn(
+            f"{path}: {skeleton.joints[joint]} is {100 * error.max():.1f} cm off at frame {frame} (mean "
+            f"{100 * error.mean():.1f} cm): the motion's bones are not rigid; stretch=True follows them",
+            stacklevel=2,
+        )
+    return error.to(joints.dtype)
+
+
+def rest_pose(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """Offsets (J, 3) of a T-pose facing +Z that fits a clip (T, J, 3); zero for the root."""
+    offsets = joints.new_zeros(len(skeleton), 3)
+    lengths = offsets.new_zeros(len(skeleton))
+    for parent, child in skeleton.bones:
+        lengths[child] = (joints[:, child] - joints[:, parent]).norm(dim=-1).median()
+        offsets[child] = lengths[child] * joints.new_tensor(_t_pose_direction(skeleton, child))
+    for parent, children in _children(skeleton).items():
+        if len(children) > 1:
+            offsets[children] = _median_shape(joints[:, children] - joints[:, [parent]], offsets[children])
+    return offsets
+
+
+def _t_pose_direction(skeleton: Skeleton, joint: int) -> tuple[float, float, float]:
+    name = skeleton.joints[joint]
+    side, _, part = name.rpartition("_")
+    if part not in _T_POSE:
+        raise ValueError(f"no T-pose direction for joint {name} of {skeleton.name}; known: {', '.join(_T_POSE)}")
+    x, y, z = _T_POSE[part]
+    length = (x * x + y * y + z * z) ** 0.5
+    return (-x if side == "right" else x) / length, y / length, z / length
+
+
+def _median_shape(bones: Tensor, start: Tensor, rounds: int = 10) -> Tensor:
+    """The shape (C, 3) of the bones (T, C, 3) that leave one joint, turned to fit the bones ``start`` (C, 3).
+
+    Generalised Procrustes analysis: fit all frames to the shape, take their median for the shape, repeat.
+    """
+    lengths, shape = start.norm(dim=-1, keepdim=True), start
+    for _ in range(rounds):
+        turn = _fit(bones, shape.expand_as(bones))
+        shape = torch.nn.functional.normalize((bones @ turn.mT).median(dim=0).values, dim=-1) * lengths
+    return shape @ _fit(shape, start).mT
+
+
+def _fit(source: Tensor, goal: Tensor) -> Tensor:
+    """Rotation (..., 3, 3) that best takes vectors (..., C, 3) to ``goal`` (..., C, 3) (Kabsch)."""
+    return roma.special_procrustes(goal.mT @ source)
+
+
+def _swing(source: Tensor, goal: Tensor) -> Tensor:
+    """Smallest rotation (T, 3, 3) from direction ``source`` (3,) to ``goal`` (T, 3), none for a zero."""
+    a = torch.nn.functional.normalize(source, dim=-1).expand_as(goal)
+    b = torch.nn.functional.normalize(goal, dim=-1)
+    b = torch.where((a.norm(dim=-1) * b.norm(dim=-1) > 0.5)[..., None], b, a)
+    across = torch.linalg.cross(a, torch.eye(3, dtype=a.dtype)[a[0].abs().argmin()].expand_as(a))
+    real = 1 + (a * b).sum(-1, keepdim=True)
+    opposite = real < 1e-9
+    quaternion = torch.cat((torch.where(opposite, across, torch.linalg.cross(a, b)), real * ~opposite), dim=-1)
+    return roma.unitquat_to_rotmat(torch.nn.functional.normalize(quaternion, dim=-1))
+
+
+def _children(skeleton: Skeleton) -> dict[int, list[int]]:
+    children: dict[int, list[int]] = {j: [] for j in range(len(skeleton))}
+    for parent, child in skeleton.bones:
+        children[parent].append(child)
+    return children
+
+
+def _solve(target: Tensor, offsets: Tensor, skeleton: Skeleton, stretch: bool) -> tuple[Tensor, Tensor]:
+    """Local rotations (T, J, 3, 3), translations (T, J, 3) that pose ``offsets`` (J, 3) like ``target``."""
+    n_frames, n_joints = target.shape[:2]
+    eye = torch.eye(3, dtype=target.dtype).expand(n_frames, 3, 3)
+    local, translations = [eye] * n_joints, [offset.expand(n_frames, 3) for offset in offsets]
+    translations[0] = target[:, 0]
+    world, placed = [eye] * n_joints, [target[:, 0]] * n_joints
+    for joint, children in _children(skeleton).items():
+        parent = skeleton.parents[joint]
+        above = eye if parent < 0 else world[parent]
+        if parent >= 0:
+            if stretch:
+                translations[joint] = _turn(above.mT, target[:, joint] - target[:, parent])
+            placed[joint] = placed[parent] + _turn(above, translations[joint])
+        if children:
+            aims = (target[:, children] - placed[joint][:, None]) @ above
+            rest, single = offsets[children], len(children) == 1
+            local[joint] = _swing(rest[0], aims[:, 0]) if single else _fit(rest.expand_as(aims), aims)
+        world[joint] = above @ local[joint]
+    return torch.stack(local, dim=1), torch.stack(translations, dim=1)
+
+
+def _turn(rotation: Tensor, vectors: Tensor) -> Tensor:
+    return (rotation @ vectors[..., None])[..., 0]
+
+
+def euler_zxy(rotations: Tensor) -> Tensor:
+    """Euler angles of rotation tracks, chosen for continuity.
+
+    Args:
+        rotations: (T, ..., 3, 3), R = Rz Rx Ry.
+
+    Returns:
+        (T, ..., 3), radians, in the order z, x, y.  Each rotation has two sets of angles, each up to whole
+        turns; frame 0 has the one with |x| <= 90 degrees, every later frame the set nearest to the frame
+        before.
+    """
+    up = rotations[..., :2, 1]
+    turn = torch.atan2(-up[..., 0], up[..., 1])
+    at_pole = up.norm(dim=-1) < _POLE  # |x| = 90 degrees: z and y turn about the same axis
+    track: list[Tensor] = []
+    for frame, z, pole in zip(rotations, turn, at_pole, strict=True):
+        before = track[-1] if track else rotations.new_zeros(*z.shape, 3)
+        z = torch.where(pole, before[..., 0], z)
+        sets = torch.stack([_angles(frame, z), _angles(frame, z + torch.pi)])
+        sets = sets - 2 * torch.pi * ((sets - before) / (2 * torch.pi)).round() if track else sets
+        nearest = (sets - before).abs().sum(-1).argmin(0) if track else sets[..., 1].abs().argmin(0)
+        track.append(torch.take_along_dim(sets, nearest[None, ..., None], dim=0)[0])
+    return torch.stack(track)
+
+
+def _angles(rotation: Tensor, z: Tensor) -> Tensor:
+    """Angles (..., 3: z, x, y) of R = Rz Rx Ry, given z: x and y are read off Rz(-z) R, at the pole too."""
+    cos, sin = z.cos()[..., None], z.sin()[..., None]
+    across = cos * rotation[..., 0, :] + sin * rotation[..., 1, :]  # cos y, 0, sin y
+    upright = cos[..., 0] * rotation[..., 1, 1] - sin[..., 0] * rotation[..., 0, 1]  # cos x
+    x = torch.atan2(rotation[..., 2, 1], upright)
+    return torch.stack((z, x, torch.atan2(across[..., 2], across[..., 0])), dim=-1)
+
+
+# ---- stick figures ----------------------------------------------------------------------------------------
+
+
+def to_gif(
+    path: str | Path,
+    joints: Tensor,
+    skeleton: Skeleton = SMPL22,
+    fps: float = FPS,
+    title: str = "",
+    size: int = 320,
+) -> None:
+    """Draw a clip as an animated GIF of a stick figure on the ground (needs no ffmpeg).
+
+    Args:
+        path: file to write.
+        joints: (T, J, 3), metres, Y up.
+        skeleton: the joint layout; left limbs are blue, right ones red.
+        fps: frames per second; GIF rounds a frame's time to 1/100 s.
+        title: a line above the figure.
+        size: width and height in pixels.
+
+    Raises:
+        ValueError: another shape, or a joint that is not finite.
+    """
+    first, *rest = (Image.fromarray(frame) for frame in draw(joints, skeleton, title, size))
+    first.save(path, format="GIF", save_all=True, append_images=rest, duration=round(1000 / fps), loop=0)
+
+
+def to_mp4(
+    path: str | Path,
+    joints: Tensor,
+    skeleton: Skeleton = SMPL22,
+    fps: float = FPS,
+    title: str = "",
+    size: int = 480,
+) -> None:
+    """Draw a clip as an MPEG-4 film of a stick figure, with OpenCV; arguments as for :func:`to_gif`.
+
+    Raises:
+        ValueError: as :func:`to_gif`.
+        OSError: OpenCV cannot write the file here.
+    """
+    frames = draw(joints, skeleton, title, size)
+    film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, (size, size))
+    if not film.isOpened():
+        raise OSError(f"{path}: OpenCV cannot write an mp4 file there; does its folder exist?")
+    for frame in frames:
+        film.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    film.release()
+
+
+def draw(joints: Tensor, skeleton: Skeleton = SMPL22, title: str = "", size: int = 320) -> Iterator[np.ndarray]:
+    """Frames of a stick figure film, uint8 (size, size, 3) RGB, seen from the front left, slightly above."""
+    _check(joints, skeleton)
+    return _draw(joints.detach().cpu().double().numpy()[..., [0, 2, 1]] * (1, -1, 1), skeleton, title, size)
+
+
+def _draw(points: np.ndarray, skeleton: Skeleton, title: str, size: int) -> Iterator[np.ndarray]:
+    """``points`` (T, J, 3) have matplotlib's axes: x right, y away, z up."""
+    figure = Figure(figsize=(size / 100, size / 100), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 0.94), projection="3d", computed_zorder=False)
+    figure.suptitle("\n".join(textwrap.wrap(title, size // 6)), fontsize=9, y=0.99)
+    low, high = points.min((0, 1)) - 0.3, points.max((0, 1)) + 0.3
+    low[2], high[2] = low[2] + 0.3, high[2] - 0.2
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
+    axes.set_box_aspect(high - low, zoom=1.1)
+    axes.view_init(elev=12, azim=-65)
+    axes.set_axis_off()
+    ground = np.meshgrid(*(np.linspace(low[k], high[k], 2) for k in (0, 1)))
+    axes.plot_surface(*ground, np.full((2, 2), low[2]), color="0.85", shade=False, zorder=0)
+    axes.plot(*points[:, 0, :2].T, low[2], color="0.6", linewidth=1, zorder=1)
+    bones = [
+        axes.plot(*points[0, [p, j]].T, color=_colour(skeleton.joints[j]), linewidth=2.5, zorder=2)[0]
+        for p, j in skeleton.bones
+    ]
+    for pose in points:
+        for line, (p, j) in zip(bones, skeleton.bones, strict=True):
+            line.set_data_3d(*pose[[p, j]].T)
+        canvas.draw()
+        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _colour(joint: str) -> str:
+    return {"left": "tab:blue", "right": "tab:red"}.get(joint.partition("_")[0], "0.2")
+
+
+def _check(joints: Tensor, skeleton: Skeleton) -> None:
+    if joints.ndim != 3 or joints.shape[1:] != (len(skeleton), 3) or not len(joints):
+        raise ValueError(f"joints have shape {tuple(joints.shape)}, expected (frames, {len(skeleton)}, 3), frames > 0")
+    if not joints.isfinite().all():
+        frame = int((~joints.isfinite()).flatten(1).any(1).nonzero()[0])
+        raise ValueError(f"joints of frame {frame} are not finite, expected metres")

@@ -1,0 +1,204 @@
+"""Joint positions <-> rotations and offsets of a skeleton, and the heading of a body.
+
+World axes: Y up; a body that faces +Z has its left side at +X.  Rotations are matrices for column vectors.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from videomdm.skeletons import SMPL22, Skeleton
+
+_TINY = 1e-4  # a shorter vector has no direction; bounds the gradient of every direction by 1e4
+
+
+def unit(vectors: Tensor, fallback: Tensor) -> Tensor:
+    """``vectors`` (..., d) at length 1; ``fallback``, with zero gradient, where there is no direction."""
+    length = vectors.norm(dim=-1, keepdim=True)
+    return torch.where(length > _TINY, vectors / length.clamp_min(_TINY), fallback)
+
+
+def rotation_between(start: Tensor, end: Tensor) -> Tensor:
+    """Shortest rotation (..., 3, 3) that takes unit vectors ``start`` to unit vectors ``end``, both (..., 3).
+
+    It is the half-turn about ``start`` followed by the one about the bisector h, (2 h h^T - I)(2 s s^T - I).
+    Without the usual division by 1 + cos it stays a rotation up to opposite vectors.  There every axis across
+    ``start`` would do; one is chosen, with zero gradient.
+    """
+    identity = torch.eye(3, dtype=start.dtype, device=start.device)
+    across = torch.linalg.cross(start, identity[start.abs().argmin(-1)])
+    bisector = unit(start + end, across / across.norm(dim=-1, keepdim=True))
+    mirrored = 2 * (bisector * start).sum(-1, keepdim=True) * start - bisector
+    about_start = 2 * start[..., :, None] * start[..., None, :] - identity
+    return 2 * bisector[..., :, None] * mirrored[..., None, :] - about_start
+
+
+# ---- heading ---------------------------------------------------------------------------------------------
+
+
+def facing_z(forward: Tensor) -> Tensor:
+    """Rotation (..., 3, 3) about Y that takes the unit horizontal direction (..., 2: x, z) to +Z."""
+    x, z = forward.unbind(-1)
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    return torch.stack((z, zero, -x, zero, one, zero, x, zero, z), dim=-1).unflatten(-1, (3, 3))
+
+
+def across_body(joints: Tensor, skeleton: Skeleton, swapped_hips: bool = False) -> Tensor:
+    """Unit vector (..., 3) from left to right, by hips and shoulders of ``joints`` (..., J, 3).
+
+    In float64 (but on Apple's GPUs, which have none): yaw velocities are small differences of headings.
+    ``swapped_hips`` lets the hips count backwards, as HumanML3D has it in its channels (not in its turning of
+    clips); its data can only be met by doing the same.
+    """
+    face = joints[..., skeleton.face_indices, :]
+    face = face if face.device.type == "mps" else face.double()
+    right_hip, left_hip, right_shoulder, left_shoulder = face.unbind(-2)
+    hips = left_hip - right_hip if swapped_hips else right_hip - left_hip
+    return unit(hips + right_shoulder - left_shoulder, face.new_tensor((-1.0, 0.0, 0.0)))
+
+
+def forward_of(across: Tensor) -> Tensor:
+    """Horizontal part (..., 2: x, z) of the forward direction, Y x across, not normalised."""
+    return torch.stack((across[..., 2], -across[..., 0]), dim=-1)
+
+
+def facing(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """Unit horizontal direction (..., 2: x, z) in which bodies (..., J, 3) face, float64; +Z if undefined."""
+    forward = forward_of(across_body(joints, skeleton))
+    return unit(forward, forward.new_tensor((0.0, 1.0)))
+
+
+# ---- bones -----------------------------------------------------------------------------------------------
+
+
+def bone_vectors(joints: Tensor, skeleton: Skeleton) -> Tensor:
+    """Vectors (..., J - 1, 3) from each joint's parent to the joint, for all joints but the root."""
+    return joints[..., 1:, :] - joints[..., skeleton.parents[1:], :]
+
+
+def rest_directions(skeleton: Skeleton, like: Tensor) -> Tensor:
+    """Unit rest directions (J - 1, 3) of all joints but the root; +Z where the layout names none."""
+    return like.new_tensor(skeleton.rest_directions[1:] or ((0.0, 0.0, 1.0),) * (len(skeleton) - 1))
+
+
+def rest_offsets(pose: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """Offsets (..., J, 3) of the rest pose with the bone lengths of ``pose`` (..., J, 3), 0 for the root."""
+    lengths = bone_vectors(pose, skeleton).norm(dim=-1, keepdim=True)
+    return pad(lengths * rest_directions(skeleton, pose), (0, 0, 1, 0))
+
+
+def uniform_skeleton(joints: Tensor, target_offsets: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """Give a motion another body, keeping the directions of its bones (HumanML3D's first step).
+
+    The root path is scaled by the ratio of leg lengths, target over source in frame 0.  As in HumanML3D's
+    code the leg is the right one (joints 5 and 8 of SMPL-22).
+
+    Args:
+        joints: (..., T, J, 3).
+        target_offsets: (J, 3), metres, the target's rest pose (:func:`rest_offsets`); the root's is not used.
+        skeleton: the joint layout.
+
+    Returns:
+        (..., T, J, 3), not moved to a floor.
+
+    Raises:
+        ValueError: on offsets of another shape.
+    """
+    offsets = torch.as_tensor(target_offsets, dtype=joints.dtype, device=joints.device)
+    if offsets.shape != (len(skeleton), 3):
+        raise ValueError(f"target_offsets have shape {tuple(offsets.shape)}, expected {(len(skeleton), 3)}")
+    bones, rest = bone_vectors(joints, skeleton), rest_directions(skeleton, joints)
+    leg = [skeleton.index("right_knee") - 1, skeleton.index("right_ankle") - 1]
+    source = bones[..., 0, leg, :].norm(dim=-1).sum(-1)
+    scale = offsets[1:][leg].norm(dim=-1).sum() / source.clamp_min(_TINY)
+    rotations = rotation_between(rest, unit(bones, rest))
+    return _sum_up(joints[..., 0, :] * scale[..., None, None], rotations, offsets, skeleton)
+
+
+# ---- inverse and forward kinematics ----------------------------------------------------------------------
+
+
+def inverse_kinematics(
+    joints: Tensor, skeleton: Skeleton = SMPL22, offsets: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Rotations that pose a skeleton: :func:`forward_kinematics` makes the joints from them again.
+
+    These are not the rotation channels of the features, which carry HumanML3D's conventions: here the root
+    turns the rest pose to each frame's heading, and every bone takes the shortest rotation relative to its
+    parent bone.  Turning the whole clip changes the root's rotation alone.
+
+    Args:
+        joints: (..., T, J, 3), metres, Y up.
+        skeleton: the joint layout.
+        offsets: (J, 3), the rest pose's vector from each parent, of any length; default: the layout's rest
+            directions.
+
+    Returns:
+        local, world: both (..., T, J, 3, 3).  Entry j turns the bone that *ends* in joint j, relative to the
+        bone that ends in its parent or to the world; entry 0 is the heading, a rotation about Y from the rest
+        pose to the world.
+    """
+    rest = rest_directions(skeleton, joints)
+    if offsets is not None:
+        rest = unit(offsets[1:].to(joints), rest)
+    directions = unit(bone_vectors(joints, skeleton), rest)
+    heading = facing_z(facing(joints, skeleton)).mT.to(joints.dtype)[..., None, :, :]
+    levels, order = _levels(skeleton)
+    local, world = [heading], [heading]
+    for members, parents in levels:
+        above = world[-1][..., parents, :, :]
+        bones = [j - 1 for j in members]
+        local.append(rotation_between(rest[bones], (directions[..., bones, None, :] @ above)[..., 0, :]))
+        world.append(above @ local[-1])
+    return torch.cat(local, dim=-3)[..., order, :, :], torch.cat(world, dim=-3)[..., order, :, :]
+
+
+def forward_kinematics(rotations: Tensor, root: Tensor, offsets: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """Joints (..., T, J, 3) of a posed skeleton.
+
+    Args:
+        rotations: (..., T, J, 3, 3), local ones as :func:`inverse_kinematics` gives them.
+        root: (..., T, 3), metres.
+        offsets: (J, 3), or (..., T, J, 3) for bones that change: the rest pose's vector from each parent,
+            metres.
+        skeleton: the joint layout.
+    """
+    levels, order = _levels(skeleton)
+    world = [rotations[..., :1, :, :]]
+    for members, parents in levels:
+        world.append(world[-1][..., parents, :, :] @ rotations[..., members, :, :])
+    world = torch.cat(world, dim=-3)[..., order, :, :]
+    return _sum_up(root, world[..., 1:, :, :], offsets, skeleton)
+
+
+def _sum_up(root: Tensor, world: Tensor, offsets: Tensor, skeleton: Skeleton) -> Tensor:
+    """Joints (..., J, 3): root (..., 3) plus the bones (offsets turned by ``world``) on the way to each."""
+    bones = (world @ offsets[..., 1:, :, None])[..., 0]
+    paths = torch.as_tensor(_paths(skeleton), dtype=bones.dtype, device=bones.device)
+    return root[..., None, :] + paths @ bones
+
+
+@lru_cache(maxsize=16)
+def _paths(skeleton: Skeleton) -> np.ndarray:
+    """(J, J - 1): 1 where a bone (named by its end) lies on the way from the root to a joint."""
+    paths = np.eye(len(skeleton))
+    for members, _ in _levels(skeleton)[0]:
+        for j in members:
+            paths[j] += paths[skeleton.parents[j]]
+    return paths[:, 1:]
+
+
+@lru_cache(maxsize=16)
+def _levels(skeleton: Skeleton) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
+    """The tree by depth: per level below the root its joints and their parents' places in the level above;
+    and the order that puts the levels, one after the other, back into the layout's order."""
+    levels, above, visited = [], [0], [0]
+    while members := [j for j, parent in enumerate(skeleton.parents) if parent in above]:
+        levels.append((members, [above.index(skeleton.parents[j]) for j in members]))
+        visited, above = visited + members, members
+    return levels, [visited.index(j) for j in range(len(skeleton))]

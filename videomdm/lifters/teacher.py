@@ -1,0 +1,160 @@
+"""The teacher: 3-D motions from 2-D keypoints alone, with the errors that lifters have.
+
+The lifter gives root-centred poses; the root's depth comes from how long the root's bones look (appendix D),
+with the lifter's own bones.  So the teacher's size, depth, jitter and sliding are off as a real lifter's are,
+and nothing of the true motion is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from videomdm.cameras import Camera
+from videomdm.data.corpus import FPS
+from videomdm.depth import root_depth
+from videomdm.evaluation import pose as metrics
+from videomdm.lifters.lifter import WEIGHTS, Lifter, fill_missing
+from videomdm.skeletons import SMPL22, Skeleton
+
+DEPTH_SMOOTHING = 3.0  # frames: standard deviation of the gaussian over the root's depth
+NEAREST, FARTHEST = 0.3, 100.0  # metres: plausible depths of a root
+
+
+def lift(
+    keypoints: Tensor,
+    confidence: Tensor,
+    lengths: Tensor,
+    camera: Camera | None = None,
+    lifter: Lifter | None = None,
+    smoothing: float = DEPTH_SMOOTHING,
+    skeleton: Skeleton = SMPL22,
+    batch_size: int = 64,
+    progress: bool = True,
+) -> Tensor:
+    """Lift clips to 3-D.
+
+    Args:
+        keypoints: (C, T, J, 2) normalised image coordinates; past a clip's length they are not read.
+        confidence: (C, T, J) in 0..1; keypoints of confidence 0 are filled in from neighbouring frames.
+        lengths: (C,) frames.
+        camera: one per clip, batch (C,); only takes the result to its world, it helps no estimate.
+        lifter: gives root-centred poses; the one that comes with the package when None.
+        smoothing: standard deviation, in frames, of a gaussian over the root's depth; 0 keeps appendix D's
+            frame-by-frame estimate.
+        skeleton: joint layout; its root bones measure depth.
+        batch_size: windows of the lifter per batch.
+        progress: show a progress bar.
+
+    Returns:
+        (C, T, J, 3) metres in the camera's world (camera axes without a camera), zero past a clip's length.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+    """
+    pose = (lifter or _pretrained()).lift(keypoints, confidence, lengths, batch_size, progress)
+    inside = torch.arange(keypoints.shape[1], device=keypoints.device) < lengths.to(keypoints.device)[:, None]
+    seen = fill_missing(keypoints, confidence * inside[..., None].to(confidence))
+    root = root_path(seen, bone_lengths(pose, inside, skeleton), inside, smoothing, skeleton)
+    joints = pose + root[..., None, :]
+    if camera is not None:
+        joints = to_world(joints, camera)
+    return joints.where(inside[..., None, None], 0)
+
+
+def bone_lengths(pose: Tensor, inside: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """Lengths (C, n) of the root's bones, the median over the frames of ``pose`` (C, T, J, 3) that count."""
+    starts, ends = zip(*skeleton.root_bones, strict=True)
+    lengths = (pose[..., list(ends), :] - pose[..., list(starts), :]).norm(dim=-1)
+    return lengths.masked_fill(~inside[..., None], math.nan).nanmedian(dim=1).values.clamp(min=1e-3)
+
+
+def root_path(
+    keypoints: Tensor, lengths: Tensor, inside: Tensor, smoothing: float, skeleton: Skeleton = SMPL22
+) -> Tensor:
+    """The root's path from a 2-D skeleton (appendix D), ``z (u, v, 1)`` with the root's keypoint (u, v).
+
+    Args:
+        keypoints: (C, T, J, 2) normalised image coordinates.
+        lengths: (C, n) metres of the root's bones.
+        inside: (C, T) bool, the frames that count.
+        smoothing: standard deviation in frames of a gaussian over the depth.
+
+    Returns:
+        (C, T, 3) metres, camera axes.
+    """
+    depth = root_depth(keypoints, lengths[:, None].expand(*inside.shape, -1), skeleton.root_bones)
+    usable = (inside & depth.isfinite()).to(depth)
+    depth = fill_missing(depth.where(usable > 0, 0)[..., None, None], usable[..., None])[..., 0, 0]
+    depth = smooth(depth.clamp(NEAREST, FARTHEST), inside, smoothing)
+    image = keypoints[..., 0, :]
+    return depth[..., None] * torch.cat([image, torch.ones_like(image[..., :1])], dim=-1)
+
+
+def smooth(values: Tensor, inside: Tensor, deviation: float) -> Tensor:
+    """Gaussian average over time of ``values`` (C, T), over the frames ``inside`` (C, T) only."""
+    if deviation == 0:
+        return values
+    time = torch.arange(values.shape[1], device=values.device)
+    kernel = torch.exp(-0.5 * ((time[:, None] - time) / deviation) ** 2).to(values)
+    weight = inside.to(values)
+    return (values * weight) @ kernel / (weight @ kernel).clamp(min=1e-6)
+
+
+def to_world(joints: Tensor, camera: Camera) -> Tensor:
+    """Joints (C, T, J, 3) in camera axes to the camera's world, ``X = R^T (X_c - t)``."""
+    return (joints - camera.translation[:, None, None]) @ camera.rotation[:, None]
+
+
+def report(
+    predicted: Tensor, true: Tensor, lengths: Tensor, fps: float = FPS, skeleton: Skeleton = SMPL22
+) -> dict[str, float]:
+    """How a teacher errs.
+
+    Args:
+        predicted, true: (C, T, J, 3) metres, in the same world.
+        lengths: (C,) frames.
+
+    Returns:
+        ``mpjpe`` (root-centred), ``pa_mpjpe``, ``mpjpe_absolute`` and ``root`` in mm; ``acceleration``
+        (absolute) and ``acceleration_pose`` (root-centred) in m/s^2; ``heading`` of frame 0 in degrees, mean
+        absolute.
+    """
+    centred = [x - x[..., :1, :] for x in (predicted, true)]
+    figures = {
+        "mpjpe": metrics.mpjpe(*centred, lengths),
+        "pa_mpjpe": metrics.pa_mpjpe(predicted, true, lengths),
+        "mpjpe_absolute": metrics.mpjpe(predicted, true, lengths),
+        "root": metrics.mpjpe(predicted[..., :1, :], true[..., :1, :], lengths),
+        "acceleration": metrics.acceleration_error(predicted, true, fps, lengths),
+        "acceleration_pose": metrics.acceleration_error(*centred, fps, lengths),
+        "heading": heading_error(predicted[:, 0], true[:, 0], skeleton).mean(),
+    }
+    return {name: round(float(value), 3) for name, value in figures.items()}
+
+
+def heading_error(predicted: Tensor, true: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """Degrees between the headings of poses (..., J, 3), by HumanML3D's rule (hips and shoulders)."""
+    right_hip, left_hip, right_shoulder, left_shoulder = skeleton.face_indices
+    angles = []
+    for joints in (predicted, true):
+        across = joints[..., left_hip, :] - joints[..., right_hip, :]
+        across = across + joints[..., left_shoulder, :] - joints[..., right_shoulder, :]
+        angles.append(torch.atan2(across[..., 2], across[..., 0]))
+    difference = angles[0] - angles[1]
+    return torch.rad2deg(torch.atan2(difference.sin(), difference.cos())).abs()
+
+
+def version(weights: str | Path = WEIGHTS) -> str:
+    """Changes whenever the teacher that comes with the package would answer differently; for cache names."""
+    return f"{hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:8]}-s{DEPTH_SMOOTHING:g}"
+
+
+@cache
+def _pretrained() -> Lifter:
+    return Lifter.load()

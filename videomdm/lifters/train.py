@@ -1,0 +1,173 @@
+"""Train the lifter on the built-in corpus' teacher family: ``python -m videomdm.lifters.train --out FOLDER``.
+
+Its actions and bodies are disjoint from those that priors are trained on.  Killed and started again with the
+same command, training goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+import shlex
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from videomdm import cameras, checkpoints
+from videomdm.data import observations, procedural
+from videomdm.data.corpus import Corpus
+from videomdm.lifters import augment, teacher
+from videomdm.lifters.lifter import Lifter, fill_missing
+
+HELD_OUT = 128  # clips of each family that the figures are measured on
+CHECKPOINT_EVERY = 200
+LR, WEIGHT_DECAY, LR_WARMUP, CLIP_NORM = 1e-3, 0.01, 100, 1.0
+VELOCITY = 5.0  # weight of the velocity term
+
+
+def loss_terms(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
+    """Mean joint error, and the mean error of the joints' displacement from frame to frame.
+
+    Args:
+        predicted, true: (B, T, J, 3) root-centred joints, metres.
+
+    Returns:
+        ``position`` and ``velocity`` in metres, and ``total``, their weighted sum.
+    """
+    error = predicted - true
+    position, velocity = error.norm(dim=-1).mean(), error.diff(dim=1).norm(dim=-1).mean()
+    return {"total": position + VELOCITY * velocity, "position": position, "velocity": velocity}
+
+
+def draw_batch(
+    corpus: Corpus, size: int, window: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Windows of random clips as a random camera and a simulated detector see them.
+
+    The camera is placed for the whole clip, so that windows lie at all distances and angles that clips do;
+    :func:`augment.augment` then changes body and pose.
+
+    Returns:
+        Keypoints (B, window, J, 2) and confidence (B, window, J) as the network gets them, and the truth
+        (B, window, J, 3): joints minus the root in camera axes, metres.
+    """
+    clips = torch.randint(len(corpus), (size,), generator=generator)
+    joints, lengths = corpus.joints[clips], corpus.lengths[clips]
+    camera = cameras.sample_orbit(joints, lengths, generator)
+    starts = (torch.rand(size, generator=generator) * (lengths - window + 1)).long()
+    frames = starts[:, None] + torch.arange(window)
+    joints = joints[torch.arange(size)[:, None], frames]
+    joints = camera.to_camera(augment.augment(joints, corpus.fps, generator, corpus.skeleton))
+    keypoints = joints[..., :2] / joints[..., 2:].clamp(min=cameras.MIN_DEPTH)
+    keypoints, confidence = augment.detect(keypoints, generator)
+    return fill_missing(keypoints, confidence), confidence, joints - joints[..., :1, :]
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """Linear warm-up, then a cosine to 1 % of ``LR``."""
+    decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return LR * decay * min(1.0, (step + 1) / LR_WARMUP)
+
+
+def train(
+    lifter: Lifter, corpus: Corpus, out: Path, steps: int, batch_size: int, seed: int, device: torch.device
+) -> float:
+    """Train for ``steps`` batches, resuming what ``out`` holds; returns the seconds spent in all."""
+    generator = torch.Generator().manual_seed(seed)
+    lifter.to(device).train()
+    optimizer = torch.optim.AdamW(lifter.parameters(), LR, weight_decay=WEIGHT_DECAY)
+    parts = {"lifter": lifter, "optimizer": optimizer, "generator": generator}
+    run = {"steps": steps, "batch_size": batch_size, "seed": seed, **lifter.config}
+    last = checkpoints.load_latest(out / "checkpoints")
+    first, seconds = 0, 0.0
+    if last is not None:
+        if last.extra["run"] != run:
+            raise ValueError(
+                f"{out}: holds a run with {last.extra['run']}, expected {run}; use another --out"
+            )
+        last.restore(parts)
+        first, seconds = last.step, last.extra["seconds"]
+
+    started = time.monotonic() - seconds
+    with tqdm(range(first, steps), initial=first, total=steps, desc="lifter") as bar:
+        for step in bar:
+            keypoints, confidence, true = draw_batch(corpus, batch_size, lifter.window, generator)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, steps)
+            terms = loss_terms(lifter(keypoints.to(device), confidence.to(device)), true.to(device))
+            optimizer.zero_grad()
+            terms["total"].backward()
+            torch.nn.utils.clip_grad_norm_(lifter.parameters(), CLIP_NORM)
+            optimizer.step()
+            if step % 20 == 0:
+                bar.set_postfix({name: f"{1000 * value.item():.0f} mm" for name, value in terms.items()})
+            if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
+                extra = {"run": run, "seconds": time.monotonic() - started}
+                checkpoints.save(out / "checkpoints", step + 1, parts, extra)
+    return time.monotonic() - started
+
+
+def measure(lifter: Lifter, corpus: Corpus, seed: int, smoothing: float = teacher.DEPTH_SMOOTHING) -> dict:
+    """The teacher's errors (:func:`teacher.report`) on filmed clips of ``corpus``, without detector noise."""
+    footage = observations.film(corpus, seed)
+    seen = footage.keypoints, footage.confidence, footage.lengths
+    lifted = teacher.lift(*seen, footage.camera, lifter, smoothing, corpus.skeleton, progress=False)
+    return teacher.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m videomdm.lifters.train", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the result")
+    parser.add_argument("--steps", type=int, default=2500, help="batches")
+    parser.add_argument("--batch-size", type=int, default=16, help="windows per batch")
+    parser.add_argument("--clips", type=int, default=4000, help="clips of the teacher family")
+    parser.add_argument("--window", type=int, default=32, help="frames that the network sees at once")
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = parser.parse_args()
+
+    corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
+    torch.manual_seed(args.seed)
+    lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads)
+    training = corpus.select(range(args.clips))
+    seconds = train(
+        lifter, training, args.out, args.steps, args.batch_size, args.seed, torch.device(args.device)
+    )
+    lifter.eval().save(args.out / "lifter.safetensors")
+
+    tests = {
+        "teacher family, held out": corpus.select(range(args.clips, len(corpus))),
+        "prior family": procedural.generate(HELD_OUT, args.seed + 1, family="prior"),
+    }
+    about = {
+        "command": shlex.join(["python", "-m", "videomdm.lifters.train", *_given(args)]),
+        "data": "built-in corpus, teacher family",
+        "seed": args.seed,
+        "steps": args.steps,
+        "seconds": round(seconds),
+        "parameters": sum(p.numel() for p in lifter.parameters()),
+        "machine": f"{args.device}, {torch.get_num_threads()} threads, {platform.machine()}",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "metrics": {name: measure(lifter, clips, args.seed) for name, clips in tests.items()},
+    }
+    (args.out / "lifter.json").write_text(json.dumps(about, indent=1) + "\n")
+    print(json.dumps(about["metrics"], indent=1))
+
+
+def _given(args: argparse.Namespace) -> list[str]:
+    """The arguments that decide the weights, all of them spelled out."""
+    names = {"steps", "batch_size", "clips", "window", "width", "depth", "heads", "seed"}
+    given = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k in names]
+    return ["--out=OUT", *given]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""The losses of VideoMDM: a 3-D prediction judged in 2-D (eqs. 1-4).
+
+Every loss is a true mean over what was observed: frames past a clip's length never count, and a joint that
+the predicted depth puts nearer than ``tau`` contributes zero, as the indicator of eq. 1 says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from videomdm import depth as depth_weights
+from videomdm import features as feat
+from videomdm.cameras import Camera
+from videomdm.normaliser import Normaliser
+from videomdm.skeletons import Skeleton
+
+TAU = 0.5  # metres; eq. 1 drops joints predicted nearer than this
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The lambdas of eq. 4 and the choices that the ablations take apart.
+
+    Attributes:
+        reprojection, velocity, representation: lambda_2D, lambda_vel and lambda_repr.
+        weighting: ``"depth"`` (eq. 1), ``"exact"`` (per axis, appendix A), ``"none"`` (the ablation without depth
+            weights) or ``"clip"`` (the mean depth of the clip, as the authors' release weighs).
+        ray_projection: whether eq. 3's pseudo-target is the prediction moved onto the observed rays; without it
+            the target is the teacher's own redundant channels (the ablation).
+    """
+
+    reprojection: float = 1.0
+    velocity: float = 100.0
+    representation: float = 1.0
+    weighting: str = "depth"
+    ray_projection: bool = True
+
+
+def valid_frames(lengths: Tensor, n_frames: int) -> Tensor:
+    """(B, T) mask of the frames before each clip's length (B,)."""
+    return torch.arange(n_frames, device=lengths.device) < lengths[:, None]
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of ``values`` where ``mask`` (broadcastable, 0/1) is set; 0 where nothing is."""
+    mask = mask.expand_as(values)
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def _axis_weights(depth: Tensor, camera: Camera, valid: Tensor, kind: str) -> Tensor:
+    """Weights (B, T, J, 2) of the image residuals for predicted depths (B, T, J); no gradient."""
+    if kind == "none":
+        return torch.ones_like(depth)[..., None].expand(*depth.shape, 2)
+    if kind == "clip":
+        frames = valid.to(depth)[..., None].expand_as(depth)
+        mean = (depth.detach() * frames).sum((1, 2)) / frames.sum((1, 2)).clamp(min=1)
+        return mean[:, None, None, None].expand(*depth.shape, 2)
+    elevation = camera.elevation[:, None, None] if kind == "exact" else None
+    return depth_weights.weights(depth, elevation, kind)
+
+
+def reprojection(
+    joints: Tensor,
+    keypoints: Tensor,
+    camera: Camera,
+    lengths: Tensor,
+    confidence: Tensor | None = None,
+    weighting: str = "depth",
+    tau: float = TAU,
+) -> Tensor:
+    """Depth-weighted reprojection loss, eq. 1.
+
+    Args:
+        joints: (B, T, J, 3) predicted joints in metres, in the frame that the camera is given in.
+        keypoints: (B, T, J, 2) observed keypoints in normalised image coordinates.
+        camera: one camera per clip, batch (B,).
+        lengths: (B,) frames that count.
+        confidence: (B, T, J) in 0..1, multiplies squared residuals as c^2.
+        weighting: see :class:`Weights`.
+        tau: joints predicted nearer than this (metres) are dropped.
+
+    Returns:
+        Mean over clips, frames and joints of the squared weighted residual (metres^2).
+    """
+    image, depth = camera.project(joints)
+    valid = valid_frames(lengths, joints.shape[1])
+    residual = _axis_weights(depth, camera, valid, weighting) * (image - keypoints)
+    squared = residual.square().sum(-1) * (depth.detach() > tau)
+    if confidence is not None:
+        squared = squared * confidence.square()
+    return masked_mean(squared, valid[..., None].to(squared))
+
+
+def velocity(
+    joints: Tensor,
+    keypoints: Tensor,
+    camera: Camera,
+    lengths: Tensor,
+    confidence: Tensor | None = None,
+    weighting: str = "depth",
+    tau: float = TAU,
+) -> Tensor:
+    """Image-velocity loss, eq. 2: arguments as in :func:`reprojection`.
+
+    The weight is the mean of the two frames' weights; a step counts only where both frames are valid and deeper
+    than ``tau``, and with the product of their confidences.
+    """
+    image, depth = camera.project(joints)
+    valid = valid_frames(lengths, joints.shape[1])
+    weight = _axis_weights(depth, camera, valid, weighting)
+    residual = (weight[:, 1:] + weight[:, :-1]) / 2 * ((image - keypoints).diff(dim=1))
+    seen = (depth.detach() > tau).to(image)
+    if confidence is not None:
+        seen = seen * confidence
+    squared = residual.square().sum(-1) * seen[:, 1:] * seen[:, :-1]
+    return masked_mean(squared, valid[:, 1:, None].to(squared))
+
+
+def ray_target(
+    joints: Tensor,
+    keypoints: Tensor,
+    camera: Camera,
+    lengths: Tensor,
+    skeleton: Skeleton,
+    confidence: Tensor | None = None,
+) -> Tensor:
+    """Features (B, T-1, D) of the predicted joints moved onto the observed rays (eq. 3's pseudo-target).
+
+    A joint that was not seen (confidence 0) stays where it was predicted.  No gradient flows.
+    """
+    with torch.no_grad():
+        projected = camera.project_to_rays(joints, keypoints)
+        if confidence is not None:
+            projected = torch.where(confidence[..., None] > 0, projected, joints)
+        return feat.encode(feat.hold_last(projected, lengths), skeleton)
+
+
+def representation(predicted: Tensor, target: Tensor, lengths: Tensor, n_joints: int) -> Tensor:
+    """Representation alignment, eq. 3, in normalised feature space.
+
+    Args:
+        predicted: (B, T, D) predicted features, normalised.
+        target: (B, T', D) pseudo-target, normalised, T' <= T; no gradient flows into it.  Encoding loses the last
+            frame, so T' is T - 1: the last row of every clip has no target and is left out.
+        lengths: (B,) rows of ``predicted`` that count.
+        n_joints: J, which names the redundant channels.
+
+    Returns:
+        Mean squared difference over rows and redundant channels.
+    """
+    rows = target.shape[1]
+    redundant = feat.redundant_channels(n_joints)
+    difference = predicted[:, :rows, redundant] - target[..., redundant].detach()
+    return masked_mean(difference.square(), valid_frames(lengths - 1, rows)[..., None].to(difference))
+
+
+def x0(predicted: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
+    """Plain MDM: mean squared error of the predicted clean features (B, T, D) over valid rows."""
+    return masked_mean((predicted - target).square(), valid_frames(lengths, target.shape[1])[..., None].to(target))
+
+
+def videomdm(
+    predicted: Tensor,
+    teacher: Tensor,
+    keypoints: Tensor,
+    camera: Camera,
+    lengths: Tensor,
+    normaliser: Normaliser,
+    skeleton: Skeleton,
+    confidence: Tensor | None = None,
+    weights: Weights = Weights(),
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Eq. 4: ``lambda_2D L_2D + lambda_vel L_vel + lambda_repr L_repr``.
+
+    Args:
+        predicted: (B, T, D) the denoiser's clean features, normalised.
+        teacher: (B, T, D) the teacher's clean features, normalised; used only without ray projection.
+        keypoints, camera, lengths, confidence: as in :func:`reprojection`; T frames.
+        normaliser: maps features to normalised features and back.
+        skeleton: the joint layout.
+        weights: lambdas and variants; a term of weight 0 is not computed.
+
+    Returns:
+        The total, and its unweighted parts by name (``reprojection``, ``velocity``, ``representation``), detached.
+    """
+    joints = feat.decode(normaliser.denormalise(predicted.float()))
+    parts = {}
+    if weights.reprojection:
+        parts["reprojection"] = reprojection(joints, keypoints, camera, lengths, confidence, weights.weighting)
+    if weights.velocity:
+        parts["velocity"] = velocity(joints, keypoints, camera, lengths, confidence, weights.weighting)
+    if weights.representation:
+        if weights.ray_projection:
+            target = ray_target(joints.detach(), keypoints, camera, lengths, skeleton, confidence)
+            target = normaliser.normalise(target)
+        else:
+            target = teacher[:, :-1]
+        parts["representation"] = representation(predicted, target, lengths, len(skeleton))
+    total = sum(getattr(weights, name) * part for name, part in parts.items())
+    return total, {name: part.detach() for name, part in parts.items()}

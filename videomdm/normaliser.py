@@ -1,0 +1,50 @@
+"""Feature statistics: the mean and standard deviation that the denoiser's inputs and outputs are scaled by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from videomdm import features as feat
+
+FLOOR = 1e-3  # smallest standard deviation that is divided by: a channel that never moves must not explode
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """Per-channel mean and standard deviation, both (D,)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __post_init__(self) -> None:
+        if self.mean.ndim != 1 or self.mean.shape != self.std.shape:
+            raise ValueError(
+                f"mean {tuple(self.mean.shape)} and std {tuple(self.std.shape)}: expected (channels,) for both"
+            )
+        if not (self.mean.isfinite().all() and (self.std > 0).all() and self.std.isfinite().all()):
+            raise ValueError("mean and std must be finite and std positive")
+
+    def normalise(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.std
+
+    def denormalise(self, features: Tensor) -> Tensor:
+        return features * self.std + self.mean
+
+    def to(self, device: torch.device | str) -> Normaliser:
+        return Normaliser(self.mean.to(device), self.std.to(device))
+
+    @classmethod
+    def fit(cls, features: Tensor, lengths: Tensor, n_joints: int) -> Normaliser:
+        """Statistics of padded features (C, T, D) over each clip's first ``lengths`` rows.
+
+        As in HumanML3D the standard deviation is averaged over each named block of channels, so that all
+        coordinates of a block keep their relative size.
+        """
+        rows = features[torch.arange(features.shape[1]) < lengths[:, None]].double()
+        std = rows.std(0)
+        for block in feat.blocks(n_joints).values():
+            std[block] = std[block].mean()
+        return cls(rows.mean(0).float(), std.clamp(min=FLOOR).float())

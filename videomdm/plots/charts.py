@@ -1,0 +1,179 @@
+"""Figures that stand still: training curves, tables of metrics, strips of poses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle, pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from videomdm.data.corpus import FPS
+from videomdm.plots.style import GHOST, GRID, INK, SERIES, SIDES, checked_joints, layout, side
+from videomdm.skeletons import SMPL22, Skeleton
+
+
+def loss_curves(log: Sequence[Mapping], title: str = "") -> go.Figure:
+    """Training curves, one line per term, on a logarithmic axis.
+
+    Args:
+        log: rows with ``"step"``, numbers, and optionally ``"stage"`` (a vertical line marks its changes);
+            a term missing from a row is not drawn there.
+        title: a line above the figure.
+
+    Raises:
+        ValueError: an empty log, or a row without ``"step"``.
+    """
+    if not log:
+        raise ValueError("loss_curves: the log is empty, expected rows with 'step' and losses")
+    for i, row in enumerate(log):
+        if "step" not in row:
+            raise ValueError(f"loss_curves: row {i} has keys {sorted(row)}, expected 'step' among them")
+    terms = dict.fromkeys(
+        k for row in log for k, v in row.items() if k not in ("step", "stage") and _is_number(v)
+    )
+    figure = go.Figure()
+    lowest, highest = math.inf, 0.0
+    for term, colour in zip(terms, cycle(SERIES), strict=False):
+        rows = [row for row in log if _is_number(row.get(term))]
+        values = [float(f"{row[term]:.4g}") for row in rows]
+        positive = [v for v in values if v > 0] or [1.0]
+        lowest, highest = min(lowest, *positive), max(highest, *positive)
+        line = {"color": colour, "width": 1.8}
+        figure.add_scatter(x=[row["step"] for row in rows], y=values, name=term, mode="lines", line=line)
+    for before, row in pairwise(log):
+        if row.get("stage") != before.get("stage"):
+            mark = {"color": GHOST, "dash": "dot", "width": 1}
+            text = f"{row.get('stage')} →"
+            figure.add_vline(
+                row["step"], line=mark, annotation={"text": text, "font": {"color": INK, "size": 12}}
+            )
+    figure.update_layout(layout(height=360, title=title), showlegend=True, hovermode="x unified")
+    lines = {"gridcolor": "#ece9e2", "linecolor": GRID, "zeroline": False}
+    figure.update_xaxes(lines, title={"text": "step", "font": {"size": 13}})
+    whole_decades = 1 if highest > 10 * lowest else None
+    figure.update_yaxes(lines, type="log", tickformat="~g", dtick=whole_decades)
+    return figure
+
+
+class Table(str):
+    """Markdown text that notebooks and the book show as a table."""
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def metrics_table(
+    rows: Sequence[Mapping], best: Mapping[str, Callable] | None = None, reference: int = 1
+) -> Table:
+    """A table of metrics; columns in the order in which the rows first name them.
+
+    Args:
+        rows: column -> text, number, or (mean, half width of the 95 % interval); the real-data row first.
+        best: column -> ``min`` or ``max``; the best value after the first ``reference`` rows is bold.
+        reference: how many rows at the top are references (real data) and not candidates.
+
+    Raises:
+        ValueError: no rows, or ``best`` names a column that no row has.
+    """
+    if not rows:
+        raise ValueError("metrics_table: no rows, expected at least one")
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    if unknown := set(best or {}) - set(columns):
+        raise ValueError(f"metrics_table: best names {sorted(unknown)}, the columns are {columns}")
+    winners = {}
+    for column, choose in (best or {}).items():
+        values = [_mean(row[column]) for row in rows[reference:] if column in row]
+        winners[column] = choose(values) if values else None
+
+    def cell(row: Mapping, column: str, is_candidate: bool) -> str:
+        if column not in row:
+            return "–"
+        won = is_candidate and column in winners and _mean(row[column]) == winners[column]
+        text = _text(row[column])
+        return f"**{text}**" if won else text
+
+    lines = [columns, [":--"] + ["--:"] * (len(columns) - 1)]
+    lines += [[cell(row, column, i >= reference) for column in columns] for i, row in enumerate(rows)]
+    return Table("\n".join("| " + " | ".join(line) + " |" for line in lines))
+
+
+def film_strip(
+    joints: Tensor,
+    skeleton: Skeleton = SMPL22,
+    n_poses: int = 8,
+    fps: float = FPS,
+    ghost: Tensor | None = None,
+    azimuth: float = 35.0,
+    title: str = "",
+) -> Figure:
+    """Poses at equal distances in time, side by side, as a static drawing.
+
+    Args:
+        joints: (T, J, 3) in metres, Y up.
+        skeleton: their joint layout.
+        n_poses: how many poses to draw.
+        fps: frames per second, for the times under the poses.
+        ghost: (T, J, 3) drawn in grey behind, in the same frame.
+        azimuth: degrees by which the viewer has walked from +Z towards +X.
+        title: a line above the drawing.
+
+    Raises:
+        ValueError: a wrong shape, different lengths, or values that are not finite.
+    """
+    sets = [checked_joints(joints, "joints", skeleton)]
+    if ghost is not None:
+        sets.append(checked_joints(ghost, "ghost", skeleton))
+        if len(sets[1]) != len(sets[0]):
+            raise ValueError(f"film_strip: {len(sets[0])} frames over a ghost of {len(sets[1])}")
+    chosen = np.linspace(0, len(sets[0]) - 1, n_poses).round().astype(int)
+    angle = math.radians(azimuth)
+    to_right = np.array([math.cos(angle), 0, -math.sin(angle)])
+    roots = sets[0][chosen, :1] * [1, 0, 1]
+    drawn = [np.stack([(s[chosen] - roots) @ to_right, s[chosen][..., 1]], -1) for s in sets]
+    pitch = max(1.1, 1.15 * max(np.ptp(d[..., 0], axis=1).max() for d in drawn))
+    top, bottom = max(d[..., 1].max() for d in drawn), min(0.0, *(d[..., 1].min() for d in drawn))
+
+    figure, axes = plt.subplots(figsize=(10, 10 * (top - bottom + 0.45) / (pitch * n_poses)), layout="tight")
+    axes.axhline(0, color=GRID, linewidth=1, zorder=0)
+    for k, frame in enumerate(chosen):
+        for pose in drawn[1:]:
+            _draw_pose(axes, pose[k] + [k * pitch, 0], skeleton, dict.fromkeys(SIDES, GHOST))
+        _draw_pose(axes, drawn[0][k] + [k * pitch, 0], skeleton, SIDES)
+        axes.text(k * pitch, bottom - 0.06, f"{frame / fps:.2f} s", ha="center", va="top", color=INK, size=8)
+    axes.set(xlim=(-pitch / 2, pitch * (n_poses - 0.5)), ylim=(bottom - 0.3, top + 0.15), aspect="equal")
+    axes.set_axis_off()
+    axes.set_title(title, loc="left", color=INK, size=11)
+    plt.close(figure)  # a notebook shows what is returned, and only that
+    return figure
+
+
+def _draw_pose(axes: Axes, pose: np.ndarray, skeleton: Skeleton, colours: Mapping[str, str]) -> None:
+    for parent, child in skeleton.bones:
+        colour = colours[side(skeleton.joints[child])]
+        axes.plot(*pose[[parent, child]].T, color=colour, linewidth=2, solid_capstyle="round")
+    if "head" in skeleton.joints:
+        axes.plot(*pose[skeleton.index("head")], "o", color=colours["trunk"], markersize=5)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def _mean(value) -> float:
+    return float(value[0] if isinstance(value, (tuple, list)) else value)
+
+
+def _text(value) -> str:
+    """Three digits, and never an exponent for a large number."""
+    if isinstance(value, (tuple, list)):
+        return f"{_text(value[0])} ± {float(value[1]):.2g}"
+    if not isinstance(value, (float, np.floating)) or not np.isfinite(value):
+        return str(value)
+    decimals = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:.{max(decimals, 0)}f}"

@@ -1,0 +1,101 @@
+"""What a run measured: one small JSON per run, from which all tables of the book are made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from videomdm.config import Config
+
+KEYS = (
+    "study",
+    "data",
+    "method",
+    "profile",
+    "seed",
+    "command",
+    "commit",
+    "machine",
+    "versions",
+    "seconds",
+    "metrics",
+)
+
+
+def _output(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def commit() -> str:
+    """The commit that ran, with ``+`` when the work tree differed from it; "unknown" outside a checkout."""
+    revision = _output("git", "rev-parse", "--short=12", "HEAD")
+    changed = _output("git", "status", "--porcelain", "--untracked-files=no", "--", "videomdm")
+    return (revision + ("+" if changed else "")) if revision else "unknown"
+
+
+def machine() -> str:
+    """The kind of machine, not its name: accelerator or cores, and the threads torch may use."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads"
+
+
+def path(folder: Path, study: str, config: Config, method: str) -> Path:
+    """The file of one result: ``folder/study/data-profile-method-s<seed>.json``."""
+    return folder / study / f"{config.data}-{config.profile}-{method.replace('/', '-')}-s{config.seed}.json"
+
+
+def write(
+    folder: Path, study: str, config: Config, command: str, seconds: float, metrics: Mapping[str, object],
+    method: str | None = None,
+) -> Path:  # fmt: skip
+    """Write one result; ``metrics`` maps a name to a value or to [mean, 95 % half-width].
+
+    Returns:
+        The file, see :func:`path`.
+    """
+    method = method or config.method
+    result = {
+        "study": study, "data": config.data, "method": method, "profile": config.profile, "seed": config.seed,
+        "command": command, "commit": commit(), "machine": machine(),
+        "versions": {name: metadata.version(name) for name in ("videomdm", "torch", "numpy")},
+        "seconds": round(seconds, 1), "config": config.key(), "metrics": dict(metrics),
+    }  # fmt: skip
+    target = path(folder, study, config, method)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    partial.write_text(json.dumps(result, indent=1) + "\n")
+    partial.replace(target)
+    return target
+
+
+def read(folder: Path, study: str) -> list[dict]:
+    """All results of a study, in the order of their file names.
+
+    Raises:
+        ValueError: a file lacks one of :data:`KEYS`.
+    """
+    found = []
+    for path in sorted((folder / study).glob("*.json")):
+        result = json.loads(path.read_text())
+        if missing := [key for key in KEYS if key not in result]:
+            raise ValueError(f"{path}: no {', '.join(missing)}; expected {', '.join(KEYS)}")
+        found.append(result)
+    return found
+
+
+def mean_interval(values: Iterable[float]) -> list[float]:
+    """[mean, 1.96 standard errors] over repeats, the field's 95 % interval (half-width 0 for one repeat)."""
+    values = torch.tensor(list(values), dtype=torch.float64)
+    spread = values.std().item() if len(values) > 1 else 0.0
+    return [values.mean().item(), 1.96 * spread / len(values) ** 0.5]

@@ -1,0 +1,60 @@
+"""Run named methods on a corpus and keep what they measured: ``python -m videomdm.study``.
+
+Every method is a run of its own and leaves one JSON; one that is there is not run again, one that was killed is
+resumed from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from videomdm import results, train
+from videomdm.config import METHODS, Config
+from videomdm.evaluation import protocol
+
+log = logging.getLogger(__name__)
+ROWS = ("real", "teacher", *METHODS)
+
+
+def run(config: Config, row: str, study: str, folder: Path, command: str) -> Path:
+    """Train (where the row is a method), evaluate, and write the result; returns its file."""
+    path = results.path(folder, study, config, row)
+    if path.exists() and json.loads(path.read_text())["config"] == config.key():
+        return path
+    start = time.time()
+    fitted = train.fit(config) if row in METHODS else None
+    seconds = time.time() - start
+    metrics = protocol.evaluate(config, row, fitted)
+    log.info("%s: %s", row, {k: v for k, v in metrics.items() if k in ("fid", "lift_truth_mpjpe")})
+    return results.write(folder, study, config, command, seconds, metrics, row)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m videomdm.study", description=__doc__)
+    parser.add_argument("study", help="name of the study: a folder in results/")
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS, metavar="ROW")
+    parser.add_argument("--profile", default="study")
+    parser.add_argument("--data", default="procedural")
+    parser.add_argument("--data-root")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--runs", default="runs")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
+    if given.data_root:
+        command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
+    command += f" --seed {given.seed}"
+    base = train.profile(given.profile, data=given.data, data_root=given.data_root, seed=given.seed, runs=given.runs)
+    for row in given.rows:
+        config = base.but(method=row) if row in METHODS else base
+        run(config, row, given.study, given.results, f"{command} --rows {row}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""Training: plain MDM on 3-D motions, then the 2-D stage of VideoMDM; resumable at any moment.
+
+Every batch draws its randomness from a seed made of the run's seed and the batch's number, so a run that was
+killed and started again sees the same batches, noise and dropout as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from videomdm import checkpoints, losses, prepare, sample
+from videomdm.config import METHODS, PROFILES, Config, profile
+from videomdm.data.observations import Observations
+from videomdm.denoiser import MDM
+from videomdm.diffusion import Diffusion, Multistep
+from videomdm.prepare import TrainingSet
+
+__all__ = ["METHODS", "PROFILES", "Config", "fit", "profile"]
+
+LR_WARMUP = 100  # batches over which the learning rate rises, as the moments of AdamW settle
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
+    return MDM(
+        n_features,
+        config.width,
+        config.n_layers,
+        config.n_heads,
+        config.feedforward,
+        text_width,
+        config.dropout,
+    )
+
+
+def fit(config: Config, observations: Observations | None = None) -> Path:
+    """Train a prior and return its run folder; a finished run returns at once, a killed one is resumed.
+
+    A run starts from its warm-up, ``config.warmup_steps`` batches of plain MDM on the same motions: a run of its
+    own, shared by all methods on these motions.  A method with a lifter (a round) first fits that method, lifts
+    the training keypoints with it, and is trained on the result from scratch for as many batches in all.
+
+    Args:
+        config: everything about the run.
+        observations: 2-D data to train on, where they are not to be made from ``config.data``.
+
+    Returns:
+        The folder, with ``config.json``, ``log.jsonl``, ``checkpoints/`` and ``weights.safetensors`` (EMA).
+
+    Raises:
+        DataError: bad input data, before any training starts.
+        ValueError: 3-D supervision asked for where only observations are given.
+    """
+    folder = config.folder
+    weights = folder / "weights.safetensors"
+    if weights.exists():
+        return folder
+    data = _data(config, observations)
+    init = None
+    if config.warmup_steps and not METHODS[config.method].lifter:
+        init = fit(_warmup(config), observations) / "weights-last.safetensors"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(config.to_json())
+    _train(config, data.to(device()), folder, init)
+    return folder
+
+
+def _warmup(config: Config) -> Config:
+    """The plain MDM run that every method on the same motions starts from; all that it ignores is set alike."""
+    method = METHODS[config.method]
+    same = {"truth": "mdm-3d", "teacher": "mdm-teacher"}[method.motions]
+    return config.but(
+        method=same,
+        steps=config.warmup_steps,
+        warmup_steps=0,
+        lr_decay=1.0,
+        weights=losses.Weights(),
+        t_star=0,
+    )
+
+
+def _batches(config: Config) -> int:
+    """Batches of the run itself: its stage, and for a round the warm-up too, which nothing shares."""
+    return config.steps + (config.warmup_steps if METHODS[config.method].lifter else 0)
+
+
+def _data(config: Config, observations: Observations | None) -> TrainingSet:
+    """What the run's method may see; true 3-D only for 3-D supervision."""
+    method = METHODS[config.method]
+    if method.motions == "truth":
+        if observations is not None:
+            raise ValueError(f"method {config.method!r} needs true 3-D motions, but was given 2-D observations")
+        return prepare.training_set(config, prepare.load(config, "train"))
+    if observations is None:
+        observations = prepare.observe(config, prepare.load(config, "train"), method.frame or "truth")
+    motions = None
+    if method.lifter:
+        lifter = config.but(method=method.lifter)
+        motions = sample.lift_observations(fit(lifter, observations), observations, config.cache)
+    return prepare.training_set(config, observations, motions)
+
+
+class _State:
+    """Everything that a checkpoint holds: model, its moving average, the optimiser."""
+
+    def __init__(self, config: Config, data: TrainingSet) -> None:
+        torch.manual_seed(config.seed)
+        n_features, where = data.features.shape[-1], data.features.device
+        self.model = build_denoiser(config, n_features, data.text.shape[-1]).to(where)
+        self.average = build_denoiser(config, n_features, data.text.shape[-1]).to(where).requires_grad_(False)
+        self.average.load_state_dict(self.model.state_dict())
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr)
+        self.parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
+
+    def start_from(self, weights: Path) -> None:
+        """Take the weights of the warm-up's last step."""
+        tensors = checkpoints.read_tensors(weights)
+        for model in (self.model, self.average):
+            model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("normaliser.")})
+
+    @torch.no_grad()
+    def average_in(self, step: int, decay: float) -> None:
+        """Exponential moving average with a short memory at first, so that early averages are not the start."""
+        decay = min(decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+
+
+def _train(config: Config, data: TrainingSet, folder: Path, init: Path | None) -> None:
+    state = _State(config, data)
+    start = 0
+    if checkpoint := checkpoints.load_latest(folder / "checkpoints"):
+        checkpoint.restore(state.parts)
+        start = checkpoint.step
+    elif init is not None:
+        state.start_from(init)
+    logfile = _Log(folder / "log.jsonl", start)
+    steps = _batches(config)
+    bar = tqdm(total=steps, initial=start, desc=config.method, unit="batch", mininterval=2)
+    for step in range(start, steps):
+        parts = _step(config, data, state, step)
+        logfile.add(parts)
+        bar.update()
+        if (step + 1) % config.log_every == 0 or step + 1 == steps:
+            bar.set_postfix({k: f"{v:.4f}" for k, v in logfile.write(step + 1).items()}, refresh=False)
+        if (step + 1) % config.checkpoint_every == 0 and step + 1 < steps:
+            logfile.write(step + 1)
+            checkpoints.save(folder / "checkpoints", step + 1, state.parts)
+    bar.close()
+    _write_weights(config, data, folder, state)
+
+
+def _write_weights(config: Config, data: TrainingSet, folder: Path, state: _State) -> None:
+    """The run's result: the averaged weights, which are sampled, and the last ones, which training goes on from."""
+    about = {"config": config.to_json(), "skeleton": data.skeleton.name, "fps": data.fps}
+    statistics = {"normaliser.mean": data.normaliser.mean, "normaliser.std": data.normaliser.std}
+    for name, model in (("weights-last", state.model), ("weights", state.average)):
+        checkpoints.write_tensors(folder / f"{name}.safetensors", {**model.state_dict(), **statistics}, about)
+
+
+def _step(config: Config, data: TrainingSet, state: _State, step: int) -> dict[str, Tensor]:
+    """One batch: draw, corrupt, predict, compare, update; returns the loss terms (detached)."""
+    torch.manual_seed(config.seed * 1_000_003 + step)
+    rows = torch.randint(len(data), (config.batch_size,))
+    two_d = data.keypoints is not None
+    t_star = config.t_star if two_d else 0
+    timesteps = Multistep(config.n_steps, t_star, config.n_buckets).sample(config.batch_size)
+    text = data.text[data.first[rows] + (torch.rand(len(rows), device=data.count.device) * data.count[rows]).long()]
+    drop = torch.rand(len(rows), device=text.device) < config.condition_drop
+    clean, lengths = data.features[rows], data.lengths[rows]
+
+    state.model.train()
+    state.optimizer.zero_grad(set_to_none=True)
+    diffusion = Diffusion(config.n_steps)
+    x_t = diffusion.q_sample(clean, timesteps[0], torch.randn_like(clean))
+    total: dict[str, Tensor] = {}
+    for i, t in enumerate(timesteps):  # one pass, or one per bucket from the noisiest down (G.1)
+        predicted = state.model(x_t, t, text, lengths, drop)
+        loss, parts = _loss(config, data, rows, predicted, clean, lengths)
+        (loss / len(timesteps)).backward()
+        for name, part in {"loss": loss.detach(), **parts}.items():
+            total[name] = total.get(name, 0) + part / len(timesteps)
+        if i + 1 < len(timesteps):
+            x_t = diffusion.ddim_step(x_t, predicted.detach(), t, timesteps[i + 1])
+
+    total["gradient"] = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)
+    for group in state.optimizer.param_groups:
+        group["lr"] = _learning_rate(config, step)
+    state.optimizer.step()
+    state.average_in(step, config.ema)
+    return total
+
+
+def _loss(
+    config: Config, data: TrainingSet, rows: Tensor, predicted: Tensor, clean: Tensor, lengths: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    if data.keypoints is None:
+        return losses.x0(predicted, clean, lengths), {}
+    return losses.videomdm(
+        predicted, clean, data.keypoints[rows], data.camera[rows], lengths, data.normaliser, data.skeleton,
+        data.confidence[rows], config.weights,
+    )  # fmt: skip
+
+
+def _learning_rate(config: Config, step: int) -> float:
+    """Linear rise, then a cosine from ``lr`` to ``lr_decay * lr`` over the last ``config.steps`` batches."""
+    rise = min(1.0, (step + 1) / LR_WARMUP)
+    progress = max(0, step - (_batches(config) - config.steps)) / config.steps
+    cosine = (1 + math.cos(math.pi * progress)) / 2
+    return config.lr * rise * (config.lr_decay + (1 - config.lr_decay) * cosine)
+
+
+class _Log:
+    """Means of the loss terms, a JSON line every ``log_every`` batches; lines past a resumed step are dropped."""
+
+    def __init__(self, path: Path, start: int) -> None:
+        self.path, self.sums, self.n = path, {}, 0
+        lines = path.read_text().splitlines() if path.exists() else []
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= start]
+        path.write_text("".join(line + "\n" for line in kept))
+
+    def add(self, parts: dict[str, Tensor]) -> None:
+        for name, value in parts.items():
+            self.sums[name] = self.sums.get(name, 0) + value
+        self.n += 1
+
+    def write(self, step: int) -> dict[str, float]:
+        if not self.n:
+            return {}
+        means = {name: float(value) / self.n for name, value in self.sums.items()}
+        with self.path.open("a") as file:
+            file.write(json.dumps({"step": step, **means}) + "\n")
+        self.sums, self.n = {}, 0
+        return means
