@@ -106,9 +106,7 @@ class TestKid:
         assert -3 * spread < np.mean(means) < 0.2 * shifted
 
     def test_generator_repeats(self):
-        draw = [
-            kid(features(30), features(20, 8, 1), generator=torch.Generator().manual_seed(4)) for _ in "ab"
-        ]
+        draw = [kid(features(30), features(20, 8, 1), generator=torch.Generator().manual_seed(4)) for _ in "ab"]
         assert draw[0] == draw[1]
 
 

@@ -31,9 +31,7 @@ class TestMpjpe:
     def test_hand_computed(self):
         true = clips(2, 4, 3)
         predicted = true.clone()
-        predicted[0, :, 1] += torch.tensor(
-            [0.03, 0.0, 0.04]
-        )  # 50 mm on one of three joints of one of two clips
+        predicted[0, :, 1] += torch.tensor([0.03, 0.0, 0.04])  # 50 mm on one of three joints of one of two clips
         assert mpjpe(predicted, true).item() == pytest.approx(50 / 3 / 2)
         assert mpjpe(predicted, true, per_clip=True).tolist() == pytest.approx([50 / 3, 0])
 

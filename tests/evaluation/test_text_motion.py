@@ -25,10 +25,7 @@ from videomdm.evaluation.vocabulary import GloveVocabulary
 def small(**sizes: int) -> TextMotionEvaluator:
     torch.manual_seed(0)
     model = TextMotionEvaluator(
-        **(
-            dict(n_features=23, movement_hidden=9, movement_width=8, motion_hidden=7, text_hidden=6, width=5)
-            | sizes
-        )
+        **(dict(n_features=23, movement_hidden=9, movement_width=8, motion_hidden=7, text_hidden=6, width=5) | sizes)
     )
     with torch.no_grad():  # biases and norms away from their initial zeros and ones
         for parameter in model.parameters():
@@ -41,8 +38,7 @@ def slow_gru(state: dict, part: str, inputs: torch.Tensor) -> torch.Tensor:
     last = []
     for direction, suffix in enumerate(("", "_reverse")):
         w_i, w_h, b_i, b_h = (
-            state[f"{part}.gru.{name}_l0{suffix}"]
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            state[f"{part}.gru.{name}_l0{suffix}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         hidden = state[f"{part}.hidden"][direction, 0]
         for x in inputs if direction == 0 else inputs.flip(0):
@@ -75,9 +71,7 @@ class TestArchitecture:
     def test_motion(self):
         model, lengths = small(), torch.tensor([13, 40, 4, 27])
         features = torch.randn(4, 40, 23)
-        expected = [
-            slow_motion(model.state_dict(), x, int(n)) for x, n in zip(features, lengths, strict=True)
-        ]
+        expected = [slow_motion(model.state_dict(), x, int(n)) for x, n in zip(features, lengths, strict=True)]
         assert torch.allclose(model.encode_motion(features, lengths), torch.stack(expected), atol=1e-5)
 
     def test_text(self):
@@ -88,9 +82,7 @@ class TestArchitecture:
         for w, p, n in zip(words, pos, lengths, strict=True):
             x = linear(state, "text_encoder.input_emb", w + linear(state, "text_encoder.pos_emb", p))
             expected.append(slow_gru(state, "text_encoder", x[:n]))
-        assert torch.allclose(
-            model.encode_text_vectors(words, pos, lengths), torch.stack(expected), atol=1e-5
-        )
+        assert torch.allclose(model.encode_text_vectors(words, pos, lengths), torch.stack(expected), atol=1e-5)
 
     def test_feet_do_not_count(self):
         features, lengths = torch.randn(2, 16, 23), torch.tensor([16, 12])
@@ -188,12 +180,8 @@ class TestCheckpoints:
         assert f"key '{key}' (7, 8) is missing" in message({k: v for k, v in state.items() if k != key})
         assert f"'{key}' has shape (7, 9), expected (7, 8)" in message(state | {key: torch.zeros(7, 9)})
         key = "movement_encoder.main.0.weight"
-        assert f"'{key}' is (9, 4), expected a tensor of 3 dimensions" in message(
-            state | {key: torch.zeros(9, 4)}
-        )
-        assert "unknown key 'text_encoder.extra' (3,)" in message(
-            state | {"text_encoder.extra": torch.zeros(3)}
-        )
+        assert f"'{key}' is (9, 4), expected a tensor of 3 dimensions" in message(state | {key: torch.zeros(9, 4)})
+        assert "unknown key 'text_encoder.extra' (3,)" in message(state | {"text_encoder.extra": torch.zeros(3)})
 
     def test_hostile_pickle_is_not_executed(self, tmp_path, monkeypatch):
         class Hostile:
@@ -265,9 +253,7 @@ class TestTraining:
         data, state = toy(40, 0), torch.get_rng_state()
         first, again, other = (train_evaluator(*data, steps=3, seed=s, **self.SIZES) for s in (1, 1, 2))
         assert torch.equal(torch.get_rng_state(), state)
-        pairs = [
-            (first.state_dict()[k], again.state_dict()[k], other.state_dict()[k]) for k in first.state_dict()
-        ]
+        pairs = [(first.state_dict()[k], again.state_dict()[k], other.state_dict()[k]) for k in first.state_dict()]
         assert all(torch.equal(a, b) for a, b, _ in pairs)
         assert not any(torch.equal(a, c) for a, _, c in pairs if a.ndim > 1)
 
@@ -276,9 +262,7 @@ class TestTraining:
         poisoned = features.clone()
         for i, n in enumerate(lengths):
             poisoned[i, n:] = float("nan")
-        clean, same = (
-            train_evaluator(x, lengths, captions, steps=3, **self.SIZES) for x in (features, poisoned)
-        )
+        clean, same = (train_evaluator(x, lengths, captions, steps=3, **self.SIZES) for x in (features, poisoned))
         assert all(torch.equal(v, same.state_dict()[k]) for k, v in clean.state_dict().items())
 
     def test_errors(self):

@@ -142,9 +142,7 @@ class TestLift:
         garbage = seen.clone()
         garbage[0, 4:7, 0] = 50.0
         lengths = torch.tensor([20])
-        torch.testing.assert_close(
-            lifter.lift(garbage, confidence, lengths), lifter.lift(seen, confidence, lengths)
-        )
+        torch.testing.assert_close(lifter.lift(garbage, confidence, lengths), lifter.lift(seen, confidence, lengths))
 
     def test_bad_shapes_are_named(self, lifter):
         seen, confidence = torch.zeros(2, 5, 4, 2), torch.ones(2, 5, 4)

@@ -34,7 +34,7 @@ MISSING = 0.05  # at most this share of a clip's keypoints is not reported
 
 
 def augment(joints: Tensor, fps: float, generator: torch.Generator, skeleton: Skeleton = SMPL22) -> Tensor:
-    """Other bodies in other poses: mirrored, every limb turned and every bone rescaled.
+    """Other bodies in other poses: every limb turned and every bone rescaled.  The root's path stays.
 
     Args:
         joints: (B, T, J, 3) metres, Y up, each clip facing anywhere.
@@ -43,11 +43,9 @@ def augment(joints: Tensor, fps: float, generator: torch.Generator, skeleton: Sk
         skeleton: the joint layout.
 
     Returns:
-        (B, T, J, 3): per clip one body of constant, symmetric proportions.
+        (B, T, J, 3): per clip one symmetric body, its bones constant to about a centimetre.
     """
-    batch, _, _, _ = joints.shape
-    flip = torch.rand(batch, generator=generator).to(joints.device) < 0.5
-    joints = torch.where(flip[:, None, None, None], mirror(joints, skeleton), joints)
+    batch = len(joints)
     offsets = joints - joints[..., list(skeleton.parents), :]  # the root's is not used
     offsets = offsets * _bone_factors(batch, skeleton, generator).to(joints)[:, None, :, None]
     shifts = _trunk_shifts(batch, skeleton, generator).to(joints)
@@ -60,6 +58,12 @@ def mirror(joints: Tensor, skeleton: Skeleton) -> Tensor:
     """Swap left and right joints and reflect x."""
     swapped = [skeleton.index(_swap(name)) for name in skeleton.joints]
     return joints[..., swapped, :] * joints.new_tensor([-1.0, 1.0, 1.0])
+
+
+def mirror_half(joints: Tensor, generator: torch.Generator, skeleton: Skeleton = SMPL22) -> Tensor:
+    """:func:`mirror` a random half of the clips (B, T, J, 3)."""
+    flip = torch.rand(len(joints), 1, 1, 1, generator=generator).to(joints.device) < 0.5
+    return torch.where(flip, mirror(joints, skeleton), joints)
 
 
 def body_axes(joints: Tensor, skeleton: Skeleton) -> Tensor:

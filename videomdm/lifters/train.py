@@ -28,6 +28,7 @@ HELD_OUT = 128  # clips of each family that the figures are measured on
 CHECKPOINT_EVERY = 200
 LR, WEIGHT_DECAY, LR_WARMUP, CLIP_NORM = 1e-3, 0.01, 100, 1.0
 VELOCITY = 5.0  # weight of the velocity term
+SHORT, SHORT_STEPS = 4, 0.7  # training starts with windows SHORT times shorter, for this share of the steps
 
 
 def loss_terms(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
@@ -58,6 +59,7 @@ def draw_batch(
     """
     clips = torch.randint(len(corpus), (size,), generator=generator)
     joints, lengths = corpus.joints[clips], corpus.lengths[clips]
+    joints = augment.mirror_half(joints, generator, corpus.skeleton)
     camera = cameras.sample_orbit(joints, lengths, generator)
     starts = (torch.rand(size, generator=generator) * (lengths - window + 1)).long()
     frames = starts[:, None] + torch.arange(window)
@@ -72,6 +74,13 @@ def learning_rate(step: int, steps: int) -> float:
     """Linear warm-up, then a cosine to 1 % of ``LR``."""
     decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))
     return LR * decay * min(1.0, (step + 1) / LR_WARMUP)
+
+
+def batch_shape(step: int, steps: int, batch_size: int, window: int) -> tuple[int, int]:
+    """Windows in a batch and their frames: first more of shorter ones, whose views and poses differ more."""
+    if step < SHORT_STEPS * steps and window % SHORT == 0:
+        return batch_size * SHORT, window // SHORT
+    return batch_size, window
 
 
 def train(
@@ -96,7 +105,8 @@ def train(
     started = time.monotonic() - seconds
     with tqdm(range(first, steps), initial=first, total=steps, desc="lifter") as bar:
         for step in bar:
-            keypoints, confidence, true = draw_batch(corpus, batch_size, lifter.window, generator)
+            shape = batch_shape(step, steps, batch_size, lifter.window)
+            keypoints, confidence, true = draw_batch(corpus, *shape, generator)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps)
             terms = loss_terms(lifter(keypoints.to(device), confidence.to(device)), true.to(device))

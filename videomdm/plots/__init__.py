@@ -6,8 +6,10 @@ this package makes plotly figures in notebooks self-contained (:mod:`videomdm.pl
 
 from videomdm.plots import offline
 from videomdm.plots.charts import Table, film_strip, loss_curves, metrics_table
+from videomdm.plots.dots import dot_plot
+from videomdm.plots.panels import keep, panels
 from videomdm.plots.players import keypoints_over, player
 
-__all__ = ["Table", "film_strip", "keypoints_over", "loss_curves", "metrics_table", "player"]
+__all__ = ["Table", "dot_plot", "film_strip", "keep", "keypoints_over", "loss_curves", "metrics_table", "panels", "player"]
 
 offline.use()

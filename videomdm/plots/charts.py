@@ -34,9 +34,7 @@ def loss_curves(log: Sequence[Mapping], title: str = "") -> go.Figure:
     for i, row in enumerate(log):
         if "step" not in row:
             raise ValueError(f"loss_curves: row {i} has keys {sorted(row)}, expected 'step' among them")
-    terms = dict.fromkeys(
-        k for row in log for k, v in row.items() if k not in ("step", "stage") and _is_number(v)
-    )
+    terms = dict.fromkeys(k for row in log for k, v in row.items() if k not in ("step", "stage") and _is_number(v))
     figure = go.Figure()
     lowest, highest = math.inf, 0.0
     for term, colour in zip(terms, cycle(SERIES), strict=False):
@@ -50,9 +48,7 @@ def loss_curves(log: Sequence[Mapping], title: str = "") -> go.Figure:
         if row.get("stage") != before.get("stage"):
             mark = {"color": GHOST, "dash": "dot", "width": 1}
             text = f"{row.get('stage')} →"
-            figure.add_vline(
-                row["step"], line=mark, annotation={"text": text, "font": {"color": INK, "size": 12}}
-            )
+            figure.add_vline(row["step"], line=mark, annotation={"text": text, "font": {"color": INK, "size": 12}})
     figure.update_layout(layout(height=360, title=title), showlegend=True, hovermode="x unified")
     lines = {"gridcolor": "#ece9e2", "linecolor": GRID, "zeroline": False}
     figure.update_xaxes(lines, title={"text": "step", "font": {"size": 13}})
@@ -68,9 +64,7 @@ class Table(str):
         return str(self)
 
 
-def metrics_table(
-    rows: Sequence[Mapping], best: Mapping[str, Callable] | None = None, reference: int = 1
-) -> Table:
+def metrics_table(rows: Sequence[Mapping], best: Mapping[str, Callable] | None = None, reference: int = 1) -> Table:
     """A table of metrics; columns in the order in which the rows first name them.
 
     Args:

@@ -51,7 +51,8 @@ def player(
         skeleton: joint layout of all of them.
         fps: frames per second of the motions; the player keeps this speed.
         ghosts: label -> joints drawn in grey over the motion of that label, for instance the teacher.
-        camera: the unbatched camera that saw the first motion, in that motion's frame: drawn as a pyramid.
+        camera: the camera, or batch (n,) of cameras, that saw the first motion, in that motion's frame; drawn
+            as pyramids.
         title: a line above the figure.
 
     Raises:
@@ -74,9 +75,10 @@ def player(
     content += [body[::5].reshape(-1, 3) for body in bodies]
     fixed = _floor(low, high) + [_line(body[:, 0] * [1, 0, 1], GHOST, 2.5) for body in bodies]
     if camera is not None:
-        corners = _pyramid(camera) + lanes[next(iter(motions))]
-        fixed.append(_line(corners, INK, 2.5))
-        content.append(corners[np.isfinite(corners).all(1)])
+        for one in camera if camera.batch_shape else camera[None]:
+            corners = _pyramid(one) + lanes[next(iter(motions))]
+            fixed.append(_line(corners, INK, 2.5))
+            content.append(corners[np.isfinite(corners).all(1)])
     content = np.concatenate(content)
     low, high = content.min(0), content.max(0)
     view = _view(content)
@@ -142,8 +144,10 @@ def _lanes(bodies: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def _bounds(bodies: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    low = np.min([b.min((0, 1)) for b in bodies], 0) - [0.25, 0, 0.25]
-    high = np.max([b.max((0, 1)) for b in bodies], 0) + [0.25, 0, 0.25]
+    """Corners of a box around all bodies that stands on the floor, which ends at whole half metres."""
+    low = np.min([b.min((0, 1)) for b in bodies], 0) - [0.2, 0, 0.2]
+    high = np.max([b.max((0, 1)) for b in bodies], 0) + [0.2, 0, 0.2]
+    low[[0, 2]], high[[0, 2]] = np.floor(2 * low[[0, 2]]) / 2, np.ceil(2 * high[[0, 2]]) / 2
     return np.minimum(low, [np.inf, 0, np.inf]), high
 
 
@@ -176,9 +180,7 @@ def _coordinates(points: np.ndarray) -> dict[str, list]:
     Plotly's z is up: its axes are our z, x, y, so that a body facing +Z faces the viewer.
     """
     columns = 1000 * (points.T if points.shape[1] == 2 else points.T[[2, 0, 1]])
-    return {
-        a: [None if np.isnan(v) else round(float(v)) for v in c] for a, c in zip("xyz", columns, strict=False)
-    }
+    return {a: [None if np.isnan(v) else round(float(v)) for v in c] for a, c in zip("xyz", columns, strict=False)}
 
 
 def _limbs(parts: Mapping[str, tuple[str, np.ndarray]], pixels_per_metre: float | None = None) -> list:
@@ -212,14 +214,12 @@ def _frames(parts: Mapping[str, tuple[str, np.ndarray]]) -> tuple[list[go.Frame]
 
 
 def _line(points: np.ndarray, colour: str, width: float) -> go.Scatter3d:
-    return go.Scatter3d(
-        _coordinates(points), mode="lines", line={"color": colour, "width": width}, hoverinfo="skip"
-    )
+    return go.Scatter3d(_coordinates(points), mode="lines", line={"color": colour, "width": width}, hoverinfo="skip")
 
 
 def _floor(low: np.ndarray, high: np.ndarray) -> list:
     """A plate at height 0 under all bodies, with a line every half metre."""
-    (x0, _, z0), (x1, _, z1) = np.floor(2 * low) / 2, np.ceil(2 * high) / 2
+    (x0, _, z0), (x1, _, z1) = low, high
     corners = np.array([[x0, 0, z0], [x1, 0, z0], [x1, 0, z1], [x0, 0, z1]])
     lines = [p for x in np.arange(x0, x1 + 0.1, 0.5) for p in ([x, 0, z0], [x, 0, z1], GAP)]
     lines += [p for z in np.arange(z0, z1 + 0.1, 0.5) for p in ([x0, 0, z], [x1, 0, z], GAP)]
@@ -234,9 +234,7 @@ def _pyramid(camera: Camera, size: float = 0.3) -> np.ndarray:
     """The camera's edges as one line: it opens towards what it sees."""
     to_world = camera.rotation.detach().cpu().double().numpy().T
     centre = camera.center.detach().cpu().double().numpy()
-    a, b, c, d = (
-        centre + size * to_world @ [u, v, 1.6] for u, v in ((-1, -0.7), (1, -0.7), (1, 0.7), (-1, 0.7))
-    )
+    a, b, c, d = (centre + size * to_world @ [u, v, 1.6] for u, v in ((-1, -0.7), (1, -0.7), (1, 0.7), (-1, 0.7)))
     return np.array([a, b, c, d, a, centre, b, GAP, c, centre, d])
 
 
@@ -290,9 +288,7 @@ def _scene(low: np.ndarray, high: np.ndarray, view: _View, labels: list[dict]) -
     """Equal aspect, no axes."""
     size = (high - low) / (high - low).max()
     axes = {"x": 2, "y": 0, "z": 1}
-    ranges = {
-        f"{a}axis": {"visible": False, "range": [1000 * low[k], 1000 * high[k]]} for a, k in axes.items()
-    }
+    ranges = {f"{a}axis": {"visible": False, "range": [1000 * low[k], 1000 * high[k]]} for a, k in axes.items()}
     places = {"eye": view.eye, "center": view.center}
     return ranges | {
         "aspectmode": "manual",
@@ -314,9 +310,7 @@ def _controls(n_frames: int, fps: float, height: int, title: str) -> dict:
         {"label": "▶", "method": "animate", "args": go_to(None, round(1000 / fps))},
         {"label": "❚❚", "method": "animate", "args": go_to([None], 0)},
     ]
-    steps = [
-        {"label": f"{k / fps:.2f}", "method": "animate", "args": go_to([str(k)], 0)} for k in range(n_frames)
-    ]
+    steps = [{"label": f"{k / fps:.2f}", "method": "animate", "args": go_to([str(k)], 0)} for k in range(n_frames)]
     below = {"y": 0, "yanchor": "top", "xanchor": "left", "bordercolor": GRID, "bgcolor": FLOOR}
     menu = {
         "type": "buttons",

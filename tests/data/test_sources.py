@@ -1,0 +1,123 @@
+"""Sources by name, footage, observations."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from videomdm import features
+from videomdm.cameras import Camera
+from videomdm.data import observations, procedural, sources
+from videomdm.data.corpus import DataError, check_joints, from_clips
+from videomdm.skeletons import SMPL22
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return sources.canonical(procedural.generate(12, seed=0, max_frames=48))
+
+
+class TestLoad:
+    def test_unknown_and_missing(self, tmp_path):
+        with pytest.raises(DataError, match="data is 'amass', expected one of procedural, bandai, humanml3d"):
+            sources.load("amass", None, "train", 60)
+        with pytest.raises(DataError, match="'bandai' needs data_root"):
+            sources.load("bandai", None, "train", 60)
+        for source in ("bandai", "humanml3d"):
+            with pytest.raises(DataError, match="nowhere"):
+                sources.load(source, tmp_path / "nowhere", "train", 60)
+
+    def test_every_clip_is_canonical_with_a_robust_floor(self, corpus):
+        assert corpus.joints[:, 0, 0, [0, 2]].abs().max() < 1e-5
+        feet = corpus.joints[:, :, list(SMPL22.feet), 1].amin(-1)
+        for i, n in enumerate(corpus.lengths.tolist()):
+            assert feet[i, :n].median().abs() < 1e-5
+        rotation, _ = features.canonical_frame(corpus.joints, SMPL22, floor="median", lengths=corpus.lengths)
+        torch.testing.assert_close(rotation, torch.eye(3).expand_as(rotation), atol=1e-4, rtol=0)
+
+
+class TestCut:
+    def test_pieces_are_equal_consecutive_and_long_enough(self):
+        clips = [torch.arange(n).float()[:, None, None].expand(n, 22, 3) for n in (48, 100, 70, 196)]
+        corpus = from_clips(clips, list("abcd"), [("x",)] * 4, [""] * 4, SMPL22).cut(48)
+        assert corpus.names == ["a", "b@0", "b@48", "c", "d@0", "d@48", "d@96", "d@144"]
+        assert corpus.lengths.tolist() == [48, 48, 48, 48, 48, 48, 48, 48]
+        assert corpus.clip(2)[0, 0, 0] == 48
+
+    def test_equal_pieces_lose_nothing_where_they_are_long_enough(self):
+        clip = torch.zeros(96 * 2 - 2, 22, 3)
+        corpus = from_clips([clip], ["a"], [("x",)], [""], SMPL22).cut(96)
+        assert corpus.lengths.tolist() == [95, 95]
+
+
+class TestCheckJoints:
+    @pytest.mark.parametrize(
+        ("joints", "message"),
+        [
+            (torch.zeros(50, 21, 3), "clip: 21 joints, expected 22"),
+            (torch.zeros(30, 22, 3), "clip: 30 frames, expected at least 40"),
+            (torch.zeros(50, 22), r"shape \(50, 22\), expected \(frames, 22, 3\)"),
+            (torch.zeros(50, 22, 3, dtype=torch.int64), "expected floating point metres"),
+            (torch.full((50, 22, 3), 900.0), "a coordinate of 900, expected metres"),
+        ],
+    )
+    def test_message_says_value_and_expectation(self, joints, message):
+        with pytest.raises(DataError, match=message):
+            check_joints(joints, "clip", SMPL22)
+
+    def test_nan_names_joint_and_frame(self):
+        joints = torch.zeros(50, 22, 3)
+        joints[7, 4, 1] = float("nan")
+        with pytest.raises(DataError, match="clip: left_knee at frame 7 is"):
+            check_joints(joints, "clip", SMPL22)
+
+
+class TestFootage:
+    def test_cameras_keep_their_distance_and_see_the_joints(self, corpus):
+        footage = observations.film(corpus, seed=3)
+        inside = torch.arange(corpus.joints.shape[1]) < corpus.lengths[:, None]
+        image, depth = footage.camera.project(corpus.joints)
+        assert depth[inside].min() >= 3 - 1e-3
+        torch.testing.assert_close(footage.keypoints[inside], image[inside])
+        assert footage.keypoints[~inside].abs().sum() == 0 and footage.confidence[~inside].abs().sum() == 0
+        assert torch.equal(footage.keypoints, observations.film(corpus, seed=3).keypoints)
+        assert not torch.equal(footage.keypoints, observations.film(corpus, seed=4).keypoints)
+
+    def test_noise_grows_as_confidence_falls_and_missing_joints_have_none(self, corpus):
+        clean = observations.film(corpus, seed=3)
+        noisy = observations.film(corpus, seed=3, noise=0.01, missing=0.1)
+        inside = torch.arange(corpus.joints.shape[1]) < corpus.lengths[:, None]
+        confidence, error = noisy.confidence[inside], (noisy.keypoints - clean.keypoints)[inside].norm(dim=-1)
+        missing = confidence == 0
+        assert missing.float().mean() == pytest.approx(0.1, abs=0.02)
+        low, high = error[~missing & (confidence < 0.6)].mean(), error[confidence > 0.9].mean()
+        assert 1.3 < low / high < 2.2
+
+    def test_files_round_trip_and_foreign_ones_are_refused(self, corpus, tmp_path):
+        footage = observations.film(corpus, seed=0)
+        seen = observations.observe(corpus, footage, corpus.joints + 0.01, "teacher")
+        seen.save(tmp_path / "o.safetensors")
+        again = observations.Observations.load(tmp_path / "o.safetensors")
+        for field in dataclasses.fields(seen):
+            first, second = getattr(seen, field.name), getattr(again, field.name)
+            if isinstance(first, torch.Tensor):
+                assert torch.equal(first, second)
+            elif isinstance(first, Camera):
+                assert torch.equal(first.rotation, second.rotation)
+            else:
+                assert first == second, field.name
+        (tmp_path / "bad.safetensors").write_bytes(b"nothing")
+        with pytest.raises(ValueError, match=r"bad\.safetensors"):
+            observations.Observations.load(tmp_path / "bad.safetensors")
+
+    def test_pnp_of_a_perfect_teacher_finds_the_true_camera(self, corpus):
+        footage = observations.film(corpus, seed=5)
+        seen = observations.observe(corpus, footage, corpus.joints, "pnp")
+        torch.testing.assert_close(seen.camera.rotation, footage.camera.rotation, atol=5e-3, rtol=0)
+        with pytest.raises(ValueError, match="frame is 'world'"):
+            observations.observe(corpus, footage, corpus.joints, "world")
+
+
+def test_a_camera_that_is_a_reflection_is_refused():
+    with pytest.raises(ValueError, match="determinant"):
+        Camera(torch.diag(torch.tensor([1.0, 1.0, -1.0])), torch.zeros(3))

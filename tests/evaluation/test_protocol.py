@@ -1,0 +1,110 @@
+"""The protocol: the same probes for every row, on the smoke profile."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from videomdm import prepare, train
+from videomdm.cameras import Camera
+from videomdm.evaluation import protocol
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return train.profile("smoke", runs=str(tmp_path_factory.mktemp("runs")), lift_samples=4, repeats=2)
+
+
+@pytest.fixture(scope="module")
+def judge(config):
+    return protocol.judge(config)
+
+
+class TestJudge:
+    def test_is_trained_once(self, config, judge):
+        files = list(config.cache.glob("evaluator-*"))
+        again = protocol.judge(config)
+        assert list(config.cache.glob("evaluator-*")) == files and len(files) == 1
+        joints = prepare.load(config, "test")
+        first, second = (j.joints(joints.joints, joints.lengths, joints.skeleton) for j in (judge, again))
+        assert torch.equal(first, second)
+
+    def test_padding_does_not_matter(self, config, judge):
+        test = prepare.load(config, "test")
+        shortest = int(test.lengths.argmin())
+        alone = test.select([shortest])
+        together = judge.joints(test.joints, test.lengths, test.skeleton)[shortest]
+        torch.testing.assert_close(
+            judge.joints(alone.joints, alone.lengths, test.skeleton)[0], together, atol=1e-3, rtol=1e-3
+        )
+
+
+class TestRows:
+    def test_real_row_is_near_itself_and_kept(self, config, judge):
+        row = protocol.evaluate(config, "real")
+        assert row["bone_deviation"] < 0.1 and row["skating"] < 0.1
+        assert 0 <= row["r_precision_1"][0] <= row["r_precision_3"][0] <= 1
+        assert protocol.evaluate(config, "real") == row
+        moved = protocol.motions_fid(
+            2 * prepare.load(config, "test").joints, prepare.load(config, "test").lengths, prepare.load(config, "test"),
+            judge,
+        )  # fmt: skip
+        assert moved > row["fid"]
+
+    def test_method_row_has_both_probes(self, config):
+        run = train.fit(config)
+        row = protocol.evaluate(config, "videomdm", run)
+        assert {"fid", "fid_raw", "r_precision_3", "acceleration", "lift_truth_mpjpe", "lift_pnp_absolute"} <= set(row)
+        for name in ("fid", "diversity", "skating"):
+            mean, half = row[name]
+            assert mean >= 0 and half >= 0
+        assert len(list(run.glob("metrics-*.json"))) == 1
+        assert protocol.evaluate(config, "videomdm", run) == row
+
+    def test_same_captions_for_every_method(self, config):
+        test = prepare.load(config, "test")
+        rows, captions = protocol._captions(test, 25, seed=1)
+        again, same = protocol._captions(test, 25, seed=1)
+        assert torch.equal(rows, again) and captions == same
+        assert all(caption in test.captions[i] for i, caption in zip(rows.tolist(), captions, strict=True))
+        counts = torch.bincount(rows, minlength=len(test))
+        assert counts.max() - counts.min() <= 1
+
+
+class TestLifting:
+    def test_errors_do_not_depend_on_the_frame_of_the_camera(self, config):
+        """The truth, given in a turned and moved frame with the camera of that frame, has no error."""
+        test = prepare.load(config, "test").select([0, 1, 2])
+        filmed = prepare.observe(config, test, "truth", "test")
+        turn = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]).expand(3, 3, 3)
+        origin = torch.tensor([[1.0, 0.2, -2.0]]).expand(3, 3)
+        elsewhere = (test.joints - origin[:, None, None]) @ turn[0].T
+        errors = protocol._lifting_errors(elsewhere, filmed.camera.in_frame(turn, origin), test, filmed.camera)
+        assert all(error < 0.01 for error in errors.values())
+
+    def test_a_moved_root_is_seen_by_the_absolute_error_only(self, config):
+        test = prepare.load(config, "test").select([0, 1])
+        filmed = prepare.observe(config, test, "truth", "test")
+        moved = test.joints + torch.tensor([0.0, 0.1, 0.0])
+        errors = protocol._lifting_errors(moved, filmed.camera, test, filmed.camera)
+        assert errors["absolute"] == pytest.approx(100, rel=1e-3)
+        assert errors["mpjpe"] < 0.01 and errors["pa_mpjpe"] < 0.01
+
+    def test_teacher_has_the_errors_of_a_lifter(self, config):
+        row = protocol.evaluate(config, "teacher")
+        assert 10 < row["lift_truth_mpjpe"] < 300
+        assert row["lift_truth_absolute"] > row["lift_truth_mpjpe"] > row["lift_truth_pa_mpjpe"]
+
+
+def test_footage_in_other_frames_shows_the_same_keypoints(config):
+    """Teacher-frame cameras and the truth's agree on what the teacher looks like in the image."""
+    test = prepare.load(config, "test").select([0, 1, 2])
+    true, own = (prepare.observe(config, test, frame, "test") for frame in ("truth", "teacher"))
+    assert torch.equal(true.keypoints, own.keypoints) and torch.equal(true.teacher, own.teacher)
+    assert not torch.allclose(true.camera.translation, own.camera.translation)
+    seen, _ = own.camera.project(own.teacher)
+    inside = torch.arange(seen.shape[1]) < own.lengths[:, None]
+    root = (seen - own.keypoints)[..., 0, :].norm(dim=-1)
+    assert root[inside].max() < 1e-4, "the teacher's root lies on its ray in its own frame"
+    reprojected = dataclasses.replace(own, camera=Camera(true.camera.rotation, true.camera.translation))
+    assert (reprojected.camera.project(own.teacher)[0] - own.keypoints)[..., 0, :].norm(dim=-1)[inside].max() > 1e-3

@@ -1,0 +1,152 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from videomdm.cameras import orbit
+from videomdm.depth import ROOT_DEPTH_UNBIASED
+from videomdm.lifters import teacher
+from videomdm.skeletons import SMPL22
+
+SPINE = SMPL22.index("spine1")
+
+
+class Oracle:
+    """A lifter that knows the poses."""
+
+    def __init__(self, pose: Tensor) -> None:
+        self.pose = pose
+
+    def lift(self, keypoints, confidence, lengths, batch_size, progress):
+        return self.pose
+
+
+def walk(frames: int = 30) -> Tensor:
+    """Joints (1, frames, 22, 3) in camera axes: a rigid upright body that comes nearer and moves sideways.
+
+    Its spine lies across the view, so that appendix D's smallest ratio is exactly the root's depth.
+    """
+    generator = torch.Generator().manual_seed(0)
+    pose = 0.3 * torch.randn(22, 3, generator=generator)
+    pose[0] = 0
+    pose[SMPL22.index("left_hip")] = torch.tensor([0.04, 0.05, 0.09])
+    pose[SMPL22.index("right_hip")] = torch.tensor([-0.04, 0.05, -0.09])
+    pose[SPINE] = torch.tensor([0.0, -0.12, 0.0])
+    path = torch.stack([torch.linspace(-1, 1, frames), torch.full((frames,), 0.2), torch.linspace(6, 4, frames)], -1)
+    return (pose + path[:, None])[None]
+
+
+def project(joints: Tensor) -> Tensor:
+    return joints[..., :2] / joints[..., 2:]
+
+
+class TestRootPath:
+    def test_known_bones_give_the_path_times_the_constant(self):
+        joints = walk()
+        inside = torch.ones(1, 30, dtype=torch.bool)
+        lengths = teacher.bone_lengths(joints, inside)
+        path = teacher.root_path(project(joints), lengths, inside, smoothing=0.0)
+        torch.testing.assert_close(path, ROOT_DEPTH_UNBIASED * joints[:, :, 0], atol=1e-3, rtol=1e-3)
+
+    def test_bones_are_medians_over_valid_frames(self):
+        pose = torch.zeros(1, 5, 22, 3)
+        pose[0, :, SPINE, 1] = torch.tensor([0.1, 0.12, 0.5, 9.0, 9.0])
+        inside = torch.tensor([[True, True, True, False, False]])
+        bone = SMPL22.root_bones.index((0, SPINE))
+        assert teacher.bone_lengths(pose, inside)[0, bone] == pytest.approx(0.12)
+
+    def test_a_frame_that_says_nothing_is_bridged(self):
+        joints, inside = walk(), torch.ones(1, 30, dtype=torch.bool)
+        seen, lengths = project(joints), teacher.bone_lengths(joints, inside)
+        whole = teacher.root_path(seen, lengths, inside, 0.0)
+        seen[0, 10, 1:] = seen[0, 10, 0]  # all bones end on: no length in the image
+        bridged = teacher.root_path(seen, lengths, inside, 0.0)
+        assert bridged.isfinite().all()
+        torch.testing.assert_close(bridged, whole, atol=0.01, rtol=0)
+
+
+class TestSmooth:
+    def test_gaussian_of_an_impulse(self):
+        values, inside = torch.zeros(1, 41), torch.ones(1, 41, dtype=torch.bool)
+        values[0, 20] = 1.0
+        smoothed = teacher.smooth(values, inside, 2.0)[0]
+        assert smoothed[20] == pytest.approx(1 / (2 * math.sqrt(2 * math.pi)), rel=1e-3)
+        assert smoothed[22] / smoothed[20] == pytest.approx(math.exp(-0.5), rel=1e-3)
+
+    def test_constants_stay_and_padding_is_not_read(self):
+        values = torch.full((1, 20), 4.0)
+        values[:, 12:] = 1e6
+        smoothed = teacher.smooth(values, torch.arange(20)[None] < 12, 3.0)
+        torch.testing.assert_close(smoothed[:, :12], torch.full((1, 12), 4.0))
+
+    def test_zero_is_the_frame_by_frame_estimate(self):
+        values = torch.randn(2, 9)
+        assert torch.equal(teacher.smooth(values, torch.ones(2, 9, dtype=torch.bool), 0.0), values)
+
+
+class TestLift:
+    def test_known_poses_and_bones(self):
+        joints = walk()
+        seen, sure, lengths = project(joints), torch.ones(1, 30, 22), torch.tensor([30])
+        oracle = Oracle(joints - joints[:, :, :1])
+        lifted = teacher.lift(seen, sure, lengths, lifter=oracle, smoothing=0.0, progress=False)
+        expected = oracle.pose + ROOT_DEPTH_UNBIASED * joints[:, :, :1]
+        torch.testing.assert_close(lifted, expected, atol=2e-3, rtol=1e-3)
+
+    def test_camera_only_takes_it_to_the_world(self):
+        joints = walk()
+        seen, sure, lengths = project(joints), torch.ones(1, 30, 22), torch.tensor([20])
+        oracle = Oracle(joints - joints[:, :, :1])
+        camera = orbit(torch.tensor([0.7]), torch.tensor([0.2]), torch.tensor([[0.1, 0.9, -0.3]]), torch.tensor([4.0]))
+        plain = teacher.lift(seen, sure, lengths, lifter=oracle, progress=False)
+        world = teacher.lift(seen, sure, lengths, camera, oracle, progress=False)
+        torch.testing.assert_close(camera.to_camera(world)[:, :20], plain[:, :20], atol=1e-5, rtol=1e-5)
+        assert world[:, 20:].eq(0).all() and plain[:, 20:].eq(0).all()
+        assert not torch.allclose(world[:, :20], plain[:, :20], atol=0.1)
+
+    def test_a_turned_camera_turns_the_answer(self):
+        joints = walk()
+        seen, sure, lengths = project(joints), torch.ones(1, 30, 22), torch.tensor([30])
+        c, s = math.cos(0.3), math.sin(0.3)
+        turn = torch.tensor([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+        lifted = teacher.lift(seen, sure, lengths, progress=False)
+        turned = teacher.lift(project(joints @ turn.T), sure, lengths, progress=False)
+        pose, expected = (x - x[:, :, :1] for x in (turned, lifted @ turn.T))
+        # Root depth is along the axis, not the ray, and the path is seen in another plane: near, not equal.
+        assert (pose - expected).norm(dim=-1).mean() < 0.04 < (pose - (lifted - lifted[:, :, :1])).norm(dim=-1).mean()
+
+    def test_shipped_lifter_is_deterministic_and_finite(self):
+        seen, sure = project(walk()), torch.ones(1, 30, 22)
+        sure[0, 3:6, 0] = 0
+        first, second = (teacher.lift(seen, sure, torch.tensor([30]), progress=False) for _ in range(2))
+        assert torch.equal(first, second) and first.isfinite().all()
+
+
+class TestReport:
+    def test_truth_has_no_error(self):
+        joints = walk()
+        assert all(v == pytest.approx(0, abs=1e-2) for v in teacher.report(joints, joints, torch.tensor([30])).values())
+
+    def test_known_errors(self):
+        true = walk()
+        predicted = true.clone()
+        predicted[..., 2] += 0.25  # all joints: a root error only
+        predicted[:, 20:] = 9.0  # padding
+        found = teacher.report(predicted, true, torch.tensor([20]))
+        assert found["root"] == pytest.approx(250, abs=0.1) == found["mpjpe_absolute"]
+        assert found["mpjpe"] == pytest.approx(0, abs=1e-2) == found["acceleration"]
+
+    def test_heading(self):
+        joints = walk()[0, 0] @ torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+        c, s = math.cos(2.5), math.sin(2.5)
+        turned = joints @ torch.tensor([[c, 0, s], [0, 1, 0], [-s, 0, c]]).T
+        assert float(teacher.heading_error(turned, joints)) == pytest.approx(math.degrees(2.5), abs=1e-2)
+        assert float(teacher.heading_error(joints, turned)) == pytest.approx(math.degrees(2.5), abs=1e-2)
+
+
+def test_version_follows_the_weights(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"1")
+    two.write_bytes(b"2")
+    assert teacher.version(one) == teacher.version(one) != teacher.version(two)

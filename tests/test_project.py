@@ -1,0 +1,105 @@
+"""What holds the repository's parts together: pins, stored notebooks, the book's pages."""
+
+import importlib.util
+import pkgutil
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+
+import videomdm
+
+ROOT = Path(__file__).parents[1]
+STORED = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/runs/*.ipynb")])
+PAIRS = sorted(ROOT.glob("notebooks/explain_*.py"))
+
+
+def extension(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class TestPins:
+    pins = (ROOT / "constraints.txt").read_text().split()
+
+    def test_environment_has_the_same_pins(self):
+        environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+        *pins, package = environment["dependencies"][-1]["pip"]
+        assert pins == self.pins
+        assert package == "-e .[dev]"
+
+    def test_pins_are_plain_versions(self):
+        wrong = [pin for pin in self.pins if not re.fullmatch(r"[\w.-]+==[\w.]+", pin)]
+        assert not wrong
+
+    def test_all_direct_dependencies_are_pinned(self):
+        tomllib = pytest.importorskip("tomllib")
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        extras = project["optional-dependencies"]
+        wanted = project["dependencies"] + extras["book"] + extras["clip"] + extras["dev"]
+        names = {re.match(r"[\w-]+", w)[0].lower() for w in wanted} - {"videomdm"}
+        assert names <= {pin.split("==")[0].lower() for pin in self.pins}
+
+
+class TestStoredNotebooks:
+    def test_there_is_one(self):
+        assert PAIRS
+
+    @pytest.mark.parametrize("script", PAIRS, ids=lambda p: p.name)
+    def test_pair_agrees_and_has_outputs(self, script):
+        source = jupytext.read(script, fmt="py:percent")
+        stored = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+        want = [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in source.cells]
+        have = [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in stored.cells]
+        assert have == want, "run `make notebooks`"
+        code = [c for c in stored.cells if c.cell_type == "code"]
+        assert all(c.execution_count for c in code), "run `make notebooks`"
+        assert not [o for c in code for o in c.outputs if o.output_type == "error"]
+        compared = [c for c in code if "NBVAL_CHECK_OUTPUT" in c.source]
+        assert compared, "no cell is compared: tag those that print numbers with # NBVAL_CHECK_OUTPUT"
+        assert all(c.outputs for c in compared)
+
+    @pytest.mark.parametrize("path", STORED, ids=lambda p: p.name)
+    def test_is_small_enough_to_keep(self, path):
+        assert "videomdm-plotly-js" not in path.read_text(), "execute it with VIDEOMDM_PLOTLY_JS=page"
+        assert path.stat().st_size < 3_000_000
+
+
+class TestBook:
+    def test_every_module_is_on_one_api_page(self):
+        pages = "".join(p.read_text() for p in sorted(ROOT.glob("book/api/*.md")))
+        named = re.findall(r"automodule:: (videomdm[\w.]*)", pages)
+        documented = {"videomdm"}
+        for module in pkgutil.walk_packages(videomdm.__path__, "videomdm."):
+            path = ROOT / module.name.replace(".", "/")
+            is_empty = module.ispkg and not (path / "__init__.py").read_text().strip()
+            documented.add("videomdm" if is_empty else module.name)
+        assert len(named) == len(set(named))
+        assert set(named) == documented - {"videomdm"}, "name each module on one page of book/api"
+
+    def test_contents_exist(self):
+        text = (ROOT / "book" / "_toc.yml").read_text()
+        files = re.findall(r"(?:file|root): (\S+)", text)
+        missing = [f for f in files if not any((ROOT / "book" / f"{f}{s}").exists() for s in (".md", ".py", ".ipynb"))]
+        assert files and not missing
+
+    def test_fingerprint_follows_package_and_results(self, tmp_path):
+        package_cache = extension("package_cache")
+        package_cache.ROOT = tmp_path
+        module, result = tmp_path / "videomdm" / "a" / "b.py", tmp_path / "results" / "x" / "y.json"
+        seen = {package_cache.fingerprint()}
+        for path, text in ((module, "1"), (module, "2"), (result, "{}"), (result, "[]")):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            seen.add(package_cache.fingerprint())
+        assert len(seen) == 5
+
+    def test_docstrings_keep_their_shapes_and_norms(self):
+        lines = ["points (*batch, 3) with |x| > 0, *really*, ``|y|`` and (**kwargs)"]
+        extension("plain_docstrings").escape(None, "", "", None, None, lines)
+        assert lines == [r"points (\*batch, 3) with \|x\| > 0, *really*, ``|y|`` and (**kwargs)"]

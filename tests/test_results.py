@@ -1,0 +1,84 @@
+"""Result files, and the pages made from them."""
+
+import json
+
+import pytest
+
+from videomdm import report, results, study, train
+
+METRICS = {
+    "fid": [4.0, 0.2], "acceleration": 3.0, "path_length": 1.0, "lift_truth_mpjpe": 50.0,
+    "lift_truth_acceleration_error": 2.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    config = train.profile("smoke")
+    worse = {**METRICS, "fid": [10.0, 1.0], "lift_truth_mpjpe": 90.0, "lift_truth_acceleration_error": 3.0}
+    for row in ("videomdm", "mdm-3d", "real"):
+        results.write(tmp_path, "s", config, "python -m x", 61.0, METRICS, row)
+    for row in ("teacher", "mdm-teacher"):
+        results.write(tmp_path, "s", config, "python -m x", 0.0, worse, row)
+    return tmp_path
+
+
+def test_a_result_explains_itself(folder):
+    for result in results.read(folder, "s"):
+        assert set(results.KEYS) <= set(result)
+        assert "CPU cores" in result["machine"] or "NVIDIA" in result["machine"]
+        assert set(result["versions"]) == {"videomdm", "torch", "numpy"}
+
+
+def test_incomplete_results_are_named(folder):
+    path = next((folder / "s").glob("*real*"))
+    content = json.loads(path.read_text())
+    del content["commit"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="real.*no commit"):
+        results.read(folder, "s")
+
+
+def test_interval():
+    assert results.mean_interval([1.0, 3.0]) == pytest.approx([2.0, 1.96 * 2**0.5 / 2**0.5])
+    assert results.mean_interval([5.0]) == [5.0, 0.0]
+
+
+def test_report_orders_rows_and_judges_goals(folder):
+    found, corpora = report.find(folder, "s")
+    (rows,) = corpora.values()
+    assert list(rows) == ["real", "teacher", "mdm-3d", "mdm-teacher", "videomdm"]
+    goals = str(report.goals(rows)).splitlines()
+    met = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in goals[2:]}
+    assert met["lifting MPJPE: teacher over videomdm"] == "yes"
+    assert met["lifting acceleration error: teacher over videomdm"] == "yes"
+    assert met["FID: videomdm over mdm-teacher"] == "yes"
+    assert "5" in str(report.table(rows, {"error": "lift_truth_mpjpe"}))
+    assert "python -m x" in str(report.sources(found))
+    with pytest.raises(FileNotFoundError, match=r"python -m videomdm\.study other"):
+        report.find(folder, "other")
+
+
+def test_goals_not_met_are_said(folder):
+    _, corpora = report.find(folder, "s")
+    (rows,) = corpora.values()
+    rows["videomdm"] = {**METRICS, "fid": [9.9, 0.1], "acceleration": 0.9}
+    goals = {
+        line.split("|")[1].strip(): line.split("|")[-2].strip() for line in str(report.goals(rows)).splitlines()[2:]
+    }
+    assert goals["FID: videomdm over mdm-teacher"] == "no"
+    assert goals["generated acceleration: videomdm over real"] == "no"
+
+
+def test_a_study_writes_one_file_per_row_and_does_not_repeat(tmp_path, monkeypatch):
+    arguments = ["first", "--profile", "smoke", "--rows", "real", "--runs", str(tmp_path / "runs")]
+    arguments += ["--results", str(tmp_path / "results")]
+    study.main(arguments)
+    (path,) = (tmp_path / "results" / "first").glob("*.json")
+    written = path.read_text()
+    assert json.loads(written)["command"] == (
+        "python -m videomdm.study first --profile smoke --data procedural --seed 0 --rows real"
+    )
+    monkeypatch.setattr(study.protocol, "evaluate", None)
+    study.main(arguments)
+    assert path.read_text() == written

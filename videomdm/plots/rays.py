@@ -1,0 +1,45 @@
+"""One pose and the viewing rays that its joints are moved onto."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+from torch import Tensor
+
+from videomdm.cameras import Camera
+from videomdm.plots.players import GAP, _floor, _limbs, _line, _parts, _scene, _view
+from videomdm.plots.style import GRID, SERIES, checked_joints, layout
+from videomdm.skeletons import SMPL22, Skeleton
+
+BEYOND = 1.08  # rays end this much farther from the camera than the joints
+
+
+def ray_scene(
+    before: Tensor, after: Tensor, camera: Camera, skeleton: Skeleton = SMPL22, title: str = ""
+) -> go.Figure:
+    """A pose before (grey) and after it was moved onto the rays, the rays, and how far each joint moved.
+
+    Args:
+        before: (J, 3) in metres, Y up.
+        after: (J, 3) points of the rays through the camera's centre.
+        camera: the unbatched camera, in the joints' frame.
+        skeleton: the joint layout.
+        title: a line above the figure.
+
+    Raises:
+        ValueError: a wrong shape, or values that are not finite.
+    """
+    body, shade = (checked_joints(x[None], name, skeleton) for x, name in ((after, "after"), (before, "before")))
+    centre = camera.center.detach().cpu().numpy()
+    fan = [p for joint in body[0] for p in (centre, centre + BEYOND * (joint - centre), GAP)]
+    moves = [p for pair in zip(shade[0], body[0], strict=True) for p in (*pair, GAP)]
+    corners = np.concatenate([body[0], shade[0], centre[None]])
+    low, high = corners.min(0) - 0.25, corners.max(0) + 0.25
+    low[1] = min(low[1], 0)
+    view = _view(np.concatenate([corners, corners * [1, 0, 1]]))
+    limbs = _limbs(_parts([body], [shade], skeleton), view.pixels_per_metre)
+    lines = [_line(np.array(fan), GRID, 1.5), _line(np.array(moves), SERIES[3], 4)]
+    figure = go.Figure([*_floor(low, high), *lines, *limbs])
+    figure.update_layout(layout(view.height + (40 if title else 0), title))
+    figure.update_layout(scene=_scene(low, high, view, []))
+    return figure

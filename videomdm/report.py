@@ -1,0 +1,85 @@
+"""Pages of a study, from its result files alone: rows by corpus, tables, and the goals that were set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from videomdm import results
+from videomdm.config import METHODS
+from videomdm.plots import Table, metrics_table
+
+Rows = Mapping[str, Mapping[str, object]]
+ORDER = ("real", "teacher", *METHODS)
+
+
+def find(folder: str | Path, study: str) -> tuple[list[dict], dict[str, Rows]]:
+    """The results of a study, and their metrics as corpus -> row -> metric -> value or [mean, half width].
+
+    Args:
+        folder: the results folder, as seen from the repository's root or from the notebooks.
+        study: its sub-folder.
+
+    Raises:
+        FileNotFoundError: no such study.
+    """
+    places = [Path(folder), Path("..") / folder]
+    place = next((p for p in places if (p / study).is_dir()), None)
+    if place is None:
+        raise FileNotFoundError(f"no {study} in {' or '.join(map(str, places))}; run python -m videomdm.study {study}")
+    found = sorted(results.read(place, study), key=lambda r: (r["data"], r["profile"], ORDER.index(r["method"])))
+    corpora: dict[str, dict] = {}
+    for result in found:
+        corpora.setdefault(f"{result['data']} ({result['profile']})", {})[result["method"]] = result["metrics"]
+    return found, corpora
+
+
+def table(rows: Rows, columns: Mapping[str, str]) -> Table:
+    """Rows of a corpus as a table; ``columns`` maps a title to a metric, and a row may lack metrics."""
+    return metrics_table(
+        [{"": row, **{title: m.get(key, "") for title, key in columns.items()}} for row, m in rows.items()]
+    )
+
+
+def sources(found: Sequence[Mapping]) -> Table:
+    """Which command, commit and kind of machine made each result, and how long training took."""
+    return metrics_table([
+        {
+            "data": r["data"], "row": r["method"], "seed": str(r["seed"]), "training minutes": r["seconds"] / 60,
+            "machine": r["machine"], "commit": r["commit"], "command": f"`{r['command']}`",
+        }
+        for r in found
+    ])  # fmt: skip
+
+
+def goals(rows: Rows) -> Table:
+    """First light's goals, measured: ratios between rows, and whether each lies where it was asked to lie.
+
+    Raises:
+        KeyError: a row that a goal compares has not run.
+    """
+
+    def ratio(above: str, below: str, metric: str) -> float:
+        first, second = (rows[row][metric] for row in (above, below))
+        mean = [value[0] if isinstance(value, list) else value for value in (first, second)]
+        return mean[0] / mean[1]
+
+    learned = [row for row in rows if row in METHODS and row != "mdm-3d"]
+    best = min(learned, key=lambda row: ratio(row, "mdm-3d", "fid"))
+    mpjpe, acceleration = "lift_truth_mpjpe", "lift_truth_acceleration_error"
+    asked = [
+        ("lifting MPJPE: teacher over videomdm", ratio("teacher", "videomdm", mpjpe), 1.5, None),
+        ("lifting MPJPE: mdm-teacher over videomdm", ratio("mdm-teacher", "videomdm", mpjpe), 1.5, None),
+        ("lifting acceleration error: teacher over videomdm", ratio("teacher", "videomdm", acceleration), 1.4, None),
+        ("FID: videomdm over mdm-teacher", ratio("videomdm", "mdm-teacher", "fid"), None, 0.9),
+        ("generated acceleration: videomdm over real", ratio("videomdm", "real", "acceleration"), 0.7, 1.3),
+        ("generated path: videomdm over real", ratio("videomdm", "real", "path_length"), 0.7, 1.3),
+        (f"FID: the best from 2-D ({best}) over mdm-3d", ratio(best, "mdm-3d", "fid"), None, 1.6),
+    ]
+    return metrics_table([
+        {
+            "goal": goal, "at least": "" if low is None else low, "at most": "" if high is None else high,
+            "measured": value, "met": "yes" if (low or 0) <= value <= (high or float("inf")) else "no",
+        }
+        for goal, value, low, high in asked
+    ])  # fmt: skip
