@@ -31,7 +31,6 @@ on_error = "raise"  # or "skip": leave bad clips out and list them here
 runs = "runs"  # where run folders and caches go
 
 # %%
-import json
 from collections import Counter
 
 from videomdm import prepare, sample, train
@@ -96,8 +95,8 @@ print(f"{sum(p.numel() for p in prior.model.parameters()) / 1e6:.2f} million wei
 
 
 # %%
-log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-loss_curves(log, title="The method's own stage, each term before its weight")
+log = [{name: value for name, value in row.items() if name != "seconds"} for row in train.history(config)]
+loss_curves(log, title="Each term before its weight; in the warm-up the loss is x0-MSE on the teacher")
 
 # %% [markdown]
 # ## What it learned
@@ -175,8 +174,8 @@ files = sorted((run / "motions").glob("*.bvh"))
 errors = []
 for path, motion in zip(files, motions, strict=True):
     read = bvh.read(path)
-    order = [read.names.index(joint) for joint in prior.skeleton.joints]
-    errors.append(float((read.joints()[:, order] / 100 - motion).norm(dim=-1).max()))
+    found = read.joints()[:, read.index(prior.skeleton.joints)] / 100  # BVH is in centimetres
+    errors.append(float((found - motion).norm(dim=-1).max()))
 print(f"{len(files)} BVH files, largest distance of a joint {1000 * max(errors):.2f} mm")
 assert max(errors) < 0.01
 for path in sorted(run.glob("*")) + sorted((run / "motions").glob("*")):

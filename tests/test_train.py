@@ -92,6 +92,14 @@ class TestRuns:
         assert [line["step"] for line in lines] == [5, 6]
         assert {"loss", "reprojection", "velocity", "representation", "gradient"} <= set(lines[0])
 
+    def test_history_counts_on_from_the_warm_up(self, config, observed):
+        train.fit(config, observed)
+        rows = train.history(config)
+        assert [(row["stage"], row["step"]) for row in rows] == [
+            ("warm-up", 5), ("warm-up", 8), ("videomdm", 13), ("videomdm", 14),
+        ]  # fmt: skip
+        assert train.seconds(config) == rows[1]["seconds"] + rows[3]["seconds"]
+
     def test_methods_share_the_warm_up(self, config, observed):
         train.fit(config, observed)
         before = set(os.listdir(config.runs))
@@ -143,8 +151,11 @@ class TestKilled:
         assert self._start(broken, tmp_path).wait(timeout=120) == 0
         assert_same(weights_of(whole.folder), weights_of(broken.folder))
         logs = [[json.loads(x) for x in (c.folder / "log.jsonl").read_text().splitlines()] for c in (whole, broken)]
-        assert [x["step"] for x in logs[0]] == [x["step"] for x in logs[1]]
+        for log in logs:
+            times = [line.pop("seconds") for line in log]
+            assert times == sorted(times) and times[0] > 0
         assert logs[0] == logs[1]
+        assert train.seconds(broken) > 0
 
     @staticmethod
     def _start(config, folder):

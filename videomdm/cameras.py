@@ -90,6 +90,8 @@ class Camera:
             Normalised image coordinates (*batch, ..., 2), u right and v down, and the signed depth
             (*batch, ...) in metres.  The division uses a depth of at least ``MIN_DEPTH``, so points at or
             behind the camera (depth <= 0) have finite but meaningless coordinates: mask them by depth.
+
+        Explained in :doc:`/notebooks/explain_depth_weighting`.
         """
         in_camera = self.to_camera(points)
         depth = in_camera[..., 2]
@@ -107,6 +109,8 @@ class Camera:
 
         Returns:
             (*batch, ..., 3) world points that project onto ``keypoints``.
+
+        Explained in :doc:`/notebooks/explain_ray_projection`.
         """
         rotation, translation = self._spread(points)
         k = torch.cat([keypoints, torch.ones_like(keypoints[..., :1])], dim=-1)
@@ -125,6 +129,8 @@ class Camera:
 
         Returns:
             A camera that sees ``x'`` where this one sees ``x``.
+
+        Explained in :doc:`/notebooks/explain_features`.
         """
         turned = _rotate(self.rotation[..., None, :, :], rotation).mT
         return Camera(turned, _rotate(self.rotation, origin) + self.translation, validate=False)
@@ -212,6 +218,8 @@ def orbit(
 
     Raises:
         ValueError: an argument that is not finite.
+
+    Explained in :doc:`/notebooks/explain_depth_weighting`.
     """
     target = target if isinstance(target, Tensor) else torch.tensor(target, dtype=torch.float32)
     azimuth, elevation, distance = (
@@ -252,6 +260,8 @@ def sample_orbit(joints: Tensor, lengths: Tensor, generator: torch.Generator | N
 
     Raises:
         ValueError: a clip without frames, or with joints that are not finite (the message names it).
+
+    Explained in :doc:`/notebooks/explain_depth_weighting`.
     """
     source = generator.device if generator is not None else "cpu"
     draws = torch.rand(2, len(joints), generator=generator, device=source).to(joints)

@@ -34,6 +34,8 @@ def weights(depth: Tensor, elevation: Tensor | float | None = None, kind: str = 
     Raises:
         ValueError: an unknown kind; ``"exact"`` without an elevation or where ``tan^2 phi >= 2`` (beyond 54.7
             degrees no weight on u can do it).
+
+    Explained in :doc:`/notebooks/explain_depth_weighting`.
     """
     depth = depth.detach()
     if kind == "depth":
@@ -64,7 +66,7 @@ def root_depth(
     The bone seen most nearly from the side looks longest relative to its true length and bounds the depth
     from above; ``constant`` corrects for its not lying exactly across the view.  If the bones' directions are
     independent and uniform on the sphere, the default constant (for three bones) makes the mean right, with a
-    standard deviation of 13 %; :func:`root_depth_constant` has other numbers of bones.
+    standard deviation of 12 %; :func:`root_depth_constant` has other numbers of bones.
 
     Args:
         keypoints: (..., J, 2) normalised image coordinates.
@@ -78,6 +80,8 @@ def root_depth(
 
     Raises:
         ValueError: a number of lengths that is not the number of bones, or a length that is not positive.
+
+    Explained in :doc:`/notebooks/explain_root_depth`.
     """
     if bone_lengths.shape[-1] != len(bones):
         raise ValueError(f"{bone_lengths.shape[-1]} bone lengths for {len(bones)} bones")
@@ -106,6 +110,8 @@ def root_depth_constant(n_bones: int, kind: str = "unbiased") -> float:
 
     Raises:
         ValueError: fewer than one bone or an unknown kind.
+
+    Explained in :doc:`/notebooks/explain_root_depth`.
     """
     if n_bones < 1:
         raise ValueError(f"n_bones is {n_bones}, expected at least 1")

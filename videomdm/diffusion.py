@@ -34,6 +34,8 @@ class Diffusion:
 
     Raises:
         ValueError: fewer than 2 steps, an unknown schedule, or a tau that does not apply or is not positive.
+
+    Explained in :doc:`/notebooks/explain_multistep`.
     """
 
     def __init__(self, n_steps: int = 50, schedule: str = "cosine", tau: float = 1.0) -> None:
@@ -220,6 +222,8 @@ class Multistep:
 
     Raises:
         ValueError: numbers out of range, or a threshold beyond the last step.
+
+    Explained in :doc:`/notebooks/explain_multistep`.
     """
 
     n_steps: int = 50

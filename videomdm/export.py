@@ -21,6 +21,7 @@ from torch import Tensor
 
 from videomdm.data import bvh
 from videomdm.data.corpus import FPS, pad
+from videomdm.kinematics import rotation_between
 from videomdm.skeletons import SMPL22, Skeleton
 
 CENTIMETRES = 100.0  # BVH has no unit of its own; centimetres are the custom
@@ -205,12 +206,8 @@ def _swing(source: Tensor, goal: Tensor) -> Tensor:
     """Smallest rotation (T, 3, 3) from direction ``source`` (3,) to ``goal`` (T, 3), none for a zero."""
     a = torch.nn.functional.normalize(source, dim=-1).expand_as(goal)
     b = torch.nn.functional.normalize(goal, dim=-1)
-    b = torch.where((a.norm(dim=-1) * b.norm(dim=-1) > 0.5)[..., None], b, a)
-    across = torch.linalg.cross(a, torch.eye(3, dtype=a.dtype)[a[0].abs().argmin()].expand_as(a))
-    real = 1 + (a * b).sum(-1, keepdim=True)
-    opposite = real < 1e-9
-    quaternion = torch.cat((torch.where(opposite, across, torch.linalg.cross(a, b)), real * ~opposite), dim=-1)
-    return roma.unitquat_to_rotmat(torch.nn.functional.normalize(quaternion, dim=-1))
+    pointed = (a.norm(dim=-1) * b.norm(dim=-1) > 0.5)[..., None]
+    return torch.where(pointed[..., None], rotation_between(a, torch.where(pointed, b, a)), torch.eye(3).to(a))
 
 
 def _children(skeleton: Skeleton) -> dict[int, list[int]]:

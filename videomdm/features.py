@@ -57,6 +57,8 @@ def blocks(n_joints: int) -> dict[str, slice]:
         ``joint_rotations`` (6 per joint but the root): first, then second column of the rotation matrix;
         ``joint_velocities`` (3 per joint): in the frame's heading, m per frame;
         ``foot_contacts`` (4): two left, two right, 0 or 1.
+
+    Explained in :doc:`/notebooks/explain_features`.
     """
     sizes = {
         "root_yaw_velocity": 1,
@@ -72,12 +74,18 @@ def blocks(n_joints: int) -> dict[str, slice]:
 
 
 def position_channels(n_joints: int) -> slice:
-    """The channels that fix the joints (root motion, joint positions): 67 for J = 22, 49 for J = 16."""
+    """The channels that fix the joints (root motion, joint positions): 67 for J = 22, 49 for J = 16.
+
+    Explained in :doc:`/notebooks/explain_features`.
+    """
     return slice(0, blocks(n_joints)["joint_positions"].stop)
 
 
 def redundant_channels(n_joints: int) -> slice:
-    """The channels that follow from the joints (rotations, velocities, contacts; eq. 3): 196 for J = 22."""
+    """The channels that follow from the joints (rotations, velocities, contacts; eq. 3): 196 for J = 22.
+
+    Explained in :doc:`/notebooks/explain_features`.
+    """
     return slice(blocks(n_joints)["joint_rotations"].start, n_features(n_joints))
 
 
@@ -117,6 +125,8 @@ def encode(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
 
     Raises:
         ValueError: on another shape, or a layout without foot joints or whose root is not joint 0.
+
+    Explained in :doc:`/notebooks/explain_features`.
     """
     _check_joints(joints, skeleton)
     if joints.shape[-3] < 2:
@@ -156,6 +166,8 @@ def decode(features: Tensor) -> Tensor:
 
     Raises:
         ValueError: if the number of channels is not 12 J - 1.
+
+    Explained in :doc:`/notebooks/explain_features`.
     """
     n_joints = _n_joints(features)
     heading, root = root_trajectory(features)
@@ -178,6 +190,8 @@ def root_trajectory(features: Tensor) -> tuple[Tensor, Tensor]:
 
     Raises:
         ValueError: if the number of channels is not 12 J - 1.
+
+    Explained in :doc:`/notebooks/explain_features`.
     """
     named = blocks(_n_joints(features))
     turns = features[..., :-1, 0]
@@ -267,6 +281,8 @@ def canonical_frame(
 
     Raises:
         ValueError: on another shape, an unknown ``floor`` or bad ``lengths``.
+
+    Explained in :doc:`/notebooks/explain_features`.
     """
     _check_joints(joints, skeleton)
     if floor not in ("lowest", "median"):
@@ -307,6 +323,8 @@ def canonicalise(
 
     Raises:
         ValueError: on another shape, an unknown ``floor`` or bad ``lengths``.
+
+    Explained in :doc:`/notebooks/explain_features`.
     """
     _check_joints(joints, skeleton)
     if lengths is not None:

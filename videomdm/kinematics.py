@@ -142,6 +142,8 @@ def inverse_kinematics(
         local, world: both (..., T, J, 3, 3).  Entry j turns the bone that *ends* in joint j, relative to the
         bone that ends in its parent or to the world; entry 0 is the heading, a rotation about Y from the rest
         pose to the world.
+
+    Explained in :doc:`/notebooks/explain_features`.
     """
     rest = rest_directions(skeleton, joints)
     if offsets is not None:
@@ -167,6 +169,8 @@ def forward_kinematics(rotations: Tensor, root: Tensor, offsets: Tensor, skeleto
         offsets: (J, 3), or (..., T, J, 3) for bones that change: the rest pose's vector from each parent,
             metres.
         skeleton: the joint layout.
+
+    Explained in :doc:`/notebooks/explain_features`.
     """
     levels, order = _levels(skeleton)
     world = [rotations[..., :1, :, :]]

@@ -84,6 +84,8 @@ def reprojection(
 
     Returns:
         Mean over clips, frames and joints of the squared weighted residual (metres^2).
+
+    Explained in :doc:`/notebooks/explain_depth_weighting`.
     """
     image, depth = camera.project(joints)
     valid = valid_frames(lengths, joints.shape[1])
@@ -130,6 +132,8 @@ def ray_target(
     """Features (B, T-1, D) of the predicted joints moved onto the observed rays (eq. 3's pseudo-target).
 
     A joint that was not seen (confidence 0) stays where it was predicted.  No gradient flows.
+
+    Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     with torch.no_grad():
         projected = camera.project_to_rays(joints, keypoints)
@@ -150,6 +154,8 @@ def representation(predicted: Tensor, target: Tensor, lengths: Tensor, n_joints:
 
     Returns:
         Mean squared difference over rows and redundant channels.
+
+    Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     rows = target.shape[1]
     redundant = feat.redundant_channels(n_joints)

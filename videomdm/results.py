@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -36,8 +37,12 @@ def _output(*command: str) -> str:
         return ""
 
 
+@cache
 def commit() -> str:
-    """The commit that ran, with ``+`` when the work tree differed from it; "unknown" outside a checkout."""
+    """The commit that ran, asked once, as the code is read once.
+
+    With ``+`` when the package's files differed from it; "unknown" outside a checkout.
+    """
     revision = _output("git", "rev-parse", "--short=12", "HEAD")
     changed = _output("git", "status", "--porcelain", "--untracked-files=no", "--", "videomdm")
     return (revision + ("+" if changed else "")) if revision else "unknown"

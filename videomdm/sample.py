@@ -171,6 +171,8 @@ def lift(
     Returns:
         (B, T, J, 3) joints in the camera's world, metres, as projected in the last step (encoding them once more
         would move the clip); frames past a length hold its last pose.  Unbatched input gives unbatched output.
+
+    Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     if keypoints.ndim == 3:
         one = Camera(camera.rotation.reshape(1, 3, 3), camera.translation.reshape(1, 3))

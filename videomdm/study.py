@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,9 +25,8 @@ def run(config: Config, row: str, study: str, folder: Path, command: str) -> Pat
     path = results.path(folder, study, config, row)
     if path.exists() and json.loads(path.read_text())["config"] == config.key():
         return path
-    start = time.time()
     fitted = train.fit(config) if row in METHODS else None
-    seconds = time.time() - start
+    seconds = train.seconds(config) if fitted else 0.0
     metrics = protocol.evaluate(config, row, fitted)
     log.info("%s: %s", row, {k: v for k, v in metrics.items() if k in ("fid", "lift_truth_mpjpe")})
     return results.write(folder, study, config, command, seconds, metrics, row)
@@ -51,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
     command += f" --seed {given.seed}"
     base = train.profile(given.profile, data=given.data, data_root=given.data_root, seed=given.seed, runs=given.runs)
+    log.info("commit %s", results.commit())
     for row in given.rows:
         config = base.but(method=row) if row in METHODS else base
         run(config, row, given.study, given.results, f"{command} --rows {row}")

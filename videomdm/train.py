@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from pathlib import Path
 
 import torch
@@ -218,14 +219,36 @@ def _learning_rate(config: Config, step: int) -> float:
     return config.lr * rise * (config.lr_decay + (1 - config.lr_decay) * cosine)
 
 
+def history(config: Config) -> list[dict]:
+    """The log of a run, finished or not, after that of its warm-up: steps counted on, each row with its ``stage``."""
+    rows = []
+    if config.warmup_steps and not METHODS[config.method].lifter:
+        rows = [{**row, "stage": "warm-up"} for row in history(_warmup(config))]
+    done = rows[-1]["step"] if rows else 0
+    path = config.folder / "log.jsonl"
+    own = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return rows + [{**row, "step": done + row["step"], "stage": config.method} for row in own]
+
+
+def seconds(config: Config) -> float:
+    """Training time of a run and its warm-up, without the pauses between being killed and resumed."""
+    last = {row["stage"]: row["seconds"] for row in history(config)}
+    return sum(last.values())
+
+
 class _Log:
-    """Means of the loss terms, a JSON line every ``log_every`` batches; lines past a resumed step are dropped."""
+    """Means of the loss terms and the time spent, a JSON line every ``log_every`` batches.
+
+    Lines past the step that a run is resumed from are dropped.
+    """
 
     def __init__(self, path: Path, start: int) -> None:
-        self.path, self.sums, self.n = path, {}, 0
+        self.path, self.sums, self.n, self.began = path, {}, 0, time.monotonic()
         lines = path.read_text().splitlines() if path.exists() else []
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= start]
         path.write_text("".join(line + "\n" for line in kept))
+        if kept:
+            self.began -= json.loads(kept[-1])["seconds"]
 
     def add(self, parts: dict[str, Tensor]) -> None:
         for name, value in parts.items():
@@ -237,6 +260,7 @@ class _Log:
             return {}
         means = {name: float(value) / self.n for name, value in self.sums.items()}
         with self.path.open("a") as file:
-            file.write(json.dumps({"step": step, **means}) + "\n")
+            seconds = round(time.monotonic() - self.began, 2)
+            file.write(json.dumps({"step": step, "seconds": seconds, **means}) + "\n")
         self.sums, self.n = {}, 0
         return means

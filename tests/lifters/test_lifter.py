@@ -65,7 +65,9 @@ class TestNormalise:
         torch.testing.assert_close(near, normalise(seen, self.sure, self.valid)[0])
 
     def test_root_channel_is_the_centred_path(self):
-        seen = project(clip(6)[None]) + torch.linspace(0, 0.5, 6)[None, :, None, None] * torch.tensor([1.0, 0])
+        seen = project(clip(6)[None]) + torch.linspace(0, 0.5, 6)[None, :, None, None] * torch.tensor(
+            [1.0, 0]
+        )
         root = normalise(seen, self.sure, self.valid)[0][0, :, 0]
         steps = root[1:, 0] - root[:-1, 0]
         assert root[:, 0].mean().abs() < 1e-5 and root[:, 1].abs().max() < 1e-5
@@ -142,7 +144,9 @@ class TestLift:
         garbage = seen.clone()
         garbage[0, 4:7, 0] = 50.0
         lengths = torch.tensor([20])
-        torch.testing.assert_close(lifter.lift(garbage, confidence, lengths), lifter.lift(seen, confidence, lengths))
+        torch.testing.assert_close(
+            lifter.lift(garbage, confidence, lengths), lifter.lift(seen, confidence, lengths)
+        )
 
     def test_bad_shapes_are_named(self, lifter):
         seen, confidence = torch.zeros(2, 5, 4, 2), torch.ones(2, 5, 4)

@@ -33,7 +33,9 @@ def walk(frames: int = 30) -> Tensor:
     pose[SMPL22.index("left_hip")] = torch.tensor([0.04, 0.05, 0.09])
     pose[SMPL22.index("right_hip")] = torch.tensor([-0.04, 0.05, -0.09])
     pose[SPINE] = torch.tensor([0.0, -0.12, 0.0])
-    path = torch.stack([torch.linspace(-1, 1, frames), torch.full((frames,), 0.2), torch.linspace(6, 4, frames)], -1)
+    path = torch.stack(
+        [torch.linspace(-1, 1, frames), torch.full((frames,), 0.2), torch.linspace(6, 4, frames)], -1
+    )
     return (pose + path[:, None])[None]
 
 
@@ -55,6 +57,14 @@ class TestRootPath:
         inside = torch.tensor([[True, True, True, False, False]])
         bone = SMPL22.root_bones.index((0, SPINE))
         assert teacher.bone_lengths(pose, inside)[0, bone] == pytest.approx(0.12)
+
+    def test_left_and_right_are_the_same(self):
+        pose = torch.zeros(1, 3, 22, 3)
+        pose[..., SMPL22.index("left_hip"), 0] = 0.08
+        pose[..., SMPL22.index("right_hip"), 0] = -0.12
+        lengths = teacher.bone_lengths(pose, torch.ones(1, 3, dtype=torch.bool))[0]
+        hips = [i for i, (_, j) in enumerate(SMPL22.root_bones) if "hip" in SMPL22.joints[j]]
+        assert lengths[hips].tolist() == pytest.approx([0.1, 0.1])
 
     def test_a_frame_that_says_nothing_is_bridged(self):
         joints, inside = walk(), torch.ones(1, 30, dtype=torch.bool)
@@ -98,7 +108,9 @@ class TestLift:
         joints = walk()
         seen, sure, lengths = project(joints), torch.ones(1, 30, 22), torch.tensor([20])
         oracle = Oracle(joints - joints[:, :, :1])
-        camera = orbit(torch.tensor([0.7]), torch.tensor([0.2]), torch.tensor([[0.1, 0.9, -0.3]]), torch.tensor([4.0]))
+        camera = orbit(
+            torch.tensor([0.7]), torch.tensor([0.2]), torch.tensor([[0.1, 0.9, -0.3]]), torch.tensor([4.0])
+        )
         plain = teacher.lift(seen, sure, lengths, lifter=oracle, progress=False)
         world = teacher.lift(seen, sure, lengths, camera, oracle, progress=False)
         torch.testing.assert_close(camera.to_camera(world)[:, :20], plain[:, :20], atol=1e-5, rtol=1e-5)
@@ -114,7 +126,11 @@ class TestLift:
         turned = teacher.lift(project(joints @ turn.T), sure, lengths, progress=False)
         pose, expected = (x - x[:, :, :1] for x in (turned, lifted @ turn.T))
         # Root depth is along the axis, not the ray, and the path is seen in another plane: near, not equal.
-        assert (pose - expected).norm(dim=-1).mean() < 0.04 < (pose - (lifted - lifted[:, :, :1])).norm(dim=-1).mean()
+        assert (
+            (pose - expected).norm(dim=-1).mean()
+            < 0.04
+            < (pose - (lifted - lifted[:, :, :1])).norm(dim=-1).mean()
+        )
 
     def test_shipped_lifter_is_deterministic_and_finite(self):
         seen, sure = project(walk()), torch.ones(1, 30, 22)
@@ -126,7 +142,10 @@ class TestLift:
 class TestReport:
     def test_truth_has_no_error(self):
         joints = walk()
-        assert all(v == pytest.approx(0, abs=1e-2) for v in teacher.report(joints, joints, torch.tensor([30])).values())
+        assert all(
+            v == pytest.approx(0, abs=1e-2)
+            for v in teacher.report(joints, joints, torch.tensor([30])).values()
+        )
 
     def test_known_errors(self):
         true = walk()

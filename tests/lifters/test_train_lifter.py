@@ -7,6 +7,7 @@ import torch
 from videomdm.data import procedural
 from videomdm.lifters import train
 from videomdm.lifters.lifter import Lifter
+from videomdm.skeletons import Skeleton
 
 SIZES = dict(window=8, width=8, depth=1, n_heads=2)
 
@@ -22,12 +23,15 @@ def fresh() -> Lifter:
 
 
 def test_loss_terms_by_hand():
-    true = torch.zeros(1, 2, 2, 3)
+    pair = Skeleton("pair", ("root", "tip"), (-1, 0))
+    true = torch.tensor([[[[0.0, 0, 0], [0, 0, 2]], [[0, 0, 0], [0, 0, 2]]]])
     predicted = true.clone()
-    predicted[0, 1, 1] = torch.tensor([0.0, 3.0, 4.0])
-    terms = train.loss_terms(predicted, true)
+    predicted[0, 1, 1] = torch.tensor([0.0, 3.0, 6.0])  # off by 5, and sqrt(45) long instead of 2
+    terms = train.loss_terms(predicted, true, pair)
     assert terms["position"] == pytest.approx(5 / 4) and terms["velocity"] == pytest.approx(5 / 2)
-    assert terms["total"] == pytest.approx(5 / 4 + train.VELOCITY * 5 / 2)
+    assert terms["bones"] == pytest.approx((45**0.5 - 2) / 2 / 2)
+    weighted = 5 / 4 + train.VELOCITY * 5 / 2 + train.BONES * float(terms["bones"])
+    assert terms["total"] == pytest.approx(weighted)
 
 
 def test_batch_is_what_a_camera_sees(corpus, monkeypatch):
@@ -99,6 +103,8 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), "--device=cpu", *sizes])
     train.main()
     about = json.loads((tmp_path / "lifter.json").read_text())
-    assert about["command"].endswith("--width=8 --depth=1 --heads=2 --seed=0") and str(tmp_path) not in str(about)
+    assert about["command"].endswith("--width=8 --depth=1 --heads=2 --seed=0") and str(tmp_path) not in str(
+        about
+    )
     assert about["metrics"]["prior family"]["mpjpe"] > 0
     assert Lifter.load(tmp_path / "lifter.safetensors").config == {"n_joints": 22, **SIZES}

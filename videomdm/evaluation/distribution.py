@@ -90,6 +90,8 @@ def precision(real: Tensor, generated: Tensor, k: int = 3) -> float:
         k: which neighbour gives a ball's radius; a sample is not its own neighbour.
     Returns:
         A share in 0..1.
+
+    Explained in :doc:`/notebooks/explain_recall`.
     """
     real, generated = check_pair(real, generated, least=1)
     return _share_inside(generated, real, _radii(real, k, "real"))
@@ -107,6 +109,8 @@ def recall(real: Tensor, generated: Tensor, k: int = 3) -> float:
         k: which neighbour gives a ball's radius; a sample is not its own neighbour.
     Returns:
         A share in 0..1.
+
+    Explained in :doc:`/notebooks/explain_recall`.
     """
     real, generated = check_pair(real, generated, least=1)
     return _share_inside(real, generated, _radii(generated, k, "generated"))
@@ -123,6 +127,8 @@ def recall_dagger(real: Tensor, generated: Tensor, k: int = 3) -> float:
         k: which neighbour gives a ball's radius; a sample is not its own neighbour.
     Returns:
         A share in 0..1.
+
+    Explained in :doc:`/notebooks/explain_recall`.
     """
     real, generated = check_pair(real, generated, least=1)
     nearest = torch.cat([_distances(rows, generated).amin(1) for rows in _row_blocks(real, len(generated))])

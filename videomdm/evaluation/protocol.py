@@ -126,9 +126,11 @@ def generation(prior: Prior, config: Config, judge: Judge) -> dict[str, object]:
     Every repeat draws its captions (with the true lengths of their clips) and noise from its own number, so all
     methods are asked for the same motions with the same noise.  ``fid`` is of the generated joints encoded anew,
     ``fid_raw`` of the features as they were generated; ``fid_percent`` is ``fid`` over the true total variance.
+    ``r_precision_3_unseen`` counts only captions that no training clip has: how well the text encoder carries over.
     """
     test = prepare.load(config, "test")
     true = judge.joints(test.joints, test.lengths, test.skeleton)
+    trained = {caption for captions in prepare.load(config, "train").captions for caption in captions}
     repeats = []
     for seed in tqdm(range(config.repeats), desc="repeats", unit="repeat"):
         rows, captions = _captions(test, config.evaluation_samples, seed)
@@ -136,11 +138,13 @@ def generation(prior: Prior, config: Config, judge: Judge) -> dict[str, object]:
         raw = sample.generate(prior, captions, lengths, seed=seed, as_features=True).cpu()
         joints = features.hold_last(features.decode(raw), lengths)
         embedded = judge.joints(joints, lengths, test.skeleton)
-        fid = distribution.fid(true, embedded)
+        words, fid = judge.evaluator.encode_texts(captions), distribution.fid(true, embedded)
+        unseen = torch.tensor([caption not in trained for caption in captions])
         repeats.append({
             "fid": fid, "fid_percent": 100 * fid / _spread(true),
             "fid_raw": distribution.fid(true, judge.motions(raw, lengths - 1)),
-            **_embedding_metrics(embedded, judge.evaluator.encode_texts(captions), seed),
+            **_embedding_metrics(embedded, words, seed),
+            "r_precision_3_unseen": _top_3(words[unseen], embedded[unseen], seed),
             **motion_metrics(joints, lengths, test.skeleton, test.fps),
         })  # fmt: skip
     return _intervals(repeats)
@@ -195,6 +199,13 @@ def _embedding_metrics(embedded: Tensor, words: Tensor, seed: int) -> dict[str, 
         **{f"r_precision_{k + 1}": float(share) for k, share in enumerate(top)},
         "mm_distance": text_motion.mm_distance(words, embedded),
     }
+
+
+def _top_3(words: Tensor, embedded: Tensor, seed: int) -> float:
+    """R-precision top 3, NaN for fewer rows than one pool."""
+    if len(words) < POOL:
+        return float("nan")
+    return float(text_motion.r_precision(words, embedded, generator=_generator(seed))[2])
 
 
 def _lifting_clips(config: Config) -> Corpus:

@@ -13,14 +13,14 @@ from videomdm.skeletons import SMPL22, Skeleton
 #: Range of each kind of bone's factor, on top of ``TRUNK`` or ``LIMBS``.  Wide where rigs disagree: game
 #: characters have narrow hips and shoulders, and rigs split the spine as they like.
 BONES = {
-    "hip": (0.55, 1.2), "spine1": (0.65, 1.2), "spine2": (0.5, 1.3), "spine3": (0.7, 1.7),
+    "hip": (0.6, 1.2), "spine1": (0.7, 1.2), "spine2": (0.5, 1.3), "spine3": (0.7, 1.7),
     "neck": (0.75, 1.2), "head": (0.6, 1.3), "collar": (0.75, 1.2), "shoulder": (0.4, 1.2),
     "knee": (0.93, 1.07), "ankle": (0.93, 1.07), "foot": (0.75, 1.2), "elbow": (0.9, 1.1),
     "wrist": (0.85, 1.1),
 }  # fmt: skip
 TRUNK, LIMBS = (0.8, 1.15), (0.9, 1.1)
 _IN_TRUNK = ("hip", "spine1", "spine2", "spine3", "neck", "head", "collar", "shoulder")
-SHIFT = 0.015  # metres, standard deviation of where a rig puts a trunk joint in the body
+SHIFT = 0.01  # metres, standard deviation of where a rig puts a trunk joint in the body
 
 #: Standard deviation (radians) of the extra rotation at a joint; half is constant in a clip, half swings.
 SWING = {
@@ -56,7 +56,7 @@ def augment(joints: Tensor, fps: float, generator: torch.Generator, skeleton: Sk
 
 def mirror(joints: Tensor, skeleton: Skeleton) -> Tensor:
     """Swap left and right joints and reflect x."""
-    swapped = [skeleton.index(_swap(name)) for name in skeleton.joints]
+    swapped = [skeleton.index(swap_sides(name)) for name in skeleton.joints]
     return joints[..., swapped, :] * joints.new_tensor([-1.0, 1.0, 1.0])
 
 
@@ -99,7 +99,8 @@ def detect(keypoints: Tensor, generator: torch.Generator) -> tuple[Tensor, Tenso
     return keypoints + deviation[..., None] * noise, confidence.masked_fill(missing, 0.0)
 
 
-def _swap(name: str) -> str:
+def swap_sides(name: str) -> str:
+    """The joint of the other side; middle joints are their own."""
     if name.startswith("left_"):
         return name.replace("left_", "right_")
     return name.replace("right_", "left_")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from videomdm.checkpoints import load_weights, read_metadata, save_weights
 from videomdm.lifters.dstformer import DSTformer

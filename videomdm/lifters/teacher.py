@@ -19,6 +19,7 @@ from videomdm.cameras import Camera
 from videomdm.data.corpus import FPS
 from videomdm.depth import root_depth
 from videomdm.evaluation import pose as metrics
+from videomdm.lifters.augment import swap_sides
 from videomdm.lifters.lifter import WEIGHTS, Lifter, fill_missing
 from videomdm.skeletons import SMPL22, Skeleton
 
@@ -68,10 +69,15 @@ def lift(
 
 
 def bone_lengths(pose: Tensor, inside: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
-    """Lengths (C, n) of the root's bones, the median over the frames of ``pose`` (C, T, J, 3) that count."""
+    """Lengths (C, n) of the root's bones in poses (C, T, J, 3).
+
+    Medians over the frames ``inside`` (C, T), left and right averaged.
+    """
     starts, ends = zip(*skeleton.root_bones, strict=True)
-    lengths = (pose[..., list(ends), :] - pose[..., list(starts), :]).norm(dim=-1)
-    return lengths.masked_fill(~inside[..., None], math.nan).nanmedian(dim=1).values.clamp(min=1e-3)
+    lengths = (pose[..., ends, :] - pose[..., starts, :]).norm(dim=-1)
+    lengths = lengths.masked_fill(~inside[..., None], math.nan).nanmedian(dim=1).values.clamp(min=1e-3)
+    other = [ends.index(skeleton.index(swap_sides(skeleton.joints[j]))) for j in ends]
+    return (lengths + lengths[..., other]) / 2
 
 
 def root_path(
@@ -87,6 +93,8 @@ def root_path(
 
     Returns:
         (C, T, 3) metres, camera axes.
+
+    Explained in :doc:`/notebooks/explain_root_depth`.
     """
     depth = root_depth(keypoints, lengths[:, None].expand(*inside.shape, -1), skeleton.root_bones)
     usable = (inside & depth.isfinite()).to(depth)

@@ -16,33 +16,40 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from videomdm import cameras, checkpoints
 from videomdm.data import observations, procedural
 from videomdm.data.corpus import Corpus
 from videomdm.lifters import augment, teacher
 from videomdm.lifters.lifter import Lifter, fill_missing
+from videomdm.skeletons import SMPL22, Skeleton
 
 HELD_OUT = 128  # clips of each family that the figures are measured on
 CHECKPOINT_EVERY = 200
 LR, WEIGHT_DECAY, LR_WARMUP, CLIP_NORM = 1e-3, 0.01, 100, 1.0
-VELOCITY = 5.0  # weight of the velocity term
+VELOCITY, BONES = 5.0, 0.2  # weights of the velocity and the bone term
 SHORT, SHORT_STEPS = 4, 0.7  # training starts with windows SHORT times shorter, for this share of the steps
 
 
-def loss_terms(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
-    """Mean joint error, and the mean error of the joints' displacement from frame to frame.
+def loss_terms(predicted: Tensor, true: Tensor, skeleton: Skeleton = SMPL22) -> dict[str, Tensor]:
+    """Errors of joints, of their displacements from frame to frame, and of bone lengths.
+
+    The last one is relative, as the root's short bones decide the root's depth (appendix D).
 
     Args:
         predicted, true: (B, T, J, 3) root-centred joints, metres.
 
     Returns:
-        ``position`` and ``velocity`` in metres, and ``total``, their weighted sum.
+        Means: ``position`` and ``velocity`` in metres, ``bones`` as a fraction, and ``total``, their weighted sum.
     """
     error = predicted - true
     position, velocity = error.norm(dim=-1).mean(), error.diff(dim=1).norm(dim=-1).mean()
-    return {"total": position + VELOCITY * velocity, "position": position, "velocity": velocity}
+    starts, ends = zip(*skeleton.bones, strict=True)
+    lengths, expected = ((x[..., ends, :] - x[..., starts, :]).norm(dim=-1) for x in (predicted, true))
+    bones = ((lengths - expected) / expected).abs().mean()
+    total = position + VELOCITY * velocity + BONES * bones
+    return {"total": total, "position": position, "velocity": velocity, "bones": bones}
 
 
 def draw_batch(
@@ -109,13 +116,14 @@ def train(
             keypoints, confidence, true = draw_batch(corpus, *shape, generator)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps)
-            terms = loss_terms(lifter(keypoints.to(device), confidence.to(device)), true.to(device))
+            predicted = lifter(keypoints.to(device), confidence.to(device))
+            terms = loss_terms(predicted, true.to(device), corpus.skeleton)
             optimizer.zero_grad()
             terms["total"].backward()
             torch.nn.utils.clip_grad_norm_(lifter.parameters(), CLIP_NORM)
             optimizer.step()
             if step % 20 == 0:
-                bar.set_postfix({name: f"{1000 * value.item():.0f} mm" for name, value in terms.items()})
+                bar.set_postfix({name: f"{value.item():.3f}" for name, value in terms.items()})
             if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
                 extra = {"run": run, "seconds": time.monotonic() - started}
                 checkpoints.save(out / "checkpoints", step + 1, parts, extra)

@@ -10,6 +10,16 @@ from videomdm.plots.dots import dot_plot
 from videomdm.plots.panels import keep, panels
 from videomdm.plots.players import keypoints_over, player
 
-__all__ = ["Table", "dot_plot", "film_strip", "keep", "keypoints_over", "loss_curves", "metrics_table", "panels", "player"]
+__all__ = [
+    "Table",
+    "dot_plot",
+    "film_strip",
+    "keep",
+    "keypoints_over",
+    "loss_curves",
+    "metrics_table",
+    "panels",
+    "player",
+]
 
 offline.use()

@@ -14,9 +14,7 @@ from videomdm.skeletons import SMPL22, Skeleton
 BEYOND = 1.08  # rays end this much farther from the camera than the joints
 
 
-def ray_scene(
-    before: Tensor, after: Tensor, camera: Camera, skeleton: Skeleton = SMPL22, title: str = ""
-) -> go.Figure:
+def ray_scene(before: Tensor, after: Tensor, camera: Camera, skeleton: Skeleton = SMPL22, title: str = "") -> go.Figure:
     """A pose before (grey) and after it was moved onto the rays, the rays, and how far each joint moved.
 
     Args:
