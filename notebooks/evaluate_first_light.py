@@ -87,16 +87,17 @@ for name, rows in corpora.items():
 # %% [markdown]
 # ## Lifting held-out keypoints
 #
-# The probe of the prior: 3-D from keypoints that it has never seen (appendix G.2), in millimetres after the root is
-# aligned, and in m/s² of acceleration.
+# The probe of the prior: 3-D from keypoints that it has never seen and their caption (appendix G.2), in millimetres
+# after the root is aligned, and in m/s² of acceleration.
 # *True frame* gives the camera in the truth's canonical frame, which also tells where the body stands and faces in
 # frame 0; *teacher's frame* does not; *PnP* estimates it.
+# *Silent* is the true frame without the caption.
 # The teacher's error does not depend on the camera.
 
 # %%
 lifting = {
     f"{metric} ({frame})": f"lift_{frame}_{key}"
-    for frame in ("truth", "teacher", "pnp")
+    for frame in ("truth", "teacher", "pnp", "silent")
     for metric, key in (("MPJPE", "mpjpe"), ("PA-MPJPE", "pa_mpjpe"), ("acceleration error", "acceleration_error"))
 }
 for name, rows in corpora.items():

@@ -169,7 +169,8 @@ print(f"10 frames after the turn the heading has turned by {torch.rad2deg(turned
 # In the channels, though not when clips are turned to face +Z, HumanML3D counts the hips backwards: the first
 # bracket of {eq}`eq:feat-across` has the wrong sign.
 # Shoulders are wider apart than hips, so the sum still points the right way.
-# But in a walk hips and shoulders turn against each other; added, much of the sway cancels, and subtracted, it adds up.
+# But in a walk hips and shoulders turn against each other; added, much of the sway cancels, and subtracted, it
+# adds up.
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -521,7 +522,7 @@ metrics_table(table)
 # VideoMDM does: the smoothed body need not face +Z in frame 0, so decoded clips come back turned by the
 # difference.
 # The fourth is the release's second version, for use inside the training loop.
-# It decodes well, and is still of no use to a model trained on the first: its inputs have another distribution.
+# It decodes well, and is still foreign to a model trained on the first: its inputs have another distribution.
 # Files of all kinds look alike.
 # If statistics (a mean and a standard deviation for each channel) come with the data, encode a clip of your own
 # and see whether it lies where they say.
@@ -582,6 +583,7 @@ assert features.encode(away).isfinite().all()
 # it says so.
 # The published rows were made from one frame more than was published, and that frame can be rebuilt from the
 # last velocities.
+# Then contacts agree exactly, and rotations, the most delicate of all, to better than 0.00001.
 
 # %%
 sample = Path(os.environ.get("VIDEOMDM_DATA", "")) / "humanml3d_sample" / "new_joint_vecs" / "012314.npy"

@@ -178,9 +178,11 @@ ray_scene(P[20], P_star[20], camera, title="One pose, moved onto its rays")
 ahead = Camera(torch.eye(3), torch.zeros(3))
 guess, seen = torch.tensor([2.0, 0.0, 3.0]), torch.tensor([0.28, 0.0])
 nearest, sideways = ahead.project_to_rays(guess, seen), guess[2] * torch.tensor([0.28, 0.0, 1.0])
+
+# %% tags=["hide-input"]
 figure, (axes,) = panels("Two points of the ray that fit the keypoint", height=4.6)
 axes.plot([0, 5.0], [0, 5.0 * 0.28], color=INK, linewidth=1.2)
-for name, point, colour, place in (("$P^\\star$ nearest", nearest, LEFT, 8), ("$P'$ same depth", sideways, RIGHT, -90)):
+for name, point, colour, place in (("$P^*$ nearest", nearest, LEFT, 8), ("$P'$ same depth", sideways, RIGHT, -90)):
     axes.plot(*zip(guess[[2, 0]], point[[2, 0]], strict=True), color=colour, linewidth=2)
     axes.plot(*point[[2, 0]], "o", color=colour, markersize=8)
     axes.annotate(name, point[[2, 0]], (place, -14 if place > 0 else 4), textcoords="offset points", color=colour)
@@ -222,7 +224,9 @@ misfit = (in_camera[:, :2] - in_camera[:, 2:] * keypoints).abs().max()
 image, depth = many.project(on_ray)
 claims.check("share of points behind their camera", (many.to_camera(points)[:, 2] < 0).double().mean(), 0.5, 0.02)
 claims.check("1. fits the keypoint (all points)", misfit, 0, 1e-11)
-claims.check("1. fits the keypoint (deeper than 0.1 m)", (image - keypoints)[depth > 0.1].abs().max(), 0, 1e-11)
+seen = (image - keypoints)[depth > 0.1].abs().max()
+claims.check("1. fits the keypoint (deeper than 0.1 m)", seen, 0, 1e-11)
+print(f"largest misfit {misfit:.0e}, in the image {seen:.0e}")
 
 # %% [markdown]
 # **It is idempotent**: a point that lies on its ray stays.
@@ -232,8 +236,11 @@ claims.check("1. fits the keypoint (deeper than 0.1 m)", (image - keypoints)[dep
 again = many.project_to_rays(on_ray, keypoints)
 k = torch.cat([keypoints, torch.ones(n, 1)], dim=-1)
 r = (many.rotation.mT @ k[..., None])[..., 0]
-claims.check("2. the second time moves nothing", (again - on_ray).norm(dim=-1).max(), 0, 1e-11)
-claims.check("3. the move is orthogonal to the ray", ((points - on_ray) * r).sum(-1).abs().max(), 0, 1e-11)
+second = (again - on_ray).norm(dim=-1).max()
+product = ((points - on_ray) * r).sum(-1).abs().max()
+claims.check("2. the second time moves nothing", second, 0, 1e-11)
+claims.check("3. the move is orthogonal to the ray", product, 0, 1e-11)
+print(f"the second projection moves by at most {second:.0e} m, the product is at most {product:.0e}")
 
 # %% [markdown]
 # **No point of the line is nearer**, whatever other $\lambda$ is tried.
@@ -246,6 +253,7 @@ lam = (k * many.to_camera(points)).sum(-1, keepdim=True) / (k * k).sum(-1, keepd
 claims.check("4. share of other points that are nearer", (saved > 1e-11).double().mean(), 0, 0)
 claims.check("5. differs from the camera-frame form by", (in_camera - lam * k).abs().max(), 0, 1e-11)
 claims.check("lambda is the depth of the new point", (lam[:, 0] - depth).abs().max(), 0, 1e-11)
+print(f"of {n} other points {int((saved > 1e-11).sum())} are nearer")
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -324,7 +332,7 @@ player({"the guess": P, "on the rays": P_star}, ghosts={"the guess": x, "on the 
 # The right one still sways, but only towards the camera and away from it.
 # To see this, split the errors of all joints and frames into the camera's own axes: right, down, and along the ray.
 
-# %%
+# %% tags=["hide-input"]
 figure, panes = panels("to the right", "down", "along the ray", height=2.9, share_y=True)
 along = torch.nn.functional.normalize(torch.cat([y, torch.ones_like(d)[..., None]], -1), dim=-1)
 for motion, colour, name in ((P, GHOST, "guess"), (P_star, LEFT, "on the rays")):
@@ -358,8 +366,10 @@ print(
 # For the redundant ones VideoMDM makes a target out of the model's own answer, put onto the rays:
 #
 # $$
-# \tilde o = \operatorname{sg}\bigl(\text{redundant}(\operatorname{proj}_{\text{ray}}(\hat x;\, y, \text{camera}))\bigr), \qquad
-# \mathcal{L}_{\text{repr}} = \operatorname{mean}\, |\hat o - \tilde o|^2 .
+# \begin{aligned}
+# \tilde o &= \operatorname{sg}\bigl(\text{redundant}(\operatorname{proj}_{\text{ray}}(\hat x;\, y, \text{camera}))\bigr), \\
+# \mathcal{L}_{\text{repr}} &= \operatorname{mean}\, |\hat o - \tilde o|^2 .
+# \end{aligned}
 # $$ (eq:ray-representation)
 #
 # Here $\hat o$ are the redundant channels that the denoiser put out, $\hat x$ the joints decoded from its other channels, and $\operatorname{sg}$ stops gradients: the target is a number, not a path.
@@ -411,8 +421,9 @@ rays = [distance(losses.ray_target(answer, y, camera, lengths, SMPL22)) for answ
 projected = features.hold_last(camera.project_to_rays(answers[5], y), lengths)
 gap = (losses.ray_target(answers[5], y, camera, lengths, SMPL22) - features.encode(projected)).abs().max()
 claims.check("ray target minus the projected joints' channels", gap, 0, 1e-6)
+print(f"largest difference {gap:.0e}")
 
-# %%
+# %% tags=["hide-input"]
 figure, (axes,) = panels("How far a target is from the true redundant channels", height=3.8)
 axes.plot([100 * s for s in sizes], own, "o-", color=GHOST, label="the answer's own channels")
 axes.plot([100 * s for s in sizes], rays, "o-", color=LEFT, label="ray target")
@@ -431,13 +442,13 @@ keep(figure, "ray_projection_targets")
 on_rays = normaliser.normalise(losses.ray_target(teacher, y, camera, lengths, SMPL22))
 plain = normaliser.normalise(features.encode(teacher))
 valid = losses.valid_frames(lengths - 1, plain.shape[1])
+claims.check("a foot rests below, cm per frame", 100 * features.CONTACT_THRESHOLD**0.5, 4.47, 0.01)
 for name in ("joint_rotations", "joint_velocities", "foot_contacts"):
     block = features.blocks(len(SMPL22))[name]
     ray, direct = ((target - o[:, :-1])[valid][:, block].square().mean() for target in (on_rays, plain))
     print(f"{name:17} ray target's squared error over the naive one's: {ray / direct:.2f}")
     if name == "joint_velocities":
         claims.check("share of squared velocity error left in the ray target", ray / direct, 1 / 3, 0.05)
-claims.check("a foot rests below, cm per frame", 100 * features.CONTACT_THRESHOLD**0.5, 4.47, 0.01)
 
 # %% [markdown]
 # Velocities are linear in the joints, and one third is left, as {eq}`eq:ray-jacobian` says.
@@ -480,7 +491,7 @@ print(
 # It denoises from pure noise as usual, but after every step the predicted clean motion $\hat x_0$ is decoded to joints, moved onto the rays, and encoded again; the result $\hat x_0^{\text{ray}}$ takes the prediction's place in the posterior mean:
 #
 # $$
-# x_{t-1} \sim \mathcal{N}\!\left(
+# x_{t-1} \sim \mathcal{N}\left(
 #   \frac{\sqrt{\bar\alpha_{t-1}}\, \beta_t}{1 - \bar\alpha_t}\, \hat x_0^{\text{ray}}
 #   + \frac{\sqrt{\alpha_t}\, (1 - \bar\alpha_{t-1})}{1 - \bar\alpha_t}\, x_t,\;\;
 #   \frac{1 - \bar\alpha_{t-1}}{1 - \bar\alpha_t}\, \beta_t \right) .
@@ -542,7 +553,7 @@ def left_over(rho: float) -> float:
 ratios = torch.linspace(0, 1.5, 16)
 measured = [left_over(float(rho)) for rho in ratios]
 
-# %%
+# %% tags=["hide-input"]
 figure, (axes,) = panels("Error that is left, against the precision of the keypoints", height=3.6)
 axes.plot(ratios, (1 + 2 * ratios**2) / 3, color=INK, linewidth=1.2, label="$(1 + 2 \\rho^2) / 3$")
 axes.plot(ratios, measured, "o", color=LEFT, markersize=5, label="measured")

@@ -13,9 +13,9 @@
 # To stand it in the world one has to know how far from the camera the root is.
 # Appendix D of {cite}`videomdm` has a naive answer: look how long the bones at the root appear, and compare with how
 # long they are.
-# The constant in it was lost from the paper's text.
-# This page derives it, finds that there are two candidates, measures what each leaves wrong, and shows that the
-# assumption behind both is a long way from real bodies.
+# It has a constant, whose formula was lost from the text of the paper that this book works from.
+# This page derives it from what the paper says about it, finds two candidates, measures what each leaves wrong, and
+# shows that the assumption behind both is a long way from real bodies.
 
 # %%
 import math
@@ -64,7 +64,7 @@ each = torch.stack([depth.root_depth(y, bone_lengths(x)[:, [k]], bones[k : k + 1
 # A bone that lies across the view looks as long as it can, and from true and apparent length its distance follows.
 # One that points towards the camera looks shorter, and therefore too far away.
 
-# %%
+# %% tags=["hide-input"]
 figure, (left, right) = panels("apparent over greatest possible length", "depth that one bone suggests")
 time = torch.arange(len(x)) / corpus.fps
 for k, colour in enumerate((LEFT, RIGHT, TRUNK)):
@@ -131,7 +131,7 @@ directions = torch.randn(400_000, 3, 3, generator=generator, dtype=torch.float64
 directions = directions / directions.norm(dim=-1, keepdim=True)
 sines = directions[..., :2].norm(dim=-1)  # the optical axis is the last coordinate
 
-# %%
+# %% tags=["hide-input"]
 dots, shade = directions[:1200, 0].round(decimals=3), sines[:1200, 0].round(decimals=3)
 bar = {"title": "sin θ", "thickness": 12, "len": 0.6}
 marker = {
@@ -178,9 +178,10 @@ assert sp.simplify(sp.diff(F, s) - s / sp.sqrt(1 - s**2)) == 0
 # For the mean of $M$, integrate by parts; for the mean of $1/M$, the $\sin a$ of $F'$ cancels:
 #
 # $$
-# \mathbb{E}[M] = 1 - \int_0^1 F^3\,\mathrm{d}s = 1 - \int_0^{\pi/2} (1 - \cos a)^3 \cos a\,\mathrm{d}a,
-# \qquad
-# \mathbb{E}\Bigl[\frac1M\Bigr] = \int_0^1 \frac{3F^2 F'}{s}\,\mathrm{d}s = \int_0^{\pi/2} 3\,(1 - \cos a)^2\,\mathrm{d}a .
+# \begin{aligned}
+# \mathbb{E}[M] &= 1 - \int_0^1 F^3\,\mathrm{d}s = 1 - \int_0^{\pi/2} (1 - \cos a)^3 \cos a\,\mathrm{d}a, \\
+# \mathbb{E}\Bigl[\frac1M\Bigr] &= \int_0^1 \frac{3F^2 F'}{s}\,\mathrm{d}s = \int_0^{\pi/2} 3\,(1 - \cos a)^2\,\mathrm{d}a .
+# \end{aligned}
 # $$ (eq:root-integrals)
 
 # %%
@@ -196,9 +197,10 @@ assert sp.simplify(mean_M - (15 * sp.pi / 16 - 2)) == 0 and sp.simplify(mean_inv
 # Two constants follow, because two things can be asked for:
 #
 # $$
-# C_{\text{unbiased}} = \frac{1}{\mathbb{E}[1/M]} = \frac{1}{\tfrac{9\pi}{4} - 6} \approx 0.9358,
-# \qquad
-# C_{\text{mean max}} = \mathbb{E}[M] = \tfrac{15\pi}{16} - 2 \approx 0.9452 .
+# \begin{aligned}
+# C_{\text{unbiased}} &= \frac{1}{\mathbb{E}[1/M]} = \frac{1}{9\pi/4 - 6} \approx 0.9358, \\
+# C_{\text{mean max}} &= \mathbb{E}[M] = \frac{15\pi}{16} - 2 \approx 0.9452 .
+# \end{aligned}
 # $$ (eq:root-constants)
 #
 # The first makes the mean of $\hat z = C z/M$ right.
@@ -238,16 +240,15 @@ def estimates(directions, constant, size=1e-4):
 
 # %%
 # NBVAL_CHECK_OUTPUT
-for name, constant in (("unbiased", depth.ROOT_DEPTH_UNBIASED), ("mean max", depth.ROOT_DEPTH_MEAN_MAX), ("none", 1.0)):
+lines = ["constant          mean estimate / truth   mean truth / estimate"]
+candidates = {"unbiased": depth.ROOT_DEPTH_UNBIASED, "mean max": depth.ROOT_DEPTH_MEAN_MAX, "none": 1.0}
+for name, constant in candidates.items():
     ratio = estimates(directions, constant)
-    error, inverse_error = ratio.std() / len(ratio) ** 0.5, (1 / ratio).std() / len(ratio) ** 0.5
-    print(
-        f"{name:9s} C = {constant:.4f}  z/z: {ratio.mean():.3f} ({error:.4f})  1/z: {(1 / ratio).mean():.3f} ({inverse_error:.4f})"
-    )
-    claims.check(f"mean depth, C {name}, random bodies", ratio.mean(), constant * float(mean_inverse), 4 * float(error))
-    claims.check(
-        f"mean inverse depth, C {name}", (1 / ratio).mean(), float(mean_M) / constant, 4 * float(inverse_error)
-    )
+    pairs = [(float(v.mean()), float(v.std()) / len(v) ** 0.5) for v in (ratio, 1 / ratio)]
+    lines.append(f"{name:9s} {constant:.4f}" + "".join(f"{mean:15.3f} ({error:.4f})" for mean, error in pairs))
+    claims.check(f"random bodies: mean depth, C {name}", pairs[0][0], constant * float(mean_inverse), 4 * pairs[0][1])
+    claims.check(f"random bodies: mean inverse depth, C {name}", pairs[1][0], float(mean_M) / constant, 4 * pairs[1][1])
+print("\n".join(lines))
 
 # %% [markdown]
 # In brackets are standard errors.
@@ -259,8 +260,8 @@ for name, constant in (("unbiased", depth.ROOT_DEPTH_UNBIASED), ("mean max", dep
 # For that we need $\mathbb{E}[1/M^2]$, which $c = \cos a$ turns into an integral of a simple fraction:
 #
 # $$
-# \mathbb{E}\Bigl[\frac1{M^2}\Bigr] = \int_0^1 3\,\frac{(1-c)^2}{1-c^2}\,\mathrm{d}c
-#   = 3\int_0^1 \frac{1-c}{1+c}\,\mathrm{d}c = 6\ln 2 - 3 \approx 1.1589 .
+# \mathbb{E}\Bigl[\frac1{M^2}\Bigr] = 3\int_0^1 \frac{(1-c)^2}{1-c^2}\,\mathrm{d}c
+#   = 3\int_0^1 \frac{1-c}{1+c}\,\mathrm{d}c = 6\ln 2 - 3 .
 # $$ (eq:root-second)
 
 # %%
@@ -297,14 +298,13 @@ constants = {
     "median of z": median_M,
 }
 largest = sines.amax(-1)
-print("what is right        C      mean error   rms error   too far")
+print("what is right        C    mean error   rms error   too far")
 for name, constant in constants.items():
-    off = constant / largest - 1
-    print(
-        f"{name:18s} {constant:.4f}   {100 * off.mean():7.1f} %   {100 * off.square().mean().sqrt():6.1f} %   {100 * (off > 0).double().mean():4.0f} %"
-    )
+    off = 100 * (constant / largest - 1)
+    rms, too_far = off.square().mean().sqrt(), 100 * (off > 0).double().mean()
+    print(f"{name:18s} {constant:.4f} {off.mean():8.1f} %  {rms:8.1f} %  {too_far:6.0f} %")
 
-# %%
+# %% tags=["hide-input"]
 figure, (left, right) = panels("the largest of three sines", "estimated over true depth")
 grid = torch.linspace(0.001, 0.9995, 600, dtype=torch.float64)
 density = 3 * (1 - (1 - grid**2).sqrt()) ** 2 * grid / (1 - grid**2).sqrt()
@@ -339,9 +339,11 @@ keep(figure, "root_depth_density")
 # With $n$ independent bones $P(M \le s) = F(s)^n$, and the same steps give
 #
 # $$
-# \mathbb{E}[M] = 1 - \int_0^{\pi/2} (1 - \cos a)^n \cos a\,\mathrm{d}a, \qquad
-# \mathbb{E}\Bigl[\frac1M\Bigr] = n \int_0^{\pi/2} (1 - \cos a)^{n-1}\,\mathrm{d}a, \qquad
-# \mathbb{E}\Bigl[\frac1{M^2}\Bigr] = n \int_0^1 \frac{(1-c)^{n-2}}{1+c}\,\mathrm{d}c .
+# \begin{aligned}
+# \mathbb{E}[M] &= 1 - \int_0^{\pi/2} (1 - \cos a)^n \cos a\,\mathrm{d}a, \\
+# \mathbb{E}[1/M] &= n \int_0^{\pi/2} (1 - \cos a)^{n-1}\,\mathrm{d}a, \\
+# \mathbb{E}[1/M^2] &= n \int_0^1 \frac{(1-c)^{n-2}}{1+c}\,\mathrm{d}c .
+# \end{aligned}
 # $$ (eq:root-n)
 #
 # Sympy has them in closed form, {py:func}`videomdm.depth.root_depth_constant` integrates numerically.
@@ -356,13 +358,17 @@ def closed_forms(n):
     return sp.simplify(first), sp.simplify(inverse), sp.simplify(square)
 
 
+def plain(number):
+    return str(number).replace("pi", "π").replace("*", " ")
+
+
 table = {n: closed_forms(n) for n in range(1, 7)}
 lines = [
-    f"| {n} | ${sp.latex(m)}$ | {float(m):.4f} | ${sp.latex(i)}$ | {float(1 / i):.4f} | {100 * math.sqrt(float(q / i**2) - 1):.1f} % |"
+    f"| {n} | {plain(m)} | {float(m):.4f} | {plain(i)} | {float(1 / i):.4f} | {100 * math.sqrt(q / i**2 - 1):.1f} % |"
     for n, (m, i, q) in list(table.items())[1:]
 ]
 m, i, _ = table[1]
-lines.insert(0, f"| 1 | ${sp.latex(m)}$ | {float(m):.4f} | ${sp.latex(i)}$ | {float(1 / i):.4f} | infinite |")
+lines.insert(0, f"| 1 | {plain(m)} | {float(m):.4f} | {plain(i)} | {float(1 / i):.4f} | infinite |")
 Table("\n".join(["| bones | E[M] | mean max | E[1/M] | unbiased | scatter |", "|--:|:--|--:|:--|--:|--:|", *lines]))
 
 # %%
@@ -380,7 +386,7 @@ def scatter(n):
     return math.sqrt(square * depth.root_depth_constant(n) ** 2 - 1)
 
 
-# %%
+# %% tags=["hide-input"]
 figure, (left, right) = panels("the two constants", "scatter of the unbiased estimate")
 counts = range(1, 22)
 left.plot(counts, [depth.root_depth_constant(n) for n in counts], "o-", color=LEFT, markersize=4, label="unbiased")
@@ -451,7 +457,7 @@ if (published := data_root / "humanml3d_sample/new_joints/012314.npy").is_file()
     sources["HumanML3D, one clip"] = filmed(motion, torch.full((24,), motion.shape[1]))
 print(", ".join(f"{name}: {len(joints)} poses" for name, (joints, _, _) in sources.items()))
 
-# %%
+# %% tags=["hide-input"]
 figure, drawn = panels(*(f"pelvis to {name.replace('_', ' ')}" for name in names), share_y=True)
 bins = np.linspace(0, 1.05, 43)
 for (name, (joints, view, _)), colour in zip(sources.items(), SERIES, strict=False):
@@ -524,7 +530,7 @@ tables = {"built-in": {e: bias_by_action(corpus, e) for e in elevations}}
 if captured is not None:
     tables["Bandai"] = {e: bias_by_action(captured, e) for e in elevations}
 
-# %%
+# %% tags=["hide-input"]
 figure, drawn = panels(*tables, height=5.6)
 for axes, by_elevation in zip(drawn, tables.values(), strict=True):
     order = sorted(by_elevation[60], key=by_elevation[60].get)
@@ -566,7 +572,7 @@ _ = claims.check("60 degrees: largest difference between actions in %", max(high
 # A constant error moves a whole motion, and does little harm.
 # An error that changes with the pose is worse: the body seems to swim forwards and backwards as it moves.
 
-# %%
+# %% tags=["hide-input"]
 figure, (axes,) = panels("error of the root's depth along four clips", height=3.6)
 for action, colour in zip(("walk_curve", "bow", "sit_down", "kick"), SERIES, strict=False):
     i = corpus.actions.index(action)

@@ -39,8 +39,13 @@ class Judge:
     normaliser: Normaliser
 
     def motions(self, encoded: Tensor, lengths: Tensor) -> Tensor:
-        """Embeddings of features (N, T, D) of which the first ``lengths`` rows count."""
-        return self.evaluator.encode_motions(self.normaliser.normalise(encoded), lengths)
+        """Embeddings of features (N, T, D) of which the first ``lengths`` rows count.
+
+        The evaluator's convolutions look up to three frames past the end, so there is always padding there:
+        otherwise a clip's embedding would depend on how long the others of its batch are.
+        """
+        padded = torch.nn.functional.pad(self.normaliser.normalise(encoded), (0, 0, 0, 4))
+        return self.evaluator.encode_motions(padded, lengths)
 
     def joints(self, joints: Tensor, lengths: Tensor, skeleton: Skeleton) -> Tensor:
         """Embeddings of joints (N, T, J, 3), encoded anew; ``lengths`` in frames."""
@@ -77,21 +82,30 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
     """
     size = config.key("evaluator_steps", "evaluation_samples", "lift_samples", "repeats", "guidance")
     if run is not None:
-        return cached_json(run / f"metrics-{size}.json", lambda: _of_prior(config, run))
+        version = f"{size}-{lifted.version()}"
+        generated = cached_json(run / f"metrics-generation-{size}.json", lambda: _of_generation(config, run))
+        return {**generated, **cached_json(run / f"metrics-lifting-{version}.json", lambda: _of_lifting(config, run))}
     make = {"real": _of_real, "teacher": _of_teacher}[row]
     test = prepare.fingerprint(prepare.load(config, "test"))
     version = f"{config.key('keypoint_noise', 'keypoint_missing')}-{lifted.version()}"
     return cached_json(config.cache / f"metrics-{row}-{test}-{version}-{size}.json", lambda: make(config))
 
 
-def _of_prior(config: Config, run: Path) -> dict[str, object]:
-    prior = sample.load(run, "cuda" if torch.cuda.is_available() else "cpu")
-    metrics = {**generation(prior, config, judge(config)), **lifting(prior, config)}
+def _load(run: Path) -> Prior:
+    return sample.load(run, "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _of_generation(config: Config, run: Path) -> dict[str, object]:
+    metrics = generation(_load(run), config, judge(config))
     if lifter := METHODS[config.method].lifter:  # a round: how good are the motions that its MDM was given?
         observed = prepare.observe(config, prepare.load(config, "train"), "truth")
         motions = sample.lift_observations(config.but(method=lifter).folder, observed, config.cache)
         metrics["lifted_fid"] = motions_fid(motions, observed.lengths, prepare.load(config, "test"), judge(config))
     return metrics
+
+
+def _of_lifting(config: Config, run: Path) -> dict[str, float]:
+    return lifting(_load(run), config)
 
 
 def _of_real(config: Config) -> dict[str, object]:
@@ -144,22 +158,27 @@ def generation(prior: Prior, config: Config, judge: Judge) -> dict[str, object]:
             "fid": fid, "fid_percent": 100 * fid / _spread(true),
             "fid_raw": distribution.fid(true, judge.motions(raw, lengths - 1)),
             **_embedding_metrics(embedded, words, seed),
-            "r_precision_3_unseen": _top_3(words[unseen], embedded[unseen], seed),
+            **_new_phrasings(words[unseen], embedded[unseen], seed),
             **motion_metrics(joints, lengths, test.skeleton, test.fps),
         })  # fmt: skip
     return _intervals(repeats)
 
 
 def lifting(prior: Prior, config: Config, frames: tuple[str, ...] = FRAMES) -> dict[str, float]:
-    """Errors of :func:`videomdm.sample.lift` on held-out clips, for cameras given in each of ``frames``."""
+    """Errors of :func:`videomdm.sample.lift` on held-out clips, for cameras given in each of ``frames``.
+
+    The prior is told each clip's first caption; ``lift_silent_*`` are the errors without (camera in the truth's
+    frame), where a model that saw a tenth of its training without text has less to go by.
+    """
     test = _lifting_clips(config)
     filmed = prepare.observe(config, test, "truth", "test")
+    captions = [clip[0] for clip in test.captions]
     metrics = {}
-    for frame in frames:
-        observed = prepare.observe(config, test, frame, "test")
-        lifted = sample.lift(prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths)
-        errors = _lifting_errors(lifted, observed.camera, test, filmed.camera)
-        metrics |= {f"lift_{frame}_{name}": value for name, value in errors.items()}
+    for name, frame, texts in [*((frame, frame, captions) for frame in frames), ("silent", "truth", None)]:
+        seen = prepare.observe(config, test, frame, "test")
+        lifted = sample.lift(prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths, texts=texts)
+        errors = _lifting_errors(lifted, seen.camera, test, filmed.camera)
+        metrics |= {f"lift_{name}_{error}": value for error, value in errors.items()}
     return metrics
 
 
@@ -170,7 +189,7 @@ def teacher(config: Config) -> dict[str, float]:
     observed = prepare.observe(config, test, "teacher", "test")
     errors = _lifting_errors(observed.teacher, observed.camera, test, filmed.camera)
     return {
-        **{f"lift_{frame}_{name}": value for frame in FRAMES for name, value in errors.items()},
+        **{f"lift_{frame}_{name}": value for frame in (*FRAMES, "silent") for name, value in errors.items()},
         **motion_metrics(observed.teacher, observed.lengths, test.skeleton, test.fps),
     }
 
@@ -201,11 +220,11 @@ def _embedding_metrics(embedded: Tensor, words: Tensor, seed: int) -> dict[str, 
     }
 
 
-def _top_3(words: Tensor, embedded: Tensor, seed: int) -> float:
-    """R-precision top 3, NaN for fewer rows than one pool."""
+def _new_phrasings(words: Tensor, embedded: Tensor, seed: int) -> dict[str, float]:
+    """R-precision top 3 of captions that were never trained on; nothing where they do not fill a pool."""
     if len(words) < POOL:
-        return float("nan")
-    return float(text_motion.r_precision(words, embedded, generator=_generator(seed))[2])
+        return {}
+    return {"r_precision_3_unseen": float(text_motion.r_precision(words, embedded, generator=_generator(seed))[2])}
 
 
 def _lifting_clips(config: Config) -> Corpus:
@@ -241,7 +260,9 @@ def _spread(embedded: Tensor) -> float:
 
 
 def _intervals(repeats: list[dict[str, float]]) -> dict[str, list[float]]:
-    return {name: mean_interval(r[name] for r in repeats) for name in repeats[0]}
+    """Mean and interval of every metric that all repeats have."""
+    shared = [name for name in repeats[0] if all(name in r for r in repeats)]
+    return {name: mean_interval(r[name] for r in repeats) for name in shared}
 
 
 def _generator(seed: int) -> torch.Generator:
