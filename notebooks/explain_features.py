@@ -179,7 +179,7 @@ for name, backwards in (("as written above", False), ("hips backwards", True)):
     f = kinematics.forward_of(kinematics.across_body(clip, SMPL22, swapped_hips=backwards))
     angle = torch.atan2(f[:, 0], f[:, 1]).numpy()
     sway[name] = np.degrees(angle - gaussian_filter1d(angle, 20))[40:-40].std()
-print(", ".join(f"{name}: the heading sways by {degrees:.0f} degrees" for name, degrees in sway.items()))
+    print(f"{name}: the heading sways by {sway[name]:.1f} degrees")
 
 # %% [markdown]
 # The data set was made so, and a model that is to be compared on it must do the same.
@@ -217,11 +217,11 @@ print(f"yaw velocity {yaw[120]:.5f} per frame")
 # Let $p_{ij}$ be joint $j$ in frame $i$, and $r_i^{xz}$ the root with its height set to 0, the point of the
 # floor below it.
 #
-# $$\text{joint\_positions}_{ij} = Q_i \big(p_{ij} - r_i^{xz}\big), \qquad j = 1 \dots J-1$$ (eq:feat-positions)
+# $$\mathtt{joint\_positions}_{ij} = Q_i \big(p_{ij} - r_i^{xz}\big), \qquad j = 1 \dots J-1$$ (eq:feat-positions)
 #
-# $$\text{joint\_velocities}_{ij} = Q_i \big(p_{i+1,j} - p_{ij}\big), \qquad j = 0 \dots J-1$$ (eq:feat-velocities)
+# $$\mathtt{joint\_velocities}_{ij} = Q_i \big(p_{i+1,j} - p_{ij}\big), \qquad j = 0 \dots J-1$$ (eq:feat-velocities)
 #
-# $$\text{foot\_contacts}_{ij} = 1\big[\, |p_{i+1,j} - p_{ij}|^2 < 0.002 \text{ m}^2 \,\big]$$ (eq:feat-contacts)
+# $$\mathtt{foot\_contacts}_{ij} = 1\big[\, |p_{i+1,j} - p_{ij}|^2 < 0.002 \text{ m}^2 \,\big]$$ (eq:feat-contacts)
 #
 # Contacts are for the left ankle and foot, then the right ankle and foot.
 # Height does not come into it: a foot that hangs still in the air is "in contact".
@@ -268,7 +268,7 @@ print(f"contact up to {1000 * fastest:.2f} mm per frame, {fastest * FPS:.3f} m/s
 # Position channels hold the joints, so one can come back: sum up the half angles to headings, sum up the steps
 # to a path, put the joints around it.
 #
-# $$\theta_{i} = -2 \sum_{k < i} \omega_k, \qquad r_{i}^{xz} = \sum_{k < i} Q_{k+1}^\top\, (v_x, 0, v_z)_k, \qquad p_{ij} = Q_i^\top\, \text{joint\_positions}_{ij} + r_i^{xz}$$ (eq:feat-decode)
+# $$\theta_{i} = -2 \sum_{k < i} \omega_k, \qquad r_{i}^{xz} = \sum_{k < i} Q_{k+1}^\top\, (v_x, 0, v_z)_k, \qquad p_{ij} = Q_i^\top\, \mathtt{joint\_positions}_{ij} + r_i^{xz}$$ (eq:feat-decode)
 #
 # The sums start at zero: a decoded clip begins above the origin and faces +Z.
 # This is the clip's *canonical frame*.
@@ -647,6 +647,9 @@ claims.table()
 # :::
 
 # %% tags=["hide-cell"]
+channels, velocities = cut["joint_positions"], cut["joint_velocities"]
+assert (channels.stop - 1, velocities.stop - 1, SMPL22.joints[21]) == (66, 258, "right_wrist")
+assert abs(0.002 * (2 / 3) ** 2 - 0.00089) < 1e-5 and abs(math.exp(-2 * math.pi**2) - 3e-9) < 1e-9
 dancer = features.canonicalise(pose @ turn(2 * math.pi * torch.arange(200) / FPS).mT)
 left_over = torch.from_numpy(gaussian_filter1d(kinematics.facing(dancer).numpy(), 20, axis=0))[100].norm()
 again = features.decode(features.encode(dancer))

@@ -663,9 +663,7 @@ for nearer, farther in zip(distances[1:], distances, strict=False):
 # %% [markdown]
 # ## Functions on this page
 #
-# {py:meth}`videomdm.cameras.Camera.project_to_rays`, {py:meth}`videomdm.cameras.Camera.project`, {py:func}`videomdm.cameras.sample_orbit`;
-# {py:func}`videomdm.losses.ray_target`, {py:func}`videomdm.losses.representation`;
-# {py:func}`videomdm.features.redundant_channels`; {py:func}`videomdm.sample.lift`;
-# {py:func}`videomdm.plots.rays.ray_scene`.
+# {py:meth}`videomdm.cameras.Camera.project_to_rays`; {py:func}`videomdm.losses.ray_target`, {py:func}`videomdm.losses.representation`;
+# {py:func}`videomdm.sample.lift`; {py:func}`videomdm.plots.rays.ray_scene`.
 #
-# The first correction in 2-D, error times depth, is on [](explain_first_look).
+# The first correction in 2-D, error times depth, is on [](explain_first_look); the 263 channels are on [](explain_features), depth weights on [](explain_depth_weighting).

@@ -173,17 +173,17 @@ keep(figure, "recall_balls")
 #
 # ## By pencil, and by two loops
 #
-# Four real samples on a line, $\mathcal{R} = \{0, 1, 2, 3\}$, three generated ones, $\mathcal{G} = \{0, 6, 12\}$, and $k = 1$.
+# Four real samples on a line, $\mathcal{R} = \{0, 1, 2, 3\}$, three generated ones, $\mathcal{G} = \{-1, 5, 11\}$, and $k = 1$.
 # The real yardsticks are all 1, the generated ones all 6.
 #
-# - Precision: 0 lies within 1 of a real sample, 6 and 12 do not: 1/3.
-# - Recall: all real samples lie within 6 of the generated 0: 1.
-# - Recall†: 0 and 1 have a generated sample within 1, for 2 and 3 it is too far: 1/2.
+# - Precision: -1 lies within 1 of a real sample (just), 5 and 11 do not: 1/3.
+# - Recall: all real samples lie within 6 of the generated -1: 1.
+# - Recall†: 0 has a generated sample within 1 (just); for 1, 2 and 3 the nearest is at least 2 away: 1/4.
 
 # %%
 # NBVAL_CHECK_OUTPUT
-line, few = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([[0.0], [6.0], [12.0]])
-for (name, measure), expected in zip(MEASURES.items(), (1 / 3, 1.0, 0.5), strict=True):
+line, few = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([[-1.0], [5.0], [11.0]])
+for (name, measure), expected in zip(MEASURES.items(), (1 / 3, 1.0, 0.25), strict=True):
     print(f"{name} {claims.check(f'{name} of the pencil example', measure(line, few, k=1), expected, 1e-12):.3f}")
 
 # %% [markdown]
@@ -228,12 +228,12 @@ print(f"largest difference from prdc: {worst:.1e}")
 
 # %% [markdown]
 # They agree to the last digit.
-# One difference is left, and the example on the line shows it: the paper writes $\le$, `prdc` writes $<$, and on whole numbers distances can be equal.
+# One difference is left, and the example on the line shows it: {eq}`eq:recall-dagger` has $\le$, `prdc` has $<$, and on whole numbers distances can be equal.
 # Embeddings are never equal in practice, unless a motion was copied.
 
 # %%
 # NBVAL_CHECK_OUTPUT
-strict = claims.check("coverage of prdc on the line, where distances tie", witness(line, few, 1)[2], 0.25, 0)
+strict = claims.check("coverage of prdc on the line, where distances tie", witness(line, few, 1)[2], 0, 0)
 print(f"on the line: recall† {recall_dagger(line, few, k=1)}, coverage of prdc {strict}")
 
 # %% [markdown]
@@ -656,5 +656,5 @@ assert 600 < enough < 1200
 # ## Functions on this page
 #
 # {py:func}`videomdm.evaluation.distribution.precision`, {py:func}`videomdm.evaluation.distribution.recall`, {py:func}`videomdm.evaluation.distribution.recall_dagger`;
-# {py:func}`videomdm.evaluation.text_motion.train_evaluator`, {py:class}`videomdm.evaluation.text_motion.TextMotionEvaluator`;
-# {py:func}`videomdm.data.procedural.generate`.
+# {py:func}`videomdm.evaluation.text_motion.train_evaluator`.
+# Figures: {py:func}`videomdm.plots.clouds.clouds`, {py:func}`videomdm.plots.clouds.balls`, {py:func}`videomdm.plots.clouds.band`.

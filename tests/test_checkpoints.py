@@ -285,3 +285,11 @@ class TestPickle:
         assert not target.exists()
         pickle.loads(bare)  # the trap itself works
         assert target.exists()
+
+
+def test_a_torch_file_cut_in_half_is_named(tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save({"weight": torch.zeros(64, 64)}, path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=r"model\.pt: not a readable weights file"):
+        checkpoints.read_tensors(path)

@@ -208,7 +208,7 @@ def read_tensors(path: str | Path) -> dict[str, Any]:
             f"{path}: refused, its pickle holds more than tensors (nothing of it was executed); "
             "expected a state dict or a .safetensors file"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, RuntimeError, EOFError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: not a readable weights file: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: holds a {type(content).__name__}, expected a state dict")

@@ -45,7 +45,8 @@ def sources(found: Sequence[Mapping]) -> Table:
     """Which command, commit and kind of machine made each result, and how long training took, where it was timed."""
     return metrics_table([
         {
-            "data": r["data"], "row": r["method"], "seed": str(r["seed"]), "training minutes": "" if r["seconds"] is None else r["seconds"] / 60,
+            "data": r["data"], "row": r["method"], "seed": str(r["seed"]),
+            "training minutes": "" if r["seconds"] is None else r["seconds"] / 60,
             "machine": r["machine"], "commit": r["commit"], "command": f"`{r['command']}`",
         }
         for r in found

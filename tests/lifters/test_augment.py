@@ -33,9 +33,7 @@ class TestMirror:
 
     def test_half(self, joints):
         many = joints[:1].expand(200, -1, -1, -1)
-        mirrored = (
-            (augment.mirror_half(many, generator()) == augment.mirror(many, SMPL22)).all(-1).all(-1).all(-1)
-        )
+        mirrored = (augment.mirror_half(many, generator()) == augment.mirror(many, SMPL22)).all(-1).all(-1).all(-1)
         kept = (augment.mirror_half(many, generator()) == many).all(-1).all(-1).all(-1)
         assert (mirrored ^ kept).all() and 70 < mirrored.sum() < 130
 
@@ -67,9 +65,7 @@ class TestAugment:
         names = [SMPL22.joints[j] for _, j in SMPL22.bones]
         hip, shoulder = factor[:, names.index("left_hip")], factor[:, names.index("left_shoulder")]
         assert hip.quantile(0.05) < 0.65 and shoulder.quantile(0.05) < 0.55 and hip.quantile(0.95) > 1.1
-        assert (
-            0.8 < factor[:, names.index("left_knee")].min() < factor[:, names.index("left_knee")].max() < 1.2
-        )
+        assert 0.8 < factor[:, names.index("left_knee")].min() < factor[:, names.index("left_knee")].max() < 1.2
 
     def test_motion_stays_smooth(self, joints):
         before, after = (

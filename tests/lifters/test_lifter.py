@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -34,6 +34,7 @@ def project(points: Tensor) -> Tensor:
 
 
 class TestTurn:
+    @settings(deadline=None)  # the first call warms torch up
     @given(st.floats(-3, 3), st.floats(-3, 3))
     def test_is_a_rotation_to_the_axis(self, u, v):
         direction = torch.tensor([u, v, 1.0], dtype=torch.float64)
@@ -65,9 +66,7 @@ class TestNormalise:
         torch.testing.assert_close(near, normalise(seen, self.sure, self.valid)[0])
 
     def test_root_channel_is_the_centred_path(self):
-        seen = project(clip(6)[None]) + torch.linspace(0, 0.5, 6)[None, :, None, None] * torch.tensor(
-            [1.0, 0]
-        )
+        seen = project(clip(6)[None]) + torch.linspace(0, 0.5, 6)[None, :, None, None] * torch.tensor([1.0, 0])
         root = normalise(seen, self.sure, self.valid)[0][0, :, 0]
         steps = root[1:, 0] - root[:-1, 0]
         assert root[:, 0].mean().abs() < 1e-5 and root[:, 1].abs().max() < 1e-5
@@ -92,6 +91,7 @@ class TestFillMissing:
         values = torch.randn(5, 2, 2)
         assert torch.equal(fill_missing(values, torch.zeros(5, 2)), values)
 
+    @settings(deadline=None)
     @given(st.lists(st.booleans(), min_size=10, max_size=10))
     def test_seen_stay_and_straight_lines_come_back(self, seen):
         confidence = torch.tensor([1.0, *map(float, seen), 1.0])[:, None]
@@ -144,9 +144,7 @@ class TestLift:
         garbage = seen.clone()
         garbage[0, 4:7, 0] = 50.0
         lengths = torch.tensor([20])
-        torch.testing.assert_close(
-            lifter.lift(garbage, confidence, lengths), lifter.lift(seen, confidence, lengths)
-        )
+        torch.testing.assert_close(lifter.lift(garbage, confidence, lengths), lifter.lift(seen, confidence, lengths))
 
     def test_bad_shapes_are_named(self, lifter):
         seen, confidence = torch.zeros(2, 5, 4, 2), torch.ones(2, 5, 4)

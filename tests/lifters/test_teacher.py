@@ -33,9 +33,7 @@ def walk(frames: int = 30) -> Tensor:
     pose[SMPL22.index("left_hip")] = torch.tensor([0.04, 0.05, 0.09])
     pose[SMPL22.index("right_hip")] = torch.tensor([-0.04, 0.05, -0.09])
     pose[SPINE] = torch.tensor([0.0, -0.12, 0.0])
-    path = torch.stack(
-        [torch.linspace(-1, 1, frames), torch.full((frames,), 0.2), torch.linspace(6, 4, frames)], -1
-    )
+    path = torch.stack([torch.linspace(-1, 1, frames), torch.full((frames,), 0.2), torch.linspace(6, 4, frames)], -1)
     return (pose + path[:, None])[None]
 
 
@@ -108,9 +106,7 @@ class TestLift:
         joints = walk()
         seen, sure, lengths = project(joints), torch.ones(1, 30, 22), torch.tensor([20])
         oracle = Oracle(joints - joints[:, :, :1])
-        camera = orbit(
-            torch.tensor([0.7]), torch.tensor([0.2]), torch.tensor([[0.1, 0.9, -0.3]]), torch.tensor([4.0])
-        )
+        camera = orbit(torch.tensor([0.7]), torch.tensor([0.2]), torch.tensor([[0.1, 0.9, -0.3]]), torch.tensor([4.0]))
         plain = teacher.lift(seen, sure, lengths, lifter=oracle, progress=False)
         world = teacher.lift(seen, sure, lengths, camera, oracle, progress=False)
         torch.testing.assert_close(camera.to_camera(world)[:, :20], plain[:, :20], atol=1e-5, rtol=1e-5)
@@ -126,11 +122,7 @@ class TestLift:
         turned = teacher.lift(project(joints @ turn.T), sure, lengths, progress=False)
         pose, expected = (x - x[:, :, :1] for x in (turned, lifted @ turn.T))
         # Root depth is along the axis, not the ray, and the path is seen in another plane: near, not equal.
-        assert (
-            (pose - expected).norm(dim=-1).mean()
-            < 0.04
-            < (pose - (lifted - lifted[:, :, :1])).norm(dim=-1).mean()
-        )
+        assert (pose - expected).norm(dim=-1).mean() < 0.04 < (pose - (lifted - lifted[:, :, :1])).norm(dim=-1).mean()
 
     def test_shipped_lifter_is_deterministic_and_finite(self):
         seen, sure = project(walk()), torch.ones(1, 30, 22)
@@ -142,10 +134,7 @@ class TestLift:
 class TestReport:
     def test_truth_has_no_error(self):
         joints = walk()
-        assert all(
-            v == pytest.approx(0, abs=1e-2)
-            for v in teacher.report(joints, joints, torch.tensor([30])).values()
-        )
+        assert all(v == pytest.approx(0, abs=1e-2) for v in teacher.report(joints, joints, torch.tensor([30])).values())
 
     def test_known_errors(self):
         true = walk()

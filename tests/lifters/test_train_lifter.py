@@ -103,8 +103,6 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), "--device=cpu", *sizes])
     train.main()
     about = json.loads((tmp_path / "lifter.json").read_text())
-    assert about["command"].endswith("--width=8 --depth=1 --heads=2 --seed=0") and str(tmp_path) not in str(
-        about
-    )
+    assert about["command"].endswith("--width=8 --depth=1 --heads=2 --seed=0") and str(tmp_path) not in str(about)
     assert about["metrics"]["prior family"]["mpjpe"] > 0
     assert Lifter.load(tmp_path / "lifter.safetensors").config == {"n_joints": 22, **SIZES}

@@ -137,9 +137,7 @@ def check_joints(
     if not finite.all():
         frame, joint = (int(k) for k in (~finite).any(-1).nonzero()[0])
         value = joints[frame, joint].tolist()
-        raise DataError(
-            f"{name}: {skeleton.joints[joint]} at frame {frame} is {value}, expected finite metres"
-        )
+        raise DataError(f"{name}: {skeleton.joints[joint]} at frame {frame} is {value}, expected finite metres")
     if joints.abs().max() > PLAUSIBLE_METRES:
         raise DataError(
             f"{name}: a coordinate of {joints.abs().max():.0f}, expected metres within {PLAUSIBLE_METRES:.0f}; "

@@ -78,9 +78,7 @@ class Observations:
         """Read what :meth:`save` wrote; raises ``DataError`` (a ``ValueError``) naming a file that is not that."""
         about, tensors = checkpoints.read_metadata(path), checkpoints.read_tensors(path)
         if "frame" not in about or "teacher" not in tensors:
-            raise DataError(
-                f"{path}: no observations file; expected a header with a frame and a tensor 'teacher'"
-            )
+            raise DataError(f"{path}: no observations file; expected a header with a frame and a tensor 'teacher'")
         camera = Camera(tensors.pop("rotation"), tensors.pop("translation"))
         captions = [tuple(c) for c in about["captions"]]
         return cls(
@@ -105,9 +103,7 @@ def film(corpus: Corpus, seed: int = 0, noise: float = 0.0, missing: float = 0.0
     confidence = torch.ones(keypoints.shape[:-1])
     if noise:
         confidence = 0.5 + 0.5 * torch.rand(confidence.shape, generator=generator)
-        keypoints = keypoints + noise / confidence[..., None] * torch.randn(
-            keypoints.shape, generator=generator
-        )
+        keypoints = keypoints + noise / confidence[..., None] * torch.randn(keypoints.shape, generator=generator)
     if missing:
         unseen = torch.rand(confidence.shape, generator=generator) < missing
         confidence = confidence.masked_fill(unseen, 0.0)
@@ -127,9 +123,7 @@ def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> O
     """
     if frame not in FRAMES:
         raise ValueError(f"frame is {frame!r}, expected one of {', '.join(FRAMES)}")
-    rotation, origin = features.canonical_frame(
-        estimate, corpus.skeleton, floor="median", lengths=footage.lengths
-    )
+    rotation, origin = features.canonical_frame(estimate, corpus.skeleton, floor="median", lengths=footage.lengths)
     teacher = features.canonicalise(estimate, corpus.skeleton, floor="median", lengths=footage.lengths)
     camera = footage.camera
     if frame == "teacher":

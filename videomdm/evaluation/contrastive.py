@@ -55,9 +55,7 @@ def fit_contrastive(
     )
     model.train()
     for _ in (bar := tqdm(range(steps), "evaluator", disable=not progress)):
-        clips, cut, chosen = _draw_batch(
-            features, lengths, captions, min(batch_size, len(features)), generator
-        )
+        clips, cut, chosen = _draw_batch(features, lengths, captions, min(batch_size, len(features)), generator)
         vectors = (v.to(device) for v in encode_captions(chosen, model.vocabulary))
         motion = model.encode_motion(clips.to(device), cut.to(device))
         text = model.encode_text_vectors(*vectors)

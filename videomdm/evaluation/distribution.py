@@ -269,9 +269,7 @@ def _draw(n: int, shape: tuple[int, ...], generator: torch.Generator | None) -> 
 def _indices(indices: Tensor, n: int, ndim: int) -> Tensor:
     indices = torch.as_tensor(indices)
     if indices.ndim != ndim or indices.numel() == 0 or indices.is_floating_point():
-        raise ValueError(
-            f"indices: {indices.dtype} of shape {tuple(indices.shape)}, expected {ndim}-d integers"
-        )
+        raise ValueError(f"indices: {indices.dtype} of shape {tuple(indices.shape)}, expected {ndim}-d integers")
     if indices.min() < 0 or indices.max() >= n:
         raise ValueError(f"indices: {int(indices.min())}..{int(indices.max())}, expected within 0..{n - 1}")
     return indices.long()

@@ -69,9 +69,7 @@ def bone_length_deviation(
     """
     joints, valid = _clips(joints, lengths, skeleton)
     parents, children = zip(*skeleton.bones, strict=True)
-    bones = (
-        (joints[..., list(children), :] - joints[..., list(parents), :]).norm(dim=-1).mT
-    )  # (..., bones, T)
+    bones = (joints[..., list(children), :] - joints[..., list(parents), :]).norm(dim=-1).mT  # (..., bones, T)
     valid = valid[..., None, :]
     mean = average_frames(bones, valid, per_clip=True)
     variance = average_frames((bones - mean[..., None]).square(), valid, per_clip=True)
@@ -88,9 +86,7 @@ def mean_acceleration(
     return average_frames(acceleration.norm(dim=-1).mean(-1), valid[..., 2:], per_clip)
 
 
-def path_length(
-    joints: Tensor, lengths: Tensor | None = None, root: int = 0, per_clip: bool = False
-) -> Tensor:
+def path_length(joints: Tensor, lengths: Tensor | None = None, root: int = 0, per_clip: bool = False) -> Tensor:
     """Length of the root's path in the ground plane, m."""
     joints, valid = check_clips(joints, lengths, "joints", least=2)
     steps = joints[..., root, :][..., [0, 2]].diff(dim=-2).norm(dim=-1)
@@ -114,9 +110,7 @@ def _lowest(joints: Tensor) -> Tensor:
     return joints[..., 1].amin(-1)
 
 
-def _clips(
-    joints: Tensor, lengths: Tensor | None, skeleton: Skeleton, least: int = 1
-) -> tuple[Tensor, Tensor]:
+def _clips(joints: Tensor, lengths: Tensor | None, skeleton: Skeleton, least: int = 1) -> tuple[Tensor, Tensor]:
     joints, valid = check_clips(joints, lengths, "joints", least)
     if joints.shape[-2] != len(skeleton):
         raise ValueError(f"joints: {joints.shape[-2]} joints, expected {len(skeleton)} of {skeleton.name}")

@@ -39,9 +39,7 @@ def root_aligned_mpjpe(
     return average_frames(_errors(predicted, true).mean(-1), valid, per_clip)
 
 
-def pa_mpjpe(
-    predicted: Tensor, true: Tensor, lengths: Tensor | None = None, per_clip: bool = False
-) -> Tensor:
+def pa_mpjpe(predicted: Tensor, true: Tensor, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
     """MPJPE in mm after every predicted frame is aligned to the true one by :func:`procrustes`."""
     predicted, true, valid = _pair(predicted, true, lengths)
     errors = predicted.new_zeros(valid.shape)
@@ -138,9 +136,7 @@ def average_frames(per_frame: Tensor, valid: Tensor, per_clip: bool = False) -> 
     return clips if per_clip else clips.mean()
 
 
-def _pair(
-    predicted: Tensor, true: Tensor, lengths: Tensor | None, least: int = 1
-) -> tuple[Tensor, Tensor, Tensor]:
+def _pair(predicted: Tensor, true: Tensor, lengths: Tensor | None, least: int = 1) -> tuple[Tensor, Tensor, Tensor]:
     predicted, true = torch.as_tensor(predicted), torch.as_tensor(true)
     if predicted.shape != true.shape:
         raise ValueError(f"predicted: shape {tuple(predicted.shape)}, expected {tuple(true.shape)} as true")

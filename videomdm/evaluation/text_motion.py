@@ -64,9 +64,7 @@ class _GRUEncoder(nn.Module):
         self.apply(_initialise)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        packed = pack_padded_sequence(
-            self.input_emb(inputs), lengths.cpu(), batch_first=True, enforce_sorted=False
-        )
+        packed = pack_padded_sequence(self.input_emb(inputs), lengths.cpu(), batch_first=True, enforce_sorted=False)
         _, last = self.gru(packed, self.hidden.repeat(1, len(inputs), 1))
         return self.output_net(torch.cat([last[0], last[1]], -1))
 
@@ -278,6 +276,8 @@ def train_evaluator(
         The evaluator, in evaluation mode, on ``device``.
     Raises:
         ValueError: shapes that do not fit, NaN or infinite features, a clip without captions.
+
+    Explained in :doc:`/notebooks/explain_recall`.
     """
     _check_motions(features, lengths, features.shape[-1])
     _check_training(features, lengths, captions)
@@ -290,9 +290,7 @@ def train_evaluator(
             vocabulary=vocabulary,
         ).to(device)  # fmt: skip
         generator = torch.Generator().manual_seed(seed)
-        fit_contrastive(
-            model, features, lengths, captions, steps, batch_size, learning_rate, generator, progress
-        )
+        fit_contrastive(model, features, lengths, captions, steps, batch_size, learning_rate, generator, progress)
     return model.eval()
 
 
@@ -314,9 +312,7 @@ def r_precision(
     text, motion = _aligned(text, motion)
     n_pools = len(text) // pool
     if n_pools == 0 or not 1 <= top_k <= pool:
-        raise ValueError(
-            f"text: {len(text)} rows, top_k {top_k}; expected at least {pool} rows, top_k 1..{pool}"
-        )
+        raise ValueError(f"text: {len(text)} rows, top_k {top_k}; expected at least {pool} rows, top_k 1..{pool}")
     order = torch.arange(len(text))
     if generator is not None:
         order = torch.randperm(len(text), generator=generator, device=generator.device)
@@ -356,9 +352,7 @@ def _check_training(features: Tensor, lengths: Tensor, captions: Sequence[Sequen
         raise ValueError(f"captions: of {len(captions)} clips, expected {len(features)} (at least 2)")
     empty = next((i for i, c in enumerate(captions) if isinstance(c, str) or not len(c)), None)
     if empty is not None:
-        raise ValueError(
-            f"captions: {captions[empty]!r} for clip {empty}, expected a sequence of at least one"
-        )
+        raise ValueError(f"captions: {captions[empty]!r} for clip {empty}, expected a sequence of at least one")
     for start in range(0, len(features), 256):  # in pieces: a copy of a large corpus may not fit
         rows = slice(start, start + 256)
         finite = zero_padding(features[rows], lengths[rows]).isfinite().all(-1).all(-1)
@@ -373,9 +367,7 @@ def _aligned(text: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
     return text, motion
 
 
-def _from_state(
-    state: dict[str, Tensor], path: str | Path, vocabulary: Vocabulary | None
-) -> TextMotionEvaluator:
+def _from_state(state: dict[str, Tensor], path: str | Path, vocabulary: Vocabulary | None) -> TextMotionEvaluator:
     """An evaluator of the sizes that the tensors have."""
 
     def shape(key: str, ndim: int) -> torch.Size:
@@ -404,9 +396,7 @@ def _check_layout(expected: dict[str, Tensor], state: dict[str, Tensor], path: s
         if key not in state:
             raise DataError(f"{path}: key {key!r} {tuple(tensor.shape)} is missing")
         if state[key].shape != tensor.shape:
-            raise DataError(
-                f"{path}: {key!r} has shape {tuple(state[key].shape)}, expected {tuple(tensor.shape)}"
-            )
+            raise DataError(f"{path}: {key!r} has shape {tuple(state[key].shape)}, expected {tuple(tensor.shape)}")
     unknown = [key for key in state if key not in expected]
     if unknown:
         raise DataError(f"{path}: unknown key {unknown[0]!r} {tuple(state[unknown[0]].shape)}")

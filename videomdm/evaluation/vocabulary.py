@@ -35,8 +35,7 @@ PARTS_OF_SPEECH = (
 )  # fmt: skip
 
 _VIP_WORDS = {
-    "Loc_VIP": "left right clockwise counterclockwise anticlockwise forward back backward up down "
-    "straight curve",
+    "Loc_VIP": "left right clockwise counterclockwise anticlockwise forward back backward up down straight curve",
     "Body_VIP": "arm chin foot feet face hand mouth leg waist eye knee shoulder thigh",
     "Obj_VIP": "stair dumbbell chair window floor car ball handrail baseball basketball",
     "Act_VIP": "walk run swing pick bring kick put squat throw hop dance jump turn stumble stop sit lift "
@@ -50,8 +49,7 @@ _CLOSED_CLASS_WORDS = {
     "ADP": "in on at to from with without of by for over under above below behind around across along "
     "through into onto off out towards toward against between near like as before after during",
     "NUM": "one two three four five six seven eight nine ten once twice",
-    "AUX": "is are was were be been being has have had do does did can could will would may might must "
-    "should",
+    "AUX": "is are was were be been being has have had do does did can could will would may might must should",
     "PRON": "he she it they someone somebody him her them his hers its their himself herself itself "
     "themselves who which what",
 }
@@ -192,11 +190,7 @@ def _lemma(word: str) -> str:
     """The important word of which ``word`` is a form, else ``word``."""
     if word in _VIP or word in _CLOSED_CLASS:
         return word
-    stems = [
-        word.removesuffix(ending)
-        for ending in ("s", "es", "ing", "ed", "d", "wards")
-        if word.endswith(ending)
-    ]
+    stems = [word.removesuffix(ending) for ending in ("s", "es", "ing", "ed", "d", "wards") if word.endswith(ending)]
     stems += [stem + "e" for stem in stems] + [s[:-1] for s in stems if len(s) > 2 and s[-1] == s[-2]]
     irregular = {
         "ran": "run",
@@ -230,9 +224,7 @@ def _read_vectors(path: Path) -> np.ndarray:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}; expected an array (words, {WORD_WIDTH})") from error
     if vectors.ndim != 2 or vectors.dtype.kind != "f" or not np.isfinite(vectors).all():
-        raise DataError(
-            f"{path}: {vectors.dtype} {vectors.shape}, expected finite floats (words, {WORD_WIDTH})"
-        )
+        raise DataError(f"{path}: {vectors.dtype} {vectors.shape}, expected finite floats (words, {WORD_WIDTH})")
     return vectors.astype(np.float32)
 
 
@@ -266,9 +258,7 @@ def _read_pickled_rows(path: Path) -> dict[str, int]:
             elif opcode.name in _INTEGERS:
                 rows.append(int(value))
             elif opcode.name not in _STRUCTURE:
-                raise DataError(
-                    f"{path}: pickle opcode {opcode.name}, expected only a dictionary of word -> row"
-                )
+                raise DataError(f"{path}: pickle opcode {opcode.name}, expected only a dictionary of word -> row")
     except ValueError as error:
         raise error if isinstance(error, DataError) else DataError(f"{path}: {error}") from error
     if len(words) != len(rows):

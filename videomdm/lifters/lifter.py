@@ -30,9 +30,7 @@ class Lifter(nn.Module):
         width, depth, n_heads: sizes of the network.
     """
 
-    def __init__(
-        self, n_joints: int = 22, window: int = 32, width: int = 64, depth: int = 3, n_heads: int = 4
-    ) -> None:
+    def __init__(self, n_joints: int = 22, window: int = 32, width: int = 64, depth: int = 3, n_heads: int = 4) -> None:
         super().__init__()
         self.config = {
             "n_joints": n_joints,
@@ -95,9 +93,7 @@ class Lifter(nn.Module):
         inside = torch.arange(frames, device=lengths.device) < lengths[:, None]
         confidence = confidence * inside[..., None].to(confidence)
         keypoints = fill_missing(keypoints, confidence)
-        clips, index, valid, weight = (
-            x.to(keypoints.device) for x in _windows(lengths.tolist(), self.window)
-        )
+        clips, index, valid, weight = (x.to(keypoints.device) for x in _windows(lengths.tolist(), self.window))
 
         total = keypoints.new_zeros(*keypoints.shape[:3], 3)
         weights = keypoints.new_zeros(keypoints.shape[:2])

@@ -52,9 +52,7 @@ def loss_terms(predicted: Tensor, true: Tensor, skeleton: Skeleton = SMPL22) -> 
     return {"total": total, "position": position, "velocity": velocity, "bones": bones}
 
 
-def draw_batch(
-    corpus: Corpus, size: int, window: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
+def draw_batch(corpus: Corpus, size: int, window: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Windows of random clips as a random camera and a simulated detector see them.
 
     The camera is placed for the whole clip, so that windows lie at all distances and angles that clips do;
@@ -103,9 +101,7 @@ def train(
     first, seconds = 0, 0.0
     if last is not None:
         if last.extra["run"] != run:
-            raise ValueError(
-                f"{out}: holds a run with {last.extra['run']}, expected {run}; use another --out"
-            )
+            raise ValueError(f"{out}: holds a run with {last.extra['run']}, expected {run}; use another --out")
         last.restore(parts)
         first, seconds = last.step, last.extra["seconds"]
 
@@ -156,9 +152,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads)
     training = corpus.select(range(args.clips))
-    seconds = train(
-        lifter, training, args.out, args.steps, args.batch_size, args.seed, torch.device(args.device)
-    )
+    seconds = train(lifter, training, args.out, args.steps, args.batch_size, args.seed, torch.device(args.device))
     lifter.eval().save(args.out / "lifter.safetensors")
 
     tests = {

@@ -50,6 +50,6 @@ def dot_plot(
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
     panels[0, 0].set_yticks(range(len(methods)), methods)
-    panels[0, 0].invert_yaxis()
+    panels[0, 0].set_ylim(len(methods) - 0.5, -0.5)  # the first row on top
     plt.close(figure)  # the notebook shows what the cell returns, once
     return figure

@@ -26,6 +26,8 @@ def ray_scene(before: Tensor, after: Tensor, camera: Camera, skeleton: Skeleton 
 
     Raises:
         ValueError: a wrong shape, or values that are not finite.
+
+    Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     body, shade = (checked_joints(x[None], name, skeleton) for x, name in ((after, "after"), (before, "before")))
     centre = camera.center.detach().cpu().numpy()
