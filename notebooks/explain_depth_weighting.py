@@ -434,6 +434,11 @@ for p in (0.05, 0.2, 0.5):
     claims.check(f"depth off by {p}: weight from the predicted depth", predicted_depth, 1, 1e-9)
     claims.check(f"depth off by {p}: weight from the true depth", true_depth, biased(p), 1e-6)
 
+# %%
+for epsilon, excess in ((0.05, 0.10), (0.2, 0.44), (0.5, 1.25)):
+    off = depth.weights(torch.tensor(4.0 * (1 + epsilon))) / depth.weights(torch.tensor(4.0))
+    claims.check(f"weight off by {epsilon}: excess of the loss", off[0].square() - 1, excess, 0.005)
+
 # %% [markdown]
 # That leaves two sources of bias, both in the next figure beside this one.
 # If the weight itself comes from an estimate that is off by a factor $1 + \varepsilon$, the loss is off by
@@ -484,6 +489,7 @@ claims.check("loss of a push along the rays", loss, 0, 1e-9)
 print(f"3-D error {(pushed - X).norm(dim=-1).mean():.1f} m, loss {loss:.6f}")
 
 # %% [markdown]
+# A teacher's depth of the root is wrong in just this way, see [](explain_root_depth).
 # Only cameras from other sides can see it, and a clip has only one.
 # {eq}`eq:depth-claim` is a statement about the data set: what one clip's camera misses, another clip's camera must
 # see, on a motion that is similar enough for the model to learn from both.
@@ -557,7 +563,7 @@ keep(figure, "depth_weighting_azimuth")
 # %% [markdown]
 # All curves are for cameras 20 degrees above the horizon.
 # A camera that never moves sees sideways errors almost twice over and hardly sees those along its line of sight.
-# A quarter circle still counts the latter by less than half.
+# Even a quarter circle counts the latter by less than half.
 # If a real data set is filmed from the front, this is how its prior will be wrong.
 #
 # ### Near and behind the camera
@@ -871,8 +877,8 @@ for n in (2, 3, 4):
 # By the Sherman–Morrison formula this is $A = I - y y^\top/(1 + |y|^2)$.
 # In words: residuals that point away from the image centre are shrunk by $1/\sqrt{1 + |y|^2}$, the cosine of the
 # angle from the optical axis; those across are left alone.
-# Then $f^\top A f$ is the squared distance of $\hat X$ from the *ray*, the quantity behind ray projection
-# ({py:meth}`videomdm.cameras.Camera.project_to_rays`).
+# Then $f^\top A f$ is the squared distance of $\hat X$ from the *ray*, the quantity behind
+# {py:meth}`videomdm.cameras.Camera.project_to_rays` and the chapter [](explain_ray_projection).
 # :::
 
 # %% tags=["hide-cell"]
