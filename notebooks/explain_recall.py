@@ -36,6 +36,7 @@ from videomdm.plots.clouds import METRICS, balls, band, clouds
 from videomdm.plots.style import INK, LEFT, RIGHT
 from videomdm.verify import Claims
 
+torch.set_num_threads(1)  # thousands of small products: threads would only wait for each other
 claims = Claims()
 MEASURES = dict(zip(METRICS, (precision, recall, recall_dagger), strict=True))
 

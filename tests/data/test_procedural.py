@@ -74,9 +74,9 @@ class TestGenerate:
             procedural.generate(**arguments)
 
     def test_two_thousand_clips_in_seconds(self):
-        start = time.perf_counter()
+        start = time.process_time()
         procedural.generate(2000)
-        assert time.perf_counter() - start < 30.0
+        assert time.process_time() - start < 30.0
 
 
 @pytest.mark.parametrize("family", FAMILIES)
