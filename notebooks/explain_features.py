@@ -664,3 +664,6 @@ assert (again - dancer[:-1]).norm(dim=-1).max() < 1e-6
 # {py:func}`videomdm.features.redundant_channels`, {py:func}`videomdm.features.canonical_frame`,
 # {py:func}`videomdm.features.canonicalise`, {py:func}`videomdm.kinematics.inverse_kinematics`,
 # {py:func}`videomdm.kinematics.forward_kinematics`, {py:meth}`videomdm.cameras.Camera.in_frame`.
+#
+# How positions are judged in the image is the matter of [](explain_depth_weighting); where the redundant channels get
+# their targets from, of [](explain_ray_projection).

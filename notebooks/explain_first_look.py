@@ -20,6 +20,9 @@ from videomdm import cameras
 from videomdm.data import procedural
 from videomdm.plots import film_strip, keypoints_over, player
 from videomdm.skeletons import SMPL22
+from videomdm.verify import Claims
+
+claims = Claims()
 
 # %% [markdown]
 # ## A body in space
@@ -52,7 +55,7 @@ children = torch.tensor([c for _, c in SMPL22.bones])
 bones = (x[:, children] - x[:, parents]).norm(dim=-1)
 drift = (bones.amax(0) - bones.amin(0)).max()
 print(f"{len(SMPL22)} joints, {len(SMPL22.bones)} bones, longest drift {1000 * drift:.1f} mm")
-assert drift < 1e-3
+_ = claims.check("longest drift of a bone, mm", 1000 * drift, 0, 1)
 
 # %% [markdown]
 # ## A camera
@@ -84,7 +87,8 @@ keypoints_over(y, title="All that a 2-D detector could report")
 in_camera = torch.einsum("ij,tkj->tki", camera.rotation, x) + camera.translation
 by_hand = in_camera[..., :2] / in_camera[..., 2:]
 print(f"largest difference {float((by_hand - y).abs().max()):.4f}, nearest joint {float(depth.min()):.2f} m")
-torch.testing.assert_close(by_hand, y)
+claims.check("projection, formula against package", (by_hand - y).abs().max(), 0, 1e-5)
+_ = claims.check("depth of the nearest joint, m", depth.min(), 3, 1e-3)
 
 # %% [markdown]
 # ## What is lost
@@ -104,7 +108,7 @@ wrong = centre + stretch * (x - centre)
 seen, _ = camera.project(wrong)
 print(f"in the image: at most {float((seen - y).abs().max()):.4f} apart")
 print(f"in space: more than 10 cm apart on average: {bool((wrong - x).norm(dim=-1).mean() > 0.1)}")
-torch.testing.assert_close(seen, y, atol=1e-5, rtol=0)
+_ = claims.check("same keypoints from another body", (seen - y).abs().max(), 0, 1e-5)
 
 # %% [markdown]
 # Drawn over each other, with the true motion in grey.
@@ -130,8 +134,48 @@ moved, _ = camera.project(sideways)
 error = (moved - y).norm(dim=-1)
 print(f"image errors differ between joints: {bool(error.max() > 1.05 * error.min())}")
 print(f"error times depth: {float((error * depth).min()):.4f} to {float((error * depth).max()):.4f} m")
-torch.testing.assert_close(error * depth, torch.full_like(depth, 0.05), atol=1e-4, rtol=0)
+claims.check("smallest image error times depth, m", (error * depth).min(), 0.05, 1e-4)
+_ = claims.check("largest image error times depth, m", (error * depth).max(), 0.05, 1e-4)
 
 # %% [markdown]
 # That is why every term of the loss carries the factor $\hat d$ of {eq}`eq:first`.
 # What remains unseen is motion *along* the ray, and it is cameras from all sides that make up for it.
+# [](explain_depth_weighting) proves it.
+#
+# ## What was verified
+
+# %%
+claims.table()
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. A joint 4 m away is seen 0.01 to the right of where it is predicted. How many metres is the prediction off across
+#    the ray, and how many along it?
+#
+# :::{admonition} Solution
+# :class: dropdown
+# Across: $0.01 \cdot 4 = 0.04$ m. Along it: nobody can tell, every point of the ray has the same keypoint.
+# :::
+#
+# 2. How many cameras are needed to fix a joint in space, and what if they stand on one line with it?
+#
+# :::{admonition} Solution
+# :class: dropdown
+# Two, as two rays that are not parallel meet in one point. If both cameras and the joint lie on one line, the rays
+# coincide and nothing is gained.
+# :::
+#
+# 3. `wrong` above was made by stretching each joint's distance from the camera. Show that any $c + s\,(x - c)$ with
+#    $s > 0$ and the camera's centre $c$ has the keypoint of $x$.
+#
+# :::{admonition} Solution
+# :class: dropdown
+# $R x + t = R (x - c)$, because $c = -R^\top t$. The stretched point has camera coordinates $s\,R(x - c)$, and
+# $\pi$ divides by the third, which carries the same factor $s$.
+# :::
+#
+# ## Functions on this page
+#
+# {py:func}`videomdm.data.procedural.generate`, {py:func}`videomdm.cameras.sample_orbit`,
+# {py:meth}`videomdm.cameras.Camera.project`, {py:attr}`videomdm.cameras.Camera.center`.

@@ -681,3 +681,6 @@ for method, exponent in (("ddim", 1), ("ddpm", 2)):
 #
 # {py:class}`videomdm.diffusion.Diffusion`, {py:class}`videomdm.diffusion.Multistep`,
 # {py:class}`videomdm.linear.LinearDenoiser`, {py:func}`videomdm.train.fit`.
+#
+# Where the teacher's error comes from is the matter of [](explain_root_depth); what the losses compare the prediction
+# with, of [](explain_depth_weighting) and [](explain_ray_projection).

@@ -659,3 +659,6 @@ assert 600 < enough < 1200
 # {py:func}`videomdm.evaluation.distribution.precision`, {py:func}`videomdm.evaluation.distribution.recall`, {py:func}`videomdm.evaluation.distribution.recall_dagger`;
 # {py:func}`videomdm.evaluation.text_motion.train_evaluator`.
 # Figures: {py:func}`videomdm.plots.clouds.clouds`, {py:func}`videomdm.plots.clouds.balls`, {py:func}`videomdm.plots.clouds.band`.
+#
+# What the embedded motions are made of is the matter of [](explain_features); why generated ones may spread too little,
+# of [](explain_multistep).

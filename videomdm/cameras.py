@@ -67,7 +67,10 @@ class Camera:
 
     @property
     def center(self) -> Tensor:
-        """Where the camera stands, ``-R^T t``: (*batch, 3), world metres."""
+        """Where the camera stands, ``-R^T t``: (*batch, 3), world metres.
+
+        Explained in :doc:`/notebooks/explain_first_look`.
+        """
         return -_rotate(self.rotation.mT, self.translation)
 
     @property

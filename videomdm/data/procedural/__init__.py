@@ -53,6 +53,8 @@ def generate(
 
     Raises:
         ValueError: on an unknown family, no clips, or limits outside 40..196 frames.
+
+    Seen in :doc:`/notebooks/explain_first_look`.
     """
     if family not in FAMILIES:
         raise ValueError(f"unknown family {family!r}; known: {', '.join(FAMILIES)}")
