@@ -1,5 +1,8 @@
 import math
+import os
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -172,6 +175,61 @@ class TestForward:
             model(x, t, text[:2])
         with pytest.raises(ValueError, match="width 10"):
             MDM(D, width=10, n_heads=4)
+
+
+class TestPrecision:
+    @pytest.fixture
+    def pair(self):
+        """The same model in both precisions."""
+        models = []
+        for precision in ("float32", "bf16"):
+            torch.manual_seed(1)
+            models.append(MDM(D, **SIZES, dropout=0.0, precision=precision))
+        return models
+
+    def test_bf16_output_and_gradients_are_close_and_float32(self, pair, batch):
+        x, t, text, lengths = batch
+        outputs = [model(x, t, text, lengths) for model in pair]
+        for output in outputs:
+            output.square().sum().backward()
+        assert outputs[1].dtype == torch.float32
+        assert 0 < (outputs[1] - outputs[0]).norm() / outputs[0].norm() < 0.01
+        for exact, rounded in zip(*(model.parameters() for model in pair), strict=True):
+            assert rounded.dtype == rounded.grad.dtype == torch.float32
+            assert (rounded.grad - exact.grad).norm() < 0.03 * exact.grad.norm() + 1e-4
+
+    def test_bf16_does_not_see_padding(self, pair, batch):
+        x, t, text, lengths = batch
+        for model in pair[1].train(), pair[1].eval():
+            predicted = model(x, t, text, lengths)
+            x2 = x.clone()
+            x2[1, 2:] = 100.0
+            assert torch.equal(model(x2, t, text, lengths)[1, :2], predicted[1, :2])
+
+    def test_dropout_on_attention_in_bf16(self, batch):
+        x, t, text, lengths = batch
+        model = MDM(D, **SIZES, dropout=0.5, precision="bf16")
+        assert not torch.equal(model(x, t, text, lengths), model(x, t, text, lengths))
+        model.eval()
+        assert torch.equal(model(x, t, text, lengths), model(x, t, text, lengths))
+
+    def test_a_processor_without_bf16_gives_the_same(self, batch):
+        """Its libraries are told that they run on an older one."""
+        script = (
+            "import torch; from videomdm.denoiser import MDM; torch.manual_seed(1);"
+            f"model = MDM({D}, **{SIZES}, dropout=0.0, precision='bf16');"
+            f"y = model(torch.linspace(-1, 1, {B * T * D}).view({B}, {T}, {D}), 3);"
+            "y.square().sum().backward(); print(float(y.norm()), float(model.layers[0].qkv.weight.grad.norm()))"
+        )
+        old = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+        runs = [
+            subprocess.run(
+                [sys.executable, "-c", script], env=os.environ | e, capture_output=True, check=True, text=True
+            )
+            for e in ({}, old)
+        ]
+        new, old = ([float(x) for x in run.stdout.split()] for run in runs)
+        assert old == pytest.approx(new, rel=0.01)
 
 
 class TestGuided:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from videomdm.losses import Weights
+
+PRECISIONS = ("float32", "bf16")
+
+
+def _later(default: object) -> object:
+    """A setting that came after the first runs: at its default it does not count in :meth:`Config.key`."""
+    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,8 @@ class Config:
         guidance: classifier-free guidance scale when sampling.
         evaluator_steps, evaluation_samples, lift_samples, repeats: size of the evaluation.
         log_every, checkpoint_every: in batches.
+        precision: ``"float32"``, or ``"bf16"``: the denoiser computes in bfloat16, in training and in sampling;
+            weights, features and losses stay float32.  On a CPU it pays with AMX or AVX512-BF16 only.
         runs: folder that holds run folders and the cache.
     """
 
@@ -100,10 +109,13 @@ class Config:
     log_every: int = 100
     checkpoint_every: int = 1000
     runs: str = "runs"
+    precision: str = _later("float32")
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"method is {self.method!r}, expected one of {', '.join(METHODS)}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
         for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
@@ -124,10 +136,14 @@ class Config:
         return cls(**{**values, "weights": Weights(**values["weights"])})
 
     def key(self, *fields: str) -> str:
-        """Short hash of the named fields, all but the bookkeeping ones if none is named."""
+        """Short hash of the named fields; if none is named, of all but the bookkeeping ones.
+
+        Settings that came later do not count at their default, so that runs made before keep their folders.
+        """
         values = dataclasses.asdict(self)
         ignored = {"runs", "profile", "log_every", "evaluation_samples", "lift_samples", "repeats", "evaluator_steps",
                    "guidance"}  # fmt: skip
+        ignored |= {f.name for f in dataclasses.fields(self) if "later" in f.metadata and values[f.name] == f.default}
         chosen = {k: values[k] for k in (fields or sorted(set(values) - ignored))}
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:10]
 

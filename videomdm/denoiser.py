@@ -31,6 +31,8 @@ class MDM(nn.Module):
         dropout: probability, on attention weights, after every sub-layer and on the tokens.
         mask_padding: frames at and past a clip's length are not attended.  Published code leaves them in;
             switch this off to compare with it.
+        precision: ``"float32"``, or ``"bf16"``: matrix products in bfloat16 (autocast); weights, normalisation and
+            what goes in and out stay float32.
     """
 
     def __init__(
@@ -43,12 +45,13 @@ class MDM(nn.Module):
         text_width: int = 512,
         dropout: float = 0.1,
         mask_padding: bool = True,
+        precision: str = "float32",
     ) -> None:
         super().__init__()
         if width % n_heads or width % 2:
             raise ValueError(f"width {width}: expected an even multiple of n_heads {n_heads}")
         self.n_features, self.width, self.text_width = n_features, width, text_width
-        self.mask_padding = mask_padding
+        self.mask_padding, self.precision = mask_padding, precision
         self.embed_motion = nn.Linear(n_features, width)
         self.embed_text = nn.Linear(text_width, width)
         self.embed_step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
@@ -82,6 +85,14 @@ class MDM(nn.Module):
             ValueError: x or text has another shape than the model was made for.
         """
         self._check(x, text)
+        if self.precision == "float32":  # as the caller's context has it
+            return self._predict(x, t, text, lengths, drop)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return self._predict(x, t, text, lengths, drop).float()
+
+    def _predict(
+        self, x: Tensor, t: int | Tensor, text: Tensor | None, lengths: Tensor | None, drop: Tensor | None
+    ) -> Tensor:
         B, T, _ = x.shape
         if text is None:
             text = x.new_zeros(B, self.text_width)
@@ -141,8 +152,19 @@ class EncoderLayer(nn.Module):
         qkv = self.qkv(h).view(B, S, 3, self.n_heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, S, W/heads)
         p = self.dropout.p if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=attended, dropout_p=p)
+        attention = (
+            _attention if q.dtype == torch.bfloat16 and q.device.type == "cpu" else F.scaled_dot_product_attention
+        )
+        mixed = attention(q, k, v, attn_mask=attended, dropout_p=p)
         return self.out(mixed.transpose(1, 2).reshape(B, S, W))
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, dropout_p: float) -> Tensor:
+    """``F.scaled_dot_product_attention`` step by step: on CPUs the fused one's bfloat16 backward is 8 times slower."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.mT
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, -torch.inf)
+    return F.dropout(scores.softmax(-1), dropout_p) @ v
 
 
 def sinusoids(n: int, width: int) -> Tensor:

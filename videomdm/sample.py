@@ -62,7 +62,7 @@ def load(run: str | Path, device: torch.device | str = "cpu") -> Prior:
     normaliser = Normaliser(tensors.pop("normaliser.mean"), tensors.pop("normaliser.std")).to(device)
     model = MDM(
         len(normaliser.mean), config.width, config.n_layers, config.n_heads, config.feedforward,
-        text.by_name(config.text).width, config.dropout,
+        text.by_name(config.text).width, config.dropout, precision=config.precision,
     )  # fmt: skip
     model.load_state_dict(tensors)
     return Prior(model.to(device).eval(), normaliser, by_name(about["skeleton"]), float(about["fps"]), config)

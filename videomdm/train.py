@@ -40,6 +40,7 @@ def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
         config.feedforward,
         text_width,
         config.dropout,
+        precision=config.precision,
     )
 
 
