@@ -83,6 +83,11 @@ class Camera:
         rotation, translation = self._spread(points)
         return _rotate(rotation, points) + translation
 
+    def to_world(self, points: Tensor) -> Tensor:
+        """Points (*batch, ..., 3) in camera axes in the world, same shape, metres; undoes :meth:`to_camera`."""
+        rotation, translation = self._spread(points)
+        return _rotate(rotation.mT, points - translation)
+
     def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Perspective projection.
 

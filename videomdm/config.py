@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 
 PRECISIONS = ("float32", "bf16")
@@ -28,11 +30,17 @@ class Method:
         frame: for the 2-D losses, the frame in which training is told the cameras (see
             :class:`videomdm.data.observations.Observations`); None trains plain MDM: x0-MSE on ``motions``.
         lifter: the method whose prior lifts the training keypoints.
+        refine: whether cameras are refined (:mod:`videomdm.refinement`), in training and in lifting for a round.
+        multistep: whether low timesteps are visited one after the other (appendix G.1).
+        weights: changes to the configuration's :class:`videomdm.losses.Weights`, for the ablations.
     """
 
     motions: str
     frame: str | None = None
     lifter: str | None = None
+    refine: bool = False
+    multistep: bool = True
+    weights: Mapping[str, object] = field(default_factory=dict)
 
 
 METHODS = {
@@ -41,7 +49,24 @@ METHODS = {
     "videomdm": Method("teacher", "truth"),
     "videomdm-frame": Method("teacher", "teacher"),
     "videomdm-pnp": Method("teacher", "pnp"),
+    # Cameras that nobody has to know, and refined.
+    "videomdm-frame/refined": Method("teacher", "teacher", refine=True),
+    "videomdm-pnp/refined": Method("teacher", "pnp", refine=True),
+    # Rounds: plain MDM on the motions that VideoMDM lifted; VideoMDM with these as its teacher lifts for the next.
     "videomdm/round-1": Method("lifted", lifter="videomdm"),
+    "videomdm/lifter-2": Method("lifted", "truth", lifter="videomdm"),
+    "videomdm/round-2": Method("lifted", lifter="videomdm/lifter-2"),
+    "videomdm-frame/round-1": Method("lifted", lifter="videomdm-frame/refined"),
+    "videomdm-pnp/round-1": Method("lifted", lifter="videomdm-pnp/refined"),
+    "videomdm-pnp/lifter-2": Method("lifted", "pnp", lifter="videomdm-pnp/refined", refine=True),
+    "videomdm-pnp/round-2": Method("lifted", lifter="videomdm-pnp/lifter-2"),
+    # Ablations of table 3, and the exact weights of appendix A.
+    "videomdm/no-depth": Method("teacher", "truth", weights={"weighting": "none"}),
+    "videomdm/no-multistep": Method("teacher", "truth", multistep=False),
+    "videomdm/no-velocity": Method("teacher", "truth", weights={"velocity": 0.0}),
+    "videomdm/no-representation": Method("teacher", "truth", weights={"representation": 0.0}),
+    "videomdm/no-rays": Method("teacher", "truth", weights={"ray_projection": False}),
+    "videomdm/exact": Method("teacher", "truth", weights={"weighting": "exact"}),
 }
 
 
@@ -120,6 +145,21 @@ class Config:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
 
+    @property
+    def frame(self) -> str:
+        """The frame in which cameras are told: the method's own, or that of the method that lifts for it."""
+        method = METHODS[self.method]
+        while not method.frame and method.lifter:
+            method = METHODS[method.lifter]
+        return method.frame or "truth"
+
+    @property
+    def multistep(self) -> Multistep:
+        """Which timesteps the method's training visits; plain MDM and the ablation visit one at a time."""
+        method = METHODS[self.method]
+        t_star = self.t_star if method.frame and method.multistep else 0
+        return Multistep(self.n_steps, t_star, self.n_buckets)
+
     def but(self, **changes: object) -> Config:
         """A copy with some values changed; raises ``ValueError`` that names an unknown one."""
         known = {f.name for f in dataclasses.fields(self)}
@@ -175,7 +215,7 @@ PROFILES = {
         evaluator_steps=500, evaluation_samples=256, lift_samples=64, repeats=2, log_every=20, checkpoint_every=100,
     ),
     "study": Config(
-        profile="study", n_clips=4000, max_frames=48, width=128, n_layers=4, feedforward=256, dropout=0.0, t_star=24,
+        profile="study", precision="bf16", n_clips=4000, max_frames=48, width=128, n_layers=4, feedforward=256, dropout=0.0, t_star=24,
         weights=SMALL, warmup_steps=2000, steps=2000, batch_size=32, lr=5e-4, lr_decay=0.1, ema=0.998,
         evaluator_steps=1500, evaluation_samples=384, lift_samples=128, repeats=3, log_every=50, checkpoint_every=250,
     ),

@@ -141,6 +141,7 @@ class Diffusion:
         *,
         method: str = "ddpm",
         n_steps: int | None = None,
+        steps: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
         noise: Tensor | None = None,
         device: torch.device | str = "cpu",
@@ -154,6 +155,7 @@ class Diffusion:
             shape: (B, ...) of what is made.
             method: ``"ddpm"`` (ancestral, all T steps) or ``"ddim"`` (deterministic).
             n_steps: for ``"ddim"``, the number of evenly spaced steps, T by default.
+            steps: the steps themselves, descending, in their place (:attr:`Multistep.steps`).
             generator: source of the first noise and of each step's; noise is drawn on the generator's device,
                 so a CPU generator gives the same numbers wherever the model runs.
             noise: the first noise, of ``shape``, in place of a drawn one.
@@ -167,12 +169,16 @@ class Diffusion:
             The last x0, of ``shape``; float32, or the dtype of ``noise``.
 
         Raises:
-            ValueError: an unknown method, fewer steps for ``"ddpm"``, or noise of another shape.
+            ValueError: an unknown method, other steps for ``"ddpm"`` than all, steps that do not descend, or noise of
+                another shape.
         """
         if method not in ("ddpm", "ddim"):
             raise ValueError(f"method is {method!r}, expected 'ddpm' or 'ddim'")
-        if method == "ddpm" and n_steps not in (None, self.n_steps):
-            raise ValueError(f"ddpm takes all {self.n_steps} steps, got n_steps={n_steps}; use method='ddim'")
+        visited = self.timesteps(n_steps) if steps is None else list(steps)
+        if method == "ddpm" and len(visited) != self.n_steps:
+            raise ValueError(f"ddpm takes all {self.n_steps} steps, got {len(visited)}; use method='ddim'")
+        if not visited or any(b >= a for a, b in zip(visited, visited[1:], strict=False)):
+            raise ValueError(f"steps are {visited}, expected descending ones")
         if noise is not None and noise.shape != torch.Size(shape):
             raise ValueError(f"noise has shape {tuple(noise.shape)}, expected {tuple(shape)}")
 
@@ -181,8 +187,7 @@ class Diffusion:
             return torch.randn(tuple(shape), generator=generator, device=source).to(device)
 
         x = draw() if noise is None else noise.to(device)
-        steps = self.timesteps(n_steps)
-        for t, t_next in zip(tqdm(steps, disable=not progress), [*steps[1:], -1], strict=True):
+        for t, t_next in zip(tqdm(visited, disable=not progress), [*visited[1:], -1], strict=True):
             x0 = denoise(x, torch.full((shape[0],), t, device=device))
             if project is not None:
                 x0 = project(x0, t)
@@ -255,6 +260,17 @@ class Multistep:
     def probability(self) -> float:
         """Probability that a batch is low, ``N b / T``: every step then weighs 1/T in the mean loss."""
         return self.threshold / self.n_steps
+
+    @property
+    def steps(self) -> list[int]:
+        """The walk that sampling takes after such training: every step that is high, then the middle of each bucket.
+
+        Below the threshold the model has seen its own predictions after one step per bucket; visiting every step
+        there compounds its errors where training never corrected them, and motions shrink.
+        """
+        high = range(self.n_steps - 1, self.threshold - 1, -1)
+        low = range(self.threshold - self.bucket_size, -1, -self.bucket_size) if self.threshold else ()
+        return [*high, *(floor + self.bucket_size // 2 for floor in low)]
 
     def sample(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
         """Timesteps of one training batch: one draw decides for the whole batch whether it is low or high.

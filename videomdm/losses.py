@@ -15,6 +15,7 @@ from videomdm import depth as depth_weights
 from videomdm import features as feat
 from videomdm.cameras import Camera
 from videomdm.normaliser import Normaliser
+from videomdm.refinement import refine, where
 from videomdm.skeletons import Skeleton
 
 TAU = 0.5  # metres; eq. 1 drops joints predicted nearer than this
@@ -178,6 +179,7 @@ def videomdm(
     skeleton: Skeleton,
     confidence: Tensor | None = None,
     weights: Weights = Weights(),
+    refined: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Eq. 4: ``lambda_2D L_2D + lambda_vel L_vel + lambda_repr L_repr``.
 
@@ -188,11 +190,15 @@ def videomdm(
         normaliser: maps features to normalised features and back.
         skeleton: the joint layout.
         weights: lambdas and variants; a term of weight 0 is not computed.
+        refined: (B,) bool, clips whose camera is first refined to see the prediction (ours,
+            :func:`videomdm.refinement.refine`); none by default.
 
     Returns:
         The total, and its unweighted parts by name (``reprojection``, ``velocity``, ``representation``), detached.
     """
     joints = feat.decode(normaliser.denormalise(predicted.float()))
+    if refined is not None:
+        camera = where(refined, refine(camera, joints, keypoints, lengths, confidence), camera)
     parts = {}
     if weights.reprojection:
         parts["reprojection"] = reprojection(joints, keypoints, camera, lengths, confidence, weights.weighting)

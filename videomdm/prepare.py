@@ -83,16 +83,14 @@ def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") ->
     return observed
 
 
-def training_set(config: Config, source: Corpus | Observations, motions: Tensor | None = None) -> TrainingSet:
+def training_set(config: Config, source: Corpus | Observations) -> TrainingSet:
     """Features and text of the motions to be diffused.
 
     Args:
         config: names the text encoder, and whether the 2-D losses are used.
         source: a corpus (3-D supervision) or observations.
-        motions: (C, T, J, 3) canonical joints to diffuse instead of the source's own (a round's lifted ones).
     """
-    if motions is None:
-        motions = source.joints if isinstance(source, Corpus) else source.teacher
+    motions = source.joints if isinstance(source, Corpus) else source.teacher
     if not motions.isfinite().all():
         raise DataError(f"motions of {config.data} to train on hold NaN or infinite joints, expected finite metres")
     encoded = features.encode(features.hold_last(motions, source.lengths), source.skeleton)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
-from videomdm import checkpoints, features, text
+from videomdm import checkpoints, features, refinement, text
 from videomdm.cache import cached
 from videomdm.cameras import Camera
-from videomdm.config import Config
+from videomdm.config import METHODS, Config
 from videomdm.data.observations import Observations
 from videomdm.denoiser import MDM, guided
 from videomdm.diffusion import Diffusion
@@ -46,6 +47,16 @@ class Prior:
     def device(self) -> torch.device:
         return self.normaliser.mean.device
 
+    def sampler(self, method: str | None = None, n_steps: int | None = None) -> dict[str, object]:
+        """How to sample: as given, or as the prior was trained.
+
+        Multistep training walks deterministically over few low steps, so such a prior does the same when it samples
+        (:attr:`videomdm.diffusion.Multistep.steps`); any other takes all steps of DDPM.
+        """
+        if method is None and self.config.multistep.t_star:
+            return {"method": "ddim", "steps": self.config.multistep.steps}
+        return {"method": method or "ddpm", "n_steps": n_steps}
+
 
 def load(run: str | Path, device: torch.device | str = "cpu") -> Prior:
     """The prior of a run folder that :func:`videomdm.train.fit` made.
@@ -76,7 +87,7 @@ def generate(
     *,
     seconds: float | None = None,
     guidance: float | None = None,
-    method: str = "ddpm",
+    method: str | None = None,
     steps: int | None = None,
     seed: int = 0,
     progress: bool = False,
@@ -89,7 +100,8 @@ def generate(
         texts: one caption, or one per motion.
         lengths: frames per motion; ``seconds`` gives one length for all; the longest that was trained by default.
         guidance: classifier-free guidance scale, the run's own by default.
-        method, steps: ``"ddpm"`` or ``"ddim"``, and how many steps (all by default).
+        method, steps: ``"ddpm"`` or ``"ddim"``, and how many steps (all by default); without a method as the prior
+            was trained (:meth:`Prior.sampler`).
         seed: of the noise.
         progress: show a bar.
         as_features: return the normalised features instead of joints.
@@ -115,8 +127,7 @@ def generate(
                 lambda x, t, rows=rows: denoise(x, t, condition[rows], lengths[rows]),
                 (len(rows), *noise.shape[1:]),
                 noise=noise[rows].to(prior.device),
-                method=method,
-                n_steps=steps,
+                **prior.sampler(method, steps),
                 generator=generator,
                 device=prior.device,
                 progress=progress,
@@ -150,21 +161,28 @@ def lift(
     lengths: Tensor | None = None,
     *,
     texts: Sequence[str] | None = None,
+    refine: bool = False,
+    method: str | None = None,
+    steps: int | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> Tensor:
     """3-D motion from 2-D keypoints with the prior: appendix G.2.
 
-    DDPM sampling in which every predicted clean motion is moved onto the observed rays, encoded again, and takes
-    the prediction's place in the posterior mean.
+    Sampling in which every predicted clean motion is moved onto the observed rays, encoded again, and takes the
+    prediction's place in the step to the next, less noisy motion.
 
     Args:
         prior: from :func:`load`.
         keypoints: (B, T, J, 2) or (T, J, 2) in normalised image coordinates.
-        camera: batch (B,) or a single one, in the motion's canonical frame.
+        camera: batch (B,) or a single one, in the motion's canonical frame; where it is only near that (a teacher's
+            frame, PnP), let it be refined.
         confidence: (B, T, J); a joint with 0 is left where the prior puts it.
         lengths: (B,) frames; all T by default.
         texts: captions, where known.
+        refine: move the camera at every step below the highest noise so that it sees the prediction at the
+            keypoints (:func:`videomdm.refinement.refine`).
+        method, steps: as in :func:`generate`.
         seed: of the noise.
         progress: show a bar.
 
@@ -177,7 +195,8 @@ def lift(
     if keypoints.ndim == 3:
         one = Camera(camera.rotation.reshape(1, 3, 3), camera.translation.reshape(1, 3))
         given = None if confidence is None else confidence[None]
-        return lift(prior, keypoints[None], one, given, texts=texts, seed=seed, progress=progress)[0]
+        how = {"texts": texts, "refine": refine, "method": method, "steps": steps, "seed": seed, "progress": progress}
+        return lift(prior, keypoints[None], one, given, **how)[0]
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
     n, frames = keypoints.shape[:2]
@@ -187,46 +206,71 @@ def lift(
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(n, frames, len(prior.normaliser.mean), generator=generator)
     lifted = []
-    for rows in torch.arange(n).split(CHUNK):
-        batch = [x[rows].to(prior.device) for x in (keypoints, confidence, lengths, noise)]
+    for rows in tqdm(torch.arange(n).split(CHUNK), desc="lifting", unit="chunk", disable=not progress):
+        seen = _Seen(
+            *(x[rows].to(prior.device) for x in (keypoints, confidence, lengths)), camera[rows].to(prior.device), refine
+        )
         words = None if condition is None else condition[rows].to(prior.device)
-        lifted.append(_lift(prior, *batch, camera[rows].to(prior.device), words, generator, progress).cpu())
+        prior.diffusion.sample(
+            lambda x, t, words=words, seen=seen: prior.model(x, t, words, seen.lengths), noise[rows].shape,
+            noise=noise[rows].to(prior.device), generator=generator, device=prior.device,
+            project=lambda clean, t, seen=seen: seen.project(prior, clean, t), **prior.sampler(method, steps),
+        )  # fmt: skip
+        lifted.append(seen.joints().cpu())
     return torch.cat(lifted)
 
 
-def _lift(
-    prior: Prior, keypoints: Tensor, confidence: Tensor, lengths: Tensor, noise: Tensor, camera: Camera,
-    words: Tensor | None, generator: torch.Generator, progress: bool,
-) -> Tensor:  # fmt: skip
-    projected = torch.empty(0)
+@dataclass
+class _Seen:
+    """Clips while they are lifted: what was seen of them, the camera as it is known so far, the latest joints."""
 
-    def project(clean: Tensor, t: int) -> Tensor:
-        nonlocal projected
+    keypoints: Tensor
+    confidence: Tensor
+    lengths: Tensor
+    given: Camera
+    refine: bool
+
+    def __post_init__(self) -> None:
+        self.camera, self.projected = self.given, torch.empty(0)
+
+    def project(self, prior: Prior, clean: Tensor, t: int) -> Tensor:
+        """Move a predicted clean motion onto the rays: normalised features in and out."""
         joints = features.decode(prior.normaliser.denormalise(clean))
-        onto = torch.where(confidence[..., None] > 0, camera.project_to_rays(joints, keypoints), joints)
-        projected = features.hold_last(onto, lengths)
-        encoded = features.encode(projected, prior.skeleton)
+        if self.refine and t < refinement.BELOW * prior.config.n_steps:
+            self.camera = refinement.refine(self.camera, joints, self.keypoints, self.lengths, self.confidence)
+        onto = self.camera.project_to_rays(joints, self.keypoints)
+        onto = torch.where(self.confidence[..., None] > 0, onto, joints)
+        self.projected = features.hold_last(onto, self.lengths)
+        encoded = features.encode(self.projected, prior.skeleton)
         return prior.normaliser.normalise(torch.cat((encoded, encoded[:, -1:]), 1))
 
-    prior.diffusion.sample(
-        lambda x, t: prior.model(x, t, words, lengths), noise.shape, noise=noise, generator=generator,
-        device=prior.device, project=project, progress=progress,
-    )  # fmt: skip
-    return projected
+    def joints(self) -> Tensor:
+        """The latest joints in the world of the camera that was given: both cameras see them at the same place."""
+        return self.given.to_world(self.camera.to_camera(self.projected)) if self.refine else self.projected
 
 
-def lift_observations(run: Path, observed: Observations, cache: Path) -> Tensor:
-    """The training keypoints lifted with a run's prior: a round's motions (C, T, J, 3), canonical; cached on disk."""
+def lift_observations(run: Path, observed: Observations, cache: Path) -> Observations:
+    """The training keypoints lifted with a run's prior, as the next teacher's motions; cached on disk.
+
+    Cameras are refined where the run's method refined them.  A camera that was told in the true motion's frame stays
+    there; any other is told in the lifted motion's own.
+    """
+    parts = (observed.keypoints, observed.camera.rotation, observed.camera.translation)
     digest = hashlib.sha256((run / "weights.safetensors").read_bytes())
-    digest.update(observed.keypoints.contiguous().numpy().tobytes())
+    for part in parts:
+        digest.update(part.contiguous().numpy().tobytes())
 
     def motions() -> Tensor:
         prior = load(run, "cuda" if torch.cuda.is_available() else "cpu")
-        captions = [clip[0] for clip in observed.captions]
-        world = lift(
-            prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths, texts=captions,
-            progress=True,
+        return lift(
+            prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths,
+            texts=[clip[0] for clip in observed.captions], refine=METHODS[prior.config.method].refine, progress=True,
         )  # fmt: skip
-        return features.canonicalise(world, observed.skeleton, floor="median", lengths=observed.lengths)
 
-    return cached(cache / f"round-{digest.hexdigest()[:10]}.safetensors", motions)
+    world = cached(cache / f"round-{digest.hexdigest()[:10]}.safetensors", motions)
+    how = {"floor": "median", "lengths": observed.lengths}
+    teacher = features.canonicalise(world, observed.skeleton, **how)
+    camera = observed.camera
+    if observed.frame != "truth":
+        camera = camera.in_frame(*features.canonical_frame(world, observed.skeleton, **how))
+    return replace(observed, teacher=teacher, camera=camera)

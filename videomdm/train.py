@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import checkpoints, losses, prepare, sample
-from videomdm.config import METHODS, PROFILES, Config, profile
+from videomdm import checkpoints, losses, prepare, refinement, sample
+from videomdm.config import METHODS, PROFILES, Config, Method, profile
 from videomdm.data.observations import Observations
 from videomdm.denoiser import MDM
-from videomdm.diffusion import Diffusion, Multistep
+from videomdm.diffusion import Diffusion
 from videomdm.prepare import TrainingSet
 
 __all__ = ["METHODS", "PROFILES", "Config", "fit", "profile"]
@@ -48,8 +49,9 @@ def fit(config: Config, observations: Observations | None = None) -> Path:
     """Train a prior and return its run folder; a finished run returns at once, a killed one is resumed.
 
     A run starts from its warm-up, ``config.warmup_steps`` batches of plain MDM on the same motions: a run of its
-    own, shared by all methods on these motions.  A method with a lifter (a round) first fits that method, lifts
-    the training keypoints with it, and is trained on the result from scratch for as many batches in all.
+    own, shared by all methods on these motions.  A method with a lifter first fits that one and lifts the training
+    keypoints with it.  A round is plain MDM on the lifted motions, from scratch for as many batches in all; a 2-D
+    stage on lifted motions goes on from the round on the same ones.
 
     Args:
         config: everything about the run.
@@ -68,17 +70,22 @@ def fit(config: Config, observations: Observations | None = None) -> Path:
         return folder
     data = _data(config, observations)
     init = None
-    if config.warmup_steps and not METHODS[config.method].lifter:
-        init = fit(_warmup(config), observations) / "weights-last.safetensors"
+    if warmup := _warmup(config):
+        init = fit(warmup, observations) / "weights-last.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(config.to_json())
     _train(config, data.to(device()), folder, init)
     return folder
 
 
-def _warmup(config: Config) -> Config:
-    """The plain MDM run that every method on the same motions starts from; all that it ignores is set alike."""
+def _warmup(config: Config) -> Config | None:
+    """The plain MDM run that a method goes on from; all that it ignores is set alike, so that it is shared."""
     method = METHODS[config.method]
+    if method.motions == "lifted":
+        plain = Method("lifted", lifter=method.lifter)
+        return config.but(method=next(k for k, m in METHODS.items() if m == plain)) if method.frame else None
+    if not config.warmup_steps:
+        return None
     same = {"truth": "mdm-3d", "teacher": "mdm-teacher"}[method.motions]
     return config.but(
         method=same,
@@ -92,7 +99,8 @@ def _warmup(config: Config) -> Config:
 
 def _batches(config: Config) -> int:
     """Batches of the run itself: its stage, and for a round the warm-up too, which nothing shares."""
-    return config.steps + (config.warmup_steps if METHODS[config.method].lifter else 0)
+    method = METHODS[config.method]
+    return config.steps + (config.warmup_steps if method.lifter and not method.frame else 0)
 
 
 def _data(config: Config, observations: Observations | None) -> TrainingSet:
@@ -103,12 +111,12 @@ def _data(config: Config, observations: Observations | None) -> TrainingSet:
             raise ValueError(f"method {config.method!r} needs true 3-D motions, but was given 2-D observations")
         return prepare.training_set(config, prepare.load(config, "train"))
     if observations is None:
-        observations = prepare.observe(config, prepare.load(config, "train"), method.frame or "truth")
-    motions = None
+        observations = prepare.observe(config, prepare.load(config, "train"), config.frame)
     if method.lifter:
         lifter = config.but(method=method.lifter)
-        motions = sample.lift_observations(fit(lifter, observations), observations, config.cache)
-    return prepare.training_set(config, observations, motions)
+        run = fit(lifter, observations)
+        observations = sample.lift_observations(run, observations, config.cache)
+    return prepare.training_set(config, observations)
 
 
 class _State:
@@ -172,9 +180,7 @@ def _step(config: Config, data: TrainingSet, state: _State, step: int) -> dict[s
     """One batch: draw, corrupt, predict, compare, update; returns the loss terms (detached)."""
     torch.manual_seed(config.seed * 1_000_003 + step)
     rows = torch.randint(len(data), (config.batch_size,))
-    two_d = data.keypoints is not None
-    t_star = config.t_star if two_d else 0
-    timesteps = Multistep(config.n_steps, t_star, config.n_buckets).sample(config.batch_size)
+    timesteps = config.multistep.sample(config.batch_size)
     text = data.text[data.first[rows] + (torch.rand(len(rows), device=data.count.device) * data.count[rows]).long()]
     drop = torch.rand(len(rows), device=text.device) < config.condition_drop
     clean, lengths = data.features[rows], data.lengths[rows]
@@ -186,7 +192,7 @@ def _step(config: Config, data: TrainingSet, state: _State, step: int) -> dict[s
     total: dict[str, Tensor] = {}
     for i, t in enumerate(timesteps):  # one pass, or one per bucket from the noisiest down (G.1)
         predicted = state.model(x_t, t, text, lengths, drop)
-        loss, parts = _loss(config, data, rows, predicted, clean, lengths)
+        loss, parts = _loss(config, data, rows, predicted, clean, lengths, t)
         (loss / len(timesteps)).backward()
         for name, part in {"loss": loss.detach(), **parts}.items():
             total[name] = total.get(name, 0) + part / len(timesteps)
@@ -202,13 +208,15 @@ def _step(config: Config, data: TrainingSet, state: _State, step: int) -> dict[s
 
 
 def _loss(
-    config: Config, data: TrainingSet, rows: Tensor, predicted: Tensor, clean: Tensor, lengths: Tensor
+    config: Config, data: TrainingSet, rows: Tensor, predicted: Tensor, clean: Tensor, lengths: Tensor, t: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
     if data.keypoints is None:
         return losses.x0(predicted, clean, lengths), {}
+    method = METHODS[config.method]
     return losses.videomdm(
         predicted, clean, data.keypoints[rows], data.camera[rows], lengths, data.normaliser, data.skeleton,
-        data.confidence[rows], config.weights,
+        data.confidence[rows], replace(config.weights, **method.weights),
+        refined=(t < refinement.BELOW * config.n_steps) if method.refine else None,
     )  # fmt: skip
 
 
@@ -223,8 +231,8 @@ def _learning_rate(config: Config, step: int) -> float:
 def history(config: Config) -> list[dict]:
     """The log of a run, finished or not, after that of its warm-up: steps counted on, each row with its ``stage``."""
     rows = []
-    if config.warmup_steps and not METHODS[config.method].lifter:
-        rows = [{**row, "stage": "warm-up"} for row in history(_warmup(config))]
+    if warmup := _warmup(config):
+        rows = [{**row, "stage": "warm-up"} for row in history(warmup)]
     done = rows[-1]["step"] if rows else 0
     path = config.folder / "log.jsonl"
     own = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -98,9 +98,9 @@ def _load(run: Path) -> Prior:
 def _of_generation(config: Config, run: Path) -> dict[str, object]:
     metrics = generation(_load(run), config, judge(config))
     if lifter := METHODS[config.method].lifter:  # a round: how good are the motions that its MDM was given?
-        observed = prepare.observe(config, prepare.load(config, "train"), "truth")
-        motions = sample.lift_observations(config.but(method=lifter).folder, observed, config.cache)
-        metrics["lifted_fid"] = motions_fid(motions, observed.lengths, prepare.load(config, "test"), judge(config))
+        observed = prepare.observe(config, prepare.load(config, "train"), config.frame)
+        lifted = sample.lift_observations(config.but(method=lifter).folder, observed, config.cache)
+        metrics["lifted_fid"] = motions_fid(lifted.teacher, lifted.lengths, prepare.load(config, "test"), judge(config))
     return metrics
 
 
