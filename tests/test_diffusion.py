@@ -275,6 +275,8 @@ class TestSample:
         [
             ({"method": "euler"}, "'euler'"),
             ({"n_steps": 5}, "ddpm takes all 20"),
+            ({"method": "ddim", "steps": [5, 5, 1]}, "expected descending"),
+            ({"method": "ddim", "steps": []}, "expected descending"),
             ({"method": "ddim", "n_steps": 21}, "n_steps is 21"),
             ({"noise": torch.zeros(3, 2)}, r"\(3, 2\), expected \(2, 3\)"),
         ],
@@ -321,6 +323,16 @@ class TestMultistep:
         g = torch.Generator().manual_seed(0)
         for _ in range(20):
             assert (m := Multistep().sample(256, g)).float().std(dim=1).min() > 0, m
+
+    def test_sampling_walks_as_training_did(self):
+        assert Multistep(50, 12, 4).steps == [*range(49, 15, -1), 14, 10, 6, 2]
+        m = Multistep(50, 24, 4)
+        low = torch.tensor(m.steps[-4:])
+        drawn = torch.stack(
+            [s for s in (m.sample(64, torch.Generator().manual_seed(i)) for i in range(40)) if len(s) == 4]
+        )
+        assert (drawn.amin((0, 2)) <= low).all() and (low <= drawn.amax((0, 2))).all()
+        assert Multistep(50, 0).steps == list(range(49, -1, -1))
 
     def test_off(self):
         m, g = Multistep(t_star=0), torch.Generator().manual_seed(0)

@@ -242,6 +242,23 @@ class TestPrior:
         one = sample.lift(prior, observed.keypoints[0], observed.camera[0], observed.confidence[0])
         assert one.shape == lifted.shape[1:]
 
+    def test_samples_as_it_was_trained(self, prior, config):
+        assert prior.sampler() == {"method": "ddim", "steps": config.multistep.steps}
+        assert prior.sampler("ddim", 5) == {"method": "ddim", "n_steps": 5}
+        plain = dataclasses.replace(prior, config=config.but(method="mdm-teacher"))
+        assert plain.sampler() == {"method": "ddpm", "n_steps": None}
+
+    def test_refinement_moves_a_wrong_camera_and_keeps_the_image(self, prior, observed):
+        """Where the given camera is wrong, its image of the lifted motion still is the keypoints'."""
+        wrong = observations.turned(observed.camera[:3], 10.0)
+        given = (prior, observed.keypoints[:3], wrong, observed.confidence[:3], observed.lengths[:3])
+        lifted, refined = sample.lift(*given), sample.lift(*given, refine=True)
+        assert (lifted - refined).abs().max() > 1e-3
+        seen, depth = wrong.project(refined)
+        inside = torch.arange(seen.shape[1]) < observed.lengths[:3, None]
+        difference = (seen - observed.keypoints[:3]).abs()[inside & (depth > 0.5).all(-1)]
+        assert difference.max() < 1e-4
+
     def test_lift_refuses_another_skeleton(self, prior, observed):
         with pytest.raises(ValueError, match=r"expected \(clips, frames, 22, 2\)"):
             sample.lift(prior, observed.keypoints[:2, :, :17], observed.camera[:2])
@@ -250,6 +267,60 @@ class TestPrior:
         checkpoints.write_tensors(tmp_path / "weights.safetensors", {"a": torch.zeros(1)}, {})
         with pytest.raises(ValueError, match="not a run's weights"):
             sample.load(tmp_path)
+
+
+class TestRounds:
+    @pytest.fixture(scope="class")
+    def small(self, config, tmp_path_factory):
+        return config.but(runs=str(tmp_path_factory.mktemp("rounds")), n_clips=40, warmup_steps=2, steps=2)
+
+    def test_a_lifted_motion_is_the_next_teacher(self, small, observed):
+        run = train.fit(small, observed)
+        lifted = sample.lift_observations(run, observed, small.cache)
+        assert lifted.teacher.shape == observed.teacher.shape and not torch.equal(lifted.teacher, observed.teacher)
+        assert lifted.camera is observed.camera  # told in the true motion's frame
+        own = sample.lift_observations(run, dataclasses.replace(observed, frame="teacher"), small.cache)
+        inside = (torch.arange(own.teacher.shape[1]) < own.lengths[:, None])[..., None]
+        seen, depth = own.camera.project(own.teacher)
+        near = (seen - own.keypoints).abs().amax(-1)[inside & (depth > 0.5)]
+        assert near.median() < 1e-4  # in its own frame the camera sees the lifted motion at the keypoints
+
+    def test_two_rounds(self, small, observed):
+        run = train.fit(small.but(method="videomdm/round-2"), observed)
+        made = {path.name.split("-s0")[0].removeprefix("procedural-smoke-") for path in Path(small.runs).glob("p*")}
+        assert made == {
+            "mdm-teacher", "videomdm", "videomdm-round-1", "videomdm-lifter-2", "videomdm-round-2",
+        }  # fmt: skip
+        stages = [row["stage"] for row in train.history(small.but(method="videomdm/lifter-2"))]
+        assert set(stages) == {"warm-up", "videomdm/lifter-2"}
+        assert [row["step"] for row in train.history(small.but(method="videomdm/round-2"))][-1] == 4
+        assert run.exists()
+
+
+class TestMethods:
+    def test_every_method_finds_its_warm_up_and_its_frame(self, config):
+        for method in train.METHODS:
+            chosen = config.but(method=method)
+            warm = train._warmup(chosen)
+            assert warm is None or train.METHODS[warm.method].frame is None
+            assert chosen.frame in observations.FRAMES
+        assert config.but(method="videomdm-pnp/round-2").frame == "pnp"
+
+    ABLATIONS = [name for name, m in train.METHODS.items() if m.weights or not m.multistep]
+
+    @pytest.mark.parametrize("method", ABLATIONS)
+    def test_an_ablation_trains_otherwise_than_videomdm(self, method, config, observed, tmp_path):
+        """From the same start and the same draws: what an ablation takes away must have been there."""
+        small = config.but(runs=str(tmp_path), warmup_steps=0, steps=2)
+        reference, other = (weights_of(train.fit(small.but(method=m), observed)) for m in ("videomdm", method))
+        assert any(not torch.equal(reference[k], other[k]) for k in reference)
+
+    def test_refined_cameras_change_training(self, config, observed, tmp_path):
+        small = config.but(runs=str(tmp_path), warmup_steps=0, steps=2)
+        first, second = (
+            weights_of(train.fit(small.but(method=f"videomdm-pnp{r}"), observed)) for r in ("", "/refined")
+        )
+        assert any(not torch.equal(first[k], second[k]) for k in first)
 
 
 class TestConfig:

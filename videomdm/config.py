@@ -33,6 +33,9 @@ class Method:
         refine: whether cameras are refined (:mod:`videomdm.refinement`), in training and in lifting for a round.
         multistep: whether low timesteps are visited one after the other (appendix G.1).
         weights: changes to the configuration's :class:`videomdm.losses.Weights`, for the ablations.
+        teacher_error: factor on the teacher's error, 0 for a perfect one (for the sweep; the truth is read).
+        camera_noise: degrees by which every camera is turned, about an axis and the subject's place of its own.
+        keypoint_noise: of the simulated detector, added to the configuration's.
     """
 
     motions: str
@@ -41,6 +44,14 @@ class Method:
     refine: bool = False
     multistep: bool = True
     weights: Mapping[str, object] = field(default_factory=dict)
+    teacher_error: float = 1.0
+    camera_noise: float = 0.0
+    keypoint_noise: float = 0.0
+
+    @property
+    def warmup(self) -> Method:
+        """Plain MDM on the same motions, which a 2-D stage goes on from."""
+        return Method(self.motions, None, self.lifter, False, True, {}, self.teacher_error, 0.0, self.keypoint_noise)
 
 
 METHODS = {
@@ -67,6 +78,12 @@ METHODS = {
     "videomdm/no-representation": Method("teacher", "truth", weights={"representation": 0.0}),
     "videomdm/no-rays": Method("teacher", "truth", weights={"ray_projection": False}),
     "videomdm/exact": Method("teacher", "truth", weights={"weighting": "exact"}),
+    # Sweeps: the teacher's error, the cameras', the keypoints'.
+    **{f"mdm-teacher/error-{e}": Method("teacher", teacher_error=e) for e in (0.0, 0.5, 1.5)},
+    **{f"videomdm/error-{e}": Method("teacher", "truth", teacher_error=e) for e in (0.0, 0.5, 1.5)},
+    **{f"videomdm/camera-{d}": Method("teacher", "truth", camera_noise=d) for d in (5.0, 10.0, 20.0)},
+    **{f"mdm-teacher/keypoints-{n}": Method("teacher", keypoint_noise=n) for n in (0.005, 0.01, 0.02)},
+    **{f"videomdm/keypoints-{n}": Method("teacher", "truth", keypoint_noise=n) for n in (0.005, 0.01, 0.02)},
 }
 
 
@@ -215,9 +232,10 @@ PROFILES = {
         evaluator_steps=500, evaluation_samples=256, lift_samples=64, repeats=2, log_every=20, checkpoint_every=100,
     ),
     "study": Config(
-        profile="study", precision="bf16", n_clips=4000, max_frames=48, width=128, n_layers=4, feedforward=256, dropout=0.0, t_star=24,
-        weights=SMALL, warmup_steps=2000, steps=2000, batch_size=32, lr=5e-4, lr_decay=0.1, ema=0.998,
-        evaluator_steps=1500, evaluation_samples=384, lift_samples=128, repeats=3, log_every=50, checkpoint_every=250,
+        profile="study", n_clips=4000, max_frames=48, width=128, n_layers=4, feedforward=256,
+        dropout=0.0, t_star=24, weights=SMALL, warmup_steps=2000, steps=2000, batch_size=32, lr=5e-4, lr_decay=0.1,
+        ema=0.998, evaluator_steps=1500, evaluation_samples=384, lift_samples=128, repeats=3, log_every=50,
+        checkpoint_every=250,
     ),
     "paper": Config(),
 }  # fmt: skip

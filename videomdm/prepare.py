@@ -69,8 +69,15 @@ def fingerprint(corpus: Corpus) -> str:
 
 def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") -> Observations:
     """Film ``corpus``, lift the keypoints with the project's lifter, and cache the result on disk."""
+    method = METHODS[config.method]
+    config = config.but(keypoint_noise=config.keypoint_noise + method.keypoint_noise)
     key = f"{fingerprint(corpus)}-{config.key('keypoint_noise', 'keypoint_missing')}-{teacher.version()}"
-    path = config.cache / f"observations-{split}-{frame}-{key}.safetensors"
+    errors = "".join(
+        f"-{name}-{value}" for name, value, none in (
+            ("error", method.teacher_error, 1.0), ("camera", method.camera_noise, 0.0)
+        ) if value != none
+    )  # fmt: skip
+    path = config.cache / f"observations-{split}-{frame}{errors}-{key}.safetensors"
     if path.exists():
         return Observations.load(path)
     lifted = path.with_name(f"lifted-{split}-{key}.safetensors")
@@ -78,7 +85,11 @@ def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") ->
     estimate = cached(
         lifted, lambda: teacher.lift(footage.keypoints, footage.confidence, footage.lengths, footage.camera)
     )
+    if method.teacher_error != 1.0:
+        estimate = torch.lerp(corpus.joints, estimate, method.teacher_error)
     observed = observations.observe(corpus, footage, estimate, frame)
+    if method.camera_noise:
+        observed.camera = observations.turned(observed.camera, method.camera_noise, int(split == "train"))
     observed.save(path)
     return observed
 

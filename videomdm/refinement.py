@@ -7,6 +7,7 @@ construction, so the camera that sees it at the keypoints is the better one; no 
 
 from __future__ import annotations
 
+import roma
 import torch
 from torch import Tensor
 
@@ -74,13 +75,5 @@ def _step(camera: Camera, points: Tensor, seen: Tensor, weight: Tensor, damping:
     weighted = (slope * weight[..., None, None]).flatten(1, 2)
     normal = weighted.mT @ slope.flatten(1, 2) + damping
     step = -torch.linalg.solve(normal, (weighted.mT @ residual.flatten(1, 2)[..., None]))[..., 0]
-    turn = torch.linalg.matrix_exp(_skew(step[:, :3]))
     translation = (camera.rotation @ step[:, 3:, None])[..., 0] + camera.translation
-    return Camera(camera.rotation @ turn, translation, validate=False)
-
-
-def _skew(turn: Tensor) -> Tensor:
-    """The matrix (B, 3, 3) of the cross product with ``turn`` (B, 3)."""
-    x, y, z = turn.unbind(-1)
-    o = torch.zeros_like(x)
-    return torch.stack((o, -z, y, z, o, -x, -y, x, o), -1).unflatten(-1, (3, 3))
+    return Camera(camera.rotation @ roma.rotvec_to_rotmat(step[:, :3]), translation, validate=False)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videomdm import results, train
-from videomdm.config import METHODS, Config
+from videomdm.config import METHODS, PRECISIONS, Config
 from videomdm.evaluation import protocol
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", default="procedural")
     parser.add_argument("--data-root")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
@@ -47,8 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
-    command += f" --seed {given.seed}"
-    base = train.profile(given.profile, data=given.data, data_root=given.data_root, seed=given.seed, runs=given.runs)
+    command += f" --seed {given.seed}" + (f" --precision {given.precision}" if given.precision != "float32" else "")
+    base = train.profile(
+        given.profile, data=given.data, data_root=given.data_root, seed=given.seed, runs=given.runs,
+        precision=given.precision,
+    )  # fmt: skip
     log.info("commit %s", results.commit())
     for row in given.rows:
         config = base.but(method=row) if row in METHODS else base

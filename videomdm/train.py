@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from videomdm import checkpoints, losses, prepare, refinement, sample
-from videomdm.config import METHODS, PROFILES, Config, Method, profile
+from videomdm.config import METHODS, PROFILES, Config, profile
 from videomdm.data.observations import Observations
 from videomdm.denoiser import MDM
 from videomdm.diffusion import Diffusion
@@ -81,14 +81,12 @@ def fit(config: Config, observations: Observations | None = None) -> Path:
 def _warmup(config: Config) -> Config | None:
     """The plain MDM run that a method goes on from; all that it ignores is set alike, so that it is shared."""
     method = METHODS[config.method]
-    if method.motions == "lifted":
-        plain = Method("lifted", lifter=method.lifter)
-        return config.but(method=next(k for k, m in METHODS.items() if m == plain)) if method.frame else None
+    plain = config.but(method=next(name for name, other in METHODS.items() if other == method.warmup))
+    if method.lifter:
+        return plain if method.frame else None
     if not config.warmup_steps:
         return None
-    same = {"truth": "mdm-3d", "teacher": "mdm-teacher"}[method.motions]
-    return config.but(
-        method=same,
+    return plain.but(
         steps=config.warmup_steps,
         warmup_steps=0,
         lr_decay=1.0,

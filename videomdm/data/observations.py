@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import roma
 import torch
 from torch import Tensor
 
@@ -134,3 +136,11 @@ def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> O
         footage.keypoints, footage.confidence, footage.lengths, teacher, camera, frame,
         corpus.names, corpus.captions, corpus.skeleton, corpus.fps,
     )  # fmt: skip
+
+
+def turned(camera: Camera, degrees: float, seed: int = 0) -> Camera:
+    """Cameras (C,), each told wrongly: turned about the origin of its frame by ``degrees``, about a random axis."""
+    generator = torch.Generator().manual_seed(seed)
+    axis = torch.nn.functional.normalize(torch.randn(len(camera), 3, generator=generator), dim=-1)
+    turn = roma.rotvec_to_rotmat(math.radians(degrees) * axis)
+    return camera.in_frame(turn, torch.zeros_like(axis))
