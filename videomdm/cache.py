@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,19 @@ def cached(path: Path, make: Callable[[], Tensor]) -> Tensor:
 
     A damaged file is made anew, with a warning.
     """
+    return cached_tensors(path, lambda: {"tensor": make()})["tensor"]
+
+
+def cached_tensors(path: Path, make: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """As :func:`cached`, for tensors by name."""
     if path.exists():
         try:
-            return checkpoints.read_tensors(path)["tensor"]
-        except (ValueError, KeyError) as error:
+            return checkpoints.read_tensors(path)
+        except ValueError as error:
             log.warning("%s is damaged (%s): computing it again", path, error)
-    tensor = make().cpu()
-    checkpoints.write_tensors(path, {"tensor": tensor})
-    return tensor
+    tensors = {name: tensor.cpu() for name, tensor in make().items()}
+    checkpoints.write_tensors(path, tensors)
+    return tensors
 
 
 def cached_json(path: Path, make: Callable[[], Any]) -> Any:

@@ -109,6 +109,7 @@ class Config:
         weights: lambdas of eq. 4 and loss variants.
         guidance: classifier-free guidance scale when sampling.
         evaluator_steps, evaluation_samples, lift_samples, repeats: size of the evaluation.
+        protocol: ``"quick"`` or ``"full"`` in place of the last three, see :mod:`videomdm.evaluation.protocol`.
         log_every, checkpoint_every: in batches.
         precision: ``"float32"``, or ``"bf16"``: the denoiser computes in bfloat16, in training and in sampling;
             weights, features and losses stay float32.  On a CPU it pays with AMX or AVX512-BF16 only.
@@ -148,6 +149,7 @@ class Config:
     evaluation_samples: int = 1000
     lift_samples: int = 256
     repeats: int = 20
+    protocol: str = ""
     log_every: int = 100
     checkpoint_every: int = 1000
     runs: str = "runs"
@@ -199,7 +201,7 @@ class Config:
         """
         values = dataclasses.asdict(self)
         ignored = {"runs", "profile", "log_every", "evaluation_samples", "lift_samples", "repeats", "evaluator_steps",
-                   "guidance"}  # fmt: skip
+                   "protocol", "guidance"}  # fmt: skip
         ignored |= {f.name for f in dataclasses.fields(self) if "later" in f.metadata and values[f.name] == f.default}
         chosen = {k: values[k] for k in (fields or sorted(set(values) - ignored))}
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:10]

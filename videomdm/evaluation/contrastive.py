@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -13,6 +13,9 @@ from videomdm.evaluation.vocabulary import Caption, Vocabulary, encode_captions
 
 MIN_CROP = 0.75  # training sees random crops of at least this share of a clip
 MIN_FRAMES = 4  # an encoder's step
+
+
+Similar = Callable[[Sequence[Caption]], Tensor]  # B captions -> (B, B) bool, pairs that are no negatives
 
 
 class Encoder(Protocol):
@@ -34,6 +37,7 @@ def fit_contrastive(
     learning_rate: float,
     generator: torch.Generator,
     progress: bool = True,
+    similar: Similar | None = None,
 ) -> None:
     """Train ``model`` in place with :func:`contrastive_loss`.
 
@@ -47,7 +51,9 @@ def fit_contrastive(
         steps, batch_size, learning_rate: of AdamW; the rate warms up over a tenth of the steps, then falls.
         generator: draws the batches (CPU); dropout uses the global one.
         progress: show a bar.
+        similar: tells which captions of a batch mean the same motion, by default :func:`same_caption`.
     """
+    similar = similar or same_caption
     device = next(model.parameters()).device
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -59,7 +65,7 @@ def fit_contrastive(
         vectors = (v.to(device) for v in encode_captions(chosen, model.vocabulary))
         motion = model.encode_motion(clips.to(device), cut.to(device))
         text = model.encode_text_vectors(*vectors)
-        loss = contrastive_loss(text, motion, _same_caption(chosen).to(device))
+        loss = contrastive_loss(text, motion, similar(chosen).to(device))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -110,7 +116,8 @@ def _draw_batch(
     return zero_padding(clips, cut), cut, texts
 
 
-def _same_caption(captions: Sequence[Caption]) -> Tensor:
+def same_caption(captions: Sequence[Caption]) -> Tensor:
+    """(B, B) bool: which of B captions are identical."""
     keys = [c if isinstance(c, str) else " ".join(c) for c in captions]
     numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     ids = torch.tensor([numbers[key] for key in keys])

@@ -2,8 +2,7 @@
 
 The architecture and the names of the weights are those of the published checkpoint
 (``text_mot_match/model/finest.tar``), so it loads unchanged; :func:`train_evaluator` trains the same
-architecture, usually smaller, where no checkpoint fits the data.  An evaluator judges: it never trains a
-prior, and it sees true motions of the training split only.
+architecture, usually smaller, where no checkpoint fits the data.
 """
 
 from __future__ import annotations
@@ -19,15 +18,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from videomdm.data.corpus import DataError
-from videomdm.evaluation.contrastive import fit_contrastive, zero_padding
 from videomdm.evaluation.distribution import check_pair
+from videomdm.evaluation.evaluator import Evaluator, check_motions, train_seeded
 from videomdm.evaluation.vocabulary import (
     PARTS_OF_SPEECH,
     WORD_WIDTH,
     Caption,
     HashedVocabulary,
     Vocabulary,
-    encode_captions,
 )
 
 FEET = 4  # the contact channels at the end of the features, which the evaluator does not see
@@ -85,7 +83,7 @@ class TextEncoder(_GRUEncoder):
         return super().forward(words + self.pos_emb(pos), lengths)
 
 
-class TextMotionEvaluator(nn.Module):
+class TextMotionEvaluator(Evaluator):
     """Embeds motions and captions so that a motion is near the captions that describe it.
 
     The default sizes are the published ones.
@@ -133,7 +131,7 @@ class TextMotionEvaluator(nn.Module):
         Raises:
             ValueError: shapes or lengths that do not fit.
         """
-        _check_motions(features, lengths, self.n_features)
+        check_motions(features, lengths, self.n_features)
         movements = self.movement_encoder(features[..., :-FEET])
         return self.motion_encoder(movements, lengths // FRAMES_PER_STEP)
 
@@ -149,42 +147,11 @@ class TextMotionEvaluator(nn.Module):
         """
         return self.text_encoder(words, pos, lengths)
 
-    @torch.no_grad()
-    def encode_motions(self, features: Tensor, lengths: Tensor, batch_size: int = 256) -> Tensor:
-        """Embeddings (N, width) of many motions: in batches, padding zeroed, without dropout or gradients.
-
-        Arguments as of :meth:`encode_motion`; features may lie on another device than the evaluator.
-        """
-        _check_motions(features, lengths, self.n_features)
-        device, mode = self._begin()
-        batches = zip(features.split(batch_size), lengths.split(batch_size), strict=True)
-        embeddings = [self.encode_motion(zero_padding(x, n).to(device), n.to(device)) for x, n in batches]
-        self.train(mode)
-        return torch.cat(embeddings)
-
-    @torch.no_grad()
-    def encode_texts(self, captions: Sequence[Caption], batch_size: int = 256) -> Tensor:
-        """Embeddings (N, width) of captions: sentences, or sequences of ``word/TAG`` tokens."""
-        if not captions:
-            raise ValueError("captions: none, expected at least one")
-        device, mode = self._begin()
-        embeddings = []
-        for start in range(0, len(captions), batch_size):
-            vectors = encode_captions(captions[start : start + batch_size], self.vocabulary)
-            embeddings.append(self.encode_text_vectors(*(v.to(device) for v in vectors)))
-        self.train(mode)
-        return torch.cat(embeddings)
-
     def save(self, path: str | Path) -> None:
         """Write the weights as safetensors; the vocabulary's kind is noted, its vectors are not stored."""
         kind = type(self.vocabulary).__name__
         tensors = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
         save_file(tensors, path, metadata={"vocabulary": kind})
-
-    def _begin(self) -> tuple[torch.device, bool]:
-        mode = self.training
-        self.eval()
-        return self.motion_encoder.hidden.device, mode
 
 
 def load_evaluator(path: str | Path, vocabulary: Vocabulary | None = None) -> TextMotionEvaluator:
@@ -279,19 +246,17 @@ def train_evaluator(
 
     Explained in :doc:`/notebooks/explain_recall`.
     """
-    _check_motions(features, lengths, features.shape[-1])
-    _check_training(features, lengths, captions)
-    device = torch.device(device or features.device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        vocabulary = vocabulary or HashedVocabulary()
-        model = TextMotionEvaluator(
+    vocabulary = vocabulary or HashedVocabulary()
+
+    def make() -> TextMotionEvaluator:
+        return TextMotionEvaluator(
             features.shape[-1], movement_width, movement_width, hidden, hidden, width, vocabulary.width,
             vocabulary=vocabulary,
-        ).to(device)  # fmt: skip
-        generator = torch.Generator().manual_seed(seed)
-        fit_contrastive(model, features, lengths, captions, steps, batch_size, learning_rate, generator, progress)
-    return model.eval()
+        )  # fmt: skip
+
+    return train_seeded(
+        make, features, lengths, captions, steps, batch_size, learning_rate, seed, device, progress
+    )  # fmt: skip
 
 
 def r_precision(
@@ -333,31 +298,6 @@ def _initialise(module: nn.Module) -> None:
     if isinstance(module, nn.Conv1d | nn.Linear):
         nn.init.xavier_normal_(module.weight)
         nn.init.zeros_(module.bias)
-
-
-def _check_motions(features: Tensor, lengths: Tensor, n_features: int) -> None:
-    if features.ndim != 3 or features.shape[-1] != n_features or len(features) == 0:
-        raise ValueError(f"features: shape {tuple(features.shape)}, expected (motions, frames, {n_features})")
-    if lengths.shape != features.shape[:1]:
-        raise ValueError(f"lengths: shape {tuple(lengths.shape)}, expected {tuple(features.shape[:1])}")
-    if lengths.min() < FRAMES_PER_STEP or lengths.max() > features.shape[1]:
-        raise ValueError(
-            f"lengths: {int(lengths.min())}..{int(lengths.max())} frames, "
-            f"expected within {FRAMES_PER_STEP}..{features.shape[1]}"
-        )
-
-
-def _check_training(features: Tensor, lengths: Tensor, captions: Sequence[Sequence[Caption]]) -> None:
-    if len(captions) != len(features) or len(features) < 2:
-        raise ValueError(f"captions: of {len(captions)} clips, expected {len(features)} (at least 2)")
-    empty = next((i for i, c in enumerate(captions) if isinstance(c, str) or not len(c)), None)
-    if empty is not None:
-        raise ValueError(f"captions: {captions[empty]!r} for clip {empty}, expected a sequence of at least one")
-    for start in range(0, len(features), 256):  # in pieces: a copy of a large corpus may not fit
-        rows = slice(start, start + 256)
-        finite = zero_padding(features[rows], lengths[rows]).isfinite().all(-1).all(-1)
-        if not finite.all():
-            raise ValueError(f"features: clip {start + int((~finite).nonzero()[0])} is not finite")
 
 
 def _aligned(text: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:

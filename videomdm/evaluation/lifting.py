@@ -1,0 +1,95 @@
+"""The lifting probe: 3-D from the test split's keypoints, compared with the truth in camera coordinates.
+
+There the frame in which a camera was given does not matter.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from videomdm import prepare, sample
+from videomdm.cache import cached_json
+from videomdm.cameras import Camera
+from videomdm.config import Config
+from videomdm.data.corpus import Corpus
+from videomdm.evaluation import pose
+from videomdm.sample import Prior
+
+ROOT = 0
+#: Name of a probe -> the frame in which the camera is given, whether it is refined, whether the caption is told.
+PROBES = {
+    "truth": ("truth", False, True),
+    "teacher": ("teacher", False, True),
+    "pnp": ("pnp", False, True),
+    "teacher_refined": ("teacher", True, True),
+    "pnp_refined": ("pnp", True, True),
+    "silent": ("truth", False, False),
+}
+
+
+def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None, version: str = "") -> dict:
+    """Errors of :func:`videomdm.sample.lift` (G.2) on held-out clips, for each of :data:`PROBES`.
+
+    The prior is told each clip's first caption, but for ``lift_silent_*``: there a model that saw a tenth of its
+    training without text has less to go by.
+
+    Args:
+        prior: lifts.
+        config: names the data.
+        clips: how many, evenly spaced in the test split.
+        folder: keeps the errors for each frame, so that an interrupted probe resumes.
+        version: of what these files depend on.
+    """
+    test = _clips(config, clips)
+    filmed = prepare.observe(config, test, "truth", "test")
+    captions = [clip[0] for clip in test.captions]
+    metrics = {}
+    for name, (frame, refine, told) in PROBES.items():
+
+        def errors(frame: str = frame, refine: bool = refine, told: bool = told) -> dict[str, float]:
+            seen = prepare.observe(config, test, frame, "test")
+            lifted = sample.lift(
+                prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths,
+                texts=captions if told else None, refine=refine,
+            )  # fmt: skip
+            return lifting_errors(lifted, seen.camera, test, filmed.camera)
+
+        found = cached_json(folder / f"lift-{name}-{version}.json", errors) if folder else errors()
+        metrics |= {f"lift_{name}_{error}": value for error, value in found.items()}
+    return metrics
+
+
+def teacher_errors(config: Config, clips: int) -> dict[str, float]:
+    """The teacher's own errors on the clips that :func:`lifting` uses, the same whatever a prior is told."""
+    test = _clips(config, clips)
+    filmed = prepare.observe(config, test, "truth", "test")
+    observed = prepare.observe(config, test, "teacher", "test")
+    errors = lifting_errors(observed.teacher, observed.camera, test, filmed.camera)
+    return {f"lift_{frame}_{name}": value for frame in PROBES for name, value in errors.items()}
+
+
+def lifting_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera) -> dict[str, float]:
+    """Errors of joints (N, T, J, 3) seen by ``camera`` against the truth seen by its own.
+
+    ``mpjpe`` and ``pck_*`` (%) are of poses whose roots are put onto the true ones; ``absolute`` is the MPJPE
+    without that; both and ``pa_mpjpe`` are in mm, ``acceleration_error`` in m/s^2.
+    """
+    seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
+    aligned = seen - seen[..., ROOT : ROOT + 1, :] + true[..., ROOT : ROOT + 1, :]
+    return {
+        "mpjpe": float(pose.root_aligned_mpjpe(seen, true, truth.lengths, ROOT)),
+        "pa_mpjpe": float(pose.pa_mpjpe(seen, true, truth.lengths)),
+        "absolute": float(pose.mpjpe(seen, true, truth.lengths)),
+        "pck_50": float(pose.pck(aligned, true, 50, truth.lengths)),
+        "pck_100": float(pose.pck(aligned, true, 100, truth.lengths)),
+        "acceleration_error": float(pose.acceleration_error(seen, true, truth.fps, truth.lengths)),
+    }
+
+
+def _clips(config: Config, n: int) -> Corpus:
+    """Evenly spaced clips of the test split."""
+    test = prepare.load(config, "test")
+    return test.select(torch.linspace(0, len(test) - 1, min(n, len(test))).long())
