@@ -49,6 +49,11 @@ class Method:
     keypoint_noise: float = 0.0
 
     @property
+    def ablates(self) -> bool:
+        """Whether a part of the paper's training is changed or left out."""
+        return bool(self.weights) or not self.multistep
+
+    @property
     def warmup(self) -> Method:
         """Plain MDM on the same motions, which a 2-D stage goes on from."""
         return Method(self.motions, None, self.lifter, False, True, {}, self.teacher_error, 0.0, self.keypoint_noise)

@@ -16,6 +16,9 @@ ORDER = ("real", "teacher", *METHODS)
 def find(folder: str | Path, study: str) -> tuple[list[dict], dict[str, Rows]]:
     """The results of a study, and their metrics as corpus -> row -> metric -> value or [mean, half width].
 
+    Where a row was trained with several seeds, the mean is over them and the half width is their 95 % interval
+    (1.96 standard errors), in place of that over the evaluation's repeats.
+
     Args:
         folder: the results folder, as seen from the repository's root or from the notebooks.
         study: its sub-folder.
@@ -30,8 +33,26 @@ def find(folder: str | Path, study: str) -> tuple[list[dict], dict[str, Rows]]:
     found = sorted(results.read(place, study), key=lambda r: (r["data"], r["profile"], ORDER.index(r["method"])))
     corpora: dict[str, dict] = {}
     for result in found:
-        corpora.setdefault(f"{result['data']} ({result['profile']})", {})[result["method"]] = result["metrics"]
-    return found, corpora
+        rows = corpora.setdefault(f"{result['data']} ({result['profile']})", {})
+        rows.setdefault(result["method"], []).append(result["metrics"])
+    return found, {name: {row: _over_seeds(runs) for row, runs in rows.items()} for name, rows in corpora.items()}
+
+
+def mean(value: object) -> float:
+    """The mean of a metric that is a value or [mean, half width]."""
+    return value[0] if isinstance(value, list | tuple) else value
+
+
+def _over_seeds(runs: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
+    """One row's metrics over its seeds; those that not all seeds have are left out, and so are words that differ."""
+    first, *others = runs
+    if not others:
+        return first
+    shared = [name for name in first if all(name in run for run in others)]
+    return {
+        name: results.mean_interval(mean(run[name]) for run in runs)
+        for name in shared if not isinstance(first[name], str)
+    }  # fmt: skip
 
 
 def table(rows: Rows, columns: Mapping[str, str]) -> Table:
@@ -61,9 +82,7 @@ def goals(rows: Rows) -> Table:
     """
 
     def ratio(above: str, below: str, metric: str) -> float:
-        first, second = (rows[row][metric] for row in (above, below))
-        mean = [value[0] if isinstance(value, list) else value for value in (first, second)]
-        return mean[0] / mean[1]
+        return mean(rows[above][metric]) / mean(rows[below][metric])
 
     learned = [row for row in rows if row in METHODS and row != "mdm-3d"]
     best = min(learned, key=lambda row: ratio(row, "mdm-3d", "fid"))

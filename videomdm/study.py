@@ -18,6 +18,19 @@ from videomdm.evaluation import protocol
 
 log = logging.getLogger(__name__)
 ROWS = ("real", "teacher", *METHODS)
+_BOUNDS = ("real", "teacher", "mdm-3d", "mdm-teacher")
+_SWEPT = ("error-", "camera-", "keypoints-")
+#: The studies of the book and their rows, in the order in which they run; any other name takes all rows.
+STUDIES = {
+    "first-light": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp", "videomdm/round-1"),
+    "table1": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp"),
+    "ablations": ("real", "mdm-teacher", "videomdm", *(name for name, m in METHODS.items() if m.ablates)),
+    "sweeps": ("real", "videomdm", *(name for name in METHODS if name.split("/")[-1].startswith(_SWEPT))),
+    "gap": (
+        "real", "mdm-3d", "videomdm", "videomdm-pnp",
+        *(name for name in METHODS if name.split("/")[-1].startswith(("refined", "round", "lifter"))),
+    ),
+}  # fmt: skip
 
 
 def run(config: Config, row: str, study: str, folder: Path, command: str) -> Path:
@@ -35,7 +48,7 @@ def run(config: Config, row: str, study: str, folder: Path, command: str) -> Pat
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m videomdm.study", description=__doc__)
     parser.add_argument("study", help="name of the study: a folder in results/")
-    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS, metavar="ROW")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, metavar="ROW")
     parser.add_argument("--profile", default="study")
     parser.add_argument("--data", default="procedural")
     parser.add_argument("--data-root")
@@ -54,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         precision=given.precision,
     )  # fmt: skip
     log.info("commit %s", results.commit())
-    for row in given.rows:
+    for row in given.rows or STUDIES.get(given.study, ROWS):
         config = base.but(method=row) if row in METHODS else base
         run(config, row, given.study, given.results, f"{command} --rows {row}")
 
