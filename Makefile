@@ -1,4 +1,4 @@
-# make setup | train | test | smoke | book | notebooks | pins
+# make setup | train | test | smoke | book | notebooks | study | pins
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 EXPLAINED := $(wildcard notebooks/explain_*.py)
 STORED := $(EXPLAINED:.py=.ipynb)
 
-.PHONY: setup train test smoke book notebooks pins format
+.PHONY: setup train test smoke book notebooks study pins format
 
 setup: $(STAMP)
 
@@ -41,6 +41,22 @@ notebooks: setup
 book/runs/%.ipynb: notebooks/%.py setup
 	mkdir -p book/runs
 	VIDEOMDM_PLOTLY_JS=page $(BIN)/papermill --no-progress-bar $< $@ $(PARAMETERS)
+
+# The book's tables: every row that is missing (killed ones resume), then the pages; make -j2 study uses two cores.
+CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
+STUDIES := table1 gap ablations sweeps
+PAGES := first_light table1 gap ablations
+
+study-rows-%: setup
+	set -e; export OMP_NUM_THREADS=1; run="$(BIN)/python -m videomdm.study"; \
+	on="--data $* $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai)"; \
+	$$run first-light $$on; \
+	for seed in 0 $(if $(filter bandai,$*),1); do \
+	  for name in $(STUDIES); do $$run $$name $$on --seed $$seed --precision bf16; done; done
+
+study: $(CORPORA:%=study-rows-%)
+	rm -f $(PAGES:%=book/runs/evaluate_%.ipynb)
+	$(MAKE) $(PAGES:%=book/runs/evaluate_%.ipynb)
 
 # Write the versions that are installed now into both files that pin them.
 pins:

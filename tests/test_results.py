@@ -7,7 +7,7 @@ import pytest
 from videomdm import report, results, study, train
 
 METRICS = {
-    "fid": [4.0, 0.2], "acceleration": 3.0, "path_length": 1.0, "lift_truth_mpjpe": 50.0,
+    "fid": [4.0, 0.2], "tmr_fid": [2.0, 0.1], "acceleration": 3.0, "path_length": 1.0, "lift_truth_mpjpe": 50.0,
     "lift_truth_acceleration_error": 2.0,
 }  # fmt: skip
 
@@ -82,3 +82,35 @@ def test_a_study_writes_one_file_per_row_and_does_not_repeat(tmp_path, monkeypat
     monkeypatch.setattr(study.protocol, "evaluate", None)
     study.main(arguments)
     assert path.read_text() == written
+
+
+def test_seeds_make_a_mean_and_an_interval(folder):
+    other = {**METRICS, "fid": [6.0, 0.1], "protocol": "quick"}
+    results.write(folder, "s", train.profile("smoke", seed=1), "python -m x", 61.0, other, "videomdm")
+    _, corpora = report.find(folder, "s")
+    (rows,) = corpora.values()
+    assert rows["videomdm"]["fid"] == pytest.approx([5.0, 1.96 * 2**0.5 / 2**0.5])
+    assert rows["videomdm"]["acceleration"] == [3.0, 0.0] and "protocol" not in rows["videomdm"]
+    assert rows["real"]["fid"] == [4.0, 0.2]
+
+
+def test_goals_of_table_1_name_the_best_and_leave_out_what_has_not_run(folder):
+    config = train.profile("smoke")
+    for row, fid in (("videomdm/round-1", 3.0), ("videomdm-pnp", 5.0), ("videomdm-frame", 5.5)):
+        results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "fid": [fid, 0.1]}, row)
+    _, corpora = report.find(folder, "s")
+    (rows,) = corpora.values()
+    lines = [[c.strip() for c in line.split("|")[1:-1]] for line in str(report.table1_goals(rows)).splitlines()[2:]]
+    measured = {line[0]: (line[3], line[4]) for line in lines}
+    assert measured["FID: videomdm over mdm-teacher"] == ("0.400", "yes")
+    assert measured["FID: the best from 2-D (videomdm/round-1) over mdm-3d"] == ("0.750", "yes")
+    assert measured["FID without true cameras (videomdm-pnp) over with (videomdm/round-1)"] == ("1.67", "no")
+    del rows["mdm-teacher"]
+    assert "mdm-teacher" not in str(report.table1_goals(rows))
+
+
+def test_a_study_by_name_has_its_rows():
+    for rows in study.STUDIES.values():
+        assert set(rows) <= set(study.ROWS) and len(set(rows)) == len(rows)
+    assert "videomdm/no-depth" in study.STUDIES["ablations"] and "videomdm-pnp/round-1" in study.STUDIES["gap"]
+    assert "mdm-teacher/error-0.5" in study.STUDIES["sweeps"]
