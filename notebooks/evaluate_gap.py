@@ -59,6 +59,20 @@ for name, rows in corpora.items():
     print(f"{name}: {', '.join(rows)}")
 
 # %% [markdown]
+# ## The threshold t*
+#
+# Above t* one step from a diffused teacher motion will do, because the noise there hides what the teacher gets wrong.
+# So t* is where the noise, against the signal, is as large as the teacher's error in normalised features
+# ({py:meth}`videomdm.diffusion.Diffusion.step_of`).
+# The small profiles use 24.
+
+# %%
+for name, rows in corpora.items():
+    if "teacher" in rows:
+        error, t_star = rows["teacher"]["feature_error"], rows["teacher"]["t_star"]
+        print(f"{name}: error {report.mean(error):.2f}, t* = {report.mean(t_star):.0f}")
+
+# %% [markdown]
 # ## Generated motions
 #
 # *Lifted FID* is that of the motions a round is trained on: what plain MDM could reach if it learned them perfectly.

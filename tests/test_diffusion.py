@@ -186,6 +186,16 @@ def toy_denoiser(x, t):
     return torch.tanh(x) * (0.2 + 0.01 * t.reshape(-1, *(1,) * (x.ndim - 1)).to(x)) + 0.3
 
 
+def test_step_whose_noise_hides_an_error():
+    d = Diffusion(50)
+    x = torch.ones(1, 1)
+    for t in (3, 20, 40):
+        noise_to_signal = d.q_sample(0 * x, t, x) / d.q_sample(x, t, 0 * x)
+        assert d.step_of(float(noise_to_signal) * 0.999) == t
+        assert d.step_of(float(noise_to_signal) * 1.001) == t + 1
+    assert d.step_of(0.0) == 0 and d.step_of(1e9) == 50
+
+
 class TestSample:
     d = Diffusion(20)
 

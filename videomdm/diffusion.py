@@ -82,6 +82,15 @@ class Diffusion:
         """
         return self._look_up("_root_signal", t, x0) * x0 + self._look_up("_root_noise", t, x0) * noise
 
+    def step_of(self, error: float) -> int:
+        """The first step whose noise, against its signal, is as large as ``error``; T where none is.
+
+        With the root mean square error of a teacher's normalised features, noise from this step on hides what the
+        teacher gets wrong: a choice for t* of :class:`Multistep` (section 3.3).
+        """
+        ratio = ((1 - self.alphas_cumprod) / self.alphas_cumprod).sqrt()
+        return int((ratio < error).sum())
+
     def predict_noise(self, x_t: Tensor, x0: Tensor, t: Tensor | int) -> Tensor:
         """The noise that leads from ``x0`` to ``x_t``: ``(x_t - sqrt(abar_t) x0) / sqrt(1 - abar_t)``."""
         return (x_t - self._look_up("_root_signal", t, x_t) * x0) / self._look_up("_root_noise", t, x_t)

@@ -27,7 +27,7 @@ STUDIES = {
     "ablations": ("real", "mdm-teacher", "videomdm", *(name for name, m in METHODS.items() if m.ablates)),
     "sweeps": ("real", "videomdm", *(name for name in METHODS if name.split("/")[-1].startswith(_SWEPT))),
     "gap": (
-        "real", "mdm-3d", "videomdm", "videomdm-pnp",
+        "real", "teacher", "mdm-3d", "videomdm", "videomdm-pnp",
         *(name for name in METHODS if name.split("/")[-1].startswith(("refined", "round", "lifter"))),
     ),
 }  # fmt: skip

@@ -21,10 +21,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import features, prepare, sample
+from videomdm import features, losses, prepare, sample
 from videomdm.cache import cached_json, cached_tensors
 from videomdm.config import METHODS, Config
 from videomdm.data.corpus import Corpus
+from videomdm.diffusion import Diffusion
 from videomdm.evaluation import distribution, measures
 from videomdm.evaluation.judges import Judge, judge, judges
 from videomdm.evaluation.lifting import lifting, teacher_errors
@@ -158,7 +159,17 @@ def teacher(config: Config) -> dict[str, object]:
             **measures.text_metrics(asked, captions, panel, seed, _captions_of(train)),
             **measures.motion_metrics(true, given),
         })  # fmt: skip
-    return {**_intervals(repeats), **teacher_errors(config, size.lift_clips)}
+    return {**_intervals(repeats), **_noise_that_hides(config, train), **teacher_errors(config, size.lift_clips)}
+
+
+def _noise_that_hides(config: Config, train: Corpus) -> dict[str, float]:
+    """The teacher's root mean square error in its normalised features, and the t* that it asks for."""
+    observed = prepare.observe(config, train, "truth")
+    given = prepare.training_set(config.but(method="mdm-teacher"), observed)
+    truth = features.encode(features.hold_last(train.joints, train.lengths), train.skeleton)
+    inside = losses.valid_frames(given.lengths, truth.shape[1])
+    error = (given.normaliser.normalise(truth) - given.features)[inside].square().mean().sqrt()
+    return {"feature_error": float(error), "t_star": Diffusion(config.n_steps).step_of(float(error))}
 
 
 def generation(prior: Prior, config: Config, panel: Sequence[Judge], folder: Path | None = None) -> dict[str, object]:
