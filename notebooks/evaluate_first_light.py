@@ -105,7 +105,7 @@ for name, rows in corpora.items():
     display(report.table(rows, lifting))
     panels = {f"lift_{f}_mpjpe": f"MPJPE mm, camera: {f}" for f in ("truth", "teacher", "pnp")}
     panels["lift_truth_acceleration_error"] = "acceleration error m/s²"
-    display(dot_plot({k: v for k, v in rows.items() if k != "real"}, panels))
+    display(dot_plot(rows, panels, reference="real"))
 
 # %% [markdown]
 # ## What was asked of it, and what came out

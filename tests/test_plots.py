@@ -203,6 +203,21 @@ class TestMetricsTable:
             plots.metrics_table(self.rows, best={"fid": min})
 
 
+class TestDotPlot:
+    def test_real_data_are_a_line_beside_methods(self):
+        rows = {"real": {"fid": 0.1}, "a": {"fid": [1.0, 0.2]}, "b": {}}
+        (axes,) = plots.dot_plot(rows, {"fid": "FID"}, reference="real").axes
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+
+    def test_real_data_alone_are_a_row(self):
+        (axes,) = plots.dot_plot({"real": {"fid": 0.1}}, {"fid": "FID"}, reference="real").axes
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["real"]
+
+    def test_bad_input_is_named(self):
+        with pytest.raises(ValueError, match="0 methods and 1 metrics"):
+            plots.dot_plot({}, {"fid": "FID"}, reference="real")
+
+
 class TestFilmStrip:
     def test_draws_poses_and_times(self):
         figure = plots.film_strip(body(), n_poses=5, ghost=body(seed=1))

@@ -44,6 +44,14 @@ def test_interval():
     assert results.mean_interval([5.0]) == [5.0, 0.0]
 
 
+def test_a_named_protocol_has_its_own_file_and_label(folder):
+    quick = train.profile("smoke", protocol="quick")
+    path = results.write(folder, "s", quick, "python -m x", 1.0, {**METRICS, "protocol": "quick"}, "real")
+    assert path.name == "procedural-smoke-real-s0-quick.json"
+    _, corpora = report.find(folder, "s")
+    assert list(corpora) == ["procedural (smoke)", "procedural (smoke, quick protocol)"]
+
+
 def test_report_orders_rows_and_judges_goals(folder):
     found, corpora = report.find(folder, "s")
     (rows,) = corpora.values()

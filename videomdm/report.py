@@ -56,7 +56,10 @@ def find(folder: str | Path, study: str) -> tuple[list[dict], dict[str, Rows]]:
     found = sorted(results.read(place, study), key=lambda r: (r["data"], r["profile"], ORDER.index(r["method"])))
     corpora: dict[str, dict] = {}
     for result in found:
-        rows = corpora.setdefault(f"{result['data']} ({result['profile']})", {})
+        label = result["profile"]
+        if (protocol := result["metrics"].get("protocol", label)) != label:  # older results do not name theirs
+            label += f", {protocol} protocol"
+        rows = corpora.setdefault(f"{result['data']} ({label})", {})
         rows.setdefault(result["method"], []).append(result["metrics"])
     return found, {name: {row: _over_seeds(runs) for row, runs in rows.items()} for name, rows in corpora.items()}
 

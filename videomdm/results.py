@@ -56,8 +56,9 @@ def machine() -> str:
 
 
 def path(folder: Path, study: str, config: Config, method: str) -> Path:
-    """The file of one result: ``folder/study/data-profile-method-s<seed>.json``."""
-    return folder / study / f"{config.data}-{config.profile}-{method.replace('/', '-')}-s{config.seed}.json"
+    """The file of one result: ``folder/study/data-profile-method-s<seed>.json``, with a named protocol at the end."""
+    name = f"{config.data}-{config.profile}-{method.replace('/', '-')}-s{config.seed}"
+    return folder / study / (name + (f"-{config.protocol}" if config.protocol else "") + ".json")
 
 
 def write(

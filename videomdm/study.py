@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data-root")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
+    parser.add_argument(
+        "--protocol", default="", choices=["", *protocol.PROTOCOLS], help="the profile's own by default"
+    )
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
@@ -61,11 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
-    command += f" --seed {given.seed}" + (f" --precision {given.precision}" if given.precision != "float32" else "")
-    base = train.profile(
-        given.profile, data=given.data, data_root=given.data_root, seed=given.seed, runs=given.runs,
-        precision=given.precision,
-    )  # fmt: skip
+    chosen = {name: getattr(given, name) for name in ("seed", "precision", "protocol")}
+    told = {name: value for name, value in chosen.items() if name == "seed" or value != parser.get_default(name)}
+    command += "".join(f" --{name} {value}" for name, value in told.items())
+    base = train.profile(given.profile, data=given.data, data_root=given.data_root, runs=given.runs, **chosen)
     log.info("commit %s", results.commit())
     for row in given.rows or STUDIES.get(given.study, ROWS):
         config = base.but(method=row) if row in METHODS else base

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from videomdm import prepare, train
+from videomdm import prepare, sample, train
 from videomdm.cameras import Camera
+from videomdm.denoiser import MDM
 from videomdm.evaluation import lifting, protocol
 
 
@@ -55,6 +56,8 @@ class TestRows:
         run = train.fit(config)
         row = protocol.evaluate(config, "videomdm", run)
         assert {"fid", "fid_raw", "r_precision_3", "acceleration", "lift_truth_mpjpe", "lift_pnp_absolute"} <= set(row)
+        assert {"tmr_fid", "tmr_r_precision_1", "kid", "recall_dagger", "multimodality", "jitter"} <= set(row)
+        assert {"root_height_distance", "lift_silent_pck_100"} <= set(row) and row["protocol"] == "smoke"
         for name in ("fid", "diversity", "skating"):
             mean, half = row[name]
             assert mean >= 0 and half >= 0
@@ -69,6 +72,92 @@ class TestRows:
         assert all(caption in test.captions[i] for i, caption in zip(rows.tolist(), captions, strict=True))
         counts = torch.bincount(rows, minlength=len(test))
         assert counts.max() - counts.min() <= 1
+
+
+class TestProtocols:
+    def test_named_and_a_profile_s_own(self, config):
+        own = protocol.protocol(config)
+        assert (own.name, own.repeats, own.samples, own.lift_clips) == ("smoke", 2, 32, 4)
+        full = protocol.protocol(config.but(protocol="full"))
+        assert (full.repeats, full.samples, full.texts, full.per_text) == (20, 1000, 100, 30)
+        quick = protocol.protocol(config.but(protocol="quick"))
+        assert quick.name == "quick" and quick.repeats * quick.samples + quick.texts * quick.per_text == 1000
+        with pytest.raises(ValueError, match="protocol is 'fast', expected one of quick, full"):
+            protocol.protocol(config.but(protocol="fast"))
+
+    def test_choosing_one_does_not_train_anew(self, config):
+        assert config.but(protocol="full").folder == config.folder
+
+
+@pytest.fixture(scope="module")
+def prior(config, judge):
+    """An untrained prior: what it makes does not matter here."""
+    torch.manual_seed(0)
+    size = config.width, config.n_layers, config.n_heads, config.feedforward
+    model = MDM(len(judge.normaliser.mean), *size).eval()
+    test = prepare.load(config, "test")
+    return sample.Prior(model, judge.normaliser, test.skeleton, test.fps, config.but(n_steps=3, t_star=0))
+
+
+class TestResuming:
+    def test_interrupted_generation_ends_with_the_same_numbers(self, config, judge, prior, tmp_path, monkeypatch):
+        monkeypatch.setattr(protocol, "CHUNK", 20)
+        whole = protocol.generation(prior, config, [judge], tmp_path / "whole")
+        batches = len(list((tmp_path / "whole").glob("*")))
+        assert batches == -(-(2 * 32 + 10) // 20)
+        generate, seeds = sample.generate, []
+
+        def killed(*arguments, seed, **options):
+            if len(seeds) == 2:
+                raise KeyboardInterrupt
+            seeds.append(seed)
+            return generate(*arguments, seed=seed, **options)
+
+        monkeypatch.setattr(sample, "generate", killed)
+        with pytest.raises(KeyboardInterrupt):
+            protocol.generation(prior, config, [judge], tmp_path / "cut")
+        assert seeds == [0, 1] and len(list((tmp_path / "cut").glob("*"))) == 2
+        seeds[:] = []
+        monkeypatch.setattr(sample, "generate", lambda *a, **o: (seeds.append(o["seed"]), generate(*a, **o))[1])
+        assert protocol.generation(prior, config, [judge], tmp_path / "cut") == whole
+        assert seeds == list(range(2, batches)), "finished batches are not sampled again"
+        assert protocol.generation(prior, config, [judge]) == whole
+
+    def test_interrupted_lifting(self, config, prior, tmp_path, monkeypatch):
+        whole = lifting.lifting(prior, config, 2, tmp_path / "whole")
+        lift, calls = sample.lift, []
+
+        def killed(*arguments, **options):
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            calls.append(1)
+            return lift(*arguments, **options)
+
+        monkeypatch.setattr(sample, "lift", killed)
+        for _ in range(2):  # the second time, too, three are made: four are wanted in all
+            try:
+                found = lifting.lifting(prior, config, 2, tmp_path / "cut")
+            except KeyboardInterrupt:
+                calls[:] = [1, 1]
+        assert found == whole and len(calls) == 3
+
+    def test_batches_hold_motions_of_one_length(self, config, judge, prior, monkeypatch):
+        """Sorting does not change which motion answers which caption."""
+        monkeypatch.setattr(protocol, "CHUNK", 3)
+        lengths = torch.tensor([40, 20, 30, 40, 20, 30, 40, 20])
+        asked = []
+
+        def generate(prior, texts, lengths, **options):
+            asked.append((texts, lengths.tolist()))
+            walk = torch.zeros(len(texts), int(lengths.max()), 263)
+            walk[..., 3] = torch.tensor([float(text) for text in texts])[:, None]
+            return walk
+
+        monkeypatch.setattr(sample, "generate", generate)
+        found = protocol.sample_measured(prior, [str(i) for i in range(8)], lengths, 2.5, [judge])
+        assert [n for _, n in asked] == [[20, 20, 20], [30, 30, 40], [40, 40]]
+        assert found["root_height"][:, 0].tolist() == list(range(8))
+        assert (~found["root_height"].isnan()).sum(1).tolist() == lengths.tolist()
 
 
 class TestLifting:

@@ -24,12 +24,20 @@ from videomdm import checkpoints
 from videomdm.data.corpus import DataError
 from videomdm.denoiser import EncoderLayer, sinusoids
 from videomdm.evaluation.evaluator import Evaluator, check_motions, train_seeded
-from videomdm.evaluation.vocabulary import WORD_WIDTH, Caption, HashedVocabulary, Vocabulary, split_token
+from videomdm.evaluation.vocabulary import (
+    VECTOR_LENGTH,
+    WORD_WIDTH,
+    Caption,
+    HashedVocabulary,
+    Vocabulary,
+    split_token,
+)
 from videomdm.text import HashedText
 
 TEMPERATURE = 0.1  # TMR's
 SIMILAR = 0.8  # captions whose vectors have at least this cosine are no negatives of each other
 MAX_TOKENS = 1024  # rows of the table of positions
+POSITION_SCALE = 0.3  # positions at full size drown what stands there, and the first thousand steps teach little
 
 
 class SequenceEncoder(nn.Module):
@@ -37,18 +45,21 @@ class SequenceEncoder(nn.Module):
 
     Args:
         n_inputs: channels of a token.
-        width, n_layers, n_heads, feedforward, dropout: of the encoder.
+        length: typical norm of a token; the embedding starts so that it gives channels of unit variance.
+        width, n_layers, n_heads, feedforward: of the encoder.
+        dropout: of the tokens alone; within the layers it would take a third of a training step on a CPU.
     """
 
     def __init__(
-        self, n_inputs: int, width: int, n_layers: int, n_heads: int, feedforward: int, dropout: float
+        self, n_inputs: int, length: float, width: int, n_layers: int, n_heads: int, feedforward: int, dropout: float
     ) -> None:
         super().__init__()
         self.embed = nn.Linear(n_inputs, width)
+        nn.init.normal_(self.embed.weight, std=1 / length)
         self.first = nn.Parameter(0.02 * torch.randn(width))
-        self.layers = nn.ModuleList(EncoderLayer(width, n_heads, feedforward, dropout) for _ in range(n_layers))
+        self.layers = nn.ModuleList(EncoderLayer(width, n_heads, feedforward, dropout=0.0) for _ in range(n_layers))
         self.dropout = nn.Dropout(dropout)
-        self.register_buffer("positions", sinusoids(MAX_TOKENS, width), persistent=False)
+        self.register_buffer("positions", POSITION_SCALE * sinusoids(MAX_TOKENS, width), persistent=False)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         B, L, _ = inputs.shape
@@ -92,8 +103,9 @@ class TMREvaluator(Evaluator):
             "feedforward": feedforward, "dropout": dropout, "word_width": word_width,
         }  # fmt: skip
         self.n_features = n_features
-        self.motion_encoder = SequenceEncoder(n_features, width, n_layers, n_heads, feedforward, dropout)
-        self.text_encoder = SequenceEncoder(word_width, width, n_layers, n_heads, feedforward, dropout)
+        size = width, n_layers, n_heads, feedforward, dropout
+        self.motion_encoder = SequenceEncoder(n_features, n_features**0.5, *size)
+        self.text_encoder = SequenceEncoder(word_width, VECTOR_LENGTH, *size)
         self.vocabulary = vocabulary or HashedVocabulary(word_width)
 
     def encode_motion(self, features: Tensor, lengths: Tensor) -> Tensor:
@@ -145,7 +157,7 @@ def train_tmr(
     *,
     steps: int = 600,
     batch_size: int = 64,
-    learning_rate: float = 5e-4,
+    learning_rate: float = 1e-3,
     width: int = 128,
     n_layers: int = 2,
     vocabulary: Vocabulary | None = None,

@@ -23,13 +23,14 @@ def dot_plot(
     Args:
         results: method -> metric -> value or [mean, half width of the 95 % interval]; a missing metric leaves a gap.
         metrics: metric -> title of its panel.
-        reference: a row of ``results`` drawn as a grey vertical line instead of a dot (the real data).
+        reference: a row of ``results`` drawn as a grey vertical line instead of a dot (the real data), unless
+            there is no other.
         logarithmic: metrics whose axis is logarithmic.
 
     Raises:
         ValueError: no methods or no metrics.
     """
-    methods = [name for name in results if name != reference]
+    methods = [name for name in results if name != reference] or list(results)
     if not methods or not metrics:
         raise ValueError(f"{len(methods)} methods and {len(metrics)} metrics, expected at least one of each")
     size = (2.6 + 2.2 * len(metrics), 1.0 + ROW_HEIGHT * len(methods))
