@@ -13,6 +13,7 @@ from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 
 PRECISIONS = ("float32", "bf16")
+TEACHERS = ("naive", "trajectory")
 
 
 def _later(default: object) -> object:
@@ -104,6 +105,8 @@ class Config:
         profile: the name this configuration started from, for the record.
         seed: of training: weights, batches, noise.  Corpora and their footage are the same for every seed.
         keypoint_noise, keypoint_missing: the simulated detector (:func:`videomdm.data.observations.film`).
+        teacher: ``"naive"``, whose root's depth is appendix D's, or ``"trajectory"``, whose root's path a network
+            predicts (:mod:`videomdm.lifters.teacher`).
         text: text encoder, ``"hashed"`` (offline) or ``"clip"``.
         width, n_layers, n_heads, feedforward, dropout: the denoiser.
         n_steps, t_star, n_buckets: diffusion steps and the multistep scheme; ``t_star = 0`` turns it off.
@@ -131,6 +134,7 @@ class Config:
     seed: int = 0
     keypoint_noise: float = 0.0
     keypoint_missing: float = 0.0
+    teacher: str = _later("naive")
     text: str = "hashed"
     width: int = 512
     n_layers: int = 8
@@ -165,6 +169,8 @@ class Config:
             raise ValueError(f"method is {self.method!r}, expected one of {', '.join(METHODS)}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
+        if self.teacher not in TEACHERS:
+            raise ValueError(f"teacher is {self.teacher!r}, expected one of {', '.join(TEACHERS)}")
         for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")

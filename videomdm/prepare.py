@@ -68,10 +68,10 @@ def fingerprint(corpus: Corpus) -> str:
 
 
 def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") -> Observations:
-    """Film ``corpus``, lift the keypoints with the project's lifter, and cache the result on disk."""
+    """Film ``corpus``, lift the keypoints with the configured teacher, and cache the result on disk."""
     method = METHODS[config.method]
     config = config.but(keypoint_noise=config.keypoint_noise + method.keypoint_noise)
-    key = f"{fingerprint(corpus)}-{config.key('keypoint_noise', 'keypoint_missing')}-{teacher.version()}"
+    key = f"{fingerprint(corpus)}-{config.key('keypoint_noise', 'keypoint_missing')}-{teacher.version(config.teacher)}"
     errors = "".join(
         f"-{name}-{value}" for name, value, none in (
             ("error", method.teacher_error, 1.0), ("camera", method.camera_noise, 0.0)
@@ -82,9 +82,8 @@ def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") ->
         return Observations.load(path)
     lifted = path.with_name(f"lifted-{split}-{key}.safetensors")
     footage = observations.film(corpus, int(split == "train"), config.keypoint_noise, config.keypoint_missing)
-    estimate = cached(
-        lifted, lambda: teacher.lift(footage.keypoints, footage.confidence, footage.lengths, footage.camera)
-    )
+    seen = footage.keypoints, footage.confidence, footage.lengths
+    estimate = cached(lifted, lambda: teacher.lift(*seen, footage.camera, root=config.teacher))
     if method.teacher_error != 1.0:
         estimate = torch.lerp(corpus.joints, estimate, method.teacher_error)
     observed = observations.observe(corpus, footage, estimate, frame)

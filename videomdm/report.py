@@ -41,6 +41,7 @@ def find(folder: str | Path, study: str) -> tuple[list[dict], dict[str, Rows]]:
 
     Where a row was trained with several seeds, the mean is over them and the half width is their 95 % interval
     (1.96 standard errors), in place of that over the evaluation's repeats.
+    A corpus that another teacher than the naive one lifted is a corpus of its own.
 
     Args:
         folder: the results folder, as seen from the repository's root or from the notebooks.
@@ -59,6 +60,8 @@ def find(folder: str | Path, study: str) -> tuple[list[dict], dict[str, Rows]]:
         label = result["profile"]
         if (protocol := result["metrics"].get("protocol", label)) != label:  # older results do not name theirs
             label += f", {protocol} protocol"
+        if "teacher" in result:
+            label += f", {result['teacher']} teacher"
         rows = corpora.setdefault(f"{result['data']} ({label})", {})
         rows.setdefault(result["method"], []).append(result["metrics"])
     return found, {name: {row: _over_seeds(runs) for row, runs in rows.items()} for name, rows in corpora.items()}

@@ -56,9 +56,17 @@ def machine() -> str:
 
 
 def path(folder: Path, study: str, config: Config, method: str) -> Path:
-    """The file of one result: ``folder/study/data-profile-method-s<seed>.json``, with a named protocol at the end."""
-    name = f"{config.data}-{config.profile}-{method.replace('/', '-')}-s{config.seed}"
-    return folder / study / (name + (f"-{config.protocol}" if config.protocol else "") + ".json")
+    """The file of one result: ``folder/study/data-profile-method-s<seed>.json``.
+
+    A teacher other than the naive one is named before the seed, a named protocol after it.
+    """
+    parts = [config.data, config.profile, method.replace("/", "-"), *_teacher(config).values(), f"s{config.seed}"]
+    return folder / study / ("-".join([*parts, *([config.protocol] if config.protocol else [])]) + ".json")
+
+
+def _teacher(config: Config) -> dict[str, str]:
+    """The teacher, said only where it is not the naive one, as results had no teacher when there was but one."""
+    return {} if config.teacher == "naive" else {"teacher": config.teacher}
 
 
 def write(
@@ -73,7 +81,7 @@ def write(
     method = method or config.method
     result = {
         "study": study, "data": config.data, "method": method, "profile": config.profile, "seed": config.seed,
-        "command": command, "commit": commit(), "machine": machine(),
+        **_teacher(config), "command": command, "commit": commit(), "machine": machine(),
         "versions": {name: metadata.version(name) for name in ("videomdm", "torch", "numpy")},
         "seconds": round(seconds, 1), "config": config.key(), "metrics": dict(metrics),
     }  # fmt: skip

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videomdm import results, train
-from videomdm.config import METHODS, PRECISIONS, Config
+from videomdm.config import METHODS, PRECISIONS, TEACHERS, Config
 from videomdm.evaluation import protocol
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--profile", default="study")
     parser.add_argument("--data", default="procedural")
     parser.add_argument("--data-root")
+    parser.add_argument("--teacher", default="naive", choices=TEACHERS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument(
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
-    chosen = {name: getattr(given, name) for name in ("seed", "precision", "protocol")}
+    chosen = {name: getattr(given, name) for name in ("teacher", "seed", "precision", "protocol")}
     told = {name: value for name, value in chosen.items() if name == "seed" or value != parser.get_default(name)}
     command += "".join(f" --{name} {value}" for name, value in told.items())
     base = train.profile(given.profile, data=given.data, data_root=given.data_root, runs=given.runs, **chosen)

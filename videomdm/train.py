@@ -87,6 +87,7 @@ def _warmup(config: Config) -> Config | None:
     if not config.warmup_steps:
         return None
     return plain.but(
+        teacher=config.teacher if method.motions == "teacher" else "naive",
         steps=config.warmup_steps,
         warmup_steps=0,
         lr_decay=1.0,

@@ -97,7 +97,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
     size = protocol(config)
     label, version = {"protocol": size.name}, _version(config, size)
     if run is not None:
-        lifts = f"{version}-{lifted.version()}"
+        lifts = f"{version}-{lifted.version(config.teacher)}"
         generated = cached_json(run / f"metrics-generation-{version}.json", lambda: _of_generation(config, run))
         errors = cached_json(
             run / f"metrics-lifting-{lifts}.json",
@@ -105,7 +105,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         )
         return {**label, **generated, **errors}
     make = {"real": real, "teacher": teacher}[row]
-    footage = f"{config.key('keypoint_noise', 'keypoint_missing')}-{lifted.version()}"
+    footage = f"{config.key('keypoint_noise', 'keypoint_missing')}-{lifted.version(config.teacher)}"
     test = prepare.fingerprint(prepare.load(config, "test"))
     path = config.cache / f"metrics-{row}-{test}-{footage}-{version}.json"
     return {**label, **cached_json(path, lambda: make(config))}

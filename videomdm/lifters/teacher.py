@@ -1,8 +1,14 @@
 """The teacher: 3-D motions from 2-D keypoints alone, with the errors that lifters have.
 
-The lifter gives root-centred poses; the root's depth comes from how long the root's bones look (appendix D),
-with the lifter's own bones.  So the teacher's size, depth, jitter and sliding are off as a real lifter's are,
-and nothing of the true motion is used.
+The lifter gives root-centred poses.  There are two teachers, which differ in the root's path:
+
+- ``"naive"``: its depth comes from how long the root's bones look (appendix D), with the lifter's own bones, as
+  the paper does with MotionBERT's poses;
+- ``"trajectory"``: a network that sees the whole clip predicts it (:class:`videomdm.lifters.trajectory.Trajectory`),
+  in the manner of lifters that give global motion (MVLift).
+
+So a teacher's size, depth, jitter and sliding are off as a real lifter's are, and nothing of the true motion is
+used.
 """
 
 from __future__ import annotations
@@ -16,11 +22,14 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras import Camera
+from videomdm.config import TEACHERS
 from videomdm.data.corpus import FPS
 from videomdm.depth import root_depth
 from videomdm.evaluation import pose as metrics
+from videomdm.lifters import trajectory
 from videomdm.lifters.augment import swap_sides
 from videomdm.lifters.lifter import WEIGHTS, Lifter, fill_missing
+from videomdm.lifters.trajectory import Trajectory
 from videomdm.skeletons import SMPL22, Skeleton
 
 #: Frames, standard deviation of the gaussian over the root's depth.  On held-out motion capture the acceleration
@@ -40,6 +49,7 @@ def lift(
     skeleton: Skeleton = SMPL22,
     batch_size: int = 64,
     progress: bool = True,
+    root: str | Trajectory = "naive",
 ) -> Tensor:
     """Lift clips to 3-D.
 
@@ -54,18 +64,22 @@ def lift(
         skeleton: joint layout; its root bones measure depth.
         batch_size: windows of the lifter per batch.
         progress: show a progress bar.
+        root: which teacher: ``"naive"``, ``"trajectory"`` (the network that comes with the package), or a network.
 
     Returns:
         (C, T, J, 3) metres in the camera's world (camera axes without a camera), zero past a clip's length.
 
     Raises:
-        ValueError: shapes that do not fit together.
+        ValueError: shapes that do not fit together, or an unknown teacher.
     """
+    network = _network(root)
     pose = (lifter or _pretrained()).lift(keypoints, confidence, lengths, batch_size, progress)
     inside = torch.arange(keypoints.shape[1], device=keypoints.device) < lengths.to(keypoints.device)[:, None]
     seen = fill_missing(keypoints, confidence * inside[..., None].to(confidence))
-    root = root_path(seen, bone_lengths(pose, inside, skeleton), inside, smoothing, skeleton)
-    joints = pose + root[..., None, :]
+    path = root_path(seen, bone_lengths(pose, inside, skeleton), inside, smoothing, skeleton)
+    if network is not None:
+        path = _corrected(network, batch_size, path, pose, seen, confidence, inside)
+    joints = pose + path[..., None, :]
     if camera is not None:
         joints = to_world(joints, camera)
     return joints.where(inside[..., None, None], 0)
@@ -132,9 +146,9 @@ def report(
         lengths: (C,) frames.
 
     Returns:
-        ``mpjpe`` (root-centred), ``pa_mpjpe``, ``mpjpe_absolute`` and ``root`` in mm; ``acceleration``
-        (absolute) and ``acceleration_pose`` (root-centred) in m/s^2; ``heading`` of frame 0 in degrees, mean
-        absolute.
+        ``mpjpe`` (root-centred), ``pa_mpjpe``, ``mpjpe_absolute`` and ``root`` in mm, and ``drift``, the root's
+        error without each clip's mean; ``acceleration`` (absolute) and ``acceleration_pose`` (root-centred) in
+        m/s^2; ``heading`` of frame 0 in degrees, mean absolute.
     """
     centred = [x - x[..., :1, :] for x in (predicted, true)]
     figures = {
@@ -142,11 +156,19 @@ def report(
         "pa_mpjpe": metrics.pa_mpjpe(predicted, true, lengths),
         "mpjpe_absolute": metrics.mpjpe(predicted, true, lengths),
         "root": metrics.mpjpe(predicted[..., :1, :], true[..., :1, :], lengths),
+        "drift": metrics.mpjpe(*(_about_mean(x[..., :1, :], lengths) for x in (predicted, true)), lengths),
         "acceleration": metrics.acceleration_error(predicted, true, fps, lengths),
         "acceleration_pose": metrics.acceleration_error(*centred, fps, lengths),
         "heading": heading_error(predicted[:, 0], true[:, 0], skeleton).mean(),
     }
     return {name: round(float(value), 3) for name, value in figures.items()}
+
+
+def _about_mean(path: Tensor, lengths: Tensor) -> Tensor:
+    """Paths (C, T, 1, 3) minus their means over each clip's frames."""
+    inside = torch.arange(path.shape[1], device=path.device) < lengths.to(path.device)[:, None]
+    mean = path.where(inside[..., None, None], 0).sum(1, keepdim=True) / lengths.to(path)[:, None, None, None]
+    return path - mean
 
 
 def heading_error(predicted: Tensor, true: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
@@ -161,11 +183,38 @@ def heading_error(predicted: Tensor, true: Tensor, skeleton: Skeleton = SMPL22) 
     return torch.rad2deg(torch.atan2(difference.sin(), difference.cos())).abs()
 
 
-def version(weights: str | Path = WEIGHTS) -> str:
+def version(root: str = "naive", weights: str | Path = WEIGHTS, path_weights: str | Path = trajectory.WEIGHTS) -> str:
     """Changes whenever the teacher that comes with the package would answer differently; for cache names."""
-    return f"{hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:8]}-s{DEPTH_SMOOTHING:g}"
+    naive = f"{_digest(weights)}-s{DEPTH_SMOOTHING:g}"
+    return naive if root == "naive" else f"{naive}-{root}-{_digest(path_weights)}"
+
+
+def _digest(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
+
+
+def _network(root: str | Trajectory) -> Trajectory | None:
+    """The network that corrects appendix D's path, if there is one."""
+    if not isinstance(root, str):
+        return root
+    if root not in TEACHERS:
+        raise ValueError(f"root is {root!r}, expected one of {', '.join(TEACHERS)}")
+    return _pretrained_trajectory() if root == "trajectory" else None
+
+
+@torch.no_grad()
+def _corrected(network: Trajectory, batch_size: int, path: Tensor, *seen: Tensor) -> Tensor:
+    """The path after ``network``, in batches of clips on the device of its weights."""
+    device = network.head.weight.device
+    batches = zip(*(x.split(batch_size) for x in (path, *seen)), strict=True)
+    return torch.cat([network(*(x.to(device) for x in batch)).to(path) for batch in batches])
 
 
 @cache
 def _pretrained() -> Lifter:
     return Lifter.load()
+
+
+@cache
+def _pretrained_trajectory() -> Trajectory:
+    return Trajectory.load()

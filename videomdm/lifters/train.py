@@ -53,14 +53,25 @@ def loss_terms(predicted: Tensor, true: Tensor, skeleton: Skeleton = SMPL22) -> 
 
 
 def draw_batch(corpus: Corpus, size: int, window: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """:func:`draw_scenes` for a network that gives root-centred poses.
+
+    Returns:
+        Keypoints (B, window, J, 2) and confidence (B, window, J) as the network gets them, and the truth
+        (B, window, J, 3): joints minus the root in camera axes, metres.
+    """
+    keypoints, confidence, joints = draw_scenes(corpus, size, window, generator)
+    return keypoints, confidence, joints - joints[..., :1, :]
+
+
+def draw_scenes(corpus: Corpus, size: int, window: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Windows of random clips as a random camera and a simulated detector see them.
 
     The camera is placed for the whole clip, so that windows lie at all distances and angles that clips do;
     :func:`augment.augment` then changes body and pose.
 
     Returns:
-        Keypoints (B, window, J, 2) and confidence (B, window, J) as the network gets them, and the truth
-        (B, window, J, 3): joints minus the root in camera axes, metres.
+        Keypoints (B, window, J, 2), missing ones filled in, confidence (B, window, J), and the joints
+        (B, window, J, 3) in camera axes, metres.
     """
     clips = torch.randint(len(corpus), (size,), generator=generator)
     joints, lengths = corpus.joints[clips], corpus.lengths[clips]
@@ -72,7 +83,7 @@ def draw_batch(corpus: Corpus, size: int, window: int, generator: torch.Generato
     joints = camera.to_camera(augment.augment(joints, corpus.fps, generator, corpus.skeleton))
     keypoints = joints[..., :2] / joints[..., 2:].clamp(min=cameras.MIN_DEPTH)
     keypoints, confidence = augment.detect(keypoints, generator)
-    return fill_missing(keypoints, confidence), confidence, joints - joints[..., :1, :]
+    return fill_missing(keypoints, confidence), confidence, joints
 
 
 def learning_rate(step: int, steps: int) -> float:
