@@ -608,7 +608,10 @@ print({name: profile.t_star for name, profile in PROFILES.items()})
 # - Asking for the truth while showing the teacher's mistakes teaches timidity, and sampling compounds it:
 #   $\sigma^\rho$.
 # - Multistep training shows the model its own predictions at low noise, where it then learns to keep what it sees.
-# - The threshold belongs where the noise is as large as the error.
+# - The threshold belongs where the noise is as large as the error ({py:meth}`videomdm.diffusion.Diffusion.step_of`).
+# - What repeats is what shrinks, and fresh noise doubles it (exercise 3).
+#   So a prior trained this way also samples this way: every high step, then one step per bucket, as DDIM
+#   ({py:attr}`videomdm.diffusion.Multistep.steps`).
 # - Nothing here repairs the high steps.
 #   The better teacher is still the better remedy: $\rho$ is the share of error in what it says.
 #

@@ -499,6 +499,7 @@ print(
 # $$ (eq:ray-lifting)
 #
 # At each step the camera supplies two thirds of every joint, and the prior the third that the camera cannot see.
+# A prior that multistep training taught to walk without fresh noise lifts the same way: its steps are DDIM's ({py:meth}`videomdm.sample.Prior.sampler`), and $\hat x_0^{\text{ray}}$ takes the prediction's place in them.
 #
 # No trained prior is needed to check one thing: that the answer fits the keypoints *whatever the prior says*.
 # So we take a stubborn one.
