@@ -121,6 +121,10 @@ class Config:
         log_every, checkpoint_every: in batches.
         precision: ``"float32"``, or ``"bf16"``: the denoiser computes in bfloat16, in training and in sampling;
             weights, features and losses stay float32.  On a CPU it pays with AMX or AVX512-BF16 only.
+        compile: mode of ``torch.compile`` for model and losses (``"default"``, ``"reduce-overhead"`` with CUDA graphs
+            ...), None for none.  Compiling takes a minute or more per shape of a batch.
+        length_buckets: batches hold clips of one of so many ranges of lengths, cut where they end; 1 pads all to
+            ``max_frames``.
         runs: folder that holds run folders and the cache.
     """
 
@@ -163,6 +167,8 @@ class Config:
     checkpoint_every: int = 1000
     runs: str = "runs"
     precision: str = _later("float32")
+    compile: str | None = _later(None)
+    length_buckets: int = _later(1)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -171,7 +177,7 @@ class Config:
             raise ValueError(f"precision is {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
         if self.teacher not in TEACHERS:
             raise ValueError(f"teacher is {self.teacher!r}, expected one of {', '.join(TEACHERS)}")
-        for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers"):
+        for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers", "length_buckets"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
 

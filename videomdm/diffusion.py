@@ -281,20 +281,25 @@ class Multistep:
         low = range(self.threshold - self.bucket_size, -1, -self.bucket_size) if self.threshold else ()
         return [*high, *(floor + self.bucket_size // 2 for floor in low)]
 
-    def sample(self, batch_size: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self, batch_size: int, generator: torch.Generator | None = None, device: torch.device | str | None = None
+    ) -> Tensor:
         """Timesteps of one training batch: one draw decides for the whole batch whether it is low or high.
 
         Args:
             batch_size: number of motions B.
             generator: makes the draw reproducible.
+            device: where the steps are drawn, the generator's device (the CPU without one) by default.  Without a
+                generator the one draw for the batch is the CPU's, so that nobody waits for an accelerator.
 
         Returns:
-            (k, B) int64, on the generator's device (the CPU without one).  A high batch has k = 1 and steps
+            (k, B) int64.  A high batch has k = 1 and steps
             uniform in threshold .. T-1.  A low one has k = N and row i uniform in the i-th bucket from above,
             ``(N-1-i) b .. (N-i) b - 1``: each column descends.
         """
-        where = {"generator": generator, "device": generator.device if generator is not None else "cpu"}
-        if float(torch.rand((), **where)) >= self.probability:
+        source = generator.device if generator is not None else torch.device("cpu")
+        where = {"generator": generator, "device": source if device is None else device}
+        if float(torch.rand((), generator=generator, device=source)) >= self.probability:
             return torch.randint(self.threshold, self.n_steps, (1, batch_size), **where)
         floors = torch.arange(self.n_buckets - 1, -1, -1, device=where["device"]) * self.bucket_size
         return floors[:, None] + torch.randint(self.bucket_size, (self.n_buckets, batch_size), **where)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ def blocks(n_joints: int) -> dict[str, slice]:
         "joint_velocities": 3 * n_joints,
         "foot_contacts": 4,
     }
-    ends = np.cumsum(list(sizes.values())).tolist()
+    ends = accumulate(sizes.values())
     return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
 
 
@@ -87,6 +88,18 @@ def redundant_channels(n_joints: int) -> slice:
     Explained in :doc:`/notebooks/explain_features`.
     """
     return slice(blocks(n_joints)["joint_rotations"].start, n_features(n_joints))
+
+
+def _table(function: Callable) -> Callable:
+    """Remember the results; ``torch.compile`` takes them as constants instead of looking inside."""
+    remembered = lru_cache(maxsize=512)(function)
+
+    @torch.compiler.assume_constant_result
+    @wraps(function)
+    def look_up(*arguments):
+        return remembered(*arguments)
+
+    return look_up
 
 
 # ---- joints <-> features ---------------------------------------------------------------------------------
@@ -213,7 +226,7 @@ def _forward_path(joints: Tensor, skeleton: Skeleton) -> Tensor:
     return torch.cat((first, unit(forward[..., 1:, :], first)), dim=-2)
 
 
-@lru_cache(maxsize=512)
+@_table
 def _smoothing(n_frames: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(T, T): the gaussian over time as a matrix; beyond its ends a clip goes on with its nearest frame."""
     with torch.inference_mode(False):  # cached, so it must serve training too
@@ -246,7 +259,7 @@ def _rotation_channels(joints: Tensor, body: Tensor, skeleton: Skeleton) -> Tens
     return columns.flatten(-3)
 
 
-@lru_cache(maxsize=16)
+@_table
 def _before_in_chain(skeleton: Skeleton) -> tuple[int, ...]:
     """For each joint but the root the one before it in its chain; the root for the first bone of a chain."""
     before = {joint: chain[k] if k else 0 for chain in skeleton.chains for k, joint in enumerate(chain[1:])}
@@ -351,7 +364,8 @@ def hold_last(joints: Tensor, lengths: Tensor) -> Tensor:
     batch, n_frames = joints.shape[:-3], joints.shape[-3]
     if lengths.shape != batch:
         raise ValueError(f"lengths have shape {tuple(lengths.shape)}, expected the joints' batch {tuple(batch)}")
-    if lengths.numel() and (lengths.min() < 1 or lengths.max() > n_frames):
+    readable = lengths.device.type == "cpu" and not torch.compiler.is_compiling()  # else reading waits for the device
+    if readable and lengths.numel() and (lengths.min() < 1 or lengths.max() > n_frames):
         raise ValueError(f"lengths are {lengths.min()}..{lengths.max()}, expected within 1..{n_frames}")
     lengths = lengths.to(joints.device)
     index = torch.arange(n_frames, device=joints.device).minimum(lengths[..., None] - 1)

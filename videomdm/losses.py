@@ -63,6 +63,44 @@ def _axis_weights(depth: Tensor, camera: Camera, valid: Tensor, kind: str) -> Te
     return depth_weights.weights(depth, elevation, kind)
 
 
+@dataclass(frozen=True)
+class _Residuals:
+    """What a projection misses: eqs. 1 and 2 both start from it.
+
+    Attributes:
+        image: (B, T, J, 2) projected minus observed, normalised image coordinates.
+        weights: (B, T, J, 2), metres.
+        seen: (B, T, J), the confidence, 0 for joints nearer than tau.
+        valid: (B, T), frames that count.
+    """
+
+    image: Tensor
+    weights: Tensor
+    seen: Tensor
+    valid: Tensor
+
+    def reprojection(self) -> Tensor:
+        squared = (self.weights * self.image).square().sum(-1) * self.seen.square()
+        return masked_mean(squared, self.valid[..., None].to(squared))
+
+    def velocity(self) -> Tensor:
+        weights = (self.weights[:, 1:] + self.weights[:, :-1]) / 2
+        squared = (weights * self.image.diff(dim=1)).square().sum(-1) * self.seen[:, 1:] * self.seen[:, :-1]
+        return masked_mean(squared, self.valid[:, 1:, None].to(squared))
+
+
+def _residuals(
+    joints: Tensor, keypoints: Tensor, camera: Camera, lengths: Tensor, confidence: Tensor | None, weighting: str,
+    tau: float,
+) -> _Residuals:  # fmt: skip
+    image, depth = camera.project(joints)
+    valid = valid_frames(lengths, joints.shape[1])
+    seen = (depth.detach() > tau).to(image)
+    if confidence is not None:
+        seen = seen * confidence
+    return _Residuals(image - keypoints, _axis_weights(depth, camera, valid, weighting), seen, valid)
+
+
 def reprojection(
     joints: Tensor,
     keypoints: Tensor,
@@ -88,13 +126,7 @@ def reprojection(
 
     Explained in :doc:`/notebooks/explain_depth_weighting`.
     """
-    image, depth = camera.project(joints)
-    valid = valid_frames(lengths, joints.shape[1])
-    residual = _axis_weights(depth, camera, valid, weighting) * (image - keypoints)
-    squared = residual.square().sum(-1) * (depth.detach() > tau)
-    if confidence is not None:
-        squared = squared * confidence.square()
-    return masked_mean(squared, valid[..., None].to(squared))
+    return _residuals(joints, keypoints, camera, lengths, confidence, weighting, tau).reprojection()
 
 
 def velocity(
@@ -111,15 +143,7 @@ def velocity(
     The weight is the mean of the two frames' weights; a step counts only where both frames are valid and deeper
     than ``tau``, and with the product of their confidences.
     """
-    image, depth = camera.project(joints)
-    valid = valid_frames(lengths, joints.shape[1])
-    weight = _axis_weights(depth, camera, valid, weighting)
-    residual = (weight[:, 1:] + weight[:, :-1]) / 2 * ((image - keypoints).diff(dim=1))
-    seen = (depth.detach() > tau).to(image)
-    if confidence is not None:
-        seen = seen * confidence
-    squared = residual.square().sum(-1) * seen[:, 1:] * seen[:, :-1]
-    return masked_mean(squared, valid[:, 1:, None].to(squared))
+    return _residuals(joints, keypoints, camera, lengths, confidence, weighting, tau).velocity()
 
 
 def ray_target(
@@ -199,11 +223,12 @@ def videomdm(
     joints = feat.decode(normaliser.denormalise(predicted.float()))
     if refined is not None:
         camera = where(refined, refine(camera, joints, keypoints, lengths, confidence), camera)
+    residuals = _residuals(joints, keypoints, camera, lengths, confidence, weights.weighting, TAU)
     parts = {}
     if weights.reprojection:
-        parts["reprojection"] = reprojection(joints, keypoints, camera, lengths, confidence, weights.weighting)
+        parts["reprojection"] = residuals.reprojection()
     if weights.velocity:
-        parts["velocity"] = velocity(joints, keypoints, camera, lengths, confidence, weights.weighting)
+        parts["velocity"] = residuals.velocity()
     if weights.representation:
         if weights.ray_projection:
             target = ray_target(joints.detach(), keypoints, camera, lengths, skeleton, confidence)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm import checkpoints, features, refinement, text
 from videomdm.cache import cached
@@ -20,8 +20,9 @@ from videomdm.denoiser import MDM, guided
 from videomdm.diffusion import Diffusion
 from videomdm.normaliser import Normaliser
 from videomdm.skeletons import Skeleton, by_name
+from videomdm.step import build_denoiser
 
-CHUNK = 256  # clips denoised together
+CHUNK = 64  # clips denoised together, of about one length: enough to fill a device, few enough to cut padding
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Prior:
     """A trained denoiser with all that is needed to use it.
 
     Attributes:
-        model: predicts clean normalised features.
+        model: predicts clean normalised features; ``model.compile()`` pays from some hundred clips on.
         normaliser, skeleton, fps: how features are read; :attr:`config` is the run's configuration.
     """
 
@@ -71,10 +72,7 @@ def load(run: str | Path, device: torch.device | str = "cpu") -> Prior:
         raise ValueError(f"{path}: not a run's weights; expected normaliser.mean and a config in its header")
     config = Config.from_json(about["config"])
     normaliser = Normaliser(tensors.pop("normaliser.mean"), tensors.pop("normaliser.std")).to(device)
-    model = MDM(
-        len(normaliser.mean), config.width, config.n_layers, config.n_heads, config.feedforward,
-        text.by_name(config.text).width, config.dropout, precision=config.precision,
-    )  # fmt: skip
+    model = build_denoiser(config, len(normaliser.mean), text.by_name(config.text).width)
     model.load_state_dict(tensors)
     return Prior(model.to(device).eval(), normaliser, by_name(about["skeleton"]), float(about["fps"]), config)
 
@@ -117,24 +115,44 @@ def generate(
     lengths = _lengths(prior, len(texts), lengths, seconds)
     condition = text.by_name(prior.config.text).encode(texts).to(prior.device)
     scale = prior.config.guidance if guidance is None else guidance
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(len(texts), int(lengths.max()), len(prior.normaliser.mean), generator=generator)
-    denoise = guided(prior.model, scale)
-    chunks = []
-    for rows in torch.arange(len(texts)).split(CHUNK):
-        chunks.append(
-            prior.diffusion.sample(
-                lambda x, t, rows=rows: denoise(x, t, condition[rows], lengths[rows]),
-                (len(rows), *noise.shape[1:]),
-                noise=noise[rows].to(prior.device),
-                **prior.sampler(method, steps),
-                generator=generator,
-                device=prior.device,
-                progress=progress,
-            )  # fmt: skip
-        )
-    clean = prior.normaliser.denormalise(torch.cat(chunks))
+    clean = prior.diffusion.sample(
+        _in_chunks(guided(prior.model, scale), lengths, condition),
+        (len(texts), int(lengths.max()), len(prior.normaliser.mean)),
+        **prior.sampler(method, steps),
+        generator=torch.Generator(prior.device).manual_seed(seed),
+        device=prior.device,
+        progress=progress,
+    )
+    clean = prior.normaliser.denormalise(clean)
     return clean if as_features else features.hold_last(features.decode(clean), lengths)
+
+
+def _in_chunks(
+    function: Callable[..., Tensor], lengths: Tensor, *given: Tensor | Camera | None
+) -> Callable[..., Tensor]:
+    """``function(x, ..., *given, lengths)`` for any number of clips, some of like length at a time, without padding.
+
+    Args:
+        function: maps (b, T, D) clips, whatever else it is called with and its rows of ``given`` to (b, T, D).
+        lengths: (B,) frames.
+        given: tensors or cameras of leading dimension B, on the clips' device.
+
+    Returns:
+        The function of x (B, T, D) and the rest; frames that no chunk reaches are 0.  Noise is drawn outside, for
+        all clips at once, so a clip's motion does not depend on the chunk that it is in.
+    """
+    order = lengths.argsort(stable=True) if len(lengths) > CHUNK else torch.arange(len(lengths), device=lengths.device)
+    chunks = [
+        (rows, int(lengths[rows].max()), [g if g is None else g[rows] for g in given]) for rows in order.split(CHUNK)
+    ]
+
+    def evaluate(x: Tensor, *others: Tensor) -> Tensor:
+        result = torch.zeros_like(x)
+        for rows, frames, chosen in chunks:
+            result[rows, :frames] = function(x[rows, :frames], *(o[rows] for o in others), *chosen, lengths[rows])
+        return result
+
+    return evaluate
 
 
 def _lengths(prior: Prior, n: int, lengths: Tensor | Sequence[int] | None, seconds: float | None) -> Tensor:
@@ -200,53 +218,58 @@ def lift(
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
     n, frames = keypoints.shape[:2]
-    lengths = torch.full((n,), frames) if lengths is None else lengths
+    lengths = (torch.full((n,), frames) if lengths is None else lengths).to(prior.device)
     confidence = torch.ones(keypoints.shape[:-1]) if confidence is None else confidence
-    condition = text.by_name(prior.config.text).encode(list(texts)) if texts is not None else None
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(n, frames, len(prior.normaliser.mean), generator=generator)
-    lifted = []
-    for rows in tqdm(torch.arange(n).split(CHUNK), desc="lifting", unit="chunk", disable=not progress):
-        seen = _Seen(
-            *(x[rows].to(prior.device) for x in (keypoints, confidence, lengths)), camera[rows].to(prior.device), refine
-        )
-        words = None if condition is None else condition[rows].to(prior.device)
-        prior.diffusion.sample(
-            lambda x, t, words=words, seen=seen: prior.model(x, t, words, seen.lengths), noise[rows].shape,
-            noise=noise[rows].to(prior.device), generator=generator, device=prior.device,
-            project=lambda clean, t, seen=seen: seen.project(prior, clean, t), **prior.sampler(method, steps),
-        )  # fmt: skip
-        lifted.append(seen.joints().cpu())
-    return torch.cat(lifted)
+    words = None
+    if texts is not None:
+        words = text.by_name(prior.config.text).encode(list(texts)).to(prior.device)
+    seen = _Seen(prior, *(x.to(prior.device) for x in (keypoints, confidence, camera)))
+    rows = torch.arange(n, device=prior.device)
+    fixed, moving = (_in_chunks(partial(seen.onto_rays, moving), lengths, rows) for moving in (False, True))
+    known = refinement.BELOW * prior.config.n_steps if refine else 0
+    prior.diffusion.sample(
+        _in_chunks(prior.model, lengths, words),
+        (n, frames, len(prior.normaliser.mean)),
+        **prior.sampler(method, steps),
+        generator=torch.Generator(prior.device).manual_seed(seed),
+        device=prior.device,
+        project=lambda clean, t: (moving if t < known else fixed)(clean),
+        progress=progress,
+    )
+    return features.hold_last(seen.joints() if refine else seen.projected, lengths).cpu()
 
 
-@dataclass
 class _Seen:
-    """Clips while they are lifted: what was seen of them, the camera as it is known so far, the latest joints."""
+    """Clips while they are lifted.
 
-    keypoints: Tensor
-    confidence: Tensor
-    lengths: Tensor
-    given: Camera
-    refine: bool
+    Attributes:
+        keypoints, confidence: what was seen.
+        given, camera: the cameras (B,) as they were told, and as they are known so far.
+        projected: (B, T, J, 3) the latest joints, in the frame of ``camera``.
+    """
 
-    def __post_init__(self) -> None:
-        self.camera, self.projected = self.given, torch.empty(0)
+    def __init__(self, prior: Prior, keypoints: Tensor, confidence: Tensor, camera: Camera) -> None:
+        self.prior, self.keypoints, self.confidence, self.given = prior, keypoints, confidence, camera
+        self.camera = Camera(camera.rotation.clone(), camera.translation.clone(), validate=False)
+        self.projected = torch.zeros(*keypoints.shape[:-1], 3, device=prior.device)
 
-    def project(self, prior: Prior, clean: Tensor, t: int) -> Tensor:
-        """Move a predicted clean motion onto the rays: normalised features in and out."""
-        joints = features.decode(prior.normaliser.denormalise(clean))
-        if self.refine and t < refinement.BELOW * prior.config.n_steps:
-            self.camera = refinement.refine(self.camera, joints, self.keypoints, self.lengths, self.confidence)
-        onto = self.camera.project_to_rays(joints, self.keypoints)
-        onto = torch.where(self.confidence[..., None] > 0, onto, joints)
-        self.projected = features.hold_last(onto, self.lengths)
-        encoded = features.encode(self.projected, prior.skeleton)
-        return prior.normaliser.normalise(torch.cat((encoded, encoded[:, -1:]), 1))
+    def onto_rays(self, moving: bool, clean: Tensor, rows: Tensor, lengths: Tensor) -> Tensor:
+        """Predicted clean motions of the clips ``rows`` onto their rays: normalised features in and out."""
+        frames = clean.shape[1]
+        joints = features.decode(self.prior.normaliser.denormalise(clean))
+        keypoints, confidence = self.keypoints[rows, :frames], self.confidence[rows, :frames]
+        camera = self.camera[rows]
+        if moving:
+            camera = refinement.refine(camera, joints, keypoints, lengths, confidence)
+            self.camera.rotation[rows], self.camera.translation[rows] = camera.rotation, camera.translation
+        onto = torch.where(confidence[..., None] > 0, camera.project_to_rays(joints, keypoints), joints)
+        self.projected[rows, :frames] = onto = features.hold_last(onto, lengths)
+        encoded = features.encode(onto, self.prior.skeleton)
+        return self.prior.normaliser.normalise(torch.cat((encoded, encoded[:, -1:]), 1))
 
     def joints(self) -> Tensor:
-        """The latest joints in the world of the camera that was given: both cameras see them at the same place."""
-        return self.given.to_world(self.camera.to_camera(self.projected)) if self.refine else self.projected
+        """The latest joints in the world of the cameras that were given: both cameras see them at the same place."""
+        return self.given.to_world(self.camera.to_camera(self.projected))
 
 
 def lift_observations(run: Path, observed: Observations, cache: Path) -> Observations:

@@ -59,7 +59,7 @@ class Skeleton:
         """The bones that start at the root (appendix D uses them)."""
         return tuple((p, j) for p, j in self.bones if self.parents[p] < 0)
 
-    @cached_property
+    @property
     def face_indices(self) -> tuple[int, int, int, int]:
         return tuple(self.index(j) for j in self.face)
 

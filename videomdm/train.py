@@ -1,48 +1,29 @@
-"""Training: plain MDM on 3-D motions, then the 2-D stage of VideoMDM; resumable at any moment.
-
-Every batch draws its randomness from a seed made of the run's seed and the batch's number, so a run that was
-killed and started again sees the same batches, noise and dropout as one that was not.
-"""
+"""Training: plain MDM on 3-D motions, then the 2-D stage of VideoMDM; resumable at any moment."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import checkpoints, losses, prepare, refinement, sample
+from videomdm import checkpoints, losses, prepare, sample
 from videomdm.config import METHODS, PROFILES, Config, profile
 from videomdm.data.observations import Observations
-from videomdm.denoiser import MDM
-from videomdm.diffusion import Diffusion
 from videomdm.prepare import TrainingSet
+from videomdm.step import Trainer, build_denoiser, keep_memory
 
-__all__ = ["METHODS", "PROFILES", "Config", "fit", "profile"]
+__all__ = ["METHODS", "PROFILES", "Config", "build_denoiser", "fit", "profile"]
 
 LR_WARMUP = 100  # batches over which the learning rate rises, as the moments of AdamW settle
 
 
 def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
-    return MDM(
-        n_features,
-        config.width,
-        config.n_layers,
-        config.n_heads,
-        config.feedforward,
-        text_width,
-        config.dropout,
-        precision=config.precision,
-    )
 
 
 def fit(config: Config, observations: Observations | None = None) -> Path:
@@ -118,105 +99,36 @@ def _data(config: Config, observations: Observations | None) -> TrainingSet:
     return prepare.training_set(config, observations)
 
 
-class _State:
-    """Everything that a checkpoint holds: model, its moving average, the optimiser."""
-
-    def __init__(self, config: Config, data: TrainingSet) -> None:
-        torch.manual_seed(config.seed)
-        n_features, where = data.features.shape[-1], data.features.device
-        self.model = build_denoiser(config, n_features, data.text.shape[-1]).to(where)
-        self.average = build_denoiser(config, n_features, data.text.shape[-1]).to(where).requires_grad_(False)
-        self.average.load_state_dict(self.model.state_dict())
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr)
-        self.parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
-
-    def start_from(self, weights: Path) -> None:
-        """Take the weights of the warm-up's last step."""
-        tensors = checkpoints.read_tensors(weights)
-        for model in (self.model, self.average):
-            model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("normaliser.")})
-
-    @torch.no_grad()
-    def average_in(self, step: int, decay: float) -> None:
-        """Exponential moving average with a short memory at first, so that early averages are not the start."""
-        decay = min(decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
-
-
 def _train(config: Config, data: TrainingSet, folder: Path, init: Path | None) -> None:
-    state = _State(config, data)
+    keep_memory()
+    trainer = Trainer(config, data)
     start = 0
     if checkpoint := checkpoints.load_latest(folder / "checkpoints"):
-        checkpoint.restore(state.parts)
+        checkpoint.restore(trainer.parts)
         start = checkpoint.step
     elif init is not None:
-        state.start_from(init)
+        trainer.start_from(init)
     logfile = _Log(folder / "log.jsonl", start)
     steps = _batches(config)
     bar = tqdm(total=steps, initial=start, desc=config.method, unit="batch", mininterval=2)
     for step in range(start, steps):
-        parts = _step(config, data, state, step)
-        logfile.add(parts)
+        logfile.add(trainer.step(step, _learning_rate(config, step)))
         bar.update()
         if (step + 1) % config.log_every == 0 or step + 1 == steps:
             bar.set_postfix({k: f"{v:.4f}" for k, v in logfile.write(step + 1).items()}, refresh=False)
         if (step + 1) % config.checkpoint_every == 0 and step + 1 < steps:
             logfile.write(step + 1)
-            checkpoints.save(folder / "checkpoints", step + 1, state.parts)
+            checkpoints.save(folder / "checkpoints", step + 1, trainer.parts)
     bar.close()
-    _write_weights(config, data, folder, state)
+    _write_weights(config, data, folder, trainer)
 
 
-def _write_weights(config: Config, data: TrainingSet, folder: Path, state: _State) -> None:
+def _write_weights(config: Config, data: TrainingSet, folder: Path, trainer: Trainer) -> None:
     """The run's result: the averaged weights, which are sampled, and the last ones, which training goes on from."""
     about = {"config": config.to_json(), "skeleton": data.skeleton.name, "fps": data.fps}
     statistics = {"normaliser.mean": data.normaliser.mean, "normaliser.std": data.normaliser.std}
-    for name, model in (("weights-last", state.model), ("weights", state.average)):
+    for name, model in (("weights-last", trainer.model), ("weights", trainer.average)):
         checkpoints.write_tensors(folder / f"{name}.safetensors", {**model.state_dict(), **statistics}, about)
-
-
-def _step(config: Config, data: TrainingSet, state: _State, step: int) -> dict[str, Tensor]:
-    """One batch: draw, corrupt, predict, compare, update; returns the loss terms (detached)."""
-    torch.manual_seed(config.seed * 1_000_003 + step)
-    rows = torch.randint(len(data), (config.batch_size,))
-    timesteps = config.multistep.sample(config.batch_size)
-    text = data.text[data.first[rows] + (torch.rand(len(rows), device=data.count.device) * data.count[rows]).long()]
-    drop = torch.rand(len(rows), device=text.device) < config.condition_drop
-    clean, lengths = data.features[rows], data.lengths[rows]
-
-    state.model.train()
-    state.optimizer.zero_grad(set_to_none=True)
-    diffusion = Diffusion(config.n_steps)
-    x_t = diffusion.q_sample(clean, timesteps[0], torch.randn_like(clean))
-    total: dict[str, Tensor] = {}
-    for i, t in enumerate(timesteps):  # one pass, or one per bucket from the noisiest down (G.1)
-        predicted = state.model(x_t, t, text, lengths, drop)
-        loss, parts = _loss(config, data, rows, predicted, clean, lengths, t)
-        (loss / len(timesteps)).backward()
-        for name, part in {"loss": loss.detach(), **parts}.items():
-            total[name] = total.get(name, 0) + part / len(timesteps)
-        if i + 1 < len(timesteps):
-            x_t = diffusion.ddim_step(x_t, predicted.detach(), t, timesteps[i + 1])
-
-    total["gradient"] = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)
-    for group in state.optimizer.param_groups:
-        group["lr"] = _learning_rate(config, step)
-    state.optimizer.step()
-    state.average_in(step, config.ema)
-    return total
-
-
-def _loss(
-    config: Config, data: TrainingSet, rows: Tensor, predicted: Tensor, clean: Tensor, lengths: Tensor, t: Tensor
-) -> tuple[Tensor, dict[str, Tensor]]:
-    if data.keypoints is None:
-        return losses.x0(predicted, clean, lengths), {}
-    method = METHODS[config.method]
-    return losses.videomdm(
-        predicted, clean, data.keypoints[rows], data.camera[rows], lengths, data.normaliser, data.skeleton,
-        data.confidence[rows], replace(config.weights, **method.weights),
-        refined=(t < refinement.BELOW * config.n_steps) if method.refine else None,
-    )  # fmt: skip
 
 
 def _learning_rate(config: Config, step: int) -> float:

@@ -1,0 +1,5 @@
+"""How fast it is: paired runs against a straightforward version and against what the machine could do.
+
+``python -m benchmarks`` runs all of them, ``python -m benchmarks step sampling`` some; each prints its ratios and
+leaves one JSON in ``results/benchmarks/``.  ``python -m benchmarks.gpu`` is what ``make gpu`` runs.
+"""

@@ -1,0 +1,62 @@
+"""Data of the right shapes: no corpus is needed to measure speed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from videomdm import cameras, features, text
+from videomdm.config import METHODS, Config
+from videomdm.data import procedural
+from videomdm.normaliser import Normaliser
+from videomdm.prepare import TrainingSet
+from videomdm.sample import Prior
+from videomdm.skeletons import SMPL22
+from videomdm.step import build_denoiser
+
+# HumanML3D (Guo et al. 2022): clips of 2 s to 9.8 s at 20 fps, 7.1 s in the mean.  With a share of 0.31 at the
+# cap, where its longer motions were cut, and the rest uniform, the mean is that.
+SHORTEST, LONGEST, CAPPED = 40, 196, 0.31
+
+
+def lengths(n: int, kind: str, longest: int = LONGEST) -> Tensor:
+    """(n,) frames: all ``"full"``, or with the distribution of ``"humanml3d"`` (scaled to ``longest``)."""
+    full = torch.full((n,), longest)
+    if kind == "full":
+        return full
+    generator = torch.Generator().manual_seed(0)
+    shorter = torch.randint(longest * SHORTEST // LONGEST, longest, (n,), generator=generator)
+    return torch.where(torch.rand(n, generator=generator) < CAPPED, full, shorter)
+
+
+def training_set(config: Config, kind: str, device: torch.device, n: int = 2048) -> TrainingSet:
+    """Clips of noise, with keypoints where the method uses them."""
+    generator = torch.Generator().manual_seed(0)
+    T, J = config.max_frames, len(SMPL22)
+    D, two_d = features.n_features(J), METHODS[config.method].frame is not None
+    camera = cameras.orbit(torch.rand(n, generator=generator), 0.1, torch.zeros(n, 3), torch.full((n,), 4.0))
+    data = TrainingSet(
+        features=torch.randn(n, T, D, generator=generator), lengths=lengths(n, kind, T),
+        text=torch.randn(n, 512, generator=generator), first=torch.arange(n),
+        count=torch.ones(n, dtype=torch.long), normaliser=Normaliser(torch.zeros(D), torch.full((D,), 0.1)),
+        skeleton=SMPL22, fps=20.0,
+        keypoints=0.2 * torch.randn(n, T, J, 2, generator=generator) if two_d else None,
+        confidence=torch.ones(n, T, J) if two_d else None, camera=camera if two_d else None,
+    )  # fmt: skip
+    return data.to(device)
+
+
+def prior(config: Config, device: torch.device) -> Prior:
+    """An untrained one: sampling takes as long as with a trained one."""
+    D = features.n_features(len(SMPL22))
+    torch.manual_seed(0)
+    model = build_denoiser(config, D, text.by_name(config.text).width).to(device).eval()
+    return Prior(model, Normaliser(torch.zeros(D), torch.full((D,), 0.1)).to(device), SMPL22, 20.0, config)
+
+
+def motions(n: int, n_frames: int) -> Tensor:
+    """(n, n_frames, J, 3) joints of the built-in corpus, short ones going on with their last pose."""
+    corpus = procedural.generate(n, seed=0)
+    joints = features.hold_last(corpus.joints, corpus.lengths)
+    index = torch.arange(n_frames).clamp(max=joints.shape[1] - 1)
+    return joints[:, index]
