@@ -68,6 +68,13 @@ class Skeleton:
         """Indices of the foot joints, left ones first."""
         return tuple(self.index(j) for j in self.left_feet + self.right_feet)
 
+    @cached_property
+    def mirrored(self) -> tuple[int, ...]:
+        """For each joint the index of the one on the other side; joints of the middle are their own."""
+        other = {"left": "right", "right": "left"}
+        pairs = ((name, name.partition("_")) for name in self.joints)
+        return tuple(self.index(other[side] + "_" + rest if side in other else name) for name, (side, _, rest) in pairs)
+
 
 _X, _Y, _Z, _O = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0)
 _NX, _NY = (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0)
@@ -205,6 +212,39 @@ HALPE26 = Skeleton(
     parents=(18, 0, 0, 1, 2, 18, 18, 5, 6, 7, 8, 19, 19, 11, 12, 13, 14, 18, 19, -1, 24, 25, 24, 25, 15, 16),
 )
 
+#: OpenPose's BODY_25, the layout of its JSON files.
+BODY25 = Skeleton(
+    name="body25",
+    joints=(
+        "nose",
+        "neck",
+        "right_shoulder",
+        "right_elbow",
+        "right_wrist",
+        "left_shoulder",
+        "left_elbow",
+        "left_wrist",
+        "pelvis",
+        "right_hip",
+        "right_knee",
+        "right_ankle",
+        "left_hip",
+        "left_knee",
+        "left_ankle",
+        "right_eye",
+        "left_eye",
+        "right_ear",
+        "left_ear",
+        "left_big_toe",
+        "left_small_toe",
+        "left_heel",
+        "right_big_toe",
+        "right_small_toe",
+        "right_heel",
+    ),
+    parents=(1, 8, 1, 2, 3, 1, 5, 6, -1, 8, 9, 10, 8, 12, 13, 0, 0, 15, 16, 21, 21, 14, 24, 24, 11),
+)
+
 #: The 16 joints of MAS's NBA data: AlphaPose's without eyes, ears and feet.
 NBA16 = Skeleton(
     name="nba16",
@@ -233,7 +273,7 @@ NBA16 = Skeleton(
     right_feet=("right_ankle",),
 )
 
-_BY_NAME = {s.name: s for s in (SMPL22, H36M17, COCO17, HALPE26, NBA16)}
+_BY_NAME = {s.name: s for s in (SMPL22, H36M17, COCO17, HALPE26, BODY25, NBA16)}
 
 
 def by_name(name: str) -> Skeleton:

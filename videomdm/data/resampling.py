@@ -1,0 +1,53 @@
+"""One person's keypoints from a detector's frames to a constant rate: filled, resampled, smoothed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SMOOTHING = (0.25, 0.5, 0.25)  # weights of the frame before, the frame and the frame after (appendix C.3)
+LONGEST_STEP = 0.25  # seconds between a recording's frames beyond which nothing is known of the time in between
+
+
+def resample(keypoints: np.ndarray, times: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints at a constant rate, linear between the frames that saw a joint.
+
+    Args:
+        keypoints: (F, J, 3) x, y and confidence; confidence 0 where a joint was not seen.
+        times: (F,) seconds, increasing, any spacing.
+        fps: frames per second of the result.
+
+    Returns:
+        Positions (T, J, 2) and confidence (T, J) at ``times[0] + k / fps``.  Where a neighbouring frame did not
+        see the joint, or the neighbours are more than :data:`LONGEST_STEP` apart, confidence is 0 and the
+        position is interpolated between the nearest frames that saw it (held before the first and after the
+        last).  A joint that was never seen is put at the middle of those that were.
+    """
+    at = times[0] + np.arange(int((times[-1] - times[0]) * fps + 1e-6) + 1) / fps
+    after = np.searchsorted(times, at - 1e-6).clip(0, len(times) - 1)  # times of video files are rounded
+    before = np.where(np.abs(times[after] - at) < 1e-6, after, np.maximum(after - 1, 0))
+    confidence = np.minimum(keypoints[before, :, 2], keypoints[after, :, 2])
+    confidence[times[after] - times[before] > LONGEST_STEP] = 0
+
+    seen = keypoints[..., 2] > 0
+    positions = np.zeros((len(at), keypoints.shape[1], 2))
+    for j in range(keypoints.shape[1]):
+        own = seen[:, j]
+        for axis in range(2):
+            positions[:, j, axis] = np.interp(at, times[own], keypoints[own, j, axis]) if own.any() else np.nan
+    never = ~seen.any(0)
+    positions[:, never] = positions[:, ~never].mean(1, keepdims=True) if (~never).any() else 0.0
+    return positions, confidence
+
+
+def smooth(keypoints: Tensor) -> Tensor:
+    """Weighted mean over time of keypoints (..., T, J, 2), weights (.25, .5, .25) (appendix C.3).
+
+    The first and the last frame, which have one neighbour, stay as they are.
+    """
+    if keypoints.shape[-3] < 3:
+        return keypoints
+    before, here, after = keypoints[..., :-2, :, :], keypoints[..., 1:-1, :, :], keypoints[..., 2:, :, :]
+    inner = SMOOTHING[0] * before + SMOOTHING[1] * here + SMOOTHING[2] * after
+    return torch.cat([keypoints[..., :1, :, :], inner, keypoints[..., -1:, :, :]], dim=-3)
