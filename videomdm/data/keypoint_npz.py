@@ -91,14 +91,13 @@ def load(path: str | Path) -> KeypointTrack:
 
 def _arrays(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise DataError(f"{path}: one array, expected an npz file with keypoints, confidence, layout and fps")
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ValueError("it is one array")
+        with file:
             return {key: file[key] for key in file.files}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file, expected keypoints in an npz file") from None
-    except DataError:
-        raise
     except Exception as error:  # zipfile, numpy and struct each have their own
         raise DataError(f"{path}: cannot be read as an npz file without pickled objects ({error})") from None
 

@@ -2,6 +2,8 @@
 
 rtmlib is the extra ``video``.  It fetches two networks on first use, a person detector (YOLOX) and the pose
 network.  Where that is impossible, download both by hand and name their files; the error says which and where.
+rtmlib asks for opencv-contrib-python beside opencv-python, and the two overwrite each other's files:
+``pip install onnxruntime`` and ``pip install --no-deps rtmlib`` keep the one that is there.
 """
 
 from __future__ import annotations

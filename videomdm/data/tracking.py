@@ -23,7 +23,7 @@ REACH, SPEED = 0.35, 6.0  # body sizes, and body sizes per second up to 1/4 s, t
 MAX_LOST = 2.0  # seconds that a person may be out of sight
 OVERLAP = 0.3  # intersection over union of two people's boxes from which they may be mistaken for each other
 SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from which a switch is likely
-JUMP = 0.04  # body sizes that limbs must be off before a swap of sides is looked for
+JUMP = 0.02  # body sizes that limbs must be off before a swap of sides is looked for
 FLIPPED = 0.5  # a swap is one when swapping back reduces the distance to less than this share
 
 
@@ -128,9 +128,13 @@ def describe(people: list[Person], detections: Detections) -> list[str]:
 
 
 def _crossings(main: Person, other: Person, times: np.ndarray) -> list[str]:
-    """Sentences about the times when two people overlap, with the ratio of sizes where it tells of a switch."""
-    boxes = dict(zip(other.frames, other.boxes, strict=True))
-    close = [f for f, b in zip(main.frames, main.boxes, strict=True) if f in boxes and _iou(b, boxes[f]) > OVERLAP]
+    """Sentences about the times when two people overlap, with the ratio of sizes where it tells of a switch.
+
+    Boxes are interpolated in time: where people hide each other a detector often sees only one.
+    """
+    shared = range(max(main.frames[0], other.frames[0]), min(main.frames[-1], other.frames[-1]) + 1)
+    boxes = [_boxes_at(times[list(shared)], person, times) for person in (main, other)]
+    close = [f for f, a, b in zip(shared, *boxes, strict=True) if _iou(a, b) > OVERLAP]
     if not close:
         return []
     starts = [f for k, f in enumerate(close) if k == 0 or times[f] - times[close[k - 1]] > 1]
@@ -141,9 +145,8 @@ def _crossings(main: Person, other: Person, times: np.ndarray) -> list[str]:
         notes.append(f"another person crosses {span}: the two may be mistaken for each other there")
         before, after = _typical_size(main, times, times[first], -1), _typical_size(main, times, times[last], 1)
         if before and after and max(before / after, after / before) > SIZE_CHANGE:
-            notes.append(
-                f"the person's size changes {after / before:.2f} times across {times[first]:.1f} s: a likely switch"
-            )
+            ratio = after / before
+            notes.append(f"the person's size changes {ratio:.2f} times as another crosses {span}: a likely switch")
     return notes
 
 
@@ -217,6 +220,12 @@ def _distance(a: np.ndarray, b: np.ndarray) -> float:
 def _middle(keypoints: np.ndarray) -> np.ndarray:
     seen = keypoints[:, 2] > 0
     return keypoints[seen, :2].mean(0) if seen.any() else np.zeros(2)
+
+
+def _boxes_at(at: np.ndarray, person: Person, times: np.ndarray) -> np.ndarray:
+    """Boxes (N, 4) at any times, linear between the frames that saw the person."""
+    boxes = np.array(person.boxes)
+    return np.stack([np.interp(at, times[person.frames], edge) for edge in boxes.T], axis=-1)
 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:

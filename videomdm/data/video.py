@@ -91,9 +91,8 @@ class Video:
         if len(times) < (1 - MISSING_FRAMES) * self.promised - 1:
             notes.append(f"truncated: {len(times)} of {self.promised} frames can be read")
         if len(steps) > 1 and steps.max() > UNEVEN * np.median(steps):
-            notes.append(
-                f"variable frame rate ({1 / steps.max():.0f} to {1 / steps.min():.0f} fps), used by time stamps"
-            )
+            rates = f"{1 / steps.max():.0f} to {1 / steps.min():.0f} fps"
+            notes.append(f"variable frame rate ({rates}): frames are used by their time stamps")
         return notes
 
 

@@ -1,0 +1,298 @@
+"""From a folder of videos and keypoints to training clips; every kind of bad input."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from mp4_boxes import contents_first, set_steps, turn_upright
+from test_keypoint_json import alphapose, mmpose
+from test_video import write_numbered
+
+from videomdm.cameras import estimate_pnp, reprojection_error
+from videomdm.data import keypoint_npz, recordings, render
+from videomdm.data.corpus import DataError
+from videomdm.data.keypoints import Detections, Intrinsics
+from videomdm.data.recordings import load, track
+from videomdm.data.video import Video, writer
+from videomdm.skeletons import HALPE26, SMPL22
+
+
+@pytest.fixture
+def detections(scene):
+    return render.detect([scene.joints], scene.camera, scene.intrinsics, name="clip")
+
+
+@pytest.fixture
+def folder(tmp_path, clip_mp4):
+    shutil.copy(clip_mp4, tmp_path / "good_lunge_01.mp4")
+    return tmp_path
+
+
+def write_images(path, images):
+    film = writer(path, images[0].shape[1], images[0].shape[0], 20.0)
+    for image in images:
+        film.write(image)
+    film.release()
+    return path
+
+
+def write_npz(path, detections, **others):
+    points = np.concatenate(detections.people)
+    arrays = {
+        "keypoints": points[..., :2],
+        "confidence": points[..., 2],
+        "layout": "halpe26",
+        "fps": 20,
+        "size": (256, 192),
+    }
+    np.savez(path, **arrays | others)
+
+
+def distance(one, scene, frames=slice(None)):
+    """Mean distance in metres (at the person's depth) of a track from the true joints."""
+    truth, depth = scene.camera.project(scene.joints[frames])
+    return float(((one.keypoints - truth).norm(dim=-1) * depth).mean())
+
+
+class TestTrack:
+    def test_true_keypoints(self, scene, detections):
+        one = track(detections, scene.intrinsics)
+        assert one.layout is SMPL22 and one.fps == 20 and len(one) == 60 and not one.filled.any()
+        assert (one.confidence == 1).all() and one.keypoints.dtype == one.confidence.dtype == torch.float32
+        assert distance(one, scene) < 0.025  # metres; what the layouts differ by, and smoothing
+
+    def test_noisy_keypoints(self, scene):
+        noisy = render.detect([scene.joints], scene.camera, scene.intrinsics, noise=render.Noise(), seed=1)
+        one = track(noisy, scene.intrinsics)
+        assert distance(one, scene, slice(round(20 * one.start), round(20 * one.start) + len(one))) < 0.035
+        missing = [t for t, people in enumerate(noisy.people) if not len(people)]
+        assert one.filled.nonzero()[:, 0].tolist() == missing != []
+        assert (one.confidence[one.filled] == 0).all()
+
+    def test_smoothing_takes_jitter_away(self, scene):
+        noise = render.Noise(jitter=0.01, unsure=0, swaps=0, dropouts=0)
+        noisy = render.detect([scene.joints], scene.camera, scene.intrinsics, noise=noise)
+        true = render.detect([scene.joints], scene.camera, scene.intrinsics)
+        one, clean = track(noisy, scene.intrinsics), track(true, scene.intrinsics)
+        knee = SMPL22.index("left_knee")
+        left = (one.keypoints - clean.keypoints)[1:-1, knee].std() * scene.intrinsics.fx
+        height = np.mean([np.ptp(p[0, :, 1]) for p in noisy.people])
+        # independent errors shrink by sqrt(.25^2 + .5^2 + .25^2)
+        assert float(left) == pytest.approx(0.01 * height * math.sqrt(0.375), rel=0.2)
+
+    def test_variable_frame_rate(self, scene, detections):
+        kept = [t for t in range(60) if t % 5 != 2]
+        uneven = Detections([detections.people[t] for t in kept], detections.times[kept], HALPE26, 256, 192, "clip")
+        one = track(uneven, scene.intrinsics)
+        assert len(one) == 60 and not one.filled.any() and distance(one, scene) < 0.03
+
+    @pytest.mark.parametrize("fps", [24.0, 30.0, 60.0])
+    def test_other_rates(self, scene, fps):
+        at = torch.arange(0, 59, 20 / fps)
+        low, share = at.long(), (at % 1)[:, None, None]
+        joints = torch.lerp(scene.joints[low], scene.joints[low + 1], share)
+        faster = render.detect([joints], scene.camera, scene.intrinsics, times=np.arange(len(at)) / fps)
+        one = track(faster, scene.intrinsics)
+        assert one.fps == 20 and abs(len(one) - 59) <= 1 and distance(one, scene, slice(0, len(one))) < 0.03
+
+    def test_assumed_intrinsics_are_said(self, detections):
+        assert "intrinsics: assumed field of view of 53.1 degrees across the diagonal" in track(detections).notes
+        assert "intrinsics: given field of view of 70.0 degrees across the diagonal" in track(detections, 70.0).notes
+
+    def test_intrinsics_of_another_size(self, detections):
+        with pytest.raises(DataError, match="clip: intrinsics of 640 x 480 for images of 256 x 192"):
+            track(detections, Intrinsics.from_field_of_view(640, 480))
+
+    def test_too_short(self, detections):
+        detections.people[30:] = [p[:0] for p in detections.people[30:]]
+        message = r"clip: the main person is seen for 1.50 s \(30 frames at 20 fps\), expected at least 2 s"
+        with pytest.raises(DataError, match=message):
+            track(detections)
+
+    def test_mostly_out_of_sight(self, detections):
+        detections.people = [p if t % 4 == 0 else p[:0] for t, p in enumerate(detections.people)]
+        with pytest.raises(DataError, match="out of sight in 7[0-9] % of the frames, expected at most half"):
+            track(detections)
+
+    def test_joints_without_confidence(self, detections):
+        for people in detections.people:
+            people[:, [HALPE26.index(f"left_{j}") for j in ("big_toe", "heel")], 2] = 0
+        one = track(detections)
+        assert "never seen: left_big_toe, left_heel" in one.notes
+        assert (one.confidence[:, SMPL22.index("left_foot")] == 0).all() and one.keypoints.isfinite().all()
+        assert (one.confidence[:, SMPL22.index("right_foot")] == 1).all()
+
+
+class TestGoodFolder:
+    def test_videos(self, folder, detector):
+        found = load(folder, detector)
+        assert [t.name for t in found.tracks] == ["good_lunge_01"] and found.captions == [("good lunge",)]
+        assert len(found.tracks[0]) == 60 and found.skipped == []
+
+    def test_captions_beside_it(self, folder, detector):
+        (folder / "good_lunge_01.txt").write_text("a person lunges\n\nsomebody steps forward\n")
+        assert load(folder, detector).captions == [("a person lunges", "somebody steps forward")]
+        (folder / "good_lunge_01.txt").write_text("\n")
+        with pytest.raises(DataError, match="good_lunge_01.txt: empty, expected captions"):
+            load(folder, detector)
+
+    @pytest.mark.parametrize("kind", ["alphapose", "mmpose", "openpose", "npz"])
+    def test_keypoints_beside_the_video_need_no_detector(self, folder, detections, kind):
+        if kind == "alphapose":
+            people = [(t, p) for t, found in enumerate(detections.people) for p in found]
+            (folder / "good_lunge_01.json").write_text(json.dumps(alphapose(people)))
+        elif kind == "mmpose":
+            (folder / "good_lunge_01.json").write_text(json.dumps(mmpose(detections.people)))
+        elif kind == "openpose":
+            (folder / "good_lunge_01").mkdir()
+            for t, found in enumerate(detections.people):
+                people = [{"pose_keypoints_2d": p[:25].ravel().tolist()} for p in found]
+                (folder / "good_lunge_01" / f"x_{t:012d}_keypoints.json").write_text(json.dumps({"people": people}))
+        else:
+            write_npz(folder / "good_lunge_01.npz", detections)
+        found = load(folder)
+        assert [len(t) for t in found.tracks] == [60] and not any("no video" in n for n in found.tracks[0].notes)
+        if kind != "openpose":  # whose joints this test does not sort
+            own = track(detections)
+            assert torch.allclose(found.tracks[0].keypoints, own.keypoints, atol=1e-5)
+
+    def test_npz_alone_and_finished_tracks(self, tmp_path, detections):
+        one = track(detections)
+        (tmp_path / "deep").mkdir()
+        keypoint_npz.save(one, tmp_path / "deep" / "a.npz")
+        found = load(tmp_path)
+        assert torch.equal(found.tracks[0].keypoints, one.keypoints) and found.tracks[0].notes == one.notes
+        write_npz(tmp_path / "b.npz", detections)
+        assert "no video: whether the camera stands still is not known" in load(tmp_path).tracks[0].notes
+
+    def test_nothing_there(self, tmp_path):
+        with pytest.raises(DataError, match="no video .* and no keypoints"):
+            load(tmp_path)
+        with pytest.raises(DataError, match="none: no such folder"):
+            load(tmp_path / "none")
+        with pytest.raises(ValueError, match="on_error is 'ignore'"):
+            load(tmp_path, on_error="ignore")
+
+
+class TestBadInput:
+    """Each is told by its own message while the good video beside it is used."""
+
+    def skipped(self, folder, detector, **options):
+        with pytest.raises(DataError, match='on_error="skip" leaves such recordings out'):
+            load(folder, detector, **options)
+        found = load(folder, detector, on_error="skip", **options)
+        assert [t.name for t in found.tracks] == ["good_lunge_01"]
+        ((name, reason),) = found.skipped
+        assert (
+            name == "bad"
+            and f"not used bad: {reason}" in found.summary()
+            and "1 of 2 recordings used" in found.summary()
+        )
+        return reason
+
+    def noted(self, folder, detector, **options):
+        found = load(folder, detector, **options)
+        assert found.skipped == [] and [t.name for t in found.tracks] == ["bad", "good_lunge_01"]
+        assert all(note in found.summary() for note in found.tracks[0].notes)
+        return found.tracks[0]
+
+    def test_no_person(self, folder, detector):
+        write_numbered(folder / "bad.mp4", 30, 10)
+        assert "bad: no person in any of 30 frames" in self.skipped(folder, detector)
+
+    def test_two_people_crossing(self, folder, scene, clip_mp4):
+        right, _, ahead = scene.camera.rotation
+        path = torch.linspace(-1, 1, 60)[:, None, None] * right + 0.8 * ahead
+        seen = render.detect([scene.joints, scene.joints + path], scene.camera, scene.intrinsics)
+        alone = render.detect([scene.joints], scene.camera, scene.intrinsics)
+        shutil.copy(clip_mp4, folder / "bad.mp4")
+        (folder / "bad.json").write_text(json.dumps(mmpose(seen.people)))
+        (folder / "good_lunge_01.json").write_text(json.dumps(mmpose(alone.people)))
+        one = self.noted(folder, None)
+        assert any("another person crosses" in note and "mistaken for each other" in note for note in one.notes)
+
+    def test_moving_camera(self, folder, detector, panned_mp4):
+        shutil.copy(panned_mp4, folder / "bad.mp4")
+        reason = self.skipped(folder, detector)
+        assert "bad: the camera moves: by 0.4 s" in reason and "expected a static camera" in reason
+        assert any("the camera moves" in n for n in self.noted(folder, detector, moving_camera=True).notes)
+
+    def test_variable_frame_rate(self, folder, detector, clip_mp4):
+        steps = [1 + (k % 3 == 0) for k in range(60)]
+        (folder / "bad.mp4").write_bytes(set_steps(clip_mp4.read_bytes(), steps))
+        one = self.noted(folder, detector)
+        assert len(one) == sum(steps[:-1]) + 1
+        assert "variable frame rate (10 to 20 fps): frames are used by their time stamps" in one.notes
+
+    def test_truncated_mp4(self, folder, detector, clip_mp4):
+        (folder / "bad.mp4").write_bytes(clip_mp4.read_bytes()[:-3000])
+        assert "cannot be opened as a video (truncated, damaged" in self.skipped(folder, detector)
+        data = contents_first(clip_mp4.read_bytes())
+        (folder / "bad.mp4").write_bytes(data[: int(0.85 * len(data))])
+        assert any("truncated: 4" in note or "truncated: 5" in note for note in self.noted(folder, detector).notes)
+
+    def test_portrait_with_rotation_metadata(self, folder, detector, clip_mp4):
+        # the figure lies on its side in the file; the metadata put it upright
+        turned = [np.ascontiguousarray(np.rot90(image)) for _, image in Video(clip_mp4)]
+        film = write_images(folder / "bad.mp4", turned)
+        film.write_bytes(turn_upright(film.read_bytes()))
+        one = self.noted(folder, detector)
+        assert (one.intrinsics.width, one.intrinsics.height) == (256, 192)
+        assert "turned upright by 90 degrees, as the file's metadata say" in one.notes
+        upright = load(folder, detector).tracks[1]
+        assert (one.pixels - upright.pixels).abs().median() < 2
+
+    def test_single_frame(self, folder, detector):
+        write_numbered(folder / "bad.mp4", 1)
+        assert "bad.mp4: a single frame, expected a video" in self.skipped(folder, detector)
+
+    def test_zero_confidence(self, folder, detector, detections):
+        write_npz(folder / "bad.npz", detections, confidence=np.zeros((60, 26)))
+        assert "every confidence is 0, expected a person to be seen" in self.skipped(folder, detector)
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf])
+    def test_non_finite_intrinsics(self, folder, detector, detections, value):
+        write_npz(folder / "bad.npz", detections, intrinsics=[[value, 0, 128], [0, 300, 96], [0, 0, 1]])
+        assert "expected finite pixels" in self.skipped(folder, detector)
+        with pytest.raises(ValueError, match="field of view is nan degrees"):
+            load(folder, detector, intrinsics=math.nan, on_error="skip")
+
+    def test_keypoints_without_their_video(self, folder, detector, detections):
+        (folder / "bad.json").write_text(json.dumps(mmpose(detections.people)))
+        assert "no video of this name beside it" in self.skipped(folder, detector)
+
+    def test_all_bad(self, tmp_path, detector):
+        write_numbered(tmp_path / "bad.mp4", 1)
+        found = load(tmp_path, detector, on_error="skip")
+        assert len(found) == 0 and found.summary().startswith("0 of 1 recordings used, 0.0 s")
+
+
+class TestObserve:
+    def test_level_camera_sees_what_was_seen(self, detections, scene):
+        one = track(detections, scene.intrinsics)
+        seen = recordings.footage([one, one.cut(0, 45)])
+        assert seen.lengths.tolist() == [60, 45]
+        depth = torch.rand(seen.keypoints.shape[:-1]) + 2
+        world = torch.cat([seen.keypoints * depth[..., None], depth[..., None]], dim=-1) * torch.tensor([1.0, -1, -1])
+        assert torch.allclose(seen.camera.project(world)[0], seen.keypoints, atol=1e-5)
+
+    @pytest.mark.parametrize("frame", ["pnp", "teacher"])
+    def test_camera_explains_the_keypoints(self, detections, scene, frame):
+        one = track(detections, scene.intrinsics)
+        in_camera = scene.camera.to_camera(scene.joints) * torch.tensor([1.0, -1, -1])
+        found = recordings.observe([one], [("lunge",)], in_camera[None], frame)
+        assert found.names == ["clip"] and found.captions == [("lunge",)] and found.frame == frame
+        error = reprojection_error(found.camera, found.teacher, found.keypoints, found.lengths)
+        assert float(error) * 4 < 0.04  # metres at the person's depth
+        assert found.teacher[0, 0, 0, [0, 2]].abs().max() < 1e-4, "the teacher's canonical frame"
+        assert estimate_pnp(found.teacher, found.keypoints).batch_shape == (1,)
+
+    def test_no_truth(self, detections):
+        one = track(detections)
+        with pytest.raises(ValueError, match="frame is 'truth', expected 'pnp' or 'teacher'"):
+            recordings.observe([one], [("a",)], torch.zeros(1, 60, 22, 3), "truth")
+        with pytest.raises(ValueError, match="expected one"):
+            recordings.observe([one, track(detections, layout=HALPE26)], [("a",), ("b",)], torch.zeros(2, 60, 22, 3))

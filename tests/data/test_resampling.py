@@ -1,0 +1,77 @@
+"""Keypoints at a constant rate."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videomdm.data.resampling import resample, smooth
+
+
+def straight(times, joints=2):
+    """Keypoints that move at constant velocity."""
+    x = np.stack([100 * times + 10 * j for j in range(joints)], axis=1)
+    return np.stack([x, -x, np.ones_like(x)], axis=-1)
+
+
+class TestResample:
+    def test_whole_frames_stay(self):
+        times = np.arange(5) / 20
+        points, confidence = resample(straight(times), times, 20)
+        assert np.allclose(points, straight(times)[..., :2]) and (confidence == 1).all()
+
+    @given(st.lists(st.floats(0.01, 0.2), min_size=2, max_size=40))
+    def test_any_spacing_of_a_straight_line(self, steps):
+        times = 3 + np.cumsum(steps)
+        points, confidence = resample(straight(times), times, 20)
+        at = times[0] + np.arange(len(points)) / 20
+        assert at[-1] <= times[-1] + 1e-5 < at[-1] + 1 / 20 + 1e-4
+        assert np.allclose(points, straight(at)[..., :2], atol=1e-2) and (confidence == 1).all()
+
+    def test_missing_joint_is_interpolated_without_confidence(self):
+        times = np.arange(5) / 20
+        seen = straight(times)
+        seen[1:3, 1] = (999, 999, 0)
+        points, confidence = resample(seen, times, 20)
+        assert np.allclose(points, straight(times)[..., :2])
+        assert confidence[:, 1].tolist() == [1, 0, 0, 1, 1] and (confidence[:, 0] == 1).all()
+
+    def test_missing_ends_are_held(self):
+        times = np.arange(4) / 20
+        seen = straight(times)
+        seen[0, 0, 2] = seen[3, 0, 2] = 0
+        points, _ = resample(seen, times, 20)
+        assert points[0, 0, 0] == pytest.approx(5) and points[3, 0, 0] == pytest.approx(10)
+
+    def test_joint_never_seen_is_put_in_the_middle(self):
+        times = np.arange(3) / 20
+        seen = straight(times, joints=3)
+        seen[:, 2] = 0
+        points, confidence = resample(seen, times, 20)
+        assert np.allclose(points[:, 2], points[:, :2].mean(1)) and (confidence[:, 2] == 0).all()
+
+    def test_confidence_is_the_lesser_neighbours(self):
+        times = np.array([0.0, 0.1])
+        seen = straight(times)
+        seen[:, 0, 2] = 0.4, 0.9
+        _, confidence = resample(seen, times, 20)
+        assert confidence[:, 0].tolist() == [0.4, 0.4, 0.9]
+
+    def test_a_hole_in_the_recording_has_no_confidence(self):
+        times = np.array([0.0, 0.05, 1.05, 1.1])
+        _, confidence = resample(straight(times), times, 20)
+        assert (confidence[2:21] == 0).all() and (confidence[[0, 1, 21, 22]] == 1).all()
+
+
+class TestSmooth:
+    def test_by_hand(self):
+        keypoints = torch.tensor([0.0, 4.0, 0.0, 0.0])[:, None, None].expand(4, 1, 2)
+        assert smooth(keypoints)[:, 0, 0].tolist() == [0, 2, 1, 0]
+
+    def test_straight_lines_stay(self):
+        line = torch.arange(6.0)[:, None, None].expand(2, 6, 3, 2)
+        assert torch.allclose(smooth(line), line)
+
+    def test_short_clips_stay(self):
+        assert torch.equal(smooth(torch.ones(2, 1, 2)), torch.ones(2, 1, 2))
