@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import features, metrics, sampling, step, timing
 from videomdm.config import PROFILES
 
+KINDS = ("full", "humanml3d")
 NAMES = ("step", "sampling", "features", "metrics")
 
 
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--profile", default="paper", choices=PROFILES, help="whose model is measured")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch", type=int, nargs="+", help="8 on a CPU, 64 and 512 on a GPU")
+    parser.add_argument("--lengths", nargs="+", choices=KINDS, default=KINDS, help="distributions of clips' lengths")
     parser.add_argument("--samples", type=int, help="4 on a CPU, 1000 on a GPU")
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -27,10 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config, cuda = PROFILES[given.profile], timing.device().type == "cuda"
     if "step" in given.names:
         for batch in given.batch or ([64, 512] if cuda else [8]):
-            names = tuple(given.steps) if given.steps else None
-            print(step.run(config.but(batch_size=batch), given.results, given.repeats, names))
+            for kind in given.lengths:
+                print(step.run(config.but(batch_size=batch), given.results, given.repeats, kind, given.steps))
     if "sampling" in given.names:
-        print(sampling.run(config, given.results, given.repeats, given.samples or (1000 if cuda else 4)))
+        print(sampling.run(config, given.results, given.repeats, given.samples or (1000 if cuda else 4), cuda))
     if "features" in given.names:
         print(features.run(config, given.results, given.repeats, 4096 if cuda else 256))
     if "metrics" in given.names:

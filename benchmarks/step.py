@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
-
-import torch
 
 from benchmarks import synthetic, timing
 from benchmarks.baseline import PlainTrainer
@@ -16,11 +15,12 @@ from videomdm.diffusion import Multistep
 from videomdm.features import n_features
 from videomdm.step import Trainer, keep_memory
 
+FAST = {"precision": "bf16", "length_buckets": 4}
 CANDIDATES = {
     "float32": {"length_buckets": 8},
     "bf16": {"length_buckets": 8, "precision": "bf16"},
-    "compiled": {"length_buckets": 8, "precision": "bf16", "compile": "default"},
-    "graphs": {"length_buckets": 8, "precision": "bf16", "compile": "reduce-overhead"},
+    "compiled": {**FAST, "compile": "default"},
+    "graphs": {**FAST, "compile": "reduce-overhead"},
 }
 
 
@@ -39,42 +39,51 @@ def work(config: Config, frames: float, passes: int) -> Work:
     return Work(3 * forward * passes, saved * passes + 36 * weights)
 
 
-def candidates(config: Config, kind: str, passes: int, names: tuple[str, ...]) -> dict[str, Callable[[], object]]:
+def candidates(config: Config, kind: str, passes: int, names: Sequence[str]) -> dict[str, Callable[[], object]]:
     """A step of each version; the baseline first.  All make their numbers from the step's number."""
     data = synthetic.training_set(config, kind, timing.device())
     trainers = {"baseline": PlainTrainer(config, data)}
     trainers |= {name: Trainer(config.but(**CANDIDATES[name]), data) for name in names}
-    for trainer in trainers.values():
+    for name, trainer in trainers.items():
         if passes > 1:  # every batch a low one
-            trainer.timesteps = Multistep(config.n_buckets * trainer.timesteps.bucket_size, config.t_star, passes)
+            trainer.timesteps = Multistep(passes * trainer.timesteps.bucket_size, config.t_star, passes)
+        if "compile" in CANDIDATES.get(name, {}):
+            _meet_every_shape(trainer)
     return {name: _runs(trainer) for name, trainer in trainers.items()}
 
 
+def _meet_every_shape(trainer: Trainer) -> None:
+    """Compile before anything is timed; a second step for the graphs to be recorded."""
+    buckets = trainer.buckets
+    for rows, frames in zip(buckets.rows, buckets.frames, strict=True):
+        trainer.buckets = copy(buckets)
+        trainer.buckets.rows, trainer.buckets.frames = [rows], [frames]
+        for i in range(3):
+            trainer.step(i, 0.0)
+    trainer.buckets = buckets
+
+
 def _runs(trainer: Trainer | PlainTrainer) -> Callable[[], object]:
-    """Ten steps on a GPU, whose host runs ahead; of unequal length, so as many meet the same buckets on average."""
+    """Ten steps on a GPU, whose host runs ahead."""
     count = iter(range(10**9))
-    n = 10 if timing.device().type == "cuda" else 1
-    return lambda: [trainer.step(next(count), 1e-4) for _ in range(n)]
+    return lambda: [trainer.step(next(count), 1e-4) for _ in range(steps_per_run())]
 
 
-def run(config: Config, results: Path, repeats: int, names: tuple[str, ...] | None = None) -> Path:
-    """All cases of one batch size; the JSON's name holds it."""
+def steps_per_run() -> int:
+    return 10 if timing.device().type == "cuda" else 1
+
+
+def run(config: Config, results: Path, repeats: int, kind: str, names: Sequence[str] | None = None) -> Path:
+    """One size of batch and one distribution of lengths, with and without the multistep passes."""
     began = time.monotonic()
     keep_memory()
-    names = names or tuple(CANDIDATES if timing.device().type == "cuda" else list(CANDIDATES)[:3])
-    steps = 10 if timing.device().type == "cuda" else 1
-    metrics: Metrics = {"batch": config.batch_size, "steps_per_run": steps}
-    for kind in ("full", "humanml3d"):
-        frames = float(synthetic.lengths(2048, kind, config.max_frames).double().mean())
-        for method, passes in (("mdm-teacher", 1), ("videomdm", config.n_buckets)):
-            case = f"{kind}_{'plain' if passes == 1 else 'multistep'}"
-            one = config.but(method=method)
-            needed = work(one, frames, passes)
-            compared = candidates(one, kind, passes, names)
-            for name in names:  # compiles for every bucket before anything is timed
-                for _ in range(3 if name in ("float32", "bf16") else 40):
-                    compared[name]()
-            times = timing.paired(compared, repeats)
-            metrics |= timing.summary(case, times, Work(steps * needed.flops, steps * needed.bytes))
-            torch.compiler.reset()
-    return timing.write(results, f"step-{config.batch_size}", config, metrics, began)
+    names = names or list(CANDIDATES)[: 4 if timing.device().type == "cuda" else 2]
+    frames = float(synthetic.lengths(2048, kind, config.max_frames).double().mean())
+    metrics: Metrics = {"batch": config.batch_size, "steps_per_run": steps_per_run(), "mean_frames": frames}
+    for method, passes in (("mdm-teacher", 1), ("videomdm", config.n_buckets)):
+        one = config.but(method=method)
+        needed = work(one, frames, passes)
+        times = timing.paired(candidates(one, kind, passes, names), repeats)
+        scaled = Work(steps_per_run() * needed.flops, steps_per_run() * needed.bytes)
+        metrics |= timing.summary("plain" if passes == 1 else "multistep", times, scaled)
+    return timing.write(results, f"step-{config.batch_size}-{kind}", config, metrics, began)

@@ -74,7 +74,7 @@ def matmul_rate(precision: str) -> float:
 @cache
 def bandwidth() -> float:
     """Bytes per second of a copy, read and written, of more than any cache holds; the best of several."""
-    n = 2**30 if device().type == "cuda" else 2**26
+    n = 2**30 if device().type == "cuda" else 2**25
     source, target = torch.zeros(n, device=device()), torch.zeros(n, device=device())
     return 8 * n / min(seconds(lambda: target.copy_(source)) for _ in range(5))
 

@@ -94,11 +94,12 @@ def _table(function: Callable) -> Callable:
     """Remember the results; ``torch.compile`` takes them as constants instead of looking inside."""
     remembered = lru_cache(maxsize=512)(function)
 
-    @torch.compiler.assume_constant_result
     @wraps(function)
     def look_up(*arguments):
         return remembered(*arguments)
 
+    # What torch.compiler.assume_constant_result sets; calling that imports the compiler, for seconds.
+    look_up._dynamo_marked_constant = True
     return look_up
 
 

@@ -55,6 +55,14 @@ def machine() -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads"
 
 
+def version(package: str) -> str:
+    """Of an installed package; "not installed" for the project itself where it only lies on the path."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
 def path(folder: Path, study: str, config: Config, method: str) -> Path:
     """The file of one result: ``folder/study/data-profile-method-s<seed>.json``.
 
@@ -82,7 +90,7 @@ def write(
     result = {
         "study": study, "data": config.data, "method": method, "profile": config.profile, "seed": config.seed,
         **_teacher(config), "command": command, "commit": commit(), "machine": machine(),
-        "versions": {name: metadata.version(name) for name in ("videomdm", "torch", "numpy")},
+        "versions": {name: version(name) for name in ("videomdm", "torch", "numpy")},
         "seconds": round(seconds, 1), "config": config.key(), "metrics": dict(metrics),
     }  # fmt: skip
     target = path(folder, study, config, method)

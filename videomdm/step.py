@@ -131,7 +131,8 @@ class Trainer:
         x_t = self.diffusion.q_sample(clean, timesteps[0], torch.randn_like(clean))
         total: dict[str, Tensor] = {}
         for i, t in enumerate(timesteps):  # one pass, or one per bucket from the noisiest down (G.1)
-            torch.compiler.cudagraph_mark_step_begin()
+            if config.compile is not None:
+                torch.compiler.cudagraph_mark_step_begin()  # outputs of the pass before may be written over
             predicted = self.model(x_t, t, text, lengths, drop)
             loss, parts = self._loss(rows, frames, predicted, clean, lengths, t)
             (loss * weight).backward()
