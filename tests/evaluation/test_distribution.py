@@ -210,10 +210,20 @@ class TestErrors:
             recall(features(9), features(3))
         with pytest.raises(ValueError, match="real: 3 samples"):
             recall_dagger(features(3), features(9))
+        with pytest.raises(ValueError, match="generated: 1 samples, expected at least 2"):
+            kid(features(5), features(1))
         with pytest.raises(ValueError, match="10 samples, expected at least n_pairs = 300"):
             diversity(features(10))
         with pytest.raises(ValueError, match="4 samples, expected at least n_pairs = 10"):
             multimodality(features(8).reshape(2, 4, 8))
+
+    def test_one_set(self):
+        nan = features(12)
+        nan[3, 2] = float("nan")
+        with pytest.raises(ValueError, match=r"features: nan at \(3, 2\)"):
+            diversity(nan, 5)
+        with pytest.raises(ValueError, match=r"features: nan at \(1, 0, 2\)"):
+            multimodality(nan.reshape(4, 3, 8), 2)
 
     def test_indices(self):
         with pytest.raises(ValueError, match=r"indices: 0\.\.12, expected within 0\.\.9"):

@@ -332,3 +332,6 @@ class TestRetrieval:
             r_precision(x, x)
         with pytest.raises(ValueError, match="motion: 30 rows, expected 31"):
             mm_distance(x, x[:30])
+        x[7, 1] = float("inf")
+        with pytest.raises(ValueError, match=r"motion: inf at \(7, 1\)"):
+            mm_distance(x.nan_to_num(posinf=0), x)

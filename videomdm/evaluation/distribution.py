@@ -211,11 +211,13 @@ def _features(features: Tensor, name: str, least: int, ndim: int = 2) -> Tensor:
     return features
 
 
-def check_pair(real: Tensor, generated: Tensor, least: int) -> tuple[Tensor, Tensor]:
+def check_pair(
+    real: Tensor, generated: Tensor, least: int, names: tuple[str, str] = ("real", "generated")
+) -> tuple[Tensor, Tensor]:
     """Both sets (N, D), (M, D) in float64; raises ``ValueError`` unless finite and of one width."""
-    real, generated = _features(real, "real", least), _features(generated, "generated", least)
+    real, generated = (_features(x, name, least) for x, name in zip((real, generated), names, strict=True))
     if real.shape[1] != generated.shape[1]:
-        raise ValueError(f"generated: width {generated.shape[1]}, expected {real.shape[1]} as in real")
+        raise ValueError(f"{names[1]}: width {generated.shape[1]}, expected {real.shape[1]} as in {names[0]}")
     return real, generated
 
 

@@ -301,7 +301,7 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _aligned(text: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
-    text, motion = check_pair(text, motion, least=1)
+    text, motion = check_pair(text, motion, least=1, names=("text", "motion"))
     if len(text) != len(motion):
         raise ValueError(f"motion: {len(motion)} rows, expected {len(text)} as in text")
     return text, motion
