@@ -138,6 +138,9 @@ class TestGoodFolder:
         (folder / "good_lunge_01.txt").write_text("\n")
         with pytest.raises(DataError, match="good_lunge_01.txt: empty, expected captions"):
             load(folder, detector)
+        (folder / "good_lunge_01.txt").write_bytes("Übung".encode("latin-1"))
+        with pytest.raises(DataError, match="good_lunge_01.txt: not UTF-8 text"):
+            load(folder, detector)
 
     @pytest.mark.parametrize("kind", ["alphapose", "mmpose", "openpose", "npz"])
     def test_keypoints_beside_the_video_need_no_detector(self, folder, detections, kind):

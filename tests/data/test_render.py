@@ -39,6 +39,17 @@ class TestDetect:
         assert np.allclose(np.stack(found.people)[:, 0, :, :2], scene.intrinsics.to_pixels(expected).numpy(), atol=1e-3)
         assert all((p[..., 2] == 1).all() for p in found.people) and np.allclose(found.times, np.arange(60) / 20)
 
+    def test_what_is_outside_the_image_is_not_seen(self, scene):
+        right = scene.camera.rotation[0]
+        path = torch.linspace(0, 4, 60)[:, None, None] * right
+        found = render.detect([scene.joints + path], scene.camera, scene.intrinsics, noise=render.Noise(dropouts=0.0))
+        counts = [len(p) for p in found.people]
+        assert counts[0] == 1 and counts[-1] == 0 and counts == sorted(counts, reverse=True)
+        leaving = found.people[sum(counts) - 1][0]
+        assert 13 < (leaving[:, 2] > 0).sum() < 26 and (leaving[leaving[:, 2] == 0] == 0).all()
+        behind = scene.joints + 8 * scene.camera.rotation[2] * torch.tensor([-1.0, 0, -1])
+        assert not any(len(p) for p in render.detect([behind], scene.camera, scene.intrinsics).people)
+
     def test_noise_has_the_size_it_says(self, scene):
         joints = scene.joints.repeat(20, 1, 1)
         truth = np.concatenate(render.detect([joints], scene.camera, scene.intrinsics).people)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -105,7 +106,7 @@ def load(
         try:
             track = _read(name, video, keypoints, detector, detector_layout, layout, intrinsics, moving_camera)
             captions = _captions(folder / name)
-        except DataError as error:
+        except (DataError, cv2.error) as error:
             if on_error == "raise":
                 raise DataError(f'{error}; on_error="skip" leaves such recordings out') from None
             found.skipped.append((name, str(error)))
@@ -132,10 +133,9 @@ def track(
         min_frames: of the result, from the first to the last frame that sees the person.
 
     Raises:
-        DataError: nobody there, or not long enough, or mostly out of sight.
-        ValueError: intrinsics for images of another size, or an impossible field of view.
+        DataError: nobody there, or not long enough, or mostly out of sight; intrinsics for another image size.
+        ValueError: an impossible field of view.
     """
-    name = detections.name
     camera = _intrinsics(detections, intrinsics)
     people = follow(detections)
     notes = [*detections.notes, *describe(people, detections)]
@@ -148,24 +148,15 @@ def track(
     seen = np.zeros((len(times), len(detections.layout), 3))
     seen[np.array(main.frames) - first] = main.keypoints
     points, confidence = (torch.from_numpy(x) for x in resample(seen, times, fps))
-    if len(points) < min_frames:
-        raise DataError(
-            f"{name}: the main person is seen for {len(points) / fps:.2f} s ({len(points)} frames at {fps:g} fps), "
-            f"expected at least {min_frames / fps:g} s"
-        )
     filled = (confidence == 0).all(-1)
-    if filled.double().mean() > MOST_FILLED:
-        share = 100 * filled.double().mean()
-        raise DataError(
-            f"{name}: the main person is out of sight in {share:.0f} % of the frames, expected at most half"
-        )
+    _check_sight(filled, detections.name, fps, min_frames)
     never = [joint for joint, c in zip(detections.layout.joints, confidence.amax(0), strict=True) if c == 0]
     if never:
         notes.append(f"never seen: {', '.join(never)}")
     notes.append(f"intrinsics: {camera.origin}")
     result = KeypointTrack(
-        smooth(camera.normalise(points)).float(), confidence.float(), filled, detections.layout, fps, camera, name,
-        float(times[0]), notes,
+        smooth(camera.normalise(points)).float(), confidence.float(), filled, detections.layout, fps, camera,
+        detections.name, float(times[0]), notes,
     )  # fmt: skip
     return result.to_layout(layout)
 
@@ -265,6 +256,20 @@ def _read(
     return result
 
 
+def _check_sight(filled: Tensor, name: str, fps: float, min_frames: int) -> None:
+    """Refuse a person who is there too briefly or mostly out of sight; ``filled`` (T,) marks the frames without."""
+    frames, share = len(filled), float(filled.double().mean())
+    if frames < min_frames:
+        raise DataError(
+            f"{name}: the main person is seen for {frames / fps:.2f} s ({frames} frames at {fps:g} fps), "
+            f"expected at least {min_frames / fps:g} s"
+        )
+    if share > MOST_FILLED:
+        raise DataError(
+            f"{name}: the main person is out of sight in {100 * share:.0f} % of the frames, expected at most half"
+        )
+
+
 def _intrinsics(detections: Detections, intrinsics: Intrinsics | float | None) -> Intrinsics:
     size = (detections.width, detections.height)
     if intrinsics is None:
@@ -282,7 +287,10 @@ def _intrinsics(detections: Detections, intrinsics: Intrinsics | float | None) -
 def _captions(stem: Path) -> tuple[str, ...]:
     file = stem.with_name(stem.name + ".txt")
     if file.is_file():
-        lines = tuple(line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+        text = file.read_text(encoding="utf-8", errors="replace")
+        lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+        if "\ufffd" in text:
+            raise DataError(f"{file}: not UTF-8 text, expected captions, one per line")
         if not lines:
             raise DataError(f"{file}: empty, expected captions, one per line")
         return lines

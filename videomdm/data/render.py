@@ -35,6 +35,7 @@ CLOTHES = ((70, 90, 200), (190, 120, 60), (80, 160, 90))  # BGR of the first, se
 SKIN, TROUSERS = (150, 180, 225), (90, 70, 60)
 SHADES = 6  # nested strokes of a capsule, from its dark rim to its lit middle
 ROOM = 6.0  # metres from the origin to the walls
+NEAREST = 0.2  # metres: what is nearer to the camera is not drawn
 
 
 def landmarks(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
@@ -107,6 +108,8 @@ def detect(
 ) -> Detections:
     """What a detector sees of people before a camera: true keypoints, or noisy ones.
 
+    Keypoints outside the image have confidence 0, and people of whom most are outside are not found.
+
     Args:
         people: (T, 22, 3) metres, Y up, for each person.
         camera: one camera, or one per frame: batch () or (T,).
@@ -117,12 +120,11 @@ def detect(
         name: of the recording.
     """
     generator = np.random.default_rng(seed)
-    seen = [_project(landmarks(p), camera, intrinsics) for p in people]
-    seen = [np.concatenate([points, np.ones((*points.shape[:2], 1))], axis=-1) for points in seen]
-    found = np.ones((len(people), len(seen[0])), dtype=bool)
+    seen = [_seen(landmarks(p), camera, intrinsics) for p in people]
+    found = np.array([points[..., 2].mean(1) > 0.5 for points in seen])
     if noise is not None:
         seen = [_spoil(points, noise, generator) for points in seen]
-        found = generator.random(found.shape) >= noise.dropouts
+        found &= generator.random(found.shape) >= noise.dropouts
     frames = []
     for t in range(len(seen[0])):
         listed = [p[t] for p, there in zip(seen, found, strict=True) if there[t]]
@@ -183,20 +185,28 @@ def _foot_axes(bone: Tensor, left: Tensor, front: Tensor) -> tuple[Tensor, Tenso
     return cos * bone + sin * rise, cos * rise - sin * bone
 
 
-def _project(points: Tensor, camera: Camera, intrinsics: Intrinsics) -> np.ndarray:
-    return intrinsics.to_pixels(camera.project(points)[0].double()).numpy()
+def _seen(points: Tensor, camera: Camera, intrinsics: Intrinsics) -> np.ndarray:
+    """Points (T, J, 3) of the world as pixels and confidence (T, J, 3): 1 inside the image, else all zero."""
+    image, depth = camera.project(points)
+    pixels = intrinsics.to_pixels(image.double()).numpy()
+    size = (intrinsics.width, intrinsics.height)
+    inside = (pixels >= 0).all(-1) & (pixels < size).all(-1) & (depth.numpy() > NEAREST)
+    return np.concatenate([pixels, np.ones((*inside.shape, 1))], axis=-1) * inside[..., None]
 
 
 def _spoil(seen: np.ndarray, noise: Noise, generator: np.random.Generator) -> np.ndarray:
     """Jitter, unsure keypoints and swapped legs for one person's (T, 26, 3)."""
     seen = seen.copy()
-    height = np.ptp(seen[..., 1], axis=1)[:, None]
+    there = seen[..., 2] > 0
+    top, bottom = (f(np.where(there, seen[..., 1], fill), axis=1) for f, fill in ((np.min, np.inf), (np.max, -np.inf)))
+    height = np.maximum(bottom - top, 0)[:, None]
     unsure = generator.random(seen.shape[:2]) < noise.unsure
     seen[..., 2] = np.where(unsure, generator.uniform(0.1, 0.4, unsure.shape), generator.uniform(0.7, 1, unsure.shape))
     deviation = noise.jitter * height * np.where(unsure, 4, 1)
     seen[..., :2] += deviation[..., None] * generator.standard_normal((*unsure.shape, 2))
     legs = np.array([name.endswith(("knee", "ankle", "toe", "heel")) for name in HALPE26.joints])
     swapped = (generator.random(len(seen)) < noise.swaps)[:, None] & legs
+    seen = seen * there[..., None]
     return np.where(swapped[..., None], seen[:, list(HALPE26.mirrored)], seen)
 
 
@@ -258,7 +268,7 @@ def _strokes(pose: Tensor, clothes: tuple, camera: Camera, intrinsics: Intrinsic
     for parent, joint in SMPL22.bones:
         name = SMPL22.joints[joint]
         near = (depth[parent] + depth[joint]) / 2
-        if min(depth[parent], depth[joint]) < 0.2:
+        if min(depth[parent], depth[joint]) < NEAREST:
             continue
         radius = RADII[name.removeprefix("left_").removeprefix("right_")] * intrinsics.fx / near
         colour = TROUSERS if name.endswith(("hip", "knee", "ankle", "foot")) else clothes
@@ -266,7 +276,7 @@ def _strokes(pose: Tensor, clothes: tuple, camera: Camera, intrinsics: Intrinsic
         yield near, points[parent], points[joint], radius, colour
     skull = pose[SMPL22.index("head")] + 0.3 * (pose[SMPL22.index("head")] - pose[SMPL22.index("neck")])
     place, near = camera.project(skull[None])
-    if near > 0.2:
+    if near > NEAREST:
         place = intrinsics.to_pixels(place.double()).numpy()[0]
         yield float(near), place, place, SKULL * intrinsics.fx / float(near), SKIN
 
@@ -274,7 +284,7 @@ def _strokes(pose: Tensor, clothes: tuple, camera: Camera, intrinsics: Intrinsic
 def _shadow(image: np.ndarray, pose: Tensor, camera: Camera, intrinsics: Intrinsics) -> np.ndarray:
     flat = pose * pose.new_tensor([1.0, 0.0, 1.0])
     points, depth = camera.project(flat)
-    if depth.min() < 0.2:
+    if depth.min() < NEAREST:
         return image
     points = intrinsics.to_pixels(points.double()).numpy().round().astype(int)
     mask = np.zeros(image.shape[:2], np.uint8)
