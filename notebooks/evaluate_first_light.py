@@ -27,6 +27,8 @@
 # All rows start from the same number of plain MDM batches on their motions, and then take the same number of batches of
 # their own stage; the round is trained from scratch for as many in all.
 # A 2-D batch costs more time than a plain one, so equal batches are not equal hours; the hours are in the last table.
+# Every prior samples as it was trained ({py:meth}`videomdm.sample.Prior.sampler`): VideoMDM takes the walk of its
+# multistep training, one step per bucket at low noise, and plain MDM all steps of DDPM.
 
 # %% tags=["parameters"]
 results_folder = "results"
@@ -74,6 +76,8 @@ for name, rows in corpora.items():
 #
 # Averages shrink: a denoiser that cannot tell error from motion predicts less motion, and sampling compounds it.
 # Acceleration and path length show it at once; the dashed line is the real data.
+# With all fifty steps of DDPM the same VideoMDM moved half as much as real people; with the walk of its training it
+# does not (the chapter on multistep training says why).
 
 # %%
 moving = {
@@ -119,15 +123,14 @@ for name, rows in corpora.items():
         display(report.goals(rows))
 
 # %% [markdown]
-# Where a goal is not met, this is what we think.
-# Generated motions that accelerate too little have been averaged: the denoiser takes part of a fine movement for the
-# teacher's error and leaves it out, and every sampling step below the threshold repeats it
-# (the chapter on multistep training derives how much).
-# Lifting does not suffer from it, as the keypoints put the movement back at every step; that is why a round, which trains
-# plain MDM on lifted motions, is the method to look at for generation.
-# What is left between the best row and MDM on true 3-D is then the error of the lifted motions themselves.
+# Lifting is where 2-D supervision shows first: the keypoints put the movement back at every step.
+# That is why a round, which trains plain MDM on lifted motions, is the method to look at for generation.
+# What is left between it and MDM on true 3-D is the error of the lifted motions themselves.
 #
-# Rows of a corpus that are not in the tables have not run yet; the command below makes them.
+# Where the camera is told in the teacher's frame, or found by PnP, the prior inherits the teacher's floor and size: the
+# generated roots stand as high as the teacher's, and FID sees it.
+# A lifter's size cannot be seen in one image; where the camera's place is known, refining it brings the height back
+# ([closing the gap](evaluate_gap.ipynb)).
 
 # %% [markdown]
 # ## Where the numbers come from

@@ -116,6 +116,7 @@ class Config:
             ``lr`` that a cosine reaches at the end of the second stage (1 keeps it constant).
         weights: lambdas of eq. 4 and loss variants.
         guidance: classifier-free guidance scale when sampling.
+        sampler: ``"ddpm"`` or ``"ddim"``, all steps; ``""`` samples as the prior was trained.
         evaluator_steps, evaluation_samples, lift_samples, repeats: size of the evaluation.
         protocol: ``"quick"`` or ``"full"`` in place of the last three, see :mod:`videomdm.evaluation.protocol`.
         log_every, checkpoint_every: in batches.
@@ -167,6 +168,7 @@ class Config:
     checkpoint_every: int = 1000
     runs: str = "runs"
     precision: str = _later("float32")
+    sampler: str = ""
     compile: str | None = _later(None)
     length_buckets: int = _later(1)
 
@@ -218,7 +220,7 @@ class Config:
         """
         values = dataclasses.asdict(self)
         ignored = {"runs", "profile", "log_every", "evaluation_samples", "lift_samples", "repeats", "evaluator_steps",
-                   "protocol", "guidance"}  # fmt: skip
+                   "protocol", "guidance", "sampler"}  # fmt: skip
         ignored |= {f.name for f in dataclasses.fields(self) if "later" in f.metadata and values[f.name] == f.default}
         chosen = {k: values[k] for k in (fields or sorted(set(values) - ignored))}
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:10]

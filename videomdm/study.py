@@ -23,6 +23,8 @@ _SWEPT = ("error-", "camera-", "keypoints-")
 #: The studies of the book and their rows, in the order in which they run; any other name takes all rows.
 STUDIES = {
     "first-light": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp", "videomdm/round-1"),
+    "samplers-ddpm": ("real", "mdm-teacher", "videomdm"),
+    "samplers-ddim": ("real", "mdm-3d", "mdm-teacher", "videomdm"),
     "table1": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp"),
     "ablations": ("real", "mdm-teacher", "videomdm", *(name for name, m in METHODS.items() if m.ablates)),
     "sweeps": ("real", "videomdm", *(name for name in METHODS if name.split("/")[-1].startswith(_SWEPT))),
@@ -58,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--protocol", default="", choices=["", *protocol.PROTOCOLS], help="the profile's own by default"
     )
+    parser.add_argument("--sampler", default="", choices=["", "ddpm", "ddim"], help="as trained by default")
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
@@ -65,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
-    chosen = {name: getattr(given, name) for name in ("teacher", "seed", "precision", "protocol")}
+    chosen = {name: getattr(given, name) for name in ("teacher", "seed", "precision", "protocol", "sampler")}
     told = {name: value for name, value in chosen.items() if name == "seed" or value != parser.get_default(name)}
     command += "".join(f" --{name} {value}" for name, value in told.items())
     base = train.profile(given.profile, data=given.data, data_root=given.data_root, runs=given.runs, **chosen)

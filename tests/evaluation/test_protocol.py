@@ -153,7 +153,7 @@ class TestResuming:
             return walk
 
         monkeypatch.setattr(sample, "generate", generate)
-        found = protocol.sample_measured(prior, [str(i) for i in range(8)], lengths, 2.5, [judge])
+        found = protocol.sample_measured(prior, [str(i) for i in range(8)], lengths, {"guidance": 2.5}, [judge])
         assert [n for _, n in asked] == [[20, 20, 20], [30, 30, 40], [40, 40]]
         assert found["root_height"][:, 0].tolist() == list(range(8))
         assert (~found["root_height"].isnan()).sum(1).tolist() == lengths.tolist()

@@ -53,7 +53,7 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
             seen = prepare.observe(config, test, frame, "test")
             lifted = sample.lift(
                 prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths,
-                texts=captions if told else None, refine=refine,
+                texts=captions if told else None, refine=refine, method=config.sampler or None,
             )  # fmt: skip
             return lifting_errors(lifted, seen.camera, test, filmed.camera)
 

@@ -189,7 +189,8 @@ def generation(prior: Prior, config: Config, panel: Sequence[Judge], folder: Pat
     rows, captions = draw_captions(test, size.texts, size.repeats)
     asked.append((rows.repeat_interleave(size.per_text), [c for c in captions for _ in range(size.per_text)]))
     rows, captions = torch.cat([rows for rows, _ in asked]), [c for _, captions in asked for c in captions]
-    made = sample_measured(prior, captions, test.lengths[rows], config.guidance, panel, folder)
+    how = {"guidance": config.guidance, "method": config.sampler or None}
+    made = sample_measured(prior, captions, test.lengths[rows], how, panel, folder)
     answers = measures.select(made, slice(size.repeats * n, None))
     true, trained = _measured(test.joints, test, config, panel), _captions_of(train)
     repeats = []
@@ -209,7 +210,7 @@ def sample_measured(
     prior: Prior,
     captions: list[str],
     lengths: Tensor,
-    guidance: float,
+    how: dict[str, object],
     panel: Sequence[Judge],
     folder: Path | None = None,
 ) -> dict[str, Tensor]:
@@ -218,7 +219,7 @@ def sample_measured(
     Args:
         prior: generates.
         captions, lengths: N captions and (N,) frames.
-        guidance: classifier-free guidance scale.
+        how: guidance and method of :func:`videomdm.sample.generate`.
         panel: the judges.
         folder: keeps what was measured of each batch; batches found there are not sampled again.
     Returns:
@@ -232,7 +233,7 @@ def sample_measured(
 
             def make(seed: int = seed, texts: list[str] = texts, rows: Tensor = rows) -> dict[str, Tensor]:
                 raw = sample.generate(
-                    prior, texts, lengths[rows], seed=seed, guidance=guidance, as_features=True
+                    prior, texts, lengths[rows], seed=seed, as_features=True, **how
                 )  # fmt: skip
                 joints = features.decode(raw)
                 return measures.measure(joints, lengths[rows].to(joints.device), prior.skeleton, prior.fps, panel, raw)
@@ -283,7 +284,7 @@ def _measured(joints: Tensor, corpus: Corpus, config: Config, panel: Sequence[Ju
 
 def _version(config: Config, size: Protocol, panel: Sequence[Judge] = ()) -> str:
     """Short hash of all that metrics depend on besides data and weights."""
-    about = [VERSION, measures.VERSION, asdict(size), config.guidance, config.evaluator_steps]
+    about = [VERSION, measures.VERSION, asdict(size), config.guidance, config.sampler, config.evaluator_steps]
     about += [judge.digest for judge in panel]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:10]
 
