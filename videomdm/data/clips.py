@@ -82,7 +82,7 @@ def split(
     joints: Tensor,
     skeleton: Skeleton = SMPL22,
     confidence: Tensor | None = None,
-    rule: Rule = Rule(),  # noqa: B008  (frozen)
+    rule: Rule = Rule(),
     fps: float = FPS,
 ) -> Split:
     """Split a recording into clips.
@@ -125,7 +125,7 @@ def split(
 def frame_costs(
     joints: Tensor,
     skeleton: Skeleton = SMPL22,
-    rule: Rule = Rule(),  # noqa: B008
+    rule: Rule = Rule(),
     fps: float = FPS,
     seen: Tensor | None = None,
 ) -> np.ndarray:
@@ -186,13 +186,13 @@ def rest_pose(pose: Tensor, speed: Tensor) -> Tensor:
     return pose[slowest].median(dim=0).values
 
 
-def length_penalty(frames: np.ndarray, rule: Rule = Rule(), fps: float = FPS) -> np.ndarray:  # noqa: B008
+def length_penalty(frames: np.ndarray, rule: Rule = Rule(), fps: float = FPS) -> np.ndarray:
     """Cost of clips of so many frames: ``gamma`` times the square of the seconds outside ``preferred``."""
     low, high = rule.preferred
     return rule.gamma * (np.maximum(np.maximum(low - frames, frames - high), 0) / fps) ** 2
 
 
-def segment(costs: np.ndarray, rule: Rule = Rule(), fps: float = FPS) -> list[tuple[int, int]]:  # noqa: B008
+def segment(costs: np.ndarray, rule: Rule = Rule(), fps: float = FPS) -> list[tuple[int, int]]:
     """The clips of least total cost: the dynamic program of appendix C.4.
 
         D[f] = cost(f) + min over p in [f - max_frames, f - min_frames] of D[p] + penalty(f - p),
@@ -262,7 +262,7 @@ def _stretches(seen: np.ndarray, max_gap: int) -> list[tuple[int, int, bool]]:
     bounds = [0, *changes.tolist(), len(seen)]
     runs: list[tuple[int, int, bool]] = []
     for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
-        inside = 0 < start and stop < len(seen)
+        inside = start > 0 and stop < len(seen)
         usable = bool(seen[start]) or (inside and stop - start <= max_gap)
         if runs and usable and runs[-1][2]:
             start = runs.pop()[0]
