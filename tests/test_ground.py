@@ -35,7 +35,7 @@ def walks():
     """Clips whose feet cover ground in two directions."""
     many = procedural.generate(200, seed=5)
     x = many.joints[:, :, 0]
-    far = [i for i, n in enumerate(many.lengths.tolist()) if torch.linalg.svdvals((x[i, :n] - x[i, :n].mean(0)))[1] > 4]
+    far = [i for i, n in enumerate(many.lengths.tolist()) if torch.linalg.svdvals(x[i, :n] - x[i, :n].mean(0))[1] > 4]
     assert len(far) >= 4
     return many.select(far)
 

@@ -1,0 +1,161 @@
+"""What other lifters found, in one form: joints, which frames count, and where the root's path comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from videomdm import regressor
+from videomdm.data import procedural
+from videomdm.data.corpus import FPS, DataError, check_joints
+from videomdm.kinematics import facing, facing_z
+from videomdm.skeletons import SMPL22, Skeleton
+
+
+class RootPath(StrEnum):
+    """How a lifted motion's root path came about."""
+
+    WORLD = "world"  #: the lifter's own, in a world that stands still
+    CAMERA = "camera"  #: the lifter's own, in the camera's axes
+    BONES = "bones"  #: from how long the root's bones look (appendix D)
+    NONE = "none"  #: there is none: the root is at the origin in every frame
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """One person's motion as a lifter gave it.
+
+    Attributes:
+        joints: (T, J, 3) float32 metres, Y up, left = +X when facing +Z.
+        valid: (T,) bool: frames that the lifter saw; the others were interpolated.
+        fps: frames per second.
+        root: how the root's path came about.
+        skeleton: the joint layout.
+        lifter: its name.
+        name: of the clip.
+        first_frame: the video's frame that ``joints[0]`` belongs to.
+    """
+
+    joints: Tensor
+    valid: Tensor
+    fps: float
+    root: RootPath
+    skeleton: Skeleton
+    lifter: str
+    name: str
+    first_frame: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "joints", check_joints(self.joints, self.name, self.skeleton, min_frames=1))
+        if self.valid.shape != self.joints.shape[:1] or self.valid.dtype != torch.bool:
+            raise DataError(f"{self.name}: valid has shape {tuple(self.valid.shape)} and type {self.valid.dtype}, "
+                            f"expected bool ({len(self.joints)},)")  # fmt: skip
+        if not 0 < self.fps < 1000:
+            raise DataError(f"{self.name}: {self.fps} frames per second, expected more than 0 and below 1000")
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    def resample(self, fps: float = FPS) -> Lifted:
+        """At another frame rate: positions linear in time, a frame valid where both its neighbours are."""
+        count = int((len(self) - 1) * fps / self.fps + 1e-6) + 1
+        at = torch.arange(count, dtype=torch.float64) * self.fps / fps
+        before = at.floor().long().clamp(max=len(self) - 1)
+        after = (before + 1).clamp(max=len(self) - 1)
+        share = (at - before).float()[:, None, None]
+        joints = torch.lerp(self.joints[before], self.joints[after], share)
+        valid = self.valid[before] & (self.valid[after] | (share[:, 0, 0] < 1e-6))
+        first = round(self.first_frame * fps / self.fps)
+        return replace(self, joints=joints, valid=valid, fps=fps, first_frame=first)
+
+
+def fill_gaps(values: Tensor, frames: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Values (N, ...) of ascending ``frames`` (N,) for every frame from first to last, linear in between.
+
+    Returns:
+        (T, ...) and (T,) bool, the frames that were given.
+    """
+    wanted = np.arange(frames[0], frames[-1] + 1)
+    after = np.searchsorted(frames, wanted)
+    before = np.maximum(after - 1, 0)
+    share = (wanted - frames[before]) / np.maximum(frames[after] - frames[before], 1)
+    share = torch.from_numpy(share).to(values).reshape(-1, *(1,) * (values.ndim - 1))
+    valid = torch.from_numpy(frames[after] == wanted)
+    return torch.lerp(values[before], values[after], share), valid
+
+
+def load_array(path: str | Path, n_joints: tuple[int, ...]) -> Tensor:
+    """Joints (T, J, 3), float32, of an ``.npy`` file; pickled objects are refused, not executed."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file, expected an .npy array of joints") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as a plain .npy array ({error})") from None
+    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.shape[1] not in n_joints or array.shape[2] != 3:
+        raise DataError(f"{path}: shape {getattr(array, 'shape', 'none')}, expected (frames, "
+                        f"{' or '.join(map(str, n_joints))}, 3)")  # fmt: skip
+    if array.dtype.kind != "f":
+        raise DataError(f"{path}: {array.dtype}, expected floating point numbers")
+    if not np.isfinite(array).all():
+        raise DataError(f"{path}: frame {np.argwhere(~np.isfinite(array))[0][0]} is not finite, expected finite metres")
+    return torch.from_numpy(array.astype(np.float32))
+
+
+# ---- other layouts ---------------------------------------------------------------------------------------
+
+#: Joints of SMPL-22 that other layouts have under another name, as shares of theirs; the first that fits is
+#: taken.  Nobody marks these places alike: necks and heads are good to some centimetres.
+_SHARES: dict[str, tuple[dict[str, float], ...]] = {
+    "neck": ({"thorax": 1.0}, {"neck": 1.0}, {"left_shoulder": 0.5, "right_shoulder": 0.5}),
+    "head": ({"left_ear": 0.5, "right_ear": 0.5}, {"thorax": 0.5, "head": 0.5}, {"neck": 0.5, "head": 0.5}),
+}
+_LIMBS = tuple(f"{side}_{joint}" for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+               for side in ("left", "right"))  # fmt: skip
+_KNOWN = Skeleton("known", ("neck", "head", *_LIMBS), (-1,) * 14)
+_FEET = ("left_foot", "right_foot")
+
+
+def to_smpl22(joints: Tensor, skeleton: Skeleton) -> Tensor:
+    """Joints (T, J, 3) of a layout with at least COCO's limbs, Y up, as SMPL-22.
+
+    Limbs are taken over; neck and head are the layout's nearest; pelvis (others mark the middle of the hips,
+    which is 8 cm lower), spine and collars come from a joint regressor fitted on the built-in corpus, 2 to 7 cm
+    off there; the feet, which these layouts do not have, point where the body faces (3 cm off).
+    """
+    if skeleton == SMPL22:
+        return joints
+    shares = joints.new_zeros(len(_KNOWN), len(skeleton))
+    for row, name in zip(shares, _KNOWN.joints, strict=True):
+        options = ({name: 1.0},) if name in _LIMBS else _SHARES[name]
+        chosen = next(o for o in options if set(o) <= set(skeleton.joints))
+        for source, share in chosen.items():
+            row[skeleton.index(source)] = share
+    fitted, feet = _from_known()
+    full = fitted(shares @ joints)
+    leg = [SMPL22.index(j) for j in ("left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle")]
+    lengths = full[:, leg].unflatten(1, (2, 3)).diff(dim=2).norm(dim=-1).sum(-1).mean(-1)
+    ahead = (feet.to(full) * lengths[:, None, None]) @ facing_z(facing(full, SMPL22)).to(full)
+    ankles = full[:, [SMPL22.index("left_ankle"), SMPL22.index("right_ankle")]]
+    full[:, [SMPL22.index(j) for j in _FEET]] = ankles + ahead
+    return full
+
+
+@cache
+def _from_known() -> tuple[regressor.JointRegressor, Tensor]:
+    """Known joints to SMPL-22's, and where the feet are from the ankles (2, 3), in legs, facing +Z."""
+    corpus = procedural.generate(len(procedural.TEACHER_ACTIONS) * 2, seed=0, family="teacher", max_frames=60)
+    poses = torch.cat([corpus.clip(i)[::5] for i in range(len(corpus))])
+    poses = poses[torch.randperm(len(poses), generator=torch.Generator().manual_seed(0))]
+    known = poses[:, [SMPL22.index(j) for j in _KNOWN.joints]]
+    leg = known[:, [_KNOWN.index(j) for j in ("left_hip", "left_knee", "left_ankle")]].diff(dim=1).norm(dim=-1).sum(-1)
+    ankles = known[:, [_KNOWN.index("left_ankle"), _KNOWN.index("right_ankle")]]
+    feet = poses[:, [SMPL22.index(j) for j in _FEET]] - ankles
+    feet = (feet @ facing_z(facing(poses, SMPL22)).to(feet).mT) / leg[:, None, None]
+    return regressor.fit(known, poses, _KNOWN, SMPL22, neighbours=8), feet.mean(0)
