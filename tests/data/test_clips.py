@@ -124,8 +124,8 @@ class TestRule:
             clips.Rule(**values)
 
     def test_window(self):
-        with pytest.raises(ValueError, match="window is 0"):
-            clips.Rule(window=0)
+        with pytest.raises(ValueError, match="window is 1, expected at least 2"):
+            clips.Rule(window=1)
 
     @pytest.mark.parametrize("name", ["alpha", "beta", "gamma", "unused"])
     def test_negative_costs(self, name):
@@ -137,11 +137,31 @@ class TestFrameCosts:
     def test_by_hand(self):
         pose = torch.zeros(21, 22, 3, dtype=torch.float64)
         pose[10:, 15, 1] = 0.44  # one of 22 joints jumps by 0.44 m between frames 9 and 10
-        speed = clips.local_speed(pose, window=2, fps=20.0)
-        assert speed[5].item() == 0
-        assert speed[9].item() == pytest.approx(0.44 / 22 * 20 / 4)  # one of the four steps within two frames
-        assert speed[0].item() == 0
+        speed = clips.local_speed(pose, window=3, fps=20.0)
+        jump = 0.44 / 22 * 20 / 4  # of a displacement over four frames that holds the jump
+        assert speed[4].item() == 0
+        # Of frame 9 the displacements from 6, 7 and 8 hold the jump, all three; of frame 7 that from 6, one of three.
+        assert speed[9].item() == pytest.approx(jump)
+        assert speed[7].item() == pytest.approx(jump / 3)
+        assert (speed[0].item(), speed[20].item()) == (0, 0)
         assert clips.rest_pose(pose, speed)[15, 1].item() == 0  # frames 0..3 are slowest, in order
+
+    def test_rest_pose_is_the_median_of_the_slowest_fifth(self):
+        pose = torch.arange(1000.0)[:, None, None].expand(1000, 22, 3)
+        assert clips.rest_pose(pose, torch.arange(1000.0)).eq(99).all()  # of 0..199
+
+    def test_jitter_is_not_speed(self):
+        pose = 0.01 * torch.randn(200, 22, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        from_frame_to_frame = pose.diff(dim=0).norm(dim=-1).mean() * 20
+        assert clips.local_speed(pose, 5).mean() < 0.3 * from_frame_to_frame
+
+    def test_steady_motion_has_its_speed(self):
+        pose = torch.arange(50.0).double()[:, None, None] * torch.tensor([0.03, 0.0, 0.04]) * torch.ones(22, 1)
+        assert clips.local_speed(pose, 5).numpy() == pytest.approx(1.0)
+
+    @pytest.mark.parametrize("n", [1, 2, 4, 5])
+    def test_few_frames(self, n):
+        assert clips.local_speed(torch.zeros(n, 22, 3), 5).tolist() == [0.0] * n
 
     def test_place_and_heading_do_not_matter(self):
         x = procedural.generate(1, seed=1).clip(0).double()
@@ -156,6 +176,13 @@ class TestFrameCosts:
         costs = clips.frame_costs(y)
         assert clips.frame_costs(1000 * y + 7) == pytest.approx(costs, rel=1e-4)
         assert np.corrcoef(costs, clips.frame_costs(x))[0, 1] > 0.8
+
+    def test_2d_follows_a_person_who_comes_nearer(self):
+        x = procedural.generate(1, seed=1).clip(0)[:1].expand(800, -1, -1)
+        depth = torch.linspace(9.0, 3.0, 800)[:, None, None]
+        pose = clips.local_pose(x[..., :2] / depth)
+        size = pose.square().sum(-1).mean(-1).sqrt()
+        assert (size[100:700].max() / size[100:700].min()).item() < 1.2  # 2.3 before it is scaled
 
     def test_terms_add_up(self):
         x = procedural.generate(1, seed=1).clip(0)

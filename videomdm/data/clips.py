@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from videomdm.data.corpus import FPS, MAX_FRAMES, MIN_FRAMES
 from videomdm.kinematics import facing, facing_z
 from videomdm.skeletons import SMPL22, Skeleton
 
 STANDING = 1.55  # metres from the feet to the head joint of somebody who stands: what 2-D poses are scaled to
+STANDING_FRAMES = 201  # frames around a frame in which somebody stands up straight now and then
+STRIDE = 4  # frames over which a joint's displacement is taken for its speed
 SLOWEST = 0.2  # share of the frames, the slowest, whose median is the rest pose
 
 
@@ -28,7 +31,7 @@ class Rule:
     Attributes:
         alpha: cost per m^2 of mean squared distance (per joint) from the rest pose.
         beta: cost per m/s of mean joint speed around the frame.
-        window: frames on either side of a frame over which speed is averaged.
+        window: frames on either side of a frame within which speed is averaged.
         gamma: cost per s^2 of a clip's length beyond either end of ``preferred``.
         preferred: frames of a clip that cost nothing.
         min_frames, max_frames: limits of a clip; HumanML3D's by default.
@@ -36,6 +39,8 @@ class Rule:
         min_confidence: a frame whose mean confidence is lower is not seen.
         max_gap: unseen frames in a row that a clip may hold (no clip ends among them); longer stretches are
             in no clip.
+
+    Explained in :doc:`/notebooks/explain_clips`.
     """
 
     alpha: float = 10.0
@@ -50,8 +55,8 @@ class Rule:
     max_gap: int = 10
 
     def __post_init__(self) -> None:
-        if self.window < 1:
-            raise ValueError(f"rule: window is {self.window}, expected at least 1 frame")
+        if self.window < STRIDE // 2:
+            raise ValueError(f"rule: window is {self.window}, expected at least {STRIDE // 2} frames")
         limits = (self.min_frames, *self.preferred, self.max_frames)
         if not (1 <= limits[0] <= limits[1] <= limits[2] <= limits[3]):
             raise ValueError(
@@ -153,30 +158,39 @@ def frame_costs(
 def local_pose(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
     """Poses without place: root at the origin, float64.
 
-    3-D poses face +Z.  2-D ones keep their view and are scaled by one factor, so that the person's extent in
-    v where it stands (the 90th percentile over time) is ``STANDING``; then costs of both compare.
+    3-D poses face +Z.  2-D ones keep their view and are scaled so that the person's extent in v where it stands
+    (the 90th percentile of ``STANDING_FRAMES`` around a frame: people come nearer and go) is ``STANDING``; then
+    costs of both compare.
 
     Args:
         joints: (T, J, 3) metres, Y up, or (T, J, 2).
         skeleton: the joint layout.
     """
     joints = joints.double()
+    if not len(joints):
+        return joints
     root = skeleton.parents.index(-1)
     pose = joints - joints[:, root : root + 1]
     if joints.shape[-1] == 3:
         return pose @ facing_z(facing(joints, skeleton)).mT
-    extent = (joints[..., 1].amax(-1) - joints[..., 1].amin(-1)).quantile(0.9)
-    return pose * (STANDING / extent.clamp(min=1e-9))
+    extent = joints[..., 1].amax(-1) - joints[..., 1].amin(-1)
+    around = pad(extent[None], (STANDING_FRAMES // 2,) * 2, mode="replicate").unfold(1, STANDING_FRAMES, 1)[0]
+    return pose * (STANDING / around.quantile(0.9, dim=-1).clamp(min=1e-9))[:, None, None]
 
 
 def local_speed(pose: Tensor, window: int, fps: float = FPS) -> Tensor:
-    """Mean joint speed (T,) of poses (T, J, D), m/s, over ``window`` >= 1 frames on either side."""
+    """Mean joint speed (T,) of poses (T, J, D), m/s, in the ``window`` frames on either side.
+
+    Of displacements over ``STRIDE`` frames: from one frame to the next a detector's jitter is faster than people.
+    """
     if len(pose) < 2:
         return pose.new_zeros(len(pose))
-    steps = pose.diff(dim=0).norm(dim=-1).mean(-1) * fps  # between frames t and t + 1
+    stride = min(STRIDE, len(pose) - 1)
+    steps = (pose[stride:] - pose[:-stride]).norm(dim=-1).mean(-1) * fps / stride  # from frame t to t + stride
     total = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
     frames = torch.arange(len(pose))
-    first, last = (frames - window).clamp(min=0), (frames + window).clamp(max=len(steps))
+    first = (frames - window).clamp(min=0, max=len(steps) - 1)
+    last = (frames + window - stride + 1).clamp(min=1, max=len(steps))
     return (total[last] - total[first]) / (last - first)
 
 
@@ -187,7 +201,10 @@ def rest_pose(pose: Tensor, speed: Tensor) -> Tensor:
 
 
 def length_penalty(frames: np.ndarray, rule: Rule = Rule(), fps: float = FPS) -> np.ndarray:
-    """Cost of clips of so many frames: ``gamma`` times the square of the seconds outside ``preferred``."""
+    """Cost of clips of so many frames: ``gamma`` times the square of the seconds outside ``preferred``.
+
+    Explained in :doc:`/notebooks/explain_clips`.
+    """
     low, high = rule.preferred
     return rule.gamma * (np.maximum(np.maximum(low - frames, frames - high), 0) / fps) ** 2
 

@@ -105,6 +105,7 @@ def film_strip(
     ghost: Tensor | None = None,
     azimuth: float = 35.0,
     title: str = "",
+    frames: Sequence[int] | None = None,
 ) -> Figure:
     """Poses at equal distances in time, side by side, as a static drawing.
 
@@ -116,6 +117,7 @@ def film_strip(
         ghost: (T, J, 3) drawn in grey behind, in the same frame.
         azimuth: degrees by which the viewer has walked from +Z towards +X.
         title: a line above the drawing.
+        frames: the frames to draw, instead of ``n_poses`` at equal distances.
 
     Raises:
         ValueError: a wrong shape, different lengths, or values that are not finite.
@@ -125,7 +127,8 @@ def film_strip(
         sets.append(checked_joints(ghost, "ghost", skeleton))
         if len(sets[1]) != len(sets[0]):
             raise ValueError(f"film_strip: {len(sets[0])} frames over a ghost of {len(sets[1])}")
-    chosen = np.linspace(0, len(sets[0]) - 1, n_poses).round().astype(int)
+    chosen = np.linspace(0, len(sets[0]) - 1, n_poses).round().astype(int) if frames is None else np.asarray(frames)
+    n_poses = len(chosen)
     angle = math.radians(azimuth)
     to_right = np.array([math.cos(angle), 0, -math.sin(angle)])
     roots = sets[0][chosen, :1] * [1, 0, 1]
