@@ -29,6 +29,7 @@
 # A 2-D batch costs more time than a plain one, so equal batches are not equal hours; the hours are in the last table.
 # Every prior samples as it was trained ({py:meth}`videomdm.sample.Prior.sampler`): VideoMDM takes the walk of its
 # multistep training, one step per bucket at low noise, and plain MDM all steps of DDPM.
+# Lifting takes all steps, without fresh noise for VideoMDM.
 
 # %% tags=["parameters"]
 results_folder = "results"

@@ -247,6 +247,12 @@ class TestPrior:
         assert prior.sampler("ddim", 5) == {"method": "ddim", "n_steps": 5}
         plain = dataclasses.replace(prior, config=config.but(method="mdm-teacher"))
         assert plain.sampler() == {"method": "ddpm", "n_steps": None}
+        assert plain.sampler("walk") == {"method": "ddim", "steps": list(range(49, -1, -1))}
+
+    def test_lifts_with_all_steps_unless_told(self, prior, observed):
+        given = (prior, observed.keypoints[:2], observed.camera[:2], observed.confidence[:2], observed.lengths[:2])
+        assert torch.equal(sample.lift(*given), sample.lift(*given, method="ddim"))
+        assert not torch.equal(sample.lift(*given), sample.lift(*given, method="walk"))
 
     def test_refinement_moves_a_wrong_camera_and_keeps_the_image(self, prior, observed):
         """Where the given camera is wrong, its image of the lifted motion still is the keypoints'."""

@@ -49,14 +49,16 @@ class Prior:
         return self.normaliser.mean.device
 
     def sampler(self, method: str | None = None, n_steps: int | None = None) -> dict[str, object]:
-        """How to sample: as given, or as the prior was trained.
+        """How :meth:`videomdm.diffusion.Diffusion.sample` is to go: ``"ddpm"``, ``"ddim"`` or ``"walk"``.
 
-        Multistep training walks deterministically over few low steps, so such a prior does the same when it samples
-        (:attr:`videomdm.diffusion.Multistep.steps`); any other takes all steps of DDPM.
+        Multistep training walks without fresh noise, over few low steps: ``"walk"`` goes that way
+        (:attr:`videomdm.diffusion.Multistep.steps`), and is what a prior so trained takes by default; any other takes
+        all steps of DDPM.
         """
-        if method is None and self.config.multistep.t_star:
+        method = method or ("walk" if self.config.multistep.t_star else "ddpm")
+        if method == "walk":
             return {"method": "ddim", "steps": self.config.multistep.steps}
-        return {"method": method or "ddpm", "n_steps": n_steps}
+        return {"method": method, "n_steps": n_steps}
 
 
 def load(run: str | Path, device: torch.device | str = "cpu") -> Prior:
@@ -98,8 +100,8 @@ def generate(
         texts: one caption, or one per motion.
         lengths: frames per motion; ``seconds`` gives one length for all; the longest that was trained by default.
         guidance: classifier-free guidance scale, the run's own by default.
-        method, steps: ``"ddpm"`` or ``"ddim"``, and how many steps (all by default); without a method as the prior
-            was trained (:meth:`Prior.sampler`).
+        method, steps: ``"ddpm"``, ``"ddim"``, and how many steps (all by default), or ``"walk"``; without a method as
+            the prior was trained (:meth:`Prior.sampler`).
         seed: of the noise.
         progress: show a bar.
         as_features: return the normalised features instead of joints.
@@ -200,7 +202,8 @@ def lift(
         texts: captions, where known.
         refine: move the camera at every step below the highest noise so that it sees the prediction at the
             keypoints (:func:`videomdm.refinement.refine`).
-        method, steps: as in :func:`generate`.
+        method, steps: as in :func:`generate`, but without a method all steps are taken: the keypoints put back at
+            each what repetition would shrink, and more steps make smoother motions.
         seed: of the noise.
         progress: show a bar.
 
@@ -227,6 +230,7 @@ def lift(
     rows = torch.arange(n, device=prior.device)
     fixed, moving = (_in_chunks(partial(seen.onto_rays, moving), lengths, rows) for moving in (False, True))
     known = refinement.BELOW * prior.config.n_steps if refine else 0
+    method = method or ("ddim" if prior.config.multistep.t_star else "ddpm")
     prior.diffusion.sample(
         _in_chunks(prior.model, lengths, words),
         (n, frames, len(prior.normaliser.mean)),
@@ -275,6 +279,7 @@ class _Seen:
 def lift_observations(run: Path, observed: Observations, cache: Path) -> Observations:
     """The training keypoints lifted with a run's prior, as the next teacher's motions; cached on disk.
 
+    Thousands of clips are lifted, so this goes the short way of :meth:`Prior.sampler`.
     Cameras are refined where the run's method refined them.  A camera that was told in the true motion's frame stays
     there; any other is told in the lifted motion's own.
     """
@@ -287,7 +292,8 @@ def lift_observations(run: Path, observed: Observations, cache: Path) -> Observa
         prior = load(run, "cuda" if torch.cuda.is_available() else "cpu")
         return lift(
             prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths,
-            texts=[clip[0] for clip in observed.captions], refine=METHODS[prior.config.method].refine, progress=True,
+            texts=[clip[0] for clip in observed.captions], refine=METHODS[prior.config.method].refine, method="walk",
+            progress=True,
         )  # fmt: skip
 
     world = cached(cache / f"round-{digest.hexdigest()[:10]}.safetensors", motions)
