@@ -284,7 +284,8 @@ def _measured(joints: Tensor, corpus: Corpus, config: Config, panel: Sequence[Ju
 
 def _version(config: Config, size: Protocol, panel: Sequence[Judge] = ()) -> str:
     """Short hash of all that metrics depend on besides data and weights."""
-    about = [VERSION, measures.VERSION, asdict(size), config.guidance, config.sampler, config.evaluator_steps]
+    about = [VERSION, measures.VERSION, asdict(size), config.guidance, config.evaluator_steps]
+    about += [config.sampler] if config.sampler else []
     about += [judge.digest for judge in panel]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:10]
 
