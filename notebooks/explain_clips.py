@@ -132,9 +132,9 @@ axes.legend(frameon=False, fontsize=9, ncols=3, loc="upper right")
 keep(figure, "clips_costs")
 
 # %% [markdown]
-# The cost is near zero in the pauses (grey).
-# It is low in other places too: who walks passes the rest pose with every step, and a deep squat has a still moment.
-# Only the sum of both terms tells a pause from these.
+# The cost is near zero in the pauses (grey), and where motions begin and end at rest.
+# Neither term tells them alone: deep in a squat, after four seconds, the body is still, and a walker, from 16 to 22
+# seconds, comes near the rest pose with every step.
 
 # %%
 in_pause = np.zeros(len(x), dtype=bool)

@@ -226,6 +226,10 @@ class TestFilmStrip:
         assert len(axes.lines) == 1 + 2 * 5 * (21 + 1)
         assert not plt.get_fignums()
 
+    def test_chosen_frames(self):
+        figure = plots.film_strip(body(), frames=[3, 30])
+        assert [t.get_text() for t in figure.axes[0].texts] == ["0.15 s", "1.50 s"]
+
     def test_bad_input_is_named(self):
         with pytest.raises(ValueError, match="40 frames over a ghost of 30"):
             plots.film_strip(body(), ghost=body(30))
