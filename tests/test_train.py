@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from videomdm import checkpoints, prepare, sample, train
+from videomdm.config import TEACHERS
 from videomdm.data import observations, sources
 from videomdm.data.corpus import DataError
 from videomdm.losses import Weights
@@ -79,6 +80,22 @@ class TestWhatItSees:
         with pytest.raises(DataError, match="NaN or infinite"):
             train.fit(config.but(runs=str(tmp_path)), bad)
         assert not list(tmp_path.glob("*/config.json"))
+
+
+class TestTeachers:
+    def test_each_has_its_own_files_and_motions(self, config, corpus, tmp_path):
+        few, config = corpus.select(range(3)), config.but(runs=str(tmp_path))
+        naive, predicted = (prepare.observe(config.but(teacher=t), few, "teacher") for t in TEACHERS)
+        assert torch.equal(naive.keypoints, predicted.keypoints)
+        assert not torch.allclose(naive.teacher, predicted.teacher, atol=1e-3)
+        assert len(list(config.cache.glob("observations-*"))) == len(list(config.cache.glob("lifted-*"))) == 2
+        again = prepare.observe(config.but(teacher="trajectory"), few, "teacher")
+        assert torch.equal(again.teacher, predicted.teacher)
+
+    def test_warm_up_on_true_motions_has_none(self, config):
+        other = config.but(teacher="trajectory")
+        assert train._warmup(other.but(method="mdm-3d")) == train._warmup(config.but(method="mdm-3d"))
+        assert train._warmup(other).key() != train._warmup(config).key()
 
 
 class TestRuns:
@@ -339,6 +356,15 @@ class TestConfig:
             train.profile("smoke", method="gan")
         with pytest.raises(ValueError, match="precision is 'half'"):
             train.profile("smoke", precision="half")
+        with pytest.raises(ValueError, match="teacher is 'oracle'"):
+            train.profile("smoke", teacher="oracle")
+
+    def test_the_teacher_counts_only_where_it_is_not_the_first(self):
+        config = train.profile("study", data="bandai")
+        assert config.key() == "87b1fc080a"  # as before there was a choice
+        assert config.but(teacher="trajectory").folder != config.folder
+        old = {name: value for name, value in json.loads(config.to_json()).items() if name != "teacher"}
+        assert train.Config.from_json(json.dumps(old)) == config
 
     def test_json_round_trip_and_stable_folder(self):
         config = train.profile("laptop", weights=Weights(1.0, 2.0, 3.0), data="bandai", data_root="x")

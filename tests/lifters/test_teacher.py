@@ -5,8 +5,11 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras import orbit
+from videomdm.config import TEACHERS
+from videomdm.data import observations, procedural
 from videomdm.depth import ROOT_DEPTH_UNBIASED
 from videomdm.lifters import teacher
+from videomdm.lifters.trajectory import Trajectory
 from videomdm.skeletons import SMPL22
 
 SPINE = SMPL22.index("spine1")
@@ -131,6 +134,41 @@ class TestLift:
         assert torch.equal(first, second) and first.isfinite().all()
 
 
+class TestTrajectoryTeacher:
+    def test_same_poses_on_another_path(self):
+        seen, sure, lengths = project(walk()), torch.ones(1, 30, 22), torch.tensor([20])
+        naive, predicted = (teacher.lift(seen, sure, lengths, progress=False, root=r) for r in TEACHERS)
+        centred = [x - x[..., :1, :] for x in (naive, predicted)]
+        torch.testing.assert_close(*centred, atol=1e-5, rtol=0)
+        assert (naive - predicted)[:, :20, 0].norm(dim=-1).min() > 1e-3
+        assert predicted[:, 20:].eq(0).all()
+
+    def test_a_network_of_ones_own_in_batches(self):
+        network = Trajectory()  # untrained: leaves the first estimate alone
+        network.head.bias.data[0] = math.log(1.5)
+        seen = project(walk()).expand(3, -1, -1, -1)
+        given = seen, torch.ones(3, 30, 22), torch.tensor([30, 25, 20])
+        naive = teacher.lift(*given, progress=False, batch_size=2)[:, :, 0]
+        scaled = teacher.lift(*given, progress=False, batch_size=2, root=network)[:, :, 0]
+        torch.testing.assert_close(scaled, 1.5 * naive)
+
+    def test_unknown_teacher(self):
+        with pytest.raises(ValueError, match="root is 'mvlift', expected one of naive, trajectory"):
+            teacher.lift(torch.zeros(1, 4, 22, 2), torch.ones(1, 4, 22), torch.tensor([4]), root="mvlift")
+
+    def test_its_path_is_nearer_and_drifts_less_on_unseen_actions(self):
+        corpus = procedural.generate(12, seed=3, max_frames=64)
+        footage = observations.film(corpus, 0)
+        seen = footage.keypoints, footage.confidence, footage.lengths
+        naive, predicted = (
+            teacher.report(teacher.lift(*seen, footage.camera, root=r, progress=False), corpus.joints, corpus.lengths)
+            for r in TEACHERS
+        )
+        assert predicted["root"] < 0.7 * naive["root"]
+        assert predicted["drift"] < 0.9 * naive["drift"]
+        assert predicted["acceleration"] < naive["acceleration"]
+
+
 class TestReport:
     def test_truth_has_no_error(self):
         joints = walk()
@@ -145,6 +183,14 @@ class TestReport:
         assert found["root"] == pytest.approx(250, abs=0.1) == found["mpjpe_absolute"]
         assert found["mpjpe"] == pytest.approx(0, abs=1e-2) == found["acceleration"]
 
+    def test_drift_is_what_remains_without_the_mean(self):
+        true = walk()
+        predicted = true + torch.tensor([0.1, 0.0, 0.5])
+        predicted[:, ::2, :, 0] += 0.03  # even frames one way, odd frames the other: 15 mm about the mean
+        predicted[:, 20:] = 9.0
+        found = teacher.report(predicted, true, torch.tensor([20]))
+        assert found["drift"] == pytest.approx(15, abs=0.1) and found["root"] > 500
+
     def test_heading(self):
         joints = walk()[0, 0] @ torch.diag(torch.tensor([1.0, -1.0, -1.0]))
         c, s = math.cos(2.5), math.sin(2.5)
@@ -157,4 +203,7 @@ def test_version_follows_the_weights(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"1")
     two.write_bytes(b"2")
-    assert teacher.version(one) == teacher.version(one) != teacher.version(two)
+    naive, other = (teacher.version(weights=weights) for weights in (one, two))
+    assert naive == teacher.version("naive", one, two) != other
+    paths = {teacher.version("trajectory", *weights) for weights in ((one, one), (one, two), (two, one), (two, two))}
+    assert len(paths) == 4 and not paths & {naive, other}

@@ -72,8 +72,27 @@ def lift(
     Raises:
         ValueError: shapes that do not fit together, or an unknown teacher.
     """
-    network = _network(root)
     pose = (lifter or _pretrained()).lift(keypoints, confidence, lengths, batch_size, progress)
+    return place(pose, keypoints, confidence, lengths, camera, smoothing, skeleton, batch_size, root)
+
+
+def place(
+    pose: Tensor,
+    keypoints: Tensor,
+    confidence: Tensor,
+    lengths: Tensor,
+    camera: Camera | None = None,
+    smoothing: float = DEPTH_SMOOTHING,
+    skeleton: Skeleton = SMPL22,
+    batch_size: int = 64,
+    root: str | Trajectory = "naive",
+) -> Tensor:
+    """Put a lifter's poses where they were seen; other arguments, result and errors as of :func:`lift`.
+
+    Args:
+        pose: (C, T, J, 3) joints minus the root, metres, camera axes.
+    """
+    network = _network(root)
     inside = torch.arange(keypoints.shape[1], device=keypoints.device) < lengths.to(keypoints.device)[:, None]
     seen = fill_missing(keypoints, confidence * inside[..., None].to(confidence))
     path = root_path(seen, bone_lengths(pose, inside, skeleton), inside, smoothing, skeleton)

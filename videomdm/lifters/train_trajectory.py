@@ -109,9 +109,9 @@ def measure(corpus: Corpus, seed: int, lifter: Lifter, network: Trajectory) -> d
     """Both teachers' errors (:func:`teacher.report`) on the same filmed clips, without detector noise."""
     footage = observations.film(corpus, seed)
     seen = footage.keypoints, footage.confidence, footage.lengths
-    found = {}
+    pose, found = lifter.lift(*seen), {}
     for name, root in (("naive", "naive"), ("trajectory", network)):
-        lifted = teacher.lift(*seen, footage.camera, lifter, skeleton=corpus.skeleton, progress=False, root=root)
+        lifted = teacher.place(pose, *seen, footage.camera, skeleton=corpus.skeleton, root=root)
         found[name] = teacher.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)
     return found
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the result")
     parser.add_argument("--scenes", type=int, default=4000, help="windows that are lifted, once")
     parser.add_argument("--frames", type=int, default=64, help="frames of a scene")
-    parser.add_argument("--steps", type=int, default=3000, help="batches")
+    parser.add_argument("--steps", type=int, default=2000, help="batches")
     parser.add_argument("--batch-size", type=int, default=32, help="scenes per batch")
     parser.add_argument("--clips", type=int, default=4000, help="clips of the teacher family")
     parser.add_argument("--width", type=int, default=64)
