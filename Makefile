@@ -1,4 +1,4 @@
-# make setup | train | test | smoke | book | notebooks | study | pins
+# make setup | train | test | smoke | book | notebooks | study | pins | gpu
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 EXPLAINED := $(wildcard notebooks/explain_*.py)
 STORED := $(EXPLAINED:.py=.ipynb)
 
-.PHONY: setup train test smoke book notebooks study pins format
+.PHONY: setup train test smoke book notebooks study pins format gpu
 
 setup: $(STAMP)
 
@@ -57,6 +57,10 @@ study-rows-%: setup
 study: $(CORPORA:%=study-rows-%)
 	rm -f $(PAGES:%=book/runs/evaluate_%.ipynb)
 	$(MAKE) $(PAGES:%=book/runs/evaluate_%.ipynb)
+
+# On a machine with a GPU, with whatever PyTorch it has; repeat until all pieces are done.
+gpu:
+	$(firstword $(wildcard $(BIN)/python) python3) -m benchmarks.gpu $(GPUFLAGS)
 
 # Write the versions that are installed now into both files that pin them.
 pins:

@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, nargs="+", help="8 on a CPU, 64 and 512 on a GPU")
     parser.add_argument("--lengths", nargs="+", choices=KINDS, default=KINDS, help="distributions of clips' lengths")
     parser.add_argument("--samples", type=int, help="4 on a CPU, 1000 on a GPU")
+    parser.add_argument("--clips", type=int, help="256 on a CPU, 4096 on a GPU")
+    parser.add_argument("--embeddings", type=int, default=1000)
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
@@ -34,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "sampling" in given.names:
         print(sampling.run(config, given.results, given.repeats, given.samples or (1000 if cuda else 4), cuda))
     if "features" in given.names:
-        print(features.run(config, given.results, given.repeats, 4096 if cuda else 256))
+        print(features.run(config, given.results, given.repeats, given.clips or (4096 if cuda else 256)))
     if "metrics" in given.names:
-        print(metrics.run(config, given.results, given.repeats, 1000))
+        print(metrics.run(config, given.results, given.repeats, given.embeddings))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class PlainTrainer:
             predicted = self.model(x_t, t, text)
             loss = self._loss(rows, predicted, clean, lengths)
             (loss / len(timesteps)).backward()
-            float(loss)  # logged
+            loss.item()  # logged
             if i + 1 < len(timesteps):
                 x_t = diffusion.ddim_step(x_t, predicted.detach(), t, timesteps[i + 1])
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)

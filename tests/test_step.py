@@ -1,12 +1,13 @@
 """A training step: its batches, its precision, and what it does when compiled."""
 
 import json
+import warnings
 
 import pytest
 import torch
 
-from videomdm import train
-from videomdm.data import procedural
+from videomdm import losses, train
+from videomdm.data import observations, procedural
 from videomdm.prepare import training_set
 from videomdm.step import Buckets, Trainer
 
@@ -17,8 +18,20 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def data(config):
-    return training_set(config, procedural.load("train", n_clips=60, max_frames=44))
+def corpus():
+    return procedural.load("train", n_clips=60, max_frames=44)
+
+
+@pytest.fixture(scope="module")
+def data(config, corpus):
+    return training_set(config, corpus)
+
+
+@pytest.fixture(scope="module")
+def observed(corpus):
+    footage = observations.film(corpus, seed=1)
+    error = 0.03 * torch.randn(corpus.joints.shape, generator=torch.Generator().manual_seed(0))
+    return observations.observe(corpus, footage, corpus.joints + error, "truth")
 
 
 class TestBuckets:
@@ -108,12 +121,43 @@ def _interrupted_at(last, step):
 
 
 class TestPrecision:
-    """bf16 (and compiled) training follows float32 within 1 % of the loss."""
-
-    def test_200_steps(self, config, data):
-        losses = {}
+    def test_200_steps_follow_float32_within_a_per_cent(self, config, observed):
+        data = training_set(config.but(method="videomdm"), observed)
+        means = {}
         for precision in ("float32", "bf16"):
-            trainer = Trainer(config.but(precision=precision), data)
-            losses[precision] = torch.stack([trainer.step(i, 1e-3)["loss"] for i in range(200)]).reshape(10, 20).mean(1)
-        assert not torch.equal(losses["bf16"], losses["float32"])
-        torch.testing.assert_close(losses["bf16"], losses["float32"], rtol=0.01, atol=0.0)
+            trainer = Trainer(config.but(method="videomdm", t_star=0, precision=precision), data)
+            rows = [trainer.step(i, 1e-3)["loss"] for i in range(200)]
+            means[precision] = torch.stack(rows).reshape(10, 20).mean(1)
+        assert not torch.equal(means["bf16"], means["float32"])
+        torch.testing.assert_close(means["bf16"], means["float32"], rtol=0.01, atol=0.0)
+
+
+class TestCompile:
+    def test_settings_reach_model_losses_and_optimiser(self, config, data, monkeypatch):
+        asked = []
+
+        def compile(function, **options):
+            asked.append((getattr(function, "__name__", ""), options))
+            return function
+
+        monkeypatch.setattr(torch, "compile", compile)
+        trainer = Trainer(config.but(compile="default"), data)
+        assert all(options == {"dynamic": False, "mode": "default"} for _, options in asked)
+        assert {"x0", "videomdm"} <= {name for name, _ in asked} and len(asked) == 3
+        assert trainer.optimizer.defaults["fused"]
+        assert trainer.step(0, 1e-3)["loss"].isfinite()
+
+    def test_losses_are_one_graph(self, config, observed):
+        data = training_set(config.but(method="videomdm"), observed)
+        rows = slice(0, 4)
+        arguments = (
+            data.features[rows] + 0.1, data.features[rows], data.keypoints[rows], data.camera[rows],
+            data.lengths[rows], data.normaliser, data.skeleton, data.confidence[rows],
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            compiled = torch.compile(losses.videomdm, backend="eager", fullgraph=True)
+            total, parts = compiled(*arguments)
+        expected, expected_parts = losses.videomdm(*arguments)
+        torch.testing.assert_close(total, expected)
+        torch.testing.assert_close(parts, expected_parts)

@@ -235,6 +235,16 @@ class TestPrior:
         assert not torch.equal(first, sample.generate(prior, texts, [40, 30], seed=4))
         assert torch.equal(first[1, 29:], first[1, 29:30].expand(11, -1, -1))
 
+    def test_chunks_change_nothing_but_rounding(self, prior, observed, monkeypatch):
+        """Clips of like length are denoised together, and no clip's noise depends on with which."""
+        texts, lengths = ["walk", "run", "jump", "sit", "wave"], [44, 20, 31, 44, 25]
+        few = observed.keypoints[:5], observed.camera[:5], observed.confidence[:5], torch.tensor(lengths)
+        whole = sample.generate(prior, texts, lengths, seed=2), sample.lift(prior, *few, seed=2)
+        monkeypatch.setattr(sample, "CHUNK", 2)
+        parts = sample.generate(prior, texts, lengths, seed=2), sample.lift(prior, *few, seed=2)
+        for one, other in zip(whole, parts, strict=True):
+            assert (one - other).abs().max() < 1e-3  # metres
+
     @pytest.mark.parametrize("lengths", [[1], [45]])
     def test_impossible_lengths(self, prior, lengths):
         with pytest.raises(ValueError, match="expected 2..44"):

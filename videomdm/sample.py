@@ -268,8 +268,9 @@ class _Seen:
             self.camera.rotation[rows], self.camera.translation[rows] = camera.rotation, camera.translation
         onto = torch.where(confidence[..., None] > 0, camera.project_to_rays(joints, keypoints), joints)
         self.projected[rows, :frames] = onto = features.hold_last(onto, lengths)
-        encoded = features.encode(onto, self.prior.skeleton)
-        return self.prior.normaliser.normalise(torch.cat((encoded, encoded[:, -1:]), 1))
+        encoded = torch.nn.functional.pad(features.encode(onto, self.prior.skeleton), (0, 0, 0, 1))
+        encoded = features.hold_last(encoded[..., None], lengths - 1)[..., 0]  # the last frame has no velocity
+        return self.prior.normaliser.normalise(encoded)
 
     def joints(self) -> Tensor:
         """The latest joints in the world of the cameras that were given: both cameras see them at the same place."""

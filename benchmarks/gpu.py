@@ -1,0 +1,271 @@
+"""``make gpu``: check, measure, train and evaluate on a machine with a GPU, in pieces that resume.
+
+Every piece is a process of its own that leaves a file when it is done; a piece that runs out of time is killed and
+goes on where it was in the next call (training from its last checkpoint).  Call it until it says that all is done::
+
+    python -m benchmarks.gpu [--minutes 8] [--out FOLDER]
+
+It needs PyTorch and the package's own dependencies, no network.  What is worth keeping is small and lies in
+``--out``: results as JSON, and the averaged weights in bf16 in files below 16 MB, which :func:`join` makes a run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks import __main__ as entry
+from benchmarks import synthetic, timing
+from videomdm import checkpoints, features, losses, results, study, train
+from videomdm.config import Config, profile
+from videomdm.denoiser import guided
+from videomdm.diffusion import Multistep
+from videomdm.step import Trainer
+
+STUDY_ROWS = ("real", "teacher", "mdm-3d", "mdm-teacher", "videomdm")
+RECIPE = 600_000  # batches of the paper: 400K warm-up, 200K multistep
+FILE_LIMIT = 15 * 2**20  # bytes of a weights file
+
+
+def base(given: argparse.Namespace) -> Config:
+    """The corpus that is there: the one named, else the open one in ``VIDEOMDM_DATA``, else the built-in one."""
+    data, root = given.data, given.data_root
+    folder = Path(os.environ.get("VIDEOMDM_DATA", "")) / "bandai"
+    if data is None:
+        data, root = ("bandai", str(folder)) if folder.is_dir() and not given.tiny else ("procedural", None)
+    size = "smoke" if given.tiny else "paper"
+    return profile(size, data=data, data_root=root, runs=given.runs, seed=given.seed)
+
+
+def large(config: Config) -> Config:
+    """The full-size model by the paper's recipe, fast; fewer batches where the corpus is small."""
+    if config.profile == "smoke":
+        return config.but(method="videomdm", precision="bf16", length_buckets=2)
+    return config.but(
+        method="videomdm", precision="bf16", compile="default", length_buckets=4, warmup_steps=60_000, steps=30_000,
+        lr_decay=0.1, checkpoint_every=2000, log_every=500,
+    )  # fmt: skip
+
+
+# ---- pieces ----------------------------------------------------------------------------------------------
+
+
+def check(config: Config, out: Path) -> None:
+    """Losses, features and samples on this device equal those on the CPU; bf16 is near; a step never waits."""
+    began, here = time.monotonic(), timing.device()
+    there = {"cpu": torch.device("cpu"), "device": here}
+    found = {name: _numbers(config, device) for name, device in there.items()}
+    metrics: timing.Metrics = {}
+    for name, value in found["cpu"].items():
+        difference = (found["device"][name].cpu() - value).norm() / value.norm()
+        metrics[f"{name}_difference"] = float(difference)
+        limit = 0.02 if name.startswith("bf16") else 1e-3
+        if not difference < limit:
+            raise SystemExit(f"{name}: {here} differs from the CPU by {difference:.2g}, expected below {limit}")
+    metrics["waits_per_step"] = _waits(config, here)
+    timing.show("check", metrics)
+    print(json.dumps(metrics, indent=1))
+    timing.write(out, "check", config, metrics, began)
+
+
+@torch.no_grad()
+def _numbers(config: Config, device: torch.device) -> dict[str, Tensor]:
+    """The same computations on any device, from the same numbers."""
+    one = config.but(method="videomdm", batch_size=8, dropout=0.0, compile=None)
+    data = synthetic.training_set(one, "humanml3d", device, n=8)
+    prior = synthetic.prior(one, device)
+    predicted = prior.model(data.features, 3, data.text, data.lengths)
+    total, _ = losses.videomdm(
+        predicted, data.features, data.keypoints, data.camera, data.lengths, data.normaliser, data.skeleton,
+        data.confidence,
+    )  # fmt: skip
+    joints = synthetic.motions(4, one.max_frames).to(device)
+    encoded = features.encode(joints)
+    denoise = guided(prior.model, one.guidance)
+    sampled = prior.diffusion.sample(
+        lambda x, t: denoise(x, t, data.text, data.lengths), data.features.shape, method="ddim", n_steps=10,
+        noise=data.features, device=device,
+    )  # fmt: skip
+    prior.model.precision = "bf16"
+    return {
+        "prediction": predicted, "loss": total, "x0_loss": losses.x0(predicted, data.features, data.lengths),
+        "features": encoded, "joints": features.decode(encoded), "samples": sampled,
+        "bf16_prediction": prior.model(data.features, 3, data.text, data.lengths),
+    }  # fmt: skip
+
+
+def _waits(config: Config, device: torch.device) -> int:
+    """How often a multistep step makes the host wait for the device (0 is what is wanted), after a first one."""
+    if device.type != "cuda":
+        return 0
+    one = large(config).but(length_buckets=1)
+    trainer = Trainer(one, synthetic.training_set(one, "full", device, n=256))
+    trainer.timesteps = Multistep(one.n_buckets * trainer.timesteps.bucket_size, one.t_star, one.n_buckets)
+    for i in range(3):
+        trainer.step(i, 1e-4)
+    torch.cuda.set_sync_debug_mode("warn")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer.step(3, 1e-4)
+    torch.cuda.set_sync_debug_mode("default")
+    for warning in caught:
+        print(warning.filename, warning.lineno, warning.message)
+    return sum("synchroniz" in str(w.message) for w in caught)
+
+
+def benchmark(*arguments: str) -> Callable[[Config, Path], None]:
+    def run(config: Config, out: Path) -> None:
+        entry.main([*arguments, "--profile", config.profile, "--results", str(out)])
+
+    return run
+
+
+def fit(config: Config, out: Path) -> None:
+    """The full-size model; the recipe's time is what a batch took, warm-up and multistep apart, times its batches."""
+    run = train.fit(large(config))
+    seconds = {row["stage"]: row["seconds"] for row in train.history(large(config))}
+    steps = {"warm-up": large(config).warmup_steps, "videomdm": large(config).steps}
+    share = {"warm-up": 2 / 3, "videomdm": 1 / 3}
+    hours = sum(seconds[s] / steps[s] * share[s] * RECIPE for s in steps) / 3600
+    metrics = {
+        "recipe_hours": hours, "batch": large(config).batch_size,
+        **{f"{stage}_seconds_per_batch": seconds[stage] / steps[stage] for stage in steps},
+    }  # fmt: skip
+    print(json.dumps(metrics, indent=1))
+    results.write(out, "benchmarks", config, "make gpu", sum(seconds.values()), metrics, "recipe")
+    split(run / "weights.safetensors", out)
+
+
+def evaluate(config: Config, out: Path) -> None:
+    """The full-size model's row, in the study ``gpu-large``."""
+    study.run(large(config), "videomdm", "gpu-large", out, "make gpu")
+
+
+def row(name: str) -> Callable[[Config, Path], None]:
+    """A row of the study ``gpu``, as ``python -m videomdm.study`` makes it."""
+
+    def run(config: Config, out: Path) -> None:
+        arguments = ["gpu", "--rows", name, "--data", config.data, "--seed", str(config.seed), "--runs", config.runs]
+        arguments += ["--results", str(out), "--profile", "smoke" if config.profile == "smoke" else "study"]
+        study.main(arguments + (["--data-root", config.data_root] if config.data_root else []))
+
+    return run
+
+
+def pieces(tiny: bool) -> dict[str, Callable[[Config, Path], None]]:
+    """By name, in order."""
+    sizes = ("--repeats", "1", "--batch", "4", "--samples", "2", "--clips", "8", "--embeddings", "64")
+    few = sizes if tiny else ()
+    steps = {
+        f"step-{batch}-{kind}": benchmark("step", "--batch", str(batch), "--lengths", kind)
+        for batch, kind in ((64, "full"), (64, "humanml3d"), (512, "full"))
+    }
+    if tiny:
+        steps = {"step-4-full": benchmark("step", *few, "--lengths", "full", "--steps", "bf16")}
+    return {
+        "check": check,
+        **steps,
+        "sampling": benchmark("sampling", *few),
+        "features": benchmark("features", *few),
+        "metrics": benchmark("metrics", *few),
+        "fit": fit,
+        "evaluate": evaluate,
+        **{f"study-{name}": row(name) for name in STUDY_ROWS},
+    }
+
+
+# ---- weights in small files ------------------------------------------------------------------------------
+
+
+def split(weights: Path, out: Path, limit: int = FILE_LIMIT) -> list[Path]:
+    """A run's weights in bf16, in files ``weights-<i>.safetensors`` of at most ``limit`` bytes each."""
+    files: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, tensor in checkpoints.read_tensors(weights).items():
+        small = tensor.float() if name.startswith("normaliser.") else tensor.bfloat16()
+        if files[-1] and size + small.nbytes > limit:
+            files, size = [*files, {}], 0
+        files[-1][name] = small.contiguous()
+        size += small.nbytes
+    about = checkpoints.read_metadata(weights)
+    paths = [out / f"weights-{i}.safetensors" for i in range(len(files))]
+    for path, tensors in zip(paths, files, strict=True):
+        checkpoints.write_tensors(path, tensors, about)
+    return paths
+
+
+def join(folder: Path, run: Path) -> Path:
+    """The files of :func:`split` as a run's folder, for :func:`videomdm.sample.load`."""
+    paths = sorted(folder.glob("weights-*.safetensors"))
+    tensors = {name: t.float() for path in paths for name, t in checkpoints.read_tensors(path).items()}
+    run.mkdir(parents=True, exist_ok=True)
+    checkpoints.write_tensors(run / "weights.safetensors", tensors, checkpoints.read_metadata(paths[0]))
+    return run
+
+
+# ---- the pieces one after the other ----------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__.split("\n")[0])
+    parser.add_argument("--minutes", type=float, default=8.0, help="of this call; the rest is for the next ones")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="for what is worth keeping")
+    parser.add_argument("--runs", default="runs/gpu", help="for everything else, kept between calls")
+    parser.add_argument("--data", help="corpus; default: bandai in VIDEOMDM_DATA, else procedural")
+    parser.add_argument("--data-root")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pieces", nargs="+", help="these only")
+    parser.add_argument("--piece", help=argparse.SUPPRESS)
+    parser.add_argument("--tiny", action="store_true", help="the smallest sizes, on any machine: does it run?")
+    given = parser.parse_args(arguments)
+    if not (torch.cuda.is_available() or given.tiny):
+        print("no GPU here: torch.cuda.is_available() is False; nothing was run (--tiny tries the pieces on a CPU)")
+        return 1
+    known = pieces(given.tiny)
+    if given.piece:
+        known[given.piece](base(given), given.out)
+        return 0
+    if unknown := set(given.pieces or ()) - set(known):
+        parser.error(f"no piece {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return _run([name for name in known if name in (given.pieces or known)], given, list(arguments or sys.argv[1:]))
+
+
+def _run(names: list[str], given: argparse.Namespace, arguments: list[str]) -> int:
+    """Whatever is left to do, until the time is over; 0 when all is done, 2 when there is more, 1 when some failed."""
+    deadline, failed = time.monotonic() + 60 * given.minutes, []
+    done = Path(given.runs) / "done"
+    done.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if (done / name).exists():
+            continue
+        left = deadline - time.monotonic()
+        try:
+            if left < 5:
+                raise subprocess.TimeoutExpired(name, left)
+            print(f"== {name} ({left:.0f} s left)", flush=True)
+            code = subprocess.run(
+                [sys.executable, "-m", "benchmarks.gpu", *arguments, "--piece", name], timeout=left
+            ).returncode
+        except subprocess.TimeoutExpired:
+            print(f"time is over in {name}: run the same command again")
+            return 2
+        if code:
+            failed.append(name)
+        else:
+            (done / name).touch()
+    print(f"failed: {', '.join(failed)}" if failed else "all done")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The benchmarks run, and compare what they say they compare.  Nothing here looks at a time."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import __main__ as entry
+from benchmarks import baseline, features, gpu, step, synthetic, timing
+from videomdm import results, sample, train
+from videomdm.denoiser import MDM, official_name
+from videomdm.kinematics import rest_offsets
+
+
+@pytest.fixture(autouse=True)
+def rates(monkeypatch):
+    """No time for the machine's."""
+    monkeypatch.setattr(timing, "matmul_rate", lambda precision: 1e11)
+    monkeypatch.setattr(timing, "bandwidth", lambda: 1e10)
+
+
+class TestBaselines:
+    def test_features_clip_by_clip_are_the_same(self):
+        joints = synthetic.motions(3, 60).double()
+        offsets = rest_offsets(synthetic.motions(4, 1)[3, 0]).double()
+        batched = features.batch_features(joints, offsets)
+        for clip, expected in zip(joints, batched, strict=True):
+            np.testing.assert_allclose(features.clip_features(clip.numpy(), offsets.numpy()), expected, atol=1e-9)
+
+    def test_model_is_the_same(self):
+        config = train.profile("smoke")
+        plain, ours = baseline.PlainMDM(config, 263, 512).eval(), MDM(263, 32, 2, 4, 64).eval()
+        names = {
+            "embed_motion": "embed_motion", "embed_text": "embed_text", "embed_step": "embed_step",
+            "predict": "predict",
+        }  # fmt: skip
+        state = {}
+        for name, tensor in ours.state_dict().items():
+            head = name.split(".")[0]
+            state[name if head in names else official_name(name).replace("seqTransEncoder", "encoder")] = tensor
+        plain.load_state_dict({**state, "positions": plain.positions})
+        x, t, text = torch.randn(2, 30, 263), torch.tensor([3, 40]), torch.randn(2, 512)
+        torch.testing.assert_close(plain(x, t, text), ours(x, t, text), rtol=1e-4, atol=1e-5)
+
+    def test_lengths_of_humanml3d(self):
+        lengths = synthetic.lengths(20_000, "humanml3d")
+        assert lengths.min() == 40 and lengths.max() == 196
+        assert float(lengths.double().mean()) / 20 == pytest.approx(7.1, abs=0.05)  # seconds, as published
+
+
+class TestWork:
+    def test_flops_of_the_recipe(self):
+        """1.48 TFLOP per pass forwards and backwards of 64 clips of 196 frames."""
+        assert step.work(train.profile("paper"), 196, 1).flops == pytest.approx(1.48e12, rel=0.05)
+
+    def test_passes_add_up(self):
+        config = train.profile("paper")
+        one, four = step.work(config, 100, 1), step.work(config, 100, 4)
+        assert four.flops == 4 * one.flops and one.bytes < four.bytes < 4 * one.bytes
+
+    def test_the_slower_of_both_is_the_floor(self):
+        assert timing.Work(2e11, 1e9).floor() == 2.0
+        assert timing.Work(1e9, 3e10).floor() == 3.0
+
+    def test_gains_are_taken_within_pairs(self, capsys):
+        found = timing.summary("x", {"baseline": [2.0, 4.0], "fast": [1.0, 2.0]}, timing.Work(1e11))
+        assert found["x_fast_gain"] == [2.0, 0.0] and found["x_fast_floors"] == 1.5
+        assert "2.00 +- 0.00 x the baseline" in capsys.readouterr().out
+
+
+def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    monkeypatch.setattr(synthetic, "training_set", partial(synthetic.training_set, n=64))
+    sizes = ["--repeats", "2", "--batch", "4", "--samples", "2", "--clips", "8", "--embeddings", "64"]
+    entry.main(["--profile", "smoke", *sizes, "--results", str(tmp_path)])
+    found = {r["method"]: r["metrics"] for r in results.read(tmp_path, "benchmarks")}
+    assert set(found) == {
+        "step-4-full-cpu", "step-4-humanml3d-cpu", "sampling-2-cpu", "features-8-cpu", "metrics-64-cpu",
+    }  # fmt: skip
+    for case in ("plain", "multistep"):
+        assert {f"{case}_baseline_seconds", f"{case}_bf16_gain", f"{case}_bf16_floors"} <= set(found["step-4-full-cpu"])
+    assert found["features-8-cpu"]["difference"] < 1e-3
+
+
+class TestGpu:
+    def test_says_that_there_is_no_gpu(self, monkeypatch, capsys):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        assert gpu.main([]) == 1
+        assert "no GPU here" in capsys.readouterr().out
+
+    def test_numbers_are_compared(self, tmp_path, monkeypatch):
+        config = train.profile("smoke")
+        gpu.check(config, tmp_path)
+        metrics = json.loads(next(tmp_path.rglob("*.json")).read_text())["metrics"]
+        assert metrics["samples_difference"] == metrics["loss_difference"] == 0.0
+        honest = gpu._numbers
+
+        def wrong(config, device, calls=[]):  # noqa: B006
+            calls.append(device)
+            return {
+                k: v * (1.01 if len(calls) == 2 and k == "features" else 1) for k, v in honest(config, device).items()
+            }
+
+        monkeypatch.setattr(gpu, "_numbers", wrong)
+        with pytest.raises(SystemExit, match="features: cpu differs from the CPU by 0.01"):
+            gpu.check(config, tmp_path)
+
+    def test_fits_evaluates_and_hands_back_small_weights(self, tmp_path, monkeypatch):
+        config = train.profile("smoke", runs=str(tmp_path / "runs"), n_clips=60)
+        gpu.fit(config, tmp_path)
+        assert next(tmp_path.rglob("*recipe*.json"))
+        weights = gpu.large(config).folder / "weights.safetensors"
+        paths = gpu.split(weights, tmp_path, limit=20_000)
+        assert len(paths) > 2 and all(p.stat().st_size < 40_000 for p in paths)
+        prior, original = sample.load(gpu.join(tmp_path, tmp_path / "joined")), sample.load(weights.parent)
+        assert torch.equal(prior.normaliser.mean, original.normaliser.mean)
+        for ours, theirs in zip(prior.model.parameters(), original.model.parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0.005, atol=0.0)
+
+    def test_goes_on_where_it_was(self, tmp_path, monkeypatch, capfd):
+        """Pieces that are done are not run again; time that is over is said."""
+        common = ["--tiny", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path), "--pieces", "metrics", "check"]
+        (tmp_path / "runs" / "done").mkdir(parents=True)
+        (tmp_path / "runs" / "done" / "check").touch()
+        assert gpu.main([*common, "--minutes", "0"]) == 2
+        assert "time is over in metrics" in capfd.readouterr().out
+        assert gpu.main(common) == 0
+        assert (tmp_path / "runs" / "done" / "metrics").exists()
+        assert gpu.main(common) == 0
+        assert "==" not in capfd.readouterr().out.split("all done", 1)[1]
