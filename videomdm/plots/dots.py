@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from videomdm.plots.style import GHOST, INK, RIGHT
 
@@ -46,6 +47,9 @@ def dot_plot(
             axes.axvline(real[0] if isinstance(real, list | tuple) else real, color=GHOST, linestyle="--", zorder=0)
         if metric in logarithmic:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(title, fontsize=10)
         axes.grid(axis="x", color="0.92")
         axes.spines[["top", "right", "left"]].set_visible(False)
