@@ -9,6 +9,12 @@ The lifter gives root-centred poses.  There are two teachers, which differ in th
 
 So a teacher's size, depth, jitter and sliding are off as a real lifter's are, and nothing of the true motion is
 used.
+
+Where bodies are of the size that the lifter was trained on, the trajectory is nearer (root error 403 mm to 247 and
+208 on the built-in corpus' two families), it drifts less, and its joints lie on the keypoints (reprojection error a
+third).  What remains is mostly body size, which no camera sees: bandai's smaller actor is lifted too large and, to
+fit the image, too far away (281 mm), while the naive depth, too near for its poses, is right there by chance
+(123 mm).  ``weights/trajectory.json`` has all figures.
 """
 
 from __future__ import annotations
@@ -59,8 +65,8 @@ def lift(
         lengths: (C,) frames.
         camera: one per clip, batch (C,); only takes the result to its world, it helps no estimate.
         lifter: gives root-centred poses; the one that comes with the package when None.
-        smoothing: standard deviation, in frames, of a gaussian over the root's depth; 0 keeps appendix D's
-            frame-by-frame estimate.
+        smoothing: standard deviation, in frames, of a gaussian over the root's depth (and over the logarithm of
+            the network's correction); 0 keeps appendix D's frame-by-frame estimate.
         skeleton: joint layout; its root bones measure depth.
         batch_size: windows of the lifter per batch.
         progress: show a progress bar.
@@ -97,7 +103,7 @@ def place(
     seen = fill_missing(keypoints, confidence * inside[..., None].to(confidence))
     path = root_path(seen, bone_lengths(pose, inside, skeleton), inside, smoothing, skeleton)
     if network is not None:
-        path = _corrected(network, batch_size, path, pose, seen, confidence, inside)
+        path = _in_batches(network, batch_size, smoothing, path, pose, seen, confidence, inside)
     joints = pose + path[..., None, :]
     if camera is not None:
         joints = to_world(joints, camera)
@@ -138,6 +144,23 @@ def root_path(
     depth = smooth(depth.clamp(NEAREST, FARTHEST), inside, smoothing)
     image = keypoints[..., 0, :]
     return depth[..., None] * torch.cat([image, torch.ones_like(image[..., :1])], dim=-1)
+
+
+def corrected_path(
+    network: Trajectory,
+    first: Tensor,
+    pose: Tensor,
+    keypoints: Tensor,
+    confidence: Tensor,
+    inside: Tensor,
+    smoothing: float = DEPTH_SMOOTHING,
+) -> Tensor:
+    """A first estimate of the root's path (C, T, 3), moved along its rays as the network says.
+
+    Arguments as in :meth:`videomdm.lifters.trajectory.Trajectory.forward`; ``smoothing`` as in :func:`lift`.
+    """
+    factor = smooth(network(first, pose, keypoints, confidence, inside), inside, smoothing)
+    return first * factor.exp()[..., None]
 
 
 def smooth(values: Tensor, inside: Tensor, deviation: float) -> Tensor:
@@ -222,11 +245,12 @@ def _network(root: str | Trajectory) -> Trajectory | None:
 
 
 @torch.no_grad()
-def _corrected(network: Trajectory, batch_size: int, path: Tensor, *seen: Tensor) -> Tensor:
-    """The path after ``network``, in batches of clips on the device of its weights."""
+def _in_batches(network: Trajectory, batch_size: int, smoothing: float, *seen: Tensor) -> Tensor:
+    """:func:`corrected_path`, in batches of clips on the device of the weights."""
     device = network.head.weight.device
-    batches = zip(*(x.split(batch_size) for x in (path, *seen)), strict=True)
-    return torch.cat([network(*(x.to(device) for x in batch)).to(path) for batch in batches])
+    batches = zip(*(x.split(batch_size) for x in seen), strict=True)
+    paths = [corrected_path(network, *(x.to(device) for x in batch), smoothing) for batch in batches]
+    return torch.cat(paths).to(seen[0])
 
 
 @cache

@@ -1,8 +1,8 @@
 """The root's path, predicted: a network on top of a lifter's poses that says where they were seen.
 
 Appendix D takes the root's depth from three short bones, frame by frame.  This network sees all joints, how
-they move, and the whole clip, and corrects that estimate, as MVLift predicts the global path instead of
-computing it.
+they move, and the whole clip, and corrects that estimate; so the path is learned, as in lifters that give global
+motion (MVLift), and not computed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST = 0.5  # the fitted depth is told within this of the first estimate's logar
 
 
 class Trajectory(nn.Module):
-    """Temporal convolutions over a clip: a first estimate of the root's path in, a better one out.
+    """Temporal convolutions over a clip: by how much the depth of a first estimate of the root's path is wrong.
 
     Poses come in metres, and the image offsets are multiplied by the first estimate's depth, so everything is
     told in metres: where the camera stood in training does not matter.  The body's true size stays
@@ -44,12 +44,12 @@ class Trajectory(nn.Module):
         )
         self.wholes = nn.ModuleList(nn.Linear(width, width) for _ in DILATIONS)
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, 3)
+        self.head = nn.Linear(width, 1)
         nn.init.zeros_(self.head.weight)  # training starts from the first estimate
         nn.init.zeros_(self.head.bias)
 
     def forward(self, first: Tensor, pose: Tensor, keypoints: Tensor, confidence: Tensor, inside: Tensor) -> Tensor:
-        """Correct a path.
+        """The logarithm of the true depth over the first estimate's; for the root's keypoint there is no better.
 
         Args:
             first: (C, T, 3) a first estimate of the root's path, metres, camera axes.
@@ -59,7 +59,7 @@ class Trajectory(nn.Module):
             inside: (C, T) bool, the frames that count; nothing is read from the others.
 
         Returns:
-            (C, T, 3) metres, camera axes: the depth multiplied, the root's image point moved.
+            (C, T), of no meaning outside.
         """
         present = inside[..., None].to(pose)
         x = self.embed(evidence(first, pose, keypoints, confidence, inside).where(inside[..., None], 0)) * present
@@ -68,9 +68,7 @@ class Trajectory(nn.Module):
             mean = y.sum(1, keepdim=True) / present.sum(1, keepdim=True)
             y = convolution(y.transpose(1, 2)).transpose(1, 2) + whole(mean)
             x = (x + F.gelu(y)) * present
-        depth, shift = self.head(self.norm(x)).split([1, 2], dim=-1)
-        moved = first + F.pad(shift, (0, 1))  # metres across the view, then along the ray
-        return moved * depth.exp()
+        return self.head(self.norm(x))[..., 0]
 
     def save(self, path: str | Path) -> None:
         """Write weights and sizes to one safetensors file."""
