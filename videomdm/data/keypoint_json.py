@@ -3,14 +3,14 @@
 All three hand out :class:`~videomdm.data.keypoints.Detections`: everybody in every frame, in pixels.  None of
 the formats tells how fast the frames were taken or how large they are, so both are arguments.
 
-OpenPose   ``--write_json FOLDER`` with the BODY_25 model: one file per frame, ``<name>_000000000012_keypoints.json``,
-           ``{"people": [{"pose_keypoints_2d": [x, y, c, ...]}]}``, 75 numbers per person, in pixels
-           (``--keypoint_scale 0``, its default)
-AlphaPose  ``alphapose-results.json``: ``[{"image_id": "12.jpg", "keypoints": [x, y, c, ...], "score": ...}]``, one
-           entry per person, 17 (COCO), 26 or 136 (Halpe) joints; of Halpe-136 the 26 body joints are used
-MMPose     what its inferencer writes for a video: ``[{"frame_id": 12, "instances": [{"keypoints": [[x, y], ...],
-           "keypoint_scores": [...]}]}]``, or the same under ``"instance_info"`` as its demo scripts write; 17 (COCO),
-           26 (Halpe) or 133 (COCO-WholeBody: its 17 body joints are used)
+- OpenPose, ``--write_json FOLDER`` with the BODY_25 model: one file per frame,
+  ``<name>_000000000012_keypoints.json``, with ``{"people": [{"pose_keypoints_2d": [x, y, c, ...]}]}``, 75 numbers
+  per person, in pixels (``--keypoint_scale 0``, its default).
+- AlphaPose, ``alphapose-results.json``: ``[{"image_id": "12.jpg", "keypoints": [x, y, c, ...], "score": ...}]``,
+  one entry per person, 17 (COCO), 26 or 136 (Halpe) joints; of Halpe-136 the 26 body joints are used.
+- MMPose, what its inferencer writes for a video: a list of ``{"frame_id": 12, "instances": [...]}``, where an
+  instance has ``keypoints`` ``[[x, y], ...]`` and ``keypoint_scores``, or the same under ``"instance_info"`` as its
+  demo scripts write; 17 (COCO), 26 (Halpe) or 133 (COCO-WholeBody: its 17 body joints are used).
 """
 
 from __future__ import annotations

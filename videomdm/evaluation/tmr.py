@@ -167,12 +167,12 @@ def train_tmr(
 ) -> TMREvaluator:
     """Train an evaluator on true motions and their captions.
 
-    Symmetric InfoNCE over the batch; a pair is no negative where :func:`similar_captions` holds.
+    Symmetric InfoNCE over the batch; a pair is no negative where :func:`similar_captions` holds.  Arguments that are
+    not named here, and what is promised, are those of :func:`~videomdm.evaluation.text_motion.train_evaluator`.
 
     Args:
         width, n_layers: sizes of both encoders.
 
-        The rest as of :func:`~videomdm.evaluation.text_motion.train_evaluator`, with the same guarantees.
     Returns:
         The evaluator, in evaluation mode, on ``device``.
     Raises:
