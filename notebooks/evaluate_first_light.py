@@ -77,8 +77,7 @@ for name, rows in corpora.items():
 #
 # Averages shrink: a denoiser that cannot tell error from motion predicts less motion, and sampling compounds it.
 # Acceleration and path length show it at once; the dashed line is the real data.
-# With all fifty steps of DDPM the same VideoMDM moved half as much as real people; with the walk of its training it
-# does not (the chapter on multistep training says why).
+# How much of it is the sampler's doing, *The walk, against all steps* in [closing the gap](evaluate_gap.ipynb) shows.
 
 # %%
 moving = {
@@ -126,12 +125,11 @@ for name, rows in corpora.items():
 # %% [markdown]
 # Lifting is where 2-D supervision shows first: the keypoints put the movement back at every step.
 # That is why a round, which trains plain MDM on lifted motions, is the method to look at for generation.
-# What is left between it and MDM on true 3-D is the error of the lifted motions themselves.
+# [Closing the gap](evaluate_gap.ipynb) gives the FID of the lifted motions as well, the best that a round could learn.
 #
 # Where the camera is told in the teacher's frame, or found by PnP, the prior inherits the teacher's floor and size: the
 # generated roots stand as high as the teacher's, and FID sees it.
-# A lifter's size cannot be seen in one image; where the camera's place is known, refining it brings the height back
-# ([closing the gap](evaluate_gap.ipynb)).
+# [Closing the gap](evaluate_gap.ipynb) shows what refined cameras and rounds do about it.
 
 # %% [markdown]
 # ## Where the numbers come from

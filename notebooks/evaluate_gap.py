@@ -11,7 +11,7 @@
 #
 # Trained as the paper says, a prior from 2-D lifts well and generates motions that are too calm, and it needs to be told
 # cameras in a frame that nobody with a video knows.
-# This page takes three ideas that close most of the distance to 3-D supervision, and measures each alone and together.
+# This page takes three ideas that close part of the distance to 3-D supervision, and measures them.
 # The numbers come from the files in `results/gap` alone.
 #
 # **Walk as trained.**
@@ -140,14 +140,12 @@ for name, rows in corpora.items():
 # The rows above say what that costs against cameras that are known.
 #
 # As a generator, the prior with PnP cameras stands on the teacher's floor and has the teacher's size, refined or not: its
-# root is too high, and FID is mostly that.
-# As a lifter it is better than that: a camera that is refined while lifting brings the height of the lifted motions most
-# of the way back, and the round learns them.
+# root is too high (the column *root height*), which we think is most of its FID.
+# The round that learns what it lifted, with the camera refined meanwhile, stands nearer the true height.
 #
 # Refining pays where the camera is told wrongly.
 # Where it is told in the truth's frame there is nothing to win, and that probe is not refined.
-# Plain MDM lifts best of all with refined cameras: its predictions are not held to any camera's frame, so a fixed camera
-# hurts it most.
+# Of all rows MDM on true 3-D gains most from a refined camera; we have not looked into why.
 #
 # One seed; second rounds and the rows in the teacher's frame have not run yet (`make study`).
 
