@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videomdm import kinematics
+from videomdm.data import procedural
 from videomdm.skeletons import COCO17, H36M17, HALPE26, NBA16, SMPL22
 
 BODIES = pytest.mark.parametrize("skeleton", (SMPL22, NBA16, H36M17), ids=lambda s: s.name)
@@ -155,3 +156,41 @@ class TestLayouts:
     def test_root_bones(self):
         assert {HALPE26.joints[j] for _, j in HALPE26.root_bones} == {"neck", "left_hip", "right_hip"}
         assert SMPL22.root_bones == ((0, 1), (0, 2), (0, 3))
+
+
+class TestBodies:
+    def clips(self):
+        """Four clips of two bodies that differ in size by a tenth, with noisy bones and padding of no meaning."""
+        corpus = procedural.generate(4, seed=5)
+        joints = corpus.joints * torch.tensor([1.0, 1.1, 1.0, 1.1])[:, None, None, None]
+        outside = torch.arange(joints.shape[1]) >= corpus.lengths[:, None]
+        joints[outside] = 7.0
+        return joints, corpus.lengths
+
+    def test_stature_follows_the_size_and_nothing_else(self):
+        joints, lengths = self.clips()
+        turned = torch.einsum("ij,ctkj->ctki", about_y(0.7).float(), joints) + torch.tensor([1.0, 2.0, 3.0])
+        found = kinematics.stature(joints, lengths)
+        assert torch.allclose(kinematics.stature(turned, lengths), found, rtol=1e-4)
+        assert torch.allclose(kinematics.stature(1.3 * joints, lengths), 1.3 * found, rtol=1e-5)
+        assert ((found > 1.2) & (found < 2.2)).all()  # ankle to head, metres
+
+    def test_stature_by_hand(self):
+        """A body whose bones are all half a metre: ankle, knee and hip, then five bones from the pelvis up."""
+        joints = torch.zeros(1, 3, 22, 3)
+        for joint in range(1, 22):
+            joints[:, :, joint] = joints[:, :, SMPL22.parents[joint]] + torch.tensor([0.5, 0.0, 0.0])
+        assert kinematics.stature(joints, torch.tensor([3])).item() == pytest.approx(8 * 0.5)
+
+    def test_constant_bones(self):
+        joints, lengths = self.clips()
+        noisy = joints + 0.01 * torch.randn(joints.shape, generator=torch.Generator().manual_seed(0))
+        rigid = kinematics.constant_bones(noisy, lengths)
+        bones, before = kinematics.bone_vectors(rigid, SMPL22), kinematics.bone_vectors(noisy, SMPL22)
+        sizes, true = bones.norm(dim=-1), kinematics.bone_vectors(joints, SMPL22)[:, :1].norm(dim=-1)
+        assert torch.allclose(sizes, sizes[:, :1].expand_as(sizes), atol=1e-5)
+        assert ((sizes[:, :1] - true).abs() < 0.01).all()  # nearer to the truth than one frame's noise
+        assert torch.equal(rigid[:, :, 0], noisy[:, :, 0])
+        inside = (torch.arange(joints.shape[1]) < lengths[:, None])[..., None]
+        cosines = torch.nn.functional.cosine_similarity(bones, before, dim=-1)
+        assert cosines[inside.expand_as(cosines)].min() > 0.9999

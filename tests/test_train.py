@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from videomdm import checkpoints, prepare, sample, train
+from videomdm import checkpoints, kinematics, prepare, sample, train
 from videomdm.config import TEACHERS
 from videomdm.data import observations, sources
 from videomdm.data.corpus import DataError
+from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
+from videomdm.step import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -318,6 +320,16 @@ class TestRounds:
         near = (seen - own.keypoints).abs().amax(-1)[inside & (depth > 0.5)]
         assert near.median() < 1e-4  # in its own frame the camera sees the lifted motion at the keypoints
 
+    def test_a_rigid_round_learns_constant_bones(self, small, observed):
+        run = train.fit(small, observed)
+        free, rigid = (sample.lift_observations(run, observed, small.cache, flag) for flag in (False, True))
+        sizes = [kinematics.bone_vectors(o.teacher, o.skeleton).norm(dim=-1) for o in (free, rigid)]
+        spread = [torch.stack([x[:n].std(0) for x, n in zip(s, observed.lengths, strict=True)]) for s in sizes]
+        assert spread[0].median() > 1e-3 and spread[1].max() < 1e-4
+        made = train.fit(small.but(method="videomdm/round-1-rigid"), observed)
+        plain = train.fit(small.but(method="videomdm/round-1"), observed)
+        assert not torch.equal(weights_of(made)["predict.weight"], weights_of(plain)["predict.weight"])
+
     def test_two_rounds(self, small, observed):
         run = train.fit(small.but(method="videomdm/round-2"), observed)
         made = {path.name.split("-s0")[0].removeprefix("procedural-smoke-") for path in Path(small.runs).glob("p*")}
@@ -389,3 +401,31 @@ class TestConfig:
         assert config.but(precision="bf16").folder != config.folder
         before = {k: v for k, v in json.loads(config.to_json()).items() if k != "precision"}
         assert train.Config.from_json(json.dumps(before)) == config
+
+
+class TestVariants:
+    def test_projecting_between_steps_changes_the_walk_alone(self, config, observed, tmp_path):
+        """The first pass of a multistep batch is the same; what follows starts from projected motions."""
+        config = config.but(runs=str(tmp_path), method="videomdm")
+        losses = {}
+        for method in ("videomdm", "videomdm/projected"):
+            one = config.but(method=method)
+            trainer = Trainer(one, prepare.training_set(one, observed))
+            trainer.timesteps = Multistep(32, 24, 4)  # every batch walks
+            losses[method] = float(trainer.step(0, 0.0)["loss"])
+            trainer.timesteps = Multistep(one.n_steps, 0, 4)  # none does
+            losses[method, "high"] = float(trainer.step(0, 0.0)["loss"])
+        assert losses["videomdm", "high"] == losses["videomdm/projected", "high"]
+        assert losses["videomdm"] != losses["videomdm/projected"]
+
+    def test_a_known_stature_corrects_the_teachers_size(self, config, tmp_path):
+        config = config.but(runs=str(tmp_path), n_clips=40)
+        corpus = prepare.load(config, "train")
+        true = kinematics.stature(corpus.joints, corpus.lengths)
+        plain, sized = (
+            prepare.observe(config.but(method=name), corpus, "pnp")
+            for name in ("videomdm-pnp/refined", "videomdm-pnp/sized")
+        )
+        assert torch.allclose(kinematics.stature(sized.teacher, sized.lengths), true, rtol=1e-3)
+        assert ((kinematics.stature(plain.teacher, plain.lengths) / true - 1).abs()).mean() > 0.01
+        assert torch.equal(sized.keypoints, plain.keypoints)

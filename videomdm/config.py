@@ -37,6 +37,10 @@ class Method:
         teacher_error: factor on the teacher's error, 0 for a perfect one (for the sweep; the truth is read).
         camera_noise: degrees by which every camera is turned, about an axis and the subject's place of its own.
         keypoint_noise: of the simulated detector, added to the configuration's.
+        sized: whether each person's stature is known: the teacher's motions are scaled to it
+            (:func:`videomdm.data.observations.to_stature`).
+        rigid: whether bones of lifted motions keep their length (:func:`videomdm.kinematics.constant_bones`).
+        project: whether predictions are moved onto the observed rays between the steps of a multistep batch.
     """
 
     motions: str
@@ -48,6 +52,9 @@ class Method:
     teacher_error: float = 1.0
     camera_noise: float = 0.0
     keypoint_noise: float = 0.0
+    sized: bool = False
+    rigid: bool = False
+    project: bool = False
 
     @property
     def ablates(self) -> bool:
@@ -57,7 +64,9 @@ class Method:
     @property
     def warmup(self) -> Method:
         """Plain MDM on the same motions, which a 2-D stage goes on from."""
-        return Method(self.motions, None, self.lifter, False, True, {}, self.teacher_error, 0.0, self.keypoint_noise)
+        return dataclasses.replace(
+            self, frame=None, refine=False, multistep=True, weights={}, camera_noise=0.0, project=False
+        )
 
 
 METHODS = {
@@ -77,6 +86,13 @@ METHODS = {
     "videomdm-pnp/round-1": Method("lifted", lifter="videomdm-pnp/refined"),
     "videomdm-pnp/lifter-2": Method("lifted", "pnp", lifter="videomdm-pnp/refined", refine=True),
     "videomdm-pnp/round-2": Method("lifted", lifter="videomdm-pnp/lifter-2"),
+    # What else might close the gap: rays between the steps, bones of constant length, a stature that is known.
+    "videomdm/projected": Method("teacher", "truth", project=True),
+    "videomdm/round-1-rigid": Method("lifted", lifter="videomdm", rigid=True),
+    "videomdm-pnp/round-1-rigid": Method("lifted", lifter="videomdm-pnp/refined", rigid=True),
+    "mdm-teacher/sized": Method("teacher", sized=True),
+    "videomdm-pnp/sized": Method("teacher", "pnp", refine=True, sized=True),
+    "videomdm-pnp/sized-round-1": Method("lifted", lifter="videomdm-pnp/sized", sized=True),
     # Ablations of table 3, and the exact weights of appendix A.
     "videomdm/no-depth": Method("teacher", "truth", weights={"weighting": "none"}),
     "videomdm/no-multistep": Method("teacher", "truth", multistep=False),

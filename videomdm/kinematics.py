@@ -120,6 +120,44 @@ def uniform_skeleton(joints: Tensor, target_offsets: Tensor, skeleton: Skeleton 
     return _sum_up(joints[..., 0, :] * scale[..., None, None], rotations, offsets, skeleton)
 
 
+def stature(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """How tall a body stands: its bones from the right ankle up to the head, end to end.
+
+    Args:
+        joints: (C, T, J, 3), metres.
+        lengths: (C,) frames that count.
+        skeleton: the joint layout.
+
+    Returns:
+        (C,) metres, from the median length of each bone over a clip's frames.
+    """
+    ends = _paths(skeleton)[[skeleton.index("right_ankle"), skeleton.index("head")]].sum(0)
+    return _median_bones(joints, lengths, skeleton) @ torch.as_tensor(ends).to(joints)
+
+
+def constant_bones(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """Give every bone of a clip its median length, keeping the directions of bones and the root's path.
+
+    Args:
+        joints: (C, T, J, 3), metres.
+        lengths: (C,) frames that count.
+        skeleton: the joint layout.
+
+    Returns:
+        (C, T, J, 3), not moved to a floor.
+    """
+    directions = unit(bone_vectors(joints, skeleton), rest_directions(skeleton, joints))
+    bones = directions * _median_bones(joints, lengths, skeleton)[:, None, :, None]
+    return joints[..., :1, :] + torch.as_tensor(_paths(skeleton)).to(joints) @ bones
+
+
+def _median_bones(joints: Tensor, lengths: Tensor, skeleton: Skeleton) -> Tensor:
+    """(C, J - 1) median length of each bone over the frames of a clip that count."""
+    sizes = bone_vectors(joints, skeleton).norm(dim=-1)
+    padded = torch.arange(joints.shape[1], device=joints.device) >= lengths.to(joints.device)[:, None]
+    return sizes.masked_fill(padded[..., None], torch.nan).nanmedian(1).values
+
+
 # ---- inverse and forward kinematics ----------------------------------------------------------------------
 
 

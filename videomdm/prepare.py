@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from videomdm import features, text
+from videomdm import features, kinematics, text
 from videomdm.cache import cached
 from videomdm.cameras import Camera
 from videomdm.config import METHODS, Config
@@ -74,7 +74,7 @@ def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") ->
     key = f"{fingerprint(corpus)}-{config.key('keypoint_noise', 'keypoint_missing')}-{teacher.version(config.teacher)}"
     errors = "".join(
         f"-{name}-{value}" for name, value, none in (
-            ("error", method.teacher_error, 1.0), ("camera", method.camera_noise, 0.0)
+            ("error", method.teacher_error, 1.0), ("camera", method.camera_noise, 0.0), ("sized", method.sized, False)
         ) if value != none
     )  # fmt: skip
     path = config.cache / f"observations-{split}-{frame}{errors}-{key}.safetensors"
@@ -86,6 +86,9 @@ def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") ->
     estimate = cached(lifted, lambda: teacher.lift(*seen, footage.camera, root=config.teacher))
     if method.teacher_error != 1.0:
         estimate = torch.lerp(corpus.joints, estimate, method.teacher_error)
+    if method.sized:
+        known = kinematics.stature(corpus.joints, corpus.lengths, corpus.skeleton)
+        estimate = observations.to_stature(estimate, footage.camera, known, corpus.lengths, corpus.skeleton)
     observed = observations.observe(corpus, footage, estimate, frame)
     if method.camera_noise:
         observed.camera = observations.turned(observed.camera, method.camera_noise, int(split == "train"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import checkpoints, features, refinement, text
+from videomdm import checkpoints, features, kinematics, projection, refinement, text
 from videomdm.cache import cached
 from videomdm.cameras import Camera
 from videomdm.config import METHODS, Config
@@ -266,23 +266,22 @@ class _Seen:
         if moving:
             camera = refinement.refine(camera, joints, keypoints, lengths, confidence)
             self.camera.rotation[rows], self.camera.translation[rows] = camera.rotation, camera.translation
-        onto = torch.where(confidence[..., None] > 0, camera.project_to_rays(joints, keypoints), joints)
-        self.projected[rows, :frames] = onto = features.hold_last(onto, lengths)
-        encoded = torch.nn.functional.pad(features.encode(onto, self.prior.skeleton), (0, 0, 0, 1))
-        encoded = features.hold_last(encoded[..., None], lengths - 1)[..., 0]  # the last frame has no velocity
-        return self.prior.normaliser.normalise(encoded)
+        onto = projection.onto_rays(joints, keypoints, camera, lengths, confidence)
+        self.projected[rows, :frames] = onto
+        return projection.encode(onto, lengths, self.prior.skeleton, self.prior.normaliser)
 
     def joints(self) -> Tensor:
         """The latest joints in the world of the cameras that were given: both cameras see them at the same place."""
         return self.given.to_world(self.camera.to_camera(self.projected))
 
 
-def lift_observations(run: Path, observed: Observations, cache: Path) -> Observations:
+def lift_observations(run: Path, observed: Observations, cache: Path, rigid: bool = False) -> Observations:
     """The training keypoints lifted with a run's prior, as the next teacher's motions; cached on disk.
 
     Thousands of clips are lifted, so this goes the short way of :meth:`Prior.sampler`.
     Cameras are refined where the run's method refined them.  A camera that was told in the true motion's frame stays
-    there; any other is told in the lifted motion's own.
+    there; any other is told in the lifted motion's own.  With ``rigid`` bones of a clip keep their length
+    (:func:`videomdm.kinematics.constant_bones`), and joints no longer lie on their rays exactly.
     """
     parts = (observed.keypoints, observed.camera.rotation, observed.camera.translation)
     digest = hashlib.sha256((run / "weights.safetensors").read_bytes())
@@ -298,6 +297,8 @@ def lift_observations(run: Path, observed: Observations, cache: Path) -> Observa
         )  # fmt: skip
 
     world = cached(cache / f"round-{digest.hexdigest()[:10]}.safetensors", motions)
+    if rigid:
+        world = kinematics.constant_bones(world, observed.lengths, observed.skeleton)
     how = {"floor": "median", "lengths": observed.lengths}
     teacher = features.canonicalise(world, observed.skeleton, **how)
     camera = observed.camera

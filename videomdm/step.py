@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import checkpoints, losses, refinement
+from videomdm import checkpoints, features, losses, projection, refinement
 from videomdm.config import METHODS, Config
 from videomdm.denoiser import MDM
 from videomdm.diffusion import Diffusion
@@ -125,6 +125,7 @@ class Trainer:
         drop = torch.rand(len(rows), device=self.device) < config.condition_drop
         clean, lengths = data.features[:, :frames][rows], data.lengths[rows]
         weight = self.buckets.weight(lengths) / len(timesteps)
+        projects = METHODS[config.method].project
 
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
@@ -139,7 +140,8 @@ class Trainer:
             for name, part in {"loss": loss.detach(), **parts}.items():
                 total[name] = total.get(name, 0) + part / len(timesteps)
             if i + 1 < len(timesteps):
-                x_t = self.diffusion.ddim_step(x_t, predicted.detach(), t, timesteps[i + 1])
+                clean_here = self._onto_rays(rows, frames, predicted, lengths) if projects else predicted.detach()
+                x_t = self.diffusion.ddim_step(x_t, clean_here, t, timesteps[i + 1])
         total["gradient"] = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         self._update(step, lr)
         return total
@@ -155,6 +157,15 @@ class Trainer:
             predicted, clean, data.keypoints[:, :frames][rows], data.camera[rows], lengths, data.normaliser,
             data.skeleton, data.confidence[:, :frames][rows], replace(self.config.weights, **method.weights), refined,
         )  # fmt: skip
+
+    @torch.no_grad()
+    def _onto_rays(self, rows: Tensor, frames: int, predicted: Tensor, lengths: Tensor) -> Tensor:
+        """What lifting (G.2) does to a prediction before it steps on: joints onto their rays, encoded again."""
+        data = self.data
+        joints = features.decode(data.normaliser.denormalise(predicted.float()))
+        keypoints, confidence = data.keypoints[:, :frames][rows], data.confidence[:, :frames][rows]
+        onto = projection.onto_rays(joints, keypoints, data.camera[rows], lengths, confidence)
+        return projection.encode(onto, lengths, data.skeleton, data.normaliser)
 
     @torch.no_grad()
     def _update(self, step: int, lr: float) -> None:

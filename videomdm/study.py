@@ -19,6 +19,7 @@ from videomdm.evaluation import protocol
 log = logging.getLogger(__name__)
 ROWS = ("real", "teacher", *METHODS)
 _BOUNDS = ("real", "teacher", "mdm-3d", "mdm-teacher")
+_CLOSES = ("refined", "round", "lifter", "projected", "sized")
 _SWEPT = ("error-", "camera-", "keypoints-")
 #: The studies of the book and their rows, in the order in which they run; any other name takes all rows.
 STUDIES = {
@@ -30,7 +31,7 @@ STUDIES = {
     "sweeps": ("real", "videomdm", *(name for name in METHODS if name.split("/")[-1].startswith(_SWEPT))),
     "gap": (
         "real", "teacher", "mdm-3d", "videomdm", "videomdm-pnp",
-        *(name for name in METHODS if name.split("/")[-1].startswith(("refined", "round", "lifter"))),
+        *(name for name in METHODS if name.split("/")[-1].startswith(_CLOSES)),
     ),
 }  # fmt: skip
 

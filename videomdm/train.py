@@ -95,7 +95,7 @@ def _data(config: Config, observations: Observations | None) -> TrainingSet:
     if method.lifter:
         lifter = config.but(method=method.lifter)
         run = fit(lifter, observations)
-        observations = sample.lift_observations(run, observations, config.cache)
+        observations = sample.lift_observations(run, observations, config.cache, method.rigid)
     return prepare.training_set(config, observations)
 
 

@@ -10,7 +10,7 @@ import roma
 import torch
 from torch import Tensor
 
-from videomdm import cameras, checkpoints, features
+from videomdm import cameras, checkpoints, features, kinematics
 from videomdm.cameras import Camera
 from videomdm.data.corpus import FPS, Corpus, DataError
 from videomdm.skeletons import Skeleton, by_name
@@ -136,6 +136,22 @@ def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> O
         footage.keypoints, footage.confidence, footage.lengths, teacher, camera, frame,
         corpus.names, corpus.captions, corpus.skeleton, corpus.fps,
     )  # fmt: skip
+
+
+def to_stature(estimate: Tensor, camera: Camera, stature: Tensor, lengths: Tensor, skeleton: Skeleton) -> Tensor:
+    """A teacher's joints scaled about the camera to the known stature of the person: the image stays as it is.
+
+    From one camera size and distance cannot be told apart; one known length of the person tells them.
+
+    Args:
+        estimate: (C, T, J, 3) metres, in the world of ``camera``.
+        camera: batch (C,).
+        stature: (C,) metres, as :func:`videomdm.kinematics.stature` measures it.
+        lengths: (C,) frames that count.
+        skeleton: the joint layout.
+    """
+    scale = stature / kinematics.stature(estimate, lengths, skeleton)
+    return camera.to_world(camera.to_camera(estimate) * scale[:, None, None, None])
 
 
 def turned(camera: Camera, degrees: float, seed: int = 0) -> Camera:

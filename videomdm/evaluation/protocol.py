@@ -265,9 +265,9 @@ def _of_generation(config: Config, run: Path) -> dict[str, object]:
     weights = hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()[:10]
     folder = run / "evaluation" / f"{weights}-{_version(config, protocol(config), panel)}"
     metrics = generation(_load(run), config, panel, folder)
-    if lifter := METHODS[config.method].lifter:  # a round: how good are the motions that its MDM was given?
+    if lifter := (method := METHODS[config.method]).lifter:  # a round: how good are the motions that its MDM was given?
         observed = prepare.observe(config, train, config.frame)
-        made = sample.lift_observations(config.but(method=lifter).folder, observed, config.cache)
+        made = sample.lift_observations(config.but(method=lifter).folder, observed, config.cache, method.rigid)
         metrics["lifted_fid"] = motions_fid(made.teacher, made.lengths, prepare.load(config, "test"), panel[0])
     return metrics
 
