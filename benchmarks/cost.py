@@ -1,0 +1,100 @@
+"""What each method costs, the shape of the paper's table 4: ``python -m benchmarks.cost [--profile study]``.
+
+Every method is measured in a process of its own, so that its peak memory is its own.  A training step is timed with
+all batches high and with all batches low (appendix G.1), and the mean over a run follows from their shares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks import synthetic, timing
+from videomdm import results, sample
+from videomdm.config import METHODS, PRECISIONS, PROFILES, Config
+from videomdm.diffusion import Multistep
+from videomdm.step import Trainer, keep_memory
+
+ROWS = ("mdm-teacher", "videomdm", "videomdm-pnp/refined", "videomdm/projected")
+SAMPLES = 100
+
+
+def measure(config: Config, steps: int) -> dict[str, float]:
+    """Of one method: batches per second, hours of its whole training, peak memory, seconds per 100 motions."""
+    keep_memory()
+    data = synthetic.training_set(config, "full", timing.device(), n=512)
+    high = _seconds_per_step(config, data, steps, multistep=False)
+    share = config.multistep.probability if config.multistep.t_star else 0.0
+    mean = high + share * (_seconds_per_step(config, data, steps, multistep=True) - high) if share else high
+    memory = _peak_memory()
+    prior = synthetic.prior(config, timing.device())
+    sampling = timing.seconds(lambda: sample.generate(prior, ["a person walks"] * SAMPLES))
+    return {
+        "batches_per_second": 1 / mean, "peak_memory_mb": memory / 2**20, "seconds_per_100_motions": sampling,
+        "training_hours": _hours(config, high, mean),
+    }  # fmt: skip
+
+
+def _seconds_per_step(config: Config, data: object, steps: int, multistep: bool) -> float:
+    trainer = Trainer(config, data)
+    if multistep:
+        schedule = config.multistep
+        trainer.timesteps = Multistep(schedule.threshold, config.t_star, config.n_buckets)  # every batch is low
+    elif config.multistep.t_star:
+        trainer.timesteps = Multistep(config.n_steps, 0, config.n_buckets)  # none is
+    trainer.step(0, 1e-4)
+    return timing.seconds(lambda: [trainer.step(1 + i, 1e-4) for i in range(steps)]) / steps
+
+
+def _hours(config: Config, plain: float, mean: float) -> float:
+    """The warm-up is plain MDM, whose step costs at most what a high batch of the second stage costs."""
+    if METHODS[config.method].frame is None:
+        return (config.warmup_steps + config.steps) * plain / 3600
+    warmup = _seconds_per_step(
+        config.but(method="mdm-teacher"),
+        synthetic.training_set(config.but(method="mdm-teacher"), "full", timing.device(), n=512), 8, multistep=False,
+    )  # fmt: skip
+    return (config.warmup_steps * warmup + config.steps * mean) / 3600
+
+
+def _peak_memory() -> float:
+    """Bytes: of the process on a CPU, of the allocator on a GPU."""
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated())
+    return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__.split("\n")[0])
+    parser.add_argument("--profile", default="study", choices=PROFILES)
+    parser.add_argument("--precision", default="bf16", choices=PRECISIONS)
+    parser.add_argument("--steps", type=int, default=10, help="that are timed, of each kind")
+    parser.add_argument("--methods", nargs="+", default=ROWS, choices=METHODS, metavar="METHOD")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    base = PROFILES[given.profile].but(precision=given.precision)
+    if given.one:
+        print(json.dumps(measure(base.but(method=given.one), given.steps)))
+        return
+    shared = ["--profile", given.profile, "--precision", given.precision, "--steps", str(given.steps)]
+    for method in given.methods:
+        began = time.monotonic()
+        command = [sys.executable, "-m", "benchmarks.cost", *shared, "--one", method]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        metrics = json.loads(done.stdout.splitlines()[-1])
+        print(method, metrics, flush=True)
+        said = f"python -m benchmarks.cost {' '.join(shared)}"
+        results.write(given.results, "cost", base.but(method=method), said, time.monotonic() - began, metrics)
+
+
+if __name__ == "__main__":
+    main()
