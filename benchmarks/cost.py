@@ -2,6 +2,8 @@
 
 Every method is measured in a process of its own, so that its peak memory is its own.  A training step is timed with
 all batches high and with all batches low (appendix G.1), and the mean over a run follows from their shares.
+The evaluation is timed in the ``quick`` protocol, on the built-in corpus, with everything that does not depend on the
+prior (corpus, judges, embeddings of real data) at hand.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +24,12 @@ from benchmarks import synthetic, timing
 from videomdm import results, sample
 from videomdm.config import METHODS, PRECISIONS, PROFILES, Config
 from videomdm.diffusion import Multistep
+from videomdm.evaluation import protocol
+from videomdm.evaluation.judges import judges
+from videomdm.evaluation.lifting import teacher_errors
 from videomdm.step import Trainer, keep_memory
 
-ROWS = ("mdm-teacher", "videomdm", "videomdm-pnp/refined", "videomdm/projected")
+ROWS = ("mdm-teacher", "videomdm", "videomdm-pnp/refined")
 SAMPLES = 100
 
 
@@ -39,8 +45,22 @@ def measure(config: Config, steps: int) -> dict[str, float]:
     sampling = timing.seconds(lambda: sample.generate(prior, ["a person walks"] * SAMPLES))
     return {
         "batches_per_second": 1 / mean, "peak_memory_mb": memory / 2**20, "seconds_per_100_motions": sampling,
-        "training_hours": _hours(config, high, mean),
+        "training_hours": _hours(config, high, mean), **_evaluation(prior, config),
     }  # fmt: skip
+
+
+def _evaluation(prior: sample.Prior, config: Config) -> dict[str, float]:
+    """Minutes of a row's evaluation: ``quick`` measured, ``full`` by its larger numbers of motions and clips."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = config.but(protocol="quick", evaluator_steps=1, runs=folder)
+        panel, quick, full = judges(config), protocol.protocol(config), protocol.PROTOCOLS["full"]
+        protocol.real(config)
+        teacher_errors(config, quick.lift_clips)  # films and lifts what the probe compares with
+        generating = timing.seconds(lambda: protocol.generation(prior, config, panel))
+        lifting = timing.seconds(lambda: protocol.lifting(prior, config, quick.lift_clips))
+    motions = [p.repeats * p.samples + p.texts * p.per_text for p in (quick, full)]
+    more = motions[1] / motions[0] * generating + full.lift_clips / quick.lift_clips * lifting
+    return {"quick_evaluation_minutes": (generating + lifting) / 60, "full_evaluation_minutes": more / 60}
 
 
 def _seconds_per_step(config: Config, data: object, steps: int, multistep: bool) -> float:

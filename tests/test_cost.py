@@ -1,24 +1,43 @@
 """What methods cost; nothing here looks at a time."""
 
+import json
+import subprocess
+
 import pytest
 
 from benchmarks import cost
 from videomdm import results, train
+from videomdm.evaluation import protocol
 
 
-def test_a_row_per_method(tmp_path):
-    cost.main(["--profile", "smoke", "--steps", "1", "--methods", "videomdm", "--results", str(tmp_path)])
-    (found,) = results.read(tmp_path, "cost")
-    assert found["method"] == "videomdm" and "--profile smoke" in found["command"]
-    metrics = found["metrics"]
-    assert set(metrics) == {"batches_per_second", "peak_memory_mb", "seconds_per_100_motions", "training_hours"}
+def test_one_method(monkeypatch, capsys):
+    monkeypatch.setitem(protocol.PROTOCOLS, "quick", protocol.Protocol("quick", 1, 32, 2, 2, 2))
+    cost.main(["--profile", "smoke", "--steps", "1", "--one", "videomdm"])
+    metrics = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(metrics) == {
+        "batches_per_second", "peak_memory_mb", "seconds_per_100_motions", "training_hours",
+        "quick_evaluation_minutes", "full_evaluation_minutes",
+    }  # fmt: skip
     assert all(value > 0 for value in metrics.values())
+    assert metrics["full_evaluation_minutes"] > 50 * metrics["quick_evaluation_minutes"]  # 20,000 motions for 36
+
+
+def test_a_result_per_method(tmp_path, monkeypatch):
+    def run(command, **_):
+        return subprocess.CompletedProcess(command, 0, json.dumps({"method": command[-1]}))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    cost.main(["--profile", "smoke", "--results", str(tmp_path)])
+    found = results.read(tmp_path, "cost")
+    assert {r["method"] for r in found} == set(cost.ROWS)
+    assert all(r["metrics"] == {"method": r["method"]} and "--profile smoke" in r["command"] for r in found)
 
 
 def test_the_mean_step_weighs_low_batches_by_their_share(monkeypatch):
     config = train.profile("smoke", method="videomdm", warmup_steps=300, steps=100)
     monkeypatch.setattr(cost, "_seconds_per_step", lambda c, data, steps, multistep: 4.0 if multistep else 1.0)
     monkeypatch.setattr(cost.sample, "generate", lambda *_: None)
+    monkeypatch.setattr(cost, "_evaluation", lambda *_: {})
     found = cost.measure(config, 1)
     share = 32 / 50  # t* = 24 in four buckets of eight
     assert found["batches_per_second"] == pytest.approx(1 / (1 + 3 * share))
