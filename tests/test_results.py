@@ -114,6 +114,17 @@ def test_a_study_writes_one_file_per_row_and_does_not_repeat(tmp_path, monkeypat
     assert path.read_text() == written
 
 
+def test_a_row_that_another_study_has_is_taken_over(tmp_path, monkeypatch):
+    config = train.profile("smoke")
+    first = results.write(tmp_path, "first", config, "python -m x", 7.0, METRICS, "real")
+    monkeypatch.setattr(study.protocol, "evaluate", None)  # nothing is measured again
+    path = study.run(config, "real", "second", tmp_path, "python -m y")
+    assert path == results.path(tmp_path, "second", config, "real")
+    assert json.loads(path.read_text()) == {**json.loads(first.read_text()), "study": "second"}
+    assert results.take_over(tmp_path, "third", config.but(width=64), "real") is None
+    assert not (tmp_path / "third").exists()
+
+
 def test_seeds_make_a_mean_and_an_interval(folder):
     other = {**METRICS, "fid": [6.0, 0.1], "note": "a word"}
     results.write(folder, "s", train.profile("smoke", seed=1), "python -m x", 61.0, other, "videomdm")
