@@ -249,6 +249,12 @@ class TestRoundTrip:
         assert decoded.dtype == torch.float32
         assert (decoded - joints[:-1]).norm(dim=-1).max() < 1e-4
 
+    @LAYOUTS
+    def test_position_channels_are_enough(self, skeleton):
+        rows = features.encode(moving(skeleton, turns=0.4, batch=(2,)), skeleton)
+        positions = rows[..., features.position_channels(len(skeleton))]
+        assert torch.equal(features.decode_positions(positions), features.decode(rows))
+
     @pytest.mark.parametrize("turns", (0.5, -0.5, 1.0, 2.0, -2.0))
     def test_turning_past_180_degrees(self, turns):
         joints = moving(n_frames=160, turns=turns).float()

@@ -137,12 +137,26 @@ def decode(features: Tensor) -> Tensor:
 
     Explained in :doc:`/notebooks/explain_features`.
     """
-    n_joints = _n_joints(features)
-    heading, root = root_trajectory(features)
-    body = facing_z(torch.stack((heading.sin(), heading.cos()), dim=-1))
-    local = features[..., blocks(n_joints)["joint_positions"]].unflatten(-1, (n_joints - 1, 3))
-    place = root[..., None, :] * root.new_tensor((1.0, 0.0, 1.0))
-    return torch.cat((root[..., None, :], local @ body + place), dim=-2)
+    return decode_positions(features[..., position_channels(_n_joints(features))])
+
+
+@_in_full_precision
+def decode_positions(channels: Tensor) -> Tensor:
+    """As :func:`decode`, from the position channels (..., T, 3 J + 1) alone: what a loss on the joints needs.
+
+    Explained in :doc:`/notebooks/explain_features`.
+    """
+    turn, velocity, height, positions = channels.split((1, 2, 1, channels.shape[-1] - 4), dim=-1)
+    heading, (root_x, root_z) = _summed_up(turn[..., 0], velocity)
+    sin, cos = heading.sin()[..., None], heading.cos()[..., None]
+    x, y, z = positions.unflatten(-1, (-1, 3)).unbind(-1)
+    root_x, root_z = root_x[..., None], root_z[..., None]
+    joints = (
+        torch.cat((root_x, cos * x + sin * z + root_x), dim=-1),
+        torch.cat((height, y), dim=-1),
+        torch.cat((root_z, cos * z - sin * x + root_z), dim=-1),
+    )
+    return torch.stack(joints).movedim(0, -1)
 
 
 @_in_full_precision
@@ -162,12 +176,17 @@ def root_trajectory(features: Tensor) -> tuple[Tensor, Tensor]:
     Explained in :doc:`/notebooks/explain_features`.
     """
     named = blocks(_n_joints(features))
-    turns = features[..., :-1, 0]
-    heading = pad(-2 * turns.cumsum(-1), (1, 0))
-    x, z = features[..., :-1, named["root_velocity"]].unbind(-1)
+    heading, (x, z) = _summed_up(features[..., 0], features[..., named["root_velocity"]])
+    return heading, torch.stack((x, features[..., named["root_height"]][..., 0], z), dim=-1)
+
+
+def _summed_up(turns: Tensor, velocity: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Heading and path (x, z), all (..., T), of half turns (..., T) and velocities (..., T, 2) until the next frame."""
+    heading = pad(-2 * turns[..., :-1].cumsum(-1), (1, 0))
+    x, z = velocity[..., :-1, :].unbind(-1)
     sin, cos = heading[..., 1:].sin(), heading[..., 1:].cos()
     path_x, path_z = (pad(v.cumsum(-1), (1, 0)) for v in (cos * x + sin * z, cos * z - sin * x))
-    return heading, torch.stack((path_x, features[..., named["root_height"]][..., 0], path_z), dim=-1)
+    return heading, (path_x, path_z)
 
 
 # ---- canonical frame -------------------------------------------------------------------------------------
