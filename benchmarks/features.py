@@ -18,7 +18,7 @@ from benchmarks import synthetic, timing
 from benchmarks.timing import Metrics, Work
 from videomdm import features
 from videomdm.config import Config
-from videomdm.features import HEADING_SIGMA
+from videomdm.encoder import HEADING_SIGMA
 from videomdm.kinematics import rest_offsets
 from videomdm.skeletons import SMPL22
 

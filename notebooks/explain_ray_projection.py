@@ -22,7 +22,7 @@ import roma
 import sympy as sp
 import torch
 
-from videomdm import cameras, features, losses, sample
+from videomdm import cameras, encoder, features, losses, sample
 from videomdm.cameras import Camera
 from videomdm.config import Config
 from videomdm.data import procedural
@@ -443,7 +443,7 @@ keep(figure, "ray_projection_targets")
 on_rays = normaliser.normalise(losses.ray_target(teacher, y, camera, lengths, SMPL22))
 plain = normaliser.normalise(features.encode(teacher))
 valid = losses.valid_frames(lengths - 1, plain.shape[1])
-claims.check("a foot rests below, cm per frame", 100 * features.CONTACT_THRESHOLD**0.5, 4.47, 0.01)
+claims.check("a foot rests below, cm per frame", 100 * encoder.CONTACT_THRESHOLD**0.5, 4.47, 0.01)
 for name in ("joint_rotations", "joint_velocities", "foot_contacts"):
     block = features.blocks(len(SMPL22))[name]
     ray, direct = ((target - o[:, :-1])[valid][:, block].square().mean() for target in (on_rays, plain))

@@ -1,6 +1,7 @@
 """Features against HumanML3D's published clip, a frame-by-frame quaternion version, and by properties."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videomdm import features
+from videomdm import encoder, features
 from videomdm.kinematics import facing_z, forward_kinematics, rest_offsets
 from videomdm.skeletons import H36M17, HALPE26, NBA16, SMPL22, Skeleton
 
@@ -161,7 +162,16 @@ def rows_by_quaternions(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return np.array(rows)
 
 
-@pytest.mark.parametrize("skeleton", (SMPL22, NBA16), ids=lambda s: s.name)
+#: Rest directions along no axis: SMPL's, turned about two of them.
+OBLIQUE = replace(
+    SMPL22,
+    name="oblique",
+    rest_directions=tuple((0.6 * x - 0.8 * y, 0.48 * x + 0.36 * y - 0.8 * z, 0.64 * x + 0.48 * y + 0.6 * z)
+                          for x, y, z in SMPL22.rest_directions),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("skeleton", (SMPL22, NBA16, OBLIQUE), ids=lambda s: s.name)
 def test_encode_agrees_with_quaternions_frame_by_frame(skeleton):
     joints = moving(skeleton, n_frames=25, turns=0.3, seed=1)
     expected = torch.from_numpy(rows_by_quaternions(joints.numpy(), skeleton))
@@ -239,6 +249,12 @@ class TestRoundTrip:
         assert decoded.dtype == torch.float32
         assert (decoded - joints[:-1]).norm(dim=-1).max() < 1e-4
 
+    @LAYOUTS
+    def test_position_channels_are_enough(self, skeleton):
+        rows = features.encode(moving(skeleton, turns=0.4, batch=(2,)), skeleton)
+        positions = rows[..., features.position_channels(len(skeleton))]
+        assert torch.equal(features.decode_positions(positions), features.decode(rows))
+
     @pytest.mark.parametrize("turns", (0.5, -0.5, 1.0, 2.0, -2.0))
     def test_turning_past_180_degrees(self, turns):
         joints = moving(n_frames=160, turns=turns).float()
@@ -289,6 +305,18 @@ class TestRoundTrip:
         torch.testing.assert_close(rows[1, 2], features.encode(joints[1, 2], skeleton), rtol=0, atol=1e-12)
         decoded = features.decode(rows)
         torch.testing.assert_close(decoded[1, 2], features.decode(rows[1, 2]), rtol=0, atol=1e-12)
+
+    def test_some_clips_at_a_time_are_all_clips(self, monkeypatch):
+        """Seven clips in parts of two, with gradients, and their lengths with them."""
+        joints, lengths = moving(n_frames=20, batch=(7,)), torch.tensor((20, 9, 12, 20, 3, 18, 11))
+        target = rest_offsets(standing(SMPL22))
+        whole = features.encode(features.canonicalise(joints, SMPL22, target, "median", lengths))
+        monkeypatch.setattr(encoder, "FRAMES_AT_ONCE", 45)
+        joints.requires_grad_()
+        parts = features.encode(features.canonicalise(joints, SMPL22, target, "median", lengths))
+        torch.testing.assert_close(parts, whole, rtol=0, atol=1e-12)
+        parts.sum().backward()
+        assert (joints.grad[:, 0].abs().amax((1, 2)) > 0).all()
 
     def test_empty_batch(self):
         rows = features.encode(torch.zeros(0, 9, 22, 3))

@@ -59,6 +59,30 @@ class TestRotationBetween:
         torch.testing.assert_close(rotation @ torch.tensor((0.0, 1.0, 0.0)), end, rtol=0, atol=1e-4)
 
 
+class TestPlanes:
+    def test_bisectors_and_rest_half_turns_make_the_shortest_rotation(self):
+        joints = random_joints(SMPL22, 2, 5)
+        h = kinematics.bisectors(kinematics.bone_planes(kinematics.planes(joints), SMPL22), SMPL22)
+        half_turn = 2 * torch.einsum("jabt,jcbt->btjac", h, h) - torch.eye(3).double()
+        rotations = half_turn @ kinematics.rest_half_turns(SMPL22, h.dtype, h.device)[1:]
+        rest = kinematics.rest_directions(SMPL22, joints)
+        bones = kinematics.unit(kinematics.bone_vectors(joints, SMPL22), rest)
+        torch.testing.assert_close(rotations, kinematics.rotation_between(rest, bones), rtol=0, atol=1e-12)
+
+    def test_bones_without_a_shortest_rotation(self):
+        """Opposite to rest: a half-turn about an axis across it.  Of length zero: no turn."""
+        rest = kinematics.rest_directions(SMPL22, torch.zeros(()))[..., None, None]
+        torch.testing.assert_close((kinematics.bisectors(-0.3 * rest, SMPL22) * rest).sum(1), torch.zeros(21, 1, 1))
+        torch.testing.assert_close(kinematics.bisectors(0 * rest, SMPL22), rest)
+
+    def test_turned_takes_forward_to_z(self):
+        angle = torch.tensor(((0.3, -2.0, 3.1),), dtype=torch.float64)
+        forward = torch.stack((angle.sin(), angle.cos()))
+        vectors = torch.stack((forward[0], torch.full_like(angle, 7.0), forward[1]))
+        expected = torch.tensor((0.0, 7.0, 1.0), dtype=torch.float64)[:, None, None].expand(3, 1, 3)
+        torch.testing.assert_close(kinematics.turned(vectors, forward), expected)
+
+
 class TestFacing:
     @pytest.mark.parametrize("angle", (0.0, 1.0, -2.5, math.pi))
     def test_left_is_plus_x_when_facing_z(self, angle):

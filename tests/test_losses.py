@@ -158,6 +158,23 @@ class TestTotal:
         total.backward()
         assert predicted.grad.isfinite().all() and predicted.grad.abs().max() > 0
 
+    def test_is_the_sum_of_the_terms_that_stand_alone(self, walk):
+        """Eq. 4 shares work between its terms; here each is called by itself, channels scaled unlike."""
+        generator = torch.Generator().manual_seed(2)
+        mean, std = torch.randn(263, generator=generator), 0.5 + torch.rand(263, generator=generator)
+        self.normaliser = normaliser = Normaliser(0.01 * mean, std)
+        encoded, _, seen, camera, lengths, *_ = self.arguments(walk)
+        predicted = normaliser.normalise(encoded + 0.02 * torch.randn(encoded.shape, generator=generator))
+        joints = features.decode(normaliser.denormalise(predicted))
+        target = normaliser.normalise(losses.ray_target(joints, seen, camera, lengths, SMPL22))
+        expected = {
+            "reprojection": losses.reprojection(joints, seen, camera, lengths),
+            "velocity": losses.velocity(joints, seen, camera, lengths),
+            "representation": losses.representation(predicted, target, lengths, J),
+        }
+        _, parts = losses.videomdm(predicted, predicted, seen, camera, lengths, normaliser, SMPL22)
+        torch.testing.assert_close(parts, expected)
+
     def test_truth_is_a_minimum(self, walk):
         arguments = self.arguments(walk)
         _, parts = losses.videomdm(*arguments)

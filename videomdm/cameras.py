@@ -101,9 +101,9 @@ class Camera:
 
         Explained in :doc:`/notebooks/explain_depth_weighting`.
         """
-        in_camera = self.to_camera(points)
-        depth = in_camera[..., 2]
-        return in_camera[..., :2] / depth[..., None].clamp(min=MIN_DEPTH), depth
+        x, y, depth = self.to_camera(points).unbind(-1)
+        nearness = depth.clamp(min=MIN_DEPTH).reciprocal()
+        return _components(x * nearness, y * nearness), depth
 
     def project_to_rays(self, points: Tensor, keypoints: Tensor) -> Tensor:
         """The point of each keypoint's viewing ray that is closest to each point (appendix B).
@@ -120,12 +120,11 @@ class Camera:
 
         Explained in :doc:`/notebooks/explain_ray_projection`.
         """
-        rotation, translation = self._spread(points)
-        k = torch.cat([keypoints, torch.ones_like(keypoints[..., :1])], dim=-1)
-        r = _rotate(rotation.mT, k)
-        # lambda = (r.P + k.t) / (k.k),  P* = C + lambda r
-        along = (r * points).sum(-1, keepdim=True) + (k * translation).sum(-1, keepdim=True)
-        return _rotate(rotation.mT, -translation) + along / (k * k).sum(-1, keepdim=True) * r
+        x, y, z = self.to_camera(points).unbind(-1)
+        u, v = keypoints.unbind(-1)
+        # With k = (u, v, 1): lambda = (k . X_c) / (k . k), and lambda k is the point in camera axes.
+        along = (u * x + v * y + z) / (u * u + v * v + 1)
+        return self.to_world(_components(along * u, along * v, along))
 
     def in_frame(self, rotation: Tensor, origin: Tensor) -> Camera:
         """The same camera for moved points ``x' = Q (x - p)``: ``X_c = R (Q^T x' + p) + t``.
@@ -172,10 +171,14 @@ class Camera:
 
 
 def _rotate(rotation: Tensor, points: Tensor) -> Tensor:
-    """``R x`` for (..., 3, 3) and (..., 3) that broadcast, column by column."""
+    """``R x`` for (..., 3, 3) and (..., 3) that broadcast, one component after the other."""
     x, y, z = points.unbind(-1)
-    columns = rotation.unbind(-1)
-    return columns[0] * x[..., None] + columns[1] * y[..., None] + columns[2] * z[..., None]
+    return _components(*(row[..., 0] * x + row[..., 1] * y + row[..., 2] * z for row in rotation.unbind(-2)))
+
+
+def _components(*components: Tensor) -> Tensor:
+    """Vectors (..., d) from their components (...), which stay side by side in memory: sums over them are fast."""
+    return torch.stack(components).movedim(0, -1)
 
 
 def _check_pose(rotation: Tensor, translation: Tensor) -> None:

@@ -39,7 +39,7 @@ def weights(depth: Tensor, elevation: Tensor | float | None = None, kind: str = 
     """
     depth = depth.detach()
     if kind == "depth":
-        return torch.stack([depth, depth], dim=-1)
+        return depth[..., None].expand(*depth.shape, 2)
     if kind != "exact":
         raise ValueError(f"kind is {kind!r}, expected 'depth' or 'exact'")
     if elevation is None:

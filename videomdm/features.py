@@ -12,31 +12,16 @@ World axes: Y up; a body that faces +Z has its left side at +X.  Lengths in metr
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import partial, wraps
 from itertools import accumulate
 
-import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 from torch.nn.functional import pad
 
-from videomdm.kinematics import (
-    across_body,
-    bone_vectors,
-    facing,
-    facing_z,
-    forward_of,
-    rest_directions,
-    rotation_between,
-    uniform_skeleton,
-    unit,
-)
+from videomdm.encoder import channels, some_at_a_time
+from videomdm.kinematics import facing, facing_z, uniform_skeleton
 from videomdm.skeletons import SMPL22, Skeleton
-
-HEADING_SIGMA = 20.0  # frames: standard deviation of the gaussian that smooths the heading over time
-CONTACT_THRESHOLD = 0.002  # m^2: a foot whose squared displacement per frame stays below touches the ground
-
 
 # ---- channels --------------------------------------------------------------------------------------------
 
@@ -90,19 +75,6 @@ def redundant_channels(n_joints: int) -> slice:
     return slice(blocks(n_joints)["joint_rotations"].start, n_features(n_joints))
 
 
-def _table(function: Callable) -> Callable:
-    """Remember the results; ``torch.compile`` takes them as constants instead of looking inside."""
-    remembered = lru_cache(maxsize=512)(function)
-
-    @wraps(function)
-    def look_up(*arguments):
-        return remembered(*arguments)
-
-    # What torch.compiler.assume_constant_result sets; calling that imports the compiler, for seconds.
-    look_up._dynamo_marked_constant = True
-    return look_up
-
-
 # ---- joints <-> features ---------------------------------------------------------------------------------
 
 
@@ -145,25 +117,7 @@ def encode(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
     _check_joints(joints, skeleton)
     if joints.shape[-3] < 2:
         raise ValueError(f"joints have {joints.shape[-3]} frames, expected at least 2: features hold velocities")
-    forward = _forward_path(joints, skeleton)
-    turns = _half_turns(forward[..., :-1, :], forward[..., 1:, :])
-    body = facing_z(forward).to(joints.dtype)
-    here, ahead = body[..., :-1, :, :], body[..., 1:, :, :]
-
-    now, step = joints[..., :-1, :, :], joints.diff(dim=-3)
-    place = now[..., :1, :] * now.new_tensor((1.0, 0.0, 1.0))
-    return torch.cat(
-        (
-            turns[..., None].to(joints.dtype),
-            (step[..., :1, :] @ ahead.mT)[..., 0, ::2],
-            now[..., 0, 1:2],
-            ((now[..., 1:, :] - place) @ here.mT).flatten(-2),
-            _rotation_channels(now, here, skeleton),
-            (step @ here.mT).flatten(-2),
-            _contacts(step, skeleton),
-        ),
-        dim=-1,
-    )
+    return some_at_a_time(partial(channels, skeleton=skeleton), joints)
 
 
 @_in_full_precision
@@ -183,12 +137,26 @@ def decode(features: Tensor) -> Tensor:
 
     Explained in :doc:`/notebooks/explain_features`.
     """
-    n_joints = _n_joints(features)
-    heading, root = root_trajectory(features)
-    body = facing_z(torch.stack((heading.sin(), heading.cos()), dim=-1))
-    local = features[..., blocks(n_joints)["joint_positions"]].unflatten(-1, (n_joints - 1, 3))
-    place = root[..., None, :] * root.new_tensor((1.0, 0.0, 1.0))
-    return torch.cat((root[..., None, :], local @ body + place), dim=-2)
+    return decode_positions(features[..., position_channels(_n_joints(features))])
+
+
+@_in_full_precision
+def decode_positions(channels: Tensor) -> Tensor:
+    """As :func:`decode`, from the position channels (..., T, 3 J + 1) alone: what a loss on the joints needs.
+
+    Explained in :doc:`/notebooks/explain_features`.
+    """
+    turn, velocity, height, positions = channels.split((1, 2, 1, channels.shape[-1] - 4), dim=-1)
+    heading, (root_x, root_z) = _summed_up(turn[..., 0], velocity)
+    sin, cos = heading.sin()[..., None], heading.cos()[..., None]
+    x, y, z = positions.unflatten(-1, (-1, 3)).unbind(-1)
+    root_x, root_z = root_x[..., None], root_z[..., None]
+    joints = (
+        torch.cat((root_x, cos * x + sin * z + root_x), dim=-1),
+        torch.cat((height, y), dim=-1),
+        torch.cat((root_z, cos * z - sin * x + root_z), dim=-1),
+    )
+    return torch.stack(joints).movedim(0, -1)
 
 
 @_in_full_precision
@@ -208,70 +176,17 @@ def root_trajectory(features: Tensor) -> tuple[Tensor, Tensor]:
     Explained in :doc:`/notebooks/explain_features`.
     """
     named = blocks(_n_joints(features))
-    turns = features[..., :-1, 0]
-    heading = pad(-2 * turns.cumsum(-1), (1, 0))
-    x, z = features[..., :-1, named["root_velocity"]].unbind(-1)
+    heading, (x, z) = _summed_up(features[..., 0], features[..., named["root_velocity"]])
+    return heading, torch.stack((x, features[..., named["root_height"]][..., 0], z), dim=-1)
+
+
+def _summed_up(turns: Tensor, velocity: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Heading and path (x, z), all (..., T), of half turns (..., T) and velocities (..., T, 2) until the next frame."""
+    heading = pad(-2 * turns[..., :-1].cumsum(-1), (1, 0))
+    x, z = velocity[..., :-1, :].unbind(-1)
     sin, cos = heading[..., 1:].sin(), heading[..., 1:].cos()
     path_x, path_z = (pad(v.cumsum(-1), (1, 0)) for v in (cos * x + sin * z, cos * z - sin * x))
-    return heading, torch.stack((path_x, features[..., named["root_height"]][..., 0], path_z), dim=-1)
-
-
-def _forward_path(joints: Tensor, skeleton: Skeleton) -> Tensor:
-    """Unit directions (..., T, 2: x, z) that the channels are relative to.
-
-    The body's own in frame 0, which HumanML3D turns to +Z, then its smoothed ones with the hips swapped.
-    """
-    first = facing(joints[..., :1, :, :], skeleton)
-    forward = forward_of(across_body(joints, skeleton, swapped_hips=True))
-    forward = _smoothing(forward.shape[-2], forward.dtype, forward.device) @ forward
-    return torch.cat((first, unit(forward[..., 1:, :], first)), dim=-2)
-
-
-@_table
-def _smoothing(n_frames: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(T, T): the gaussian over time as a matrix; beyond its ends a clip goes on with its nearest frame."""
-    with torch.inference_mode(False):  # cached, so it must serve training too
-        matrix = gaussian_filter1d(np.eye(n_frames), HEADING_SIGMA, axis=0, mode="nearest")
-        return torch.from_numpy(matrix).to(device, dtype)
-
-
-def _half_turns(before: Tensor, after: Tensor) -> Tensor:
-    """Half the angles (...) from directions ``after`` (..., 2) back to ``before``, in [-pi/2, pi/2].
-
-    From sine and cosine of the difference, so that the nearer way round is taken whatever the headings are.
-    """
-    sin = after[..., 0] * before[..., 1] - after[..., 1] * before[..., 0]
-    return -0.5 * torch.atan2(sin, (after * before).sum(-1))
-
-
-def _rotation_channels(joints: Tensor, body: Tensor, skeleton: Skeleton) -> Tensor:
-    """6-D rotations (..., T, 6 (J - 1)) of the joints, relative to the joint before in the chain.
-
-    HumanML3D's inverse kinematics: in the clip's canonical frame a bone's rotation is the shortest one from
-    its rest direction.  Every chain starts from the rotation that turns that frame to the body's heading (and
-    not back, as one would expect).  ``body`` (..., T, 3, 3) turns the world to each frame's heading.
-    """
-    canonical = body[..., :1, :, :]
-    rest = rest_directions(skeleton, joints)
-    rotations = rotation_between(rest, unit(bone_vectors(joints, skeleton) @ canonical.mT, rest))
-    roots = (body @ canonical.mT)[..., None, :, :]
-    before = torch.cat((roots, rotations), dim=-3)[..., _before_in_chain(skeleton), :, :]
-    columns = rotations.mT[..., :2, :] @ before  # as rows: the first two columns of before^T rotation
-    return columns.flatten(-3)
-
-
-@_table
-def _before_in_chain(skeleton: Skeleton) -> tuple[int, ...]:
-    """For each joint but the root the one before it in its chain; the root for the first bone of a chain."""
-    before = {joint: chain[k] if k else 0 for chain in skeleton.chains for k, joint in enumerate(chain[1:])}
-    return tuple(before.get(joint, parent) for joint, parent in enumerate(skeleton.parents))[1:]
-
-
-def _contacts(step: Tensor, skeleton: Skeleton) -> Tensor:
-    """Contact flags (..., 4) of displacements (..., J, 3): two left, two right, a single foot joint twice."""
-    left, right = ([skeleton.index(j) for j in side] for side in (skeleton.left_feet, skeleton.right_feet))
-    feet = [*(2 * left)[:2], *(2 * right)[:2]]
-    return (step[..., feet, :].square().sum(-1) < CONTACT_THRESHOLD).to(step.dtype)
+    return heading, (path_x, path_z)
 
 
 # ---- canonical frame -------------------------------------------------------------------------------------
@@ -342,11 +257,22 @@ def canonicalise(
     """
     _check_joints(joints, skeleton)
     if lengths is not None:
+        _check_lengths(joints, lengths)
+    whole = partial(_in_own_frame, skeleton=skeleton, target_offsets=target_offsets, floor=floor)
+    return some_at_a_time(whole, joints, *(() if lengths is None else (lengths,)))
+
+
+def _in_own_frame(
+    joints: Tensor, lengths: Tensor | None = None, *, skeleton: Skeleton, target_offsets: Tensor | None, floor: str
+) -> Tensor:
+    if lengths is not None:
         joints = hold_last(joints, lengths)
     if target_offsets is not None:
         joints = uniform_skeleton(joints, target_offsets, skeleton)
     rotation, origin = canonical_frame(joints, skeleton, floor, lengths)
-    return (joints - origin[..., None, None, :]) @ rotation[..., None, :, :].mT
+    x, y, z = (joints - origin[..., None, None, :]).unbind(-1)
+    sin, cos = (rotation[..., row, 0, None, None] for row in (2, 0))
+    return torch.stack((torch.addcmul(cos * x, sin, z, value=-1), y, torch.addcmul(sin * x, cos, z)), dim=-1)
 
 
 def hold_last(joints: Tensor, lengths: Tensor) -> Tensor:
@@ -362,15 +288,12 @@ def hold_last(joints: Tensor, lengths: Tensor) -> Tensor:
     Raises:
         ValueError: on lengths of another shape or outside 1..T.
     """
-    batch, n_frames = joints.shape[:-3], joints.shape[-3]
-    if lengths.shape != batch:
-        raise ValueError(f"lengths have shape {tuple(lengths.shape)}, expected the joints' batch {tuple(batch)}")
-    readable = lengths.device.type == "cpu" and not torch.compiler.is_compiling()  # else reading waits for the device
-    if readable and lengths.numel() and (lengths.min() < 1 or lengths.max() > n_frames):
-        raise ValueError(f"lengths are {lengths.min()}..{lengths.max()}, expected within 1..{n_frames}")
+    _check_lengths(joints, lengths)
+    n_frames = joints.shape[-3]
     lengths = lengths.to(joints.device)
-    index = torch.arange(n_frames, device=joints.device).minimum(lengths[..., None] - 1)
-    return torch.take_along_dim(joints, index[..., None, None], dim=-3)
+    index = torch.arange(n_frames, device=joints.device).minimum(lengths[..., None] - 1).flatten(0, -2)
+    index = index + n_frames * torch.arange(len(index), device=joints.device)[:, None]
+    return joints.flatten(0, -3).index_select(0, index.flatten()).view(joints.shape)
 
 
 def _padded(joints: Tensor, lengths: Tensor | None) -> Tensor:
@@ -388,6 +311,15 @@ def _check_joints(joints: Tensor, skeleton: Skeleton) -> None:
         raise ValueError(f"joints have shape {tuple(joints.shape)}, expected {expected}")
     if skeleton.parents[0] >= 0 or not (skeleton.left_feet and skeleton.right_feet):
         raise ValueError(f"skeleton {skeleton.name} has no features: joint 0 must be the root, feet be named")
+
+
+def _check_lengths(joints: Tensor, lengths: Tensor) -> None:
+    batch, n_frames = joints.shape[:-3], joints.shape[-3]
+    if lengths.shape != batch:
+        raise ValueError(f"lengths have shape {tuple(lengths.shape)}, expected the joints' batch {tuple(batch)}")
+    readable = lengths.device.type == "cpu" and not torch.compiler.is_compiling()  # else reading waits for the device
+    if readable and lengths.numel() and (lengths.min() < 1 or lengths.max() > n_frames):
+        raise ValueError(f"lengths are {lengths.min()}..{lengths.max()}, expected within 1..{n_frames}")
 
 
 def _n_joints(features: Tensor) -> int:

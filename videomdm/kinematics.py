@@ -1,11 +1,15 @@
 """Joint positions <-> rotations and offsets of a skeleton, and the heading of a body.
 
 World axes: Y up; a body that faces +Z has its left side at +X.  Rotations are matrices for column vectors.
+
+Where whole corpora pass through, joints are kept as *planes* (J, 3, ...): all values of one coordinate of one joint
+side by side, as the vector units of a processor want them.  The same sums on (..., J, 3) take five times as long.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
 
 import numpy as np
 import torch
@@ -17,10 +21,33 @@ from videomdm.skeletons import SMPL22, Skeleton
 _TINY = 1e-4  # a shorter vector has no direction; bounds the gradient of every direction by 1e4
 
 
+def table(function: Callable) -> Callable:
+    """Remember the results; ``torch.compile`` takes them as constants instead of looking inside."""
+    remembered = lru_cache(maxsize=512)(function)
+
+    @wraps(function)
+    def look_up(*arguments):
+        with torch.inference_mode(False):  # what is remembered must serve training too
+            return remembered(*arguments)
+
+    # What torch.compiler.assume_constant_result sets; calling that imports the compiler, for seconds.
+    look_up._dynamo_marked_constant = True
+    return look_up
+
+
 def unit(vectors: Tensor, fallback: Tensor) -> Tensor:
     """``vectors`` (..., d) at length 1; ``fallback``, with zero gradient, where there is no direction."""
-    length = vectors.norm(dim=-1, keepdim=True)
-    return torch.where(length > _TINY, vectors / length.clamp_min(_TINY), fallback)
+    squared = _sum_of_squares(vectors.unbind(-1))[..., None]
+    return torch.where(squared > _TINY**2, vectors / squared.clamp_min(_TINY**2).sqrt(), fallback)
+
+
+def _sum_of_squares(components: tuple[Tensor, ...]) -> Tensor:
+    """Component by component, which is fast in any order of memory; reducing over three values is not."""
+    first, *others = components
+    total = first.square()
+    for component in others:
+        total = torch.addcmul(total, component, component)
+    return total
 
 
 def rotation_between(start: Tensor, end: Tensor) -> Tensor:
@@ -31,11 +58,17 @@ def rotation_between(start: Tensor, end: Tensor) -> Tensor:
     ``start`` would do; one is chosen, with zero gradient.
     """
     identity = torch.eye(3, dtype=start.dtype, device=start.device)
-    across = torch.linalg.cross(start, identity[start.abs().argmin(-1)])
-    bisector = unit(start + end, across / across.norm(dim=-1, keepdim=True))
+    bisector = unit(start + end, _across(start))
     mirrored = 2 * (bisector * start).sum(-1, keepdim=True) * start - bisector
     about_start = 2 * start[..., :, None] * start[..., None, :] - identity
     return 2 * bisector[..., :, None] * mirrored[..., None, :] - about_start
+
+
+def _across(directions: Tensor) -> Tensor:
+    """A unit vector across each unit vector (..., 3)."""
+    identity = torch.eye(3, dtype=directions.dtype, device=directions.device)
+    across = torch.linalg.cross(directions, identity[directions.abs().argmin(-1)])
+    return across / across.norm(dim=-1, keepdim=True)
 
 
 # ---- heading ---------------------------------------------------------------------------------------------
@@ -55,11 +88,12 @@ def across_body(joints: Tensor, skeleton: Skeleton, swapped_hips: bool = False) 
     ``swapped_hips`` lets the hips count backwards, as HumanML3D has it in its channels (not in its turning of
     clips); its data can only be met by doing the same.
     """
-    face = joints[..., skeleton.face_indices, :]
-    face = face if face.device.type == "mps" else face.double()
-    right_hip, left_hip, right_shoulder, left_shoulder = face.unbind(-2)
+    precise = joints.dtype if joints.device.type == "mps" else torch.float64
+    face = (joints[..., joint, :].to(precise) for joint in skeleton.face_indices)
+    right_hip, left_hip, right_shoulder, left_shoulder = face
     hips = left_hip - right_hip if swapped_hips else right_hip - left_hip
-    return unit(hips + right_shoulder - left_shoulder, face.new_tensor((-1.0, 0.0, 0.0)))
+    across = hips + right_shoulder - left_shoulder
+    return unit(across, across.new_tensor((-1.0, 0.0, 0.0)))
 
 
 def forward_of(across: Tensor) -> Tensor:
@@ -71,6 +105,63 @@ def facing(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
     """Unit horizontal direction (..., 2: x, z) in which bodies (..., J, 3) face, float64; +Z if undefined."""
     forward = forward_of(across_body(joints, skeleton))
     return unit(forward, forward.new_tensor((0.0, 1.0)))
+
+
+# ---- planes ----------------------------------------------------------------------------------------------
+
+
+def planes(joints: Tensor) -> Tensor:
+    """Joints (B, T, J, 3) as planes (J, 3, B, T)."""
+    clips, frames, n_joints, _ = joints.shape
+    return joints.reshape(clips * frames, 3 * n_joints).t().contiguous().view(n_joints, 3, clips, frames)
+
+
+def turned(vectors: Tensor, forward: Tensor) -> Tensor:
+    """Vectors (..., 3, B, T) turned about Y so that the unit directions ``forward`` (2: x, z, B, T) come to +Z."""
+    x, y, z = vectors.unbind(-3)
+    sin, cos = forward
+    return torch.stack((torch.addcmul(cos * x, sin, z, value=-1), y, torch.addcmul(sin * x, cos, z)), dim=-3)
+
+
+def bone_planes(joints: Tensor, skeleton: Skeleton) -> Tensor:
+    """Vectors (J - 1, 3, B, T) from each joint's parent to the joint, of planes (J, 3, B, T)."""
+    return joints[1:] - joints.index_select(0, _parents(skeleton, joints.device))
+
+
+@table
+def _parents(skeleton: Skeleton, device: torch.device) -> Tensor:
+    return torch.tensor(skeleton.parents[1:], device=device)
+
+
+def bisectors(bones: Tensor, skeleton: Skeleton) -> Tensor:
+    """Unit vectors (J - 1, 3, B, T) half-way between the rest directions s and bones (J - 1, 3, B, T) of any length.
+
+    The half-turn about s and then the one about the bisector h are the shortest rotation from s to the bone, see
+    :func:`rotation_between`.  A bone shorter than ``_TINY`` is taken to lie the nearer to s the shorter it is; for one
+    opposite to s an axis across s is taken, with zero gradient.
+    """
+    rest, across = _rest_axes(skeleton, bones.dtype, bones.device)
+    length = _sum_of_squares(bones.unbind(1)).clamp_min(_TINY**2).sqrt()
+    h = torch.addcmul(bones, rest, length[:, None])
+    squared = _sum_of_squares(h.unbind(1))
+    apart = (squared > (_TINY * length).square()).to(h)
+    h = torch.addcmul(h * apart[:, None], across, (1 - apart)[:, None])
+    return h * torch.addcmul(1 - apart, squared, apart).rsqrt()[:, None]
+
+
+@table
+def _rest_axes(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rest directions (J - 1, 3, 1, 1) of all joints but the root, and unit vectors across them."""
+    rest = rest_directions(skeleton, torch.zeros((), dtype=dtype, device=device))
+    return rest[..., None, None], _across(rest)[..., None, None]
+
+
+@table
+def rest_half_turns(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Half-turns (J, 3, 3) about the rest directions, 2 s s^T - I; about +Z for the root."""
+    rest = rest_directions(skeleton, torch.zeros((), dtype=dtype, device=device))
+    rest = torch.cat((rest.new_tensor(((0.0, 0.0, 1.0),)), rest))
+    return 2 * rest[:, :, None] * rest[:, None, :] - torch.eye(3).to(rest)
 
 
 # ---- bones -----------------------------------------------------------------------------------------------
@@ -112,12 +203,19 @@ def uniform_skeleton(joints: Tensor, target_offsets: Tensor, skeleton: Skeleton 
     offsets = torch.as_tensor(target_offsets, dtype=joints.dtype, device=joints.device)
     if offsets.shape != (len(skeleton), 3):
         raise ValueError(f"target_offsets have shape {tuple(offsets.shape)}, expected {(len(skeleton), 3)}")
-    bones, rest = bone_vectors(joints, skeleton), rest_directions(skeleton, joints)
+    batch = joints.shape[:-3]
+    body = planes(joints.reshape(-1, *joints.shape[-3:]))
+    bones, onto = bone_planes(body, skeleton), offsets[1:, :, None, None]
     leg = [skeleton.index("right_knee") - 1, skeleton.index("right_ankle") - 1]
-    source = bones[..., 0, leg, :].norm(dim=-1).sum(-1)
-    scale = offsets[1:][leg].norm(dim=-1).sum() / source.clamp_min(_TINY)
-    rotations = rotation_between(rest, unit(bones, rest))
-    return _sum_up(joints[..., 0, :] * scale[..., None, None], rotations, offsets, skeleton)
+    source = _sum_of_squares(bones[leg, ..., 0].unbind(1)).clamp_min(_TINY**2).sqrt().sum(0)
+    scale = offsets[1:][leg].norm(dim=-1).sum() / source
+    # With A the half-turn about the rest direction and h the bisector, an offset o turns to 2 h (h . A o) - A o.
+    h = bisectors(bones, skeleton)
+    onto = (rest_half_turns(skeleton, h.dtype, h.device)[1:] @ offsets[1:, :, None])[..., None]
+    bones = torch.addcmul(-onto, h, (h * onto).sum(1, keepdim=True), value=2)
+    paths = torch.as_tensor(_paths(skeleton), dtype=bones.dtype, device=bones.device)
+    body = (paths @ bones.flatten(1)).view(body.shape) + body[0] * scale[:, None]
+    return body.permute(2, 3, 0, 1).reshape(*batch, *joints.shape[-3:])
 
 
 def stature(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from videomdm import depth as depth_weights
 from videomdm import features as feat
@@ -164,7 +165,7 @@ def ray_target(
         projected = camera.project_to_rays(joints, keypoints)
         if confidence is not None:
             projected = torch.where(confidence[..., None] > 0, projected, joints)
-        return feat.encode(feat.hold_last(projected, lengths), skeleton)
+        return feat.encode(feat.hold_last(projected.contiguous(), lengths), skeleton)
 
 
 def representation(predicted: Tensor, target: Tensor, lengths: Tensor, n_joints: int) -> Tensor:
@@ -182,10 +183,16 @@ def representation(predicted: Tensor, target: Tensor, lengths: Tensor, n_joints:
 
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
-    rows = target.shape[1]
     redundant = feat.redundant_channels(n_joints)
-    difference = predicted[:, :rows, redundant] - target[..., redundant].detach()
-    return masked_mean(difference.square(), valid_frames(lengths - 1, rows)[..., None].to(difference))
+    return _alignment(predicted[..., redundant], target[..., redundant], lengths)
+
+
+def _alignment(predicted: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
+    """Eq. 3 on redundant channels; the target is filled up with rows that do not count."""
+    rows = predicted.shape[1]
+    difference = predicted - pad(target.detach(), (0, 0, 0, rows - target.shape[1]))
+    counts = valid_frames((lengths - 1).clamp(max=target.shape[1]), rows)
+    return masked_mean(difference.square(), counts[..., None].to(difference))
 
 
 def x0(predicted: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
@@ -220,7 +227,11 @@ def videomdm(
     Returns:
         The total, and its unweighted parts by name (``reprojection``, ``velocity``, ``representation``), detached.
     """
-    joints = feat.decode(normaliser.denormalise(predicted.float()))
+    n_joints = len(skeleton)
+    named = feat.position_channels(n_joints), feat.redundant_channels(n_joints)
+    # Split once: the gradient of every slice is as large as what it was taken from.
+    positions, redundant = predicted.split([channels.stop - channels.start for channels in named], dim=-1)
+    joints = feat.decode_positions(normaliser.denormalise(positions.float(), named[0]))
     if refined is not None:
         camera = where(refined, refine(camera, joints, keypoints, lengths, confidence), camera)
     residuals = _residuals(joints, keypoints, camera, lengths, confidence, weights.weighting, TAU)
@@ -232,9 +243,9 @@ def videomdm(
     if weights.representation:
         if weights.ray_projection:
             target = ray_target(joints.detach(), keypoints, camera, lengths, skeleton, confidence)
-            target = normaliser.normalise(target)
+            target = normaliser.normalise(target[..., named[1]], named[1])
         else:
-            target = teacher[:, :-1]
-        parts["representation"] = representation(predicted, target, lengths, len(skeleton))
+            target = teacher[:, :-1, named[1]]
+        parts["representation"] = _alignment(redundant, target, lengths)
     total = sum(getattr(weights, name) * part for name, part in parts.items())
     return total, {name: part.detach() for name, part in parts.items()}

@@ -27,11 +27,13 @@ class Normaliser:
         if not (self.mean.isfinite().all() and (self.std > 0).all() and self.std.isfinite().all()):
             raise ValueError("mean and std must be finite and std positive")
 
-    def normalise(self, features: Tensor) -> Tensor:
-        return (features - self.mean) / self.std
+    def normalise(self, features: Tensor, channels: slice = slice(None)) -> Tensor:
+        """Features (..., D), or those of ``channels`` alone."""
+        return (features - self.mean[channels]) / self.std[channels]
 
-    def denormalise(self, features: Tensor) -> Tensor:
-        return features * self.std + self.mean
+    def denormalise(self, features: Tensor, channels: slice = slice(None)) -> Tensor:
+        """Undoes :meth:`normalise`."""
+        return torch.addcmul(self.mean[channels], features, self.std[channels])
 
     def to(self, device: torch.device | str) -> Normaliser:
         return Normaliser(self.mean.to(device), self.std.to(device))
