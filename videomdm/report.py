@@ -92,12 +92,16 @@ def table(rows: Rows, columns: Mapping[str, str]) -> Table:
 
 
 def sources(found: Sequence[Mapping]) -> Table:
-    """Which command, commit and kind of machine made each result, and how long training took, where it was timed."""
+    """Which command, commit and kind of machine made each result, who judged, and how long training took.
+
+    Training that was not timed and judges that older results do not name are left blank.
+    """
     return metrics_table([
         {
             "data": r["data"], "row": r["method"], "seed": str(r["seed"]),
             "training minutes": "" if r["seconds"] is None else r["seconds"] / 60,
-            "machine": r["machine"], "commit": r["commit"], "command": f"`{r['command']}`",
+            "machine": r["machine"], "commit": r["commit"], "judges": r["metrics"].get("judges", ""),
+            "command": f"`{r['command']}`",
         }
         for r in found
     ])  # fmt: skip

@@ -63,6 +63,7 @@ class TestRows:
             assert mean >= 0 and half >= 0
         assert len(list(run.glob("metrics-*.json"))) == 2
         assert protocol.evaluate(config, "videomdm", run) == row
+        assert row["judges"] == protocol.evaluate(config, "real")["judges"] != ""
 
     def test_same_captions_for_every_method(self, config):
         test = prepare.load(config, "test")

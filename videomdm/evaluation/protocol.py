@@ -131,7 +131,7 @@ def real(config: Config) -> dict[str, object]:
             **measures.text_metrics(measures.select(true, rows), captions, panel, seed, _captions_of(train)),
         })  # fmt: skip
     found = _intervals(repeats)  # of the draws alone; how the test split moves is not drawn
-    return {**found, "fid_raw": found["fid"], **measures.motion_metrics(true, true)}
+    return {**found, "fid_raw": found["fid"], **measures.motion_metrics(true, true), **_names(panel)}
 
 
 def teacher(config: Config) -> dict[str, object]:
@@ -159,7 +159,13 @@ def teacher(config: Config) -> dict[str, object]:
             **measures.text_metrics(asked, captions, panel, seed, _captions_of(train)),
             **measures.motion_metrics(true, given),
         })  # fmt: skip
-    return {**_intervals(repeats), **_noise_that_hides(config, train), **teacher_errors(config, size.lift_clips)}
+    found = {**_intervals(repeats), **_noise_that_hides(config, train), **teacher_errors(config, size.lift_clips)}
+    return {**found, **_names(panel)}
+
+
+def _names(panel: Sequence[Judge]) -> dict[str, str]:
+    """Who judged: the same training on another machine gives other weights, and other FIDs by a few percent."""
+    return {"judges": " ".join(judge.digest for judge in panel)}
 
 
 def _noise_that_hides(config: Config, train: Corpus) -> dict[str, float]:
@@ -203,7 +209,7 @@ def generation(prior: Prior, config: Config, panel: Sequence[Judge], folder: Pat
             **measures.text_metrics(given, asked[seed][1], panel, seed, trained),
             **measures.motion_metrics(true, given),
         })  # fmt: skip
-    return _intervals(repeats)
+    return {**_intervals(repeats), **_names(panel)}
 
 
 def sample_measured(
