@@ -21,6 +21,7 @@ from videomdm.config import Config
 from videomdm.encoder import HEADING_SIGMA
 from videomdm.kinematics import rest_offsets
 from videomdm.skeletons import SMPL22
+from videomdm.step import keep_memory
 
 FACE = SMPL22.face_indices
 Y = np.array([0.0, 1.0, 0.0])
@@ -135,6 +136,7 @@ def batch_features(joints: Tensor, offsets: Tensor) -> Tensor:
 def run(config: Config, results: Path, repeats: int, n: int) -> Path:
     """``n`` clips of full length; seconds and the floor are per clip."""
     began = time.monotonic()
+    keep_memory()
     joints = synthetic.motions(n, config.max_frames + 1)
     offsets = rest_offsets(synthetic.motions(1, 1)[0, 0])
     there = joints.to(timing.device())

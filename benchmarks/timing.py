@@ -112,5 +112,5 @@ def write(folder: Path, benchmark: str, config: Config, metrics: Metrics, began:
     """The benchmark's result, ``folder/benchmarks/<data>-<profile>-<benchmark>-<cpu or cuda>-s<seed>.json``."""
     rates = {"matmul_bf16": matmul_rate("bf16"), "matmul_float32": matmul_rate("float32"), "bandwidth": bandwidth()}
     name = f"{benchmark}-{device().type}"
-    command = f"python -m benchmarks {benchmark}"
+    command = f"python -m benchmarks {benchmark.split('-')[0]}"
     return results.write(folder, "benchmarks", config, command, time.monotonic() - began, {**metrics, **rates}, name)
