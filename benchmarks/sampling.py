@@ -40,5 +40,8 @@ def run(config: Config, results: Path, repeats: int, n: int, compiled: bool, kin
             compared[f"{name}-ddim"] = partial(ours, method="ddim", steps=DDIM_STEPS)
         frames = float(lengths.double().mean())
         forward = work(config.but(batch_size=2 * n), frames, 1).flops / 3 * config.n_steps
-        metrics |= timing.summary(kind, timing.paired(compared, repeats), Work(forward))
+        # At least the weights, in bf16, are read in every step.
+        needed = Work(forward, 2 * sum(p.numel() for p in plain.parameters()) * config.n_steps)
+        share = {name: DDIM_STEPS / config.n_steps for name in compared if name.endswith("-ddim")}
+        metrics |= timing.summary(kind, timing.paired(compared, repeats), needed, share=share)
     return timing.write(results, f"sampling-{n}", config, metrics, began)
