@@ -1,4 +1,4 @@
-"""``python -m benchmarks [step] [sampling] [features] [metrics]``; see the package."""
+"""``python -m benchmarks [step] [sampling] [features] [metrics] [precision] [quality]``; see the package."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import features, metrics, sampling, step, timing
+from benchmarks import features, metrics, precision, quality, sampling, step, timing
 from videomdm.config import PROFILES
 
 KINDS = ("full", "humanml3d")
-NAMES = ("step", "sampling", "features", "metrics")
+NAMES = ("step", "sampling", "features", "metrics", "precision", "quality")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME", help=", ".join(NAMES))
-    parser.add_argument("--profile", default="paper", choices=PROFILES, help="whose model is measured")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES) + "; all by default")
+    parser.add_argument("--profile", choices=PROFILES, help="whose model is measured; precision: laptop, else paper")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch", type=int, nargs="+", help="8 on a CPU, 64 and 512 on a GPU")
     parser.add_argument("--lengths", nargs="+", choices=KINDS, default=KINDS, help="distributions of clips' lengths")
@@ -24,21 +24,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clips", type=int, help="256 on a CPU, 4096 on a GPU")
     parser.add_argument("--embeddings", type=int, default=1000)
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
+    parser.add_argument("--train-steps", type=int, default=200, help="of precision")
+    parser.add_argument("--run", type=Path, help="quality's prior: a finished run's folder; without one it is left out")
+    parser.add_argument("--runs", default="runs", help="precision's: keeps the observations")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
     if unknown := set(given.names) - set(NAMES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    config, cuda = PROFILES[given.profile], timing.device().type == "cuda"
-    if "step" in given.names:
+    if "quality" in given.names and not given.run:
+        parser.error("quality needs --run, the folder of a finished run")
+    names = given.names or NAMES
+    config, cuda = PROFILES[given.profile or "paper"], timing.device().type == "cuda"
+    if "step" in names:
         for batch in given.batch or ([64, 512] if cuda else [8]):
             for kind in given.lengths:
                 print(step.run(config.but(batch_size=batch), given.results, given.repeats, kind, given.steps))
-    if "sampling" in given.names:
-        print(sampling.run(config, given.results, given.repeats, given.samples or (1000 if cuda else 4), cuda))
-    if "features" in given.names:
+    if "sampling" in names:
+        samples = given.samples or (1000 if cuda else 4)
+        print(sampling.run(config, given.results, given.repeats, samples, cuda, given.lengths))
+    if "features" in names:
         print(features.run(config, given.results, given.repeats, given.clips or (4096 if cuda else 256)))
-    if "metrics" in given.names:
+    if "metrics" in names:
         print(metrics.run(config, given.results, given.repeats, given.embeddings))
+    if "precision" in names:
+        small = PROFILES[given.profile or "laptop"].but(runs=given.runs)
+        print(precision.run(small, given.results, given.train_steps))
+    if "quality" in names and given.run:
+        print(quality.run(given.run, given.results, given.repeats, given.samples or (1000 if cuda else 256)))
 
 
 if __name__ == "__main__":

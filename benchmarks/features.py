@@ -21,6 +21,7 @@ from videomdm.config import Config
 from videomdm.encoder import HEADING_SIGMA
 from videomdm.kinematics import rest_offsets
 from videomdm.skeletons import SMPL22
+from videomdm.step import keep_memory
 
 FACE = SMPL22.face_indices
 Y = np.array([0.0, 1.0, 0.0])
@@ -135,11 +136,13 @@ def batch_features(joints: Tensor, offsets: Tensor) -> Tensor:
 def run(config: Config, results: Path, repeats: int, n: int) -> Path:
     """``n`` clips of full length; seconds and the floor are per clip."""
     began = time.monotonic()
+    keep_memory()
     joints = synthetic.motions(n, config.max_frames + 1)
     offsets = rest_offsets(synthetic.motions(1, 1)[0, 0])
     there = joints.to(timing.device())
     one = joints[:8].double().numpy()
     compiled = torch.compile(batch_features, dynamic=False)
+    compiling = timing.seconds(lambda: compiled(there, offsets.to(there)))
     compared = {
         "baseline": lambda: [clip_features(clip, offsets.double().numpy()) for clip in one],
         "batched": lambda: batch_features(there, offsets.to(there)),
@@ -149,7 +152,11 @@ def run(config: Config, results: Path, repeats: int, n: int) -> Path:
     times = timing.paired(compared, repeats)
     times = {name: [t / sizes[name] for t in values] for name, values in times.items()}
     values = config.max_frames * (66 + 263)
-    metrics: Metrics = {"clips": n, **timing.summary("clip", times, Work(bytes=4 * values))}
+    metrics: Metrics = {
+        "clips": n,
+        "compile_seconds": compiling,
+        **timing.summary("clip", times, Work(bytes=4 * values)),
+    }
     metrics["difference"] = float(
         np.abs(clip_features(one[0], offsets.double().numpy()) - batch_features(joints[:1], offsets)[0].numpy()).max()
     )

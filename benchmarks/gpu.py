@@ -130,6 +130,18 @@ def benchmark(*arguments: str) -> Callable[[Config, Path], None]:
     return run
 
 
+def cost(config: Config, out: Path) -> None:
+    """What fewer steps and bf16 cost the full-size model in FID."""
+    few = ["--samples", "32", "--repeats", "2"] if config.profile == "smoke" else []
+    benchmark("quality", "--run", str(large(config).folder), *few)(config, out)
+
+
+def precise(config: Config, out: Path) -> None:
+    """Losses of the full-size model in bf16 and compiled."""
+    few = ["--train-steps", "20"] if config.profile == "smoke" else []
+    benchmark("precision", "--runs", config.runs, *few)(config, out)
+
+
 def fit(config: Config, out: Path) -> None:
     """The full-size model; the recipe's time is what a batch took, warm-up and multistep apart, times its batches."""
     run = train.fit(large(config))
@@ -178,7 +190,9 @@ def pieces(tiny: bool) -> dict[str, Callable[[Config, Path], None]]:
         "sampling": benchmark("sampling", *few),
         "features": benchmark("features", *few),
         "metrics": benchmark("metrics", *few),
+        "precision": precise,
         "fit": fit,
+        "quality": cost,
         "evaluate": evaluate,
         **{f"study-{name}": row(name) for name in STUDY_ROWS},
     }

@@ -79,10 +79,14 @@ def bandwidth() -> float:
     return 8 * n / min(seconds(lambda: target.copy_(source)) for _ in range(5))
 
 
-def summary(case: str, times: dict[str, list[float]], work: Work | None = None, precision: str = "bf16") -> Metrics:
+def summary(
+    case: str, times: dict[str, list[float]], work: Work | None = None, precision: str = "bf16",
+    share: dict[str, float] | None = None,
+) -> Metrics:  # fmt: skip
     """Metrics of one case: seconds of each candidate, what each gains over ``baseline``, how far the floor is.
 
-    A gain is the ratio within a pair; given with its 95 % interval, as all means are.
+    A gain is the ratio within a pair; given with its 95 % interval, as all means are.  ``share`` names candidates that
+    need only a part of ``work``.
     """
     metrics: Metrics = {}
     for name, values in times.items():
@@ -91,7 +95,8 @@ def summary(case: str, times: dict[str, list[float]], work: Work | None = None, 
             pairs = zip(times["baseline"], values, strict=True)
             metrics[f"{case}_{name}_gain"] = mean_interval(base / value for base, value in pairs)
         if work is not None:
-            metrics[f"{case}_{name}_floors"] = sum(values) / len(values) / work.floor(precision)
+            floor = (share or {}).get(name, 1.0) * work.floor(precision)
+            metrics[f"{case}_{name}_floors"] = sum(values) / len(values) / floor
     if work is not None:
         metrics |= {f"{case}_flops": work.flops, f"{case}_bytes": work.bytes, f"{case}_floor": work.floor(precision)}
     show(case, metrics)
@@ -112,5 +117,5 @@ def write(folder: Path, benchmark: str, config: Config, metrics: Metrics, began:
     """The benchmark's result, ``folder/benchmarks/<data>-<profile>-<benchmark>-<cpu or cuda>-s<seed>.json``."""
     rates = {"matmul_bf16": matmul_rate("bf16"), "matmul_float32": matmul_rate("float32"), "bandwidth": bandwidth()}
     name = f"{benchmark}-{device().type}"
-    command = f"python -m benchmarks {benchmark}"
+    command = f"python -m benchmarks {benchmark.split('-')[0]}"
     return results.write(folder, "benchmarks", config, command, time.monotonic() - began, {**metrics, **rates}, name)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as entry
-from benchmarks import baseline, features, gpu, step, synthetic, timing
+from benchmarks import baseline, features, gpu, precision, step, synthetic, timing
 from videomdm import results, sample, train
 from videomdm.denoiser import MDM, official_name
 from videomdm.kinematics import rest_offsets
@@ -74,14 +74,33 @@ def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
     monkeypatch.setattr(synthetic, "training_set", partial(synthetic.training_set, n=64))
     sizes = ["--repeats", "2", "--batch", "4", "--samples", "2", "--clips", "8", "--embeddings", "64"]
-    entry.main(["--profile", "smoke", *sizes, "--results", str(tmp_path)])
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: None)
+    run = train.fit(train.profile("smoke", runs=str(tmp_path / "runs"), n_clips=400, method="mdm-3d"))
+    more = ["--train-steps", "40", "--run", str(run), "--runs", str(tmp_path / "runs")]
+    entry.main(["--profile", "smoke", *sizes, *more, "--results", str(tmp_path)])
     found = {r["method"]: r["metrics"] for r in results.read(tmp_path, "benchmarks")}
     assert set(found) == {
         "step-4-full-cpu", "step-4-humanml3d-cpu", "sampling-2-cpu", "features-8-cpu", "metrics-64-cpu",
+        "precision-cpu", "quality-mdm-3d-cpu",
     }  # fmt: skip
     for case in ("plain", "multistep"):
         assert {f"{case}_baseline_seconds", f"{case}_bf16_gain", f"{case}_bf16_floors"} <= set(found["step-4-full-cpu"])
     assert found["features-8-cpu"]["difference"] < 1e-3
+    trained, quality = found["precision-cpu"], found["quality-mdm-3d-cpu"]
+    assert len(trained["float32_curve"]) == 2 and 0 < trained["bf16_largest_deviation"] < 0.1
+    assert quality["reference_fid_over_reference"] == [1.0, 0.0]
+    assert quality["bf16_fid_over_reference"][0] == pytest.approx(1, abs=0.1)
+    assert {"ddim_fid", "ddim-few_fid", "ddim-few-bf16_fid"} <= set(quality) and "trained_fid" not in quality
+
+
+def test_windows_are_means_of_whole_ones():
+    assert precision.windows(torch.arange(45.0)).tolist() == [9.5, 29.5]
+
+
+def test_quality_needs_a_run(capsys):
+    with pytest.raises(SystemExit):
+        entry.main(["quality"])
+    assert "finished run" in capsys.readouterr().err
 
 
 class TestGpu:

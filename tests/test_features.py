@@ -346,6 +346,21 @@ class TestPrecision:
         features.encode(moving(n_frames=53).requires_grad_()).sum().backward()
 
 
+def test_compiled_is_the_same():
+    """All constants of the layout are in one graph, forwards and backwards."""
+    joints, target = moving(n_frames=12, batch=(2,)).requires_grad_(), rest_offsets(standing(SMPL22))
+
+    def function(joints):
+        rows = features.encode(features.canonicalise(joints, SMPL22, target))
+        return rows, features.decode(rows)
+
+    compiled = torch.compile(function, backend="aot_eager", dynamic=False, fullgraph=True)
+    found, expected = compiled(joints), function(joints)
+    torch.testing.assert_close(found, expected)
+    sums = [sum(x.square().sum() for x in pair) for pair in (found, expected)]
+    torch.testing.assert_close(*(torch.autograd.grad(x, joints)[0] for x in sums))
+
+
 def degenerate():
     """Names and clips (6, 22, 3) in which some direction does not exist."""
     pose = standing(SMPL22).float()

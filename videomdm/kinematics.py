@@ -22,7 +22,11 @@ _TINY = 1e-4  # a shorter vector has no direction; bounds the gradient of every 
 
 
 def table(function: Callable) -> Callable:
-    """Remember the results; ``torch.compile`` takes them as constants instead of looking inside."""
+    """Remember a function's tensors; ``torch.compile`` takes them as constants instead of looking inside.
+
+    It knows constants by their function's name, so what is decorated must have a name of its own and return one tensor,
+    and the same one wherever it is called in what is compiled.
+    """
     remembered = lru_cache(maxsize=512)(function)
 
     @wraps(function)
@@ -32,6 +36,7 @@ def table(function: Callable) -> Callable:
 
     # What torch.compiler.assume_constant_result sets; calling that imports the compiler, for seconds.
     look_up._dynamo_marked_constant = True
+    look_up.__code__ = look_up.__code__.replace(co_name=function.__name__)
     return look_up
 
 
@@ -150,10 +155,10 @@ def bisectors(bones: Tensor, skeleton: Skeleton) -> Tensor:
 
 
 @table
-def _rest_axes(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rest directions (J - 1, 3, 1, 1) of all joints but the root, and unit vectors across them."""
+def _rest_axes(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(2, J - 1, 3, 1, 1): rest directions of all joints but the root, and unit vectors across them."""
     rest = rest_directions(skeleton, torch.zeros((), dtype=dtype, device=device))
-    return rest[..., None, None], _across(rest)[..., None, None]
+    return torch.stack((rest, _across(rest)))[..., None, None]
 
 
 @table
