@@ -21,6 +21,23 @@ from videomdm.skeletons import Skeleton
 
 
 @dataclass
+class Batch:
+    """B clips on the training device, padded to one length.
+
+    Attributes:
+        features, lengths, text: (B, T, D) normalised, (B,) valid rows, and (B, W) one caption's embedding each.
+        keypoints, confidence, camera: as in :class:`TrainingSet`.
+    """
+
+    features: Tensor
+    lengths: Tensor
+    text: Tensor
+    keypoints: Tensor | None = None
+    confidence: Tensor | None = None
+    camera: Camera | None = None
+
+
+@dataclass
 class TrainingSet:
     """Padded tensors on the training device; a batch is a choice of rows.
 
@@ -47,6 +64,38 @@ class TrainingSet:
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    @property
+    def device(self) -> torch.device:
+        return self.features.device
+
+    @property
+    def n_frames(self) -> int:
+        return self.features.shape[1]
+
+    @property
+    def n_features(self) -> int:
+        return self.features.shape[2]
+
+    @property
+    def text_width(self) -> int:
+        return self.text.shape[1]
+
+    def batch(self, rows: Tensor, caption: Tensor, frames: int) -> Batch:
+        """Some clips, cut to ``frames``.
+
+        Args:
+            rows: (B,) which, on the CPU.
+            caption: (B,) in 0..1, on the CPU: which of its captions each clip gets.
+            frames: no less than the longest of them.
+        """
+        rows, caption = (x.to(self.device, non_blocking=True) for x in (rows, caption))
+        nth = (caption * self.count[rows]).long()
+        seen = {}
+        if self.keypoints is not None:
+            seen = {"keypoints": self.keypoints[:, :frames][rows], "confidence": self.confidence[:, :frames][rows]}
+            seen["camera"] = self.camera[rows]
+        return Batch(self.features[:, :frames][rows], self.lengths[rows], self.text[self.first[rows] + nth], **seen)
 
     def to(self, device: torch.device) -> TrainingSet:
         moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor | Normaliser | Camera)}
