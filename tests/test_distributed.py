@@ -81,8 +81,11 @@ def assert_same_curve(rows, whole):
 
 
 def test_launched_killed_and_finished_alone(config, whole, tmp_path):
-    """Two processes follow one's curve; when one of them dies both end, and one alone goes on."""
-    ours = config.but(runs=str(tmp_path))
+    """Two processes that stream their clips follow the curve of one that held them.
+
+    When one of them dies both end, and one alone goes on.
+    """
+    ours = config.but(runs=str(tmp_path), shard_clips=100)
     shutil.copytree(config.cache, ours.cache)
     (tmp_path / "config.json").write_text(ours.to_json())
     launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", 2, "--num_machines", 1]

@@ -20,9 +20,10 @@ from torch import Tensor
 
 from videomdm import checkpoints, distributed, losses, refinement
 from videomdm.config import METHODS, Config
+from videomdm.data.shards import Batch, Shards
 from videomdm.denoiser import MDM
 from videomdm.diffusion import Diffusion
-from videomdm.prepare import Batch, TrainingSet
+from videomdm.prepare import TrainingSet
 
 
 def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
@@ -60,13 +61,14 @@ class Buckets:
         self._ends = counts.cumsum(0) / counts.sum()
         self._mean_length = float(lengths.double().mean())
 
-    def draw(self, batch_size: int) -> tuple[Tensor, int]:
-        """Rows (B,) of the training set and the number of frames that holds them."""
+    def draw(self, batch_size: int, generator: torch.Generator | None = None) -> tuple[Tensor, int]:
+        """Rows (B,) of the training set and the number of frames that holds them; torch's own generator if None."""
         bucket = 0
         if len(self.rows) > 1:
-            bucket = int(torch.searchsorted(self._ends, torch.rand(()), right=True).clamp(max=len(self.rows) - 1))
+            place = torch.rand((), generator=generator)
+            bucket = int(torch.searchsorted(self._ends, place, right=True).clamp(max=len(self.rows) - 1))
         rows = self.rows[bucket]
-        return rows[torch.randint(len(rows), (batch_size,))], self.frames[bucket]
+        return rows[torch.randint(len(rows), (batch_size,), generator=generator)], self.frames[bucket]
 
     def weight(self, lengths: Tensor) -> Tensor | float:
         """What a batch's mean over frames counts for: its own share of frames, 1 on average.
@@ -83,7 +85,7 @@ class Trainer:
         parts: what a checkpoint holds.
     """
 
-    def __init__(self, config: Config, data: TrainingSet) -> None:
+    def __init__(self, config: Config, data: TrainingSet | Shards) -> None:
         torch.manual_seed(config.seed)
         self.config, self.data, self.device = config, data, data.device
         self.model = build_denoiser(config, data.n_features, data.text_width).to(self.device)
@@ -124,13 +126,15 @@ class Trainer:
         Their mean over processes is the batch's; gradients are averaged once, in the last backward pass.
         """
         config, mine = self.config, self.mine
-        torch.manual_seed(config.seed * 1_000_003 + step)
+        torch.manual_seed(self._seed(step))
         rows, frames = self.buckets.draw(config.batch_size)
         timesteps = self.timesteps.sample(config.batch_size, device=self.device)[:, mine]
         caption = torch.rand(len(rows))
         drop = (torch.rand(len(rows), device=self.device) < config.condition_drop)[mine]
         noise = torch.randn(len(rows), frames, self.data.n_features, device=self.device)[mine]
         batch, shares = self.data.batch(rows[mine], caption[mine], frames), None
+        upcoming, longest = self.buckets.draw(config.batch_size, torch.Generator().manual_seed(self._seed(step + 1)))
+        self.data.expect(upcoming[mine], longest)
         weight = self.buckets.weight(self.lengths[rows]) / len(timesteps)
         if distributed.world() > 1:
             shares = losses.shares_of(self.lengths[rows], mine, distributed.world())
@@ -156,6 +160,9 @@ class Trainer:
         total["gradient"] = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         self._update(step, lr)
         return total
+
+    def _seed(self, step: int) -> int:
+        return self.config.seed * 1_000_003 + step
 
     def _loss(
         self, batch: Batch, predicted: Tensor, t: Tensor, shares: dict[str, Tensor] | None

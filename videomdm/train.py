@@ -6,6 +6,7 @@ devices and machines, each batch spread over them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from videomdm import checkpoints, command, distributed, losses, prepare, sample
 from videomdm.config import METHODS, PROFILES, Config, profile
 from videomdm.data.observations import Observations
+from videomdm.data.shards import Shards
 from videomdm.prepare import TrainingSet
 from videomdm.step import Trainer, build_denoiser, keep_memory
 
@@ -26,7 +28,7 @@ __all__ = ["METHODS", "PROFILES", "Config", "build_denoiser", "fit", "profile"]
 LR_WARMUP = 100  # batches over which the learning rate rises, as the moments of AdamW settle
 
 
-def fit(config: Config, observations: Observations | None = None) -> Path:
+def fit(config: Config, observations: Observations | Path | None = None) -> Path:
     """Train a prior and return its run folder; a finished run returns at once, a killed one is resumed.
 
     A run starts from its warm-up, ``config.warmup_steps`` batches of plain MDM on the same motions: a run of its
@@ -36,7 +38,8 @@ def fit(config: Config, observations: Observations | None = None) -> Path:
 
     Args:
         config: everything about the run.
-        observations: 2-D data to train on, where they are not to be made from ``config.data``.
+        observations: 2-D data to train on, where they are not to be made from ``config.data``; or, with
+            ``config.shard_clips``, a folder of files that :meth:`Observations.save` wrote.
 
     Returns:
         The folder, with ``config.json``, ``log.jsonl``, ``checkpoints/`` and ``weights.safetensors`` (EMA).
@@ -85,12 +88,18 @@ def _batches(config: Config) -> int:
     return config.steps + (config.warmup_steps if method.lifter and not method.frame else 0)
 
 
-def _data(config: Config, observations: Observations | None) -> TrainingSet:
+def _data(config: Config, observations: Observations | Path | None) -> TrainingSet | Shards:
     """What the run's method may see; true 3-D only for 3-D supervision."""
     method = METHODS[config.method]
+    if method.motions == "truth" and observations is not None:
+        raise ValueError(f"method {config.method!r} needs true 3-D motions, but was given 2-D observations")
+    if config.shard_clips:
+        return _streamed(config, observations)
+    if isinstance(observations, Path):
+        raise ValueError(
+            f"{observations}: a folder is streamed, expected a configuration with shard_clips of 1 or more"
+        )
     if method.motions == "truth":
-        if observations is not None:
-            raise ValueError(f"method {config.method!r} needs true 3-D motions, but was given 2-D observations")
         with distributed.first():
             return prepare.training_set(config, prepare.load(config, "train"))
     if observations is None:
@@ -105,7 +114,17 @@ def _data(config: Config, observations: Observations | None) -> TrainingSet:
         return prepare.training_set(config, observations)
 
 
-def _train(config: Config, data: TrainingSet, folder: Path, init: Path | None) -> None:
+def _streamed(config: Config, observations: Observations | Path | None) -> Shards:
+    if not (method := METHODS[config.method]).lifter:
+        return prepare.streamed(config, observations)
+    run = fit(config.but(method=method.lifter), observations)
+    version = hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()[:10]
+    return prepare.streamed(
+        config, observations, lambda seen: sample.lift_observations(run, seen, config.cache), version
+    )
+
+
+def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path | None) -> None:
     keep_memory()
     trainer = Trainer(config, data)
     start = 0
@@ -133,7 +152,7 @@ def _train(config: Config, data: TrainingSet, folder: Path, init: Path | None) -
         _write_weights(config, data, folder, trainer)
 
 
-def _write_weights(config: Config, data: TrainingSet, folder: Path, trainer: Trainer) -> None:
+def _write_weights(config: Config, data: TrainingSet | Shards, folder: Path, trainer: Trainer) -> None:
     """The run's result: the averaged weights, which are sampled, and the last ones, which training goes on from."""
     about = {"config": config.to_json(), "skeleton": data.skeleton.name, "fps": data.fps}
     statistics = {"normaliser.mean": data.normaliser.mean, "normaliser.std": data.normaliser.std}
