@@ -142,6 +142,8 @@ class Config:
             ...), None for none.  Compiling takes a minute or more per shape of a batch.
         length_buckets: batches hold clips of one of so many ranges of lengths, cut where they end; 1 pads all to
             ``max_frames``.
+        shard_clips: clips per file of a training set that is prepared in pieces and streamed from disk
+            (:mod:`videomdm.data.shards`); 0 prepares and holds it in memory.
         runs: folder that holds run folders and the cache.
     """
 
@@ -187,6 +189,7 @@ class Config:
     sampler: str = ""
     compile: str | None = _later(None)
     length_buckets: int = _later(1)
+    shard_clips: int = _later(0)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

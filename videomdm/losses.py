@@ -211,6 +211,7 @@ def videomdm(
     confidence: Tensor | None = None,
     weights: Weights = Weights(),
     refined: Tensor | None = None,
+    shares: dict[str, Tensor] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Eq. 4: ``lambda_2D L_2D + lambda_vel L_vel + lambda_repr L_repr``.
 
@@ -223,6 +224,7 @@ def videomdm(
         weights: lambdas and variants; a term of weight 0 is not computed.
         refined: (B,) bool, clips whose camera is first refined to see the prediction (ours,
             :func:`videomdm.refinement.refine`); none by default.
+        shares: of a batch that is spread over processes, what this process' terms count for (:func:`shares_of`).
 
     Returns:
         The total, and its unweighted parts by name (``reprojection``, ``velocity``, ``representation``), detached.
@@ -247,5 +249,23 @@ def videomdm(
         else:
             target = teacher[:, :-1, named[1]]
         parts["representation"] = _alignment(redundant, target, lengths)
+    if shares is not None:
+        parts = {name: shares[name] * part for name, part in parts.items()}
     total = sum(getattr(weights, name) * part for name, part in parts.items())
     return total, {name: part.detach() for name, part in parts.items()}
+
+
+def shares_of(lengths: Tensor, mine: slice, n_processes: int) -> dict[str, Tensor]:
+    """Factors on the loss terms of some rows of a batch that make their mean over processes the batch's term.
+
+    Terms are means over what was observed, frames or pairs of frames, and a mean of means over unequal numbers is
+    not the mean of all.
+
+    Args:
+        lengths: (B,) frames of every clip of the whole batch.
+        mine: the rows of one process.
+        n_processes: over how many the batch is spread.
+    """
+    frames, pairs = lengths.double(), (lengths - 1).clamp(min=0).double()
+    frames, pairs = (n_processes * x[mine].sum() / x.sum().clamp(min=1) for x in (frames, pairs))
+    return {"x0": frames, "reprojection": frames, "velocity": pairs, "representation": pairs}

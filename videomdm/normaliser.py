@@ -13,6 +13,33 @@ FLOOR = 1e-3  # smallest standard deviation that is divided by: a channel that n
 
 
 @dataclass(frozen=True)
+class Moments:
+    """Numbers of rows and per-channel sums from which mean and deviation follow; parts of a corpus add up.
+
+    Attributes:
+        n: rows.
+        mean, squares: (D,) float64, the mean and the sum of squared deviations from it.
+    """
+
+    n: int
+    mean: Tensor
+    squares: Tensor
+
+    @classmethod
+    def of(cls, rows: Tensor) -> Moments:
+        """Of features (n, D), in two passes."""
+        rows = rows.double()
+        mean = rows.mean(0)
+        return cls(len(rows), mean, (rows - mean).square().sum(0))
+
+    def __add__(self, other: Moments) -> Moments:
+        """Of both together (Chan, Golub and LeVeque 1979): no difference of large numbers is taken."""
+        n, apart = self.n + other.n, other.mean - self.mean
+        squares = self.squares + other.squares + apart.square() * (self.n * other.n / n)
+        return Moments(n, self.mean + apart * (other.n / n), squares)
+
+
+@dataclass(frozen=True)
 class Normaliser:
     """Per-channel mean and standard deviation, both (D,)."""
 
@@ -46,7 +73,15 @@ class Normaliser:
         coordinates of a block keep their relative size.
         """
         rows = features[torch.arange(features.shape[1]) < lengths[:, None]].double()
-        std = rows.std(0)
+        return cls._of_blocks(rows.mean(0), rows.std(0), n_joints)
+
+    @classmethod
+    def of(cls, moments: Moments, n_joints: int) -> Normaliser:
+        """The same from sums over parts of a corpus."""
+        return cls._of_blocks(moments.mean, (moments.squares / (moments.n - 1)).sqrt(), n_joints)
+
+    @classmethod
+    def _of_blocks(cls, mean: Tensor, std: Tensor, n_joints: int) -> Normaliser:
         for block in feat.blocks(n_joints).values():
             std[block] = std[block].mean()
-        return cls(rows.mean(0).float(), std.clamp(min=FLOOR).float())
+        return cls(mean.float(), std.clamp(min=FLOOR).float())

@@ -1,8 +1,10 @@
 """One training step: draw a batch, corrupt, predict, compare, update; all on the device where the data lie.
 
 Every batch draws its randomness from a seed made of the run's seed and the batch's number, so a run that was
-killed and started again sees the same batches, noise and dropout as one that was not.  Nothing in a step waits for
-an accelerator: what the host has to know, it draws itself.
+killed and started again sees the same batches, noise and dropout as one that was not.  Where the batch is spread over
+processes, each draws all of it and keeps its own rows, so it is the same batch for any number of them; only dropout
+inside the model is each process' own.  Nothing in a step waits for an accelerator: what the host has to know, it draws
+itself.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import checkpoints, features, losses, projection, refinement
+from videomdm import checkpoints, distributed, features, losses, projection, refinement
 from videomdm.config import METHODS, Config
+from videomdm.data.shards import Batch, Shards
 from videomdm.denoiser import MDM
 from videomdm.diffusion import Diffusion
 from videomdm.prepare import TrainingSet
@@ -43,28 +46,29 @@ class Buckets:
     likely at every draw.  Buckets have fixed lengths, so a compiled step meets few shapes.
 
     Args:
-        lengths: (C,) rows of every clip, at most ``n_frames``.
+        lengths: (C,) rows of every clip, at most ``n_frames``, on the CPU, where batches are drawn.
         n_frames: the longest.
         n: how many buckets of equal width; 1 keeps all clips, with their padding, in one.
     """
 
     def __init__(self, lengths: Tensor, n_frames: int, n: int) -> None:
         width = math.ceil(n_frames / n)
-        which = (lengths.cpu() - 1) // width if n > 1 else torch.zeros(len(lengths), dtype=torch.long)
+        which = (lengths - 1) // width if n > 1 else torch.zeros(len(lengths), dtype=torch.long)
         which, order = which.sort(stable=True)
         numbers, counts = which.unique_consecutive(return_counts=True)
         self.frames = [min(width * (i + 1), n_frames) if n > 1 else n_frames for i in numbers.tolist()]
-        self.rows = list(order.to(lengths.device).split(counts.tolist()))
+        self.rows = list(order.split(counts.tolist()))
         self._ends = counts.cumsum(0) / counts.sum()
         self._mean_length = float(lengths.double().mean())
 
-    def draw(self, batch_size: int) -> tuple[Tensor, int]:
-        """Rows (B,) of the training set, on the device, and the number of frames that holds them."""
+    def draw(self, batch_size: int, generator: torch.Generator | None = None) -> tuple[Tensor, int]:
+        """Rows (B,) of the training set and the number of frames that holds them; torch's own generator if None."""
         bucket = 0
         if len(self.rows) > 1:
-            bucket = int(torch.searchsorted(self._ends, torch.rand(()), right=True).clamp(max=len(self.rows) - 1))
+            place = torch.rand((), generator=generator)
+            bucket = int(torch.searchsorted(self._ends, place, right=True).clamp(max=len(self.rows) - 1))
         rows = self.rows[bucket]
-        return rows[torch.randint(len(rows), (batch_size,), device=rows.device)], self.frames[bucket]
+        return rows[torch.randint(len(rows), (batch_size,), generator=generator)], self.frames[bucket]
 
     def weight(self, lengths: Tensor) -> Tensor | float:
         """What a batch's mean over frames counts for: its own share of frames, 1 on average.
@@ -81,12 +85,11 @@ class Trainer:
         parts: what a checkpoint holds.
     """
 
-    def __init__(self, config: Config, data: TrainingSet) -> None:
+    def __init__(self, config: Config, data: TrainingSet | Shards) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.data = config, data
-        n_features, self.device = data.features.shape[-1], data.features.device
-        self.model = build_denoiser(config, n_features, data.text.shape[-1]).to(self.device)
-        self.average = build_denoiser(config, n_features, data.text.shape[-1]).to(self.device).requires_grad_(False)
+        self.config, self.data, self.device = config, data, data.device
+        self.model = build_denoiser(config, data.n_features, data.text_width).to(self.device)
+        self.average = build_denoiser(config, data.n_features, data.text_width).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         # Fused: one pass over the weights.  On a CPU it rounds otherwise than the loop that runs before had.
         fused = self.device.type == "cuda" or config.compile is not None
@@ -94,10 +97,13 @@ class Trainer:
         self.parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
         self.diffusion = Diffusion(config.n_steps)
         self.timesteps = config.multistep
-        self.buckets = Buckets(data.lengths, data.features.shape[1], config.length_buckets)
+        self.lengths = data.lengths.cpu()
+        self.buckets = Buckets(self.lengths, data.n_frames, config.length_buckets)
+        self.mine = distributed.share(config.batch_size)
         self._x0, self._videomdm = losses.x0, losses.videomdm
         if config.compile is not None:
             self._compile(config.compile)
+        self._parallel = distributed.wrap(self.model)
 
     def _compile(self, mode: str) -> None:
         """Model and losses as fused kernels, one set for every bucket's shape."""
@@ -115,57 +121,71 @@ class Trainer:
             model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("normaliser.")})
 
     def step(self, step: int, lr: float) -> dict[str, Tensor]:
-        """Batch number ``step``; returns the loss terms, detached, on the device."""
-        config, data = self.config, self.data
-        torch.manual_seed(config.seed * 1_000_003 + step)
+        """Batch number ``step``; returns the loss terms, detached, on the device.
+
+        Their mean over processes is the batch's; gradients are averaged once, in the last backward pass.
+        """
+        config, mine = self.config, self.mine
+        torch.manual_seed(self._seed(step))
         rows, frames = self.buckets.draw(config.batch_size)
-        timesteps = self.timesteps.sample(config.batch_size, device=self.device)
-        nth = (torch.rand(len(rows), device=self.device) * data.count[rows]).long()
-        text = data.text[data.first[rows] + nth]
-        drop = torch.rand(len(rows), device=self.device) < config.condition_drop
-        clean, lengths = data.features[:, :frames][rows], data.lengths[rows]
-        weight = self.buckets.weight(lengths) / len(timesteps)
+        timesteps = self.timesteps.sample(config.batch_size, device=self.device)[:, mine]
+        caption = torch.rand(len(rows))
+        drop = (torch.rand(len(rows), device=self.device) < config.condition_drop)[mine]
+        noise = torch.randn(len(rows), frames, self.data.n_features, device=self.device)[mine]
+        batch, shares = self.data.batch(rows[mine], caption[mine], frames), None
+        upcoming, longest = self.buckets.draw(config.batch_size, torch.Generator().manual_seed(self._seed(step + 1)))
+        self.data.expect(upcoming[mine], longest)
+        weight = self.buckets.weight(self.lengths[rows]) / len(timesteps)
+        if distributed.world() > 1:
+            shares = losses.shares_of(self.lengths[rows], mine, distributed.world())
+            shares = {name: value.to(self.device, torch.float32) for name, value in shares.items()}
+            torch.manual_seed(int(torch.randint(2**31, (distributed.world(),))[distributed.rank()]))  # of dropout
         projects = METHODS[config.method].project
 
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        x_t = self.diffusion.q_sample(clean, timesteps[0], torch.randn_like(clean))
+        x_t = self.diffusion.q_sample(batch.features, timesteps[0], noise)
         total: dict[str, Tensor] = {}
         for i, t in enumerate(timesteps):  # one pass, or one per bucket from the noisiest down (G.1)
             if config.compile is not None:
                 torch.compiler.cudagraph_mark_step_begin()  # outputs of the pass before may be written over
-            predicted = self.model(x_t, t, text, lengths, drop)
-            loss, parts = self._loss(rows, frames, predicted, clean, lengths, t)
-            (loss * weight).backward()
+            more = i + 1 < len(timesteps)
+            with distributed.accumulate(self._parallel, more):
+                predicted = self._parallel(x_t, t, batch.text, batch.lengths, drop)
+                loss, parts = self._loss(batch, predicted, t, shares)
+                (loss * weight).backward()
             for name, part in {"loss": loss.detach(), **parts}.items():
                 total[name] = total.get(name, 0) + part / len(timesteps)
-            if i + 1 < len(timesteps):
-                clean_here = self._onto_rays(rows, frames, predicted, lengths) if projects else predicted.detach()
+            if more:
+                clean_here = self._onto_rays(batch, predicted) if projects else predicted.detach()
                 x_t = self.diffusion.ddim_step(x_t, clean_here, t, timesteps[i + 1])
         total["gradient"] = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         self._update(step, lr)
         return total
 
+    def _seed(self, step: int) -> int:
+        return self.config.seed * 1_000_003 + step
+
     def _loss(
-        self, rows: Tensor, frames: int, predicted: Tensor, clean: Tensor, lengths: Tensor, t: Tensor
+        self, batch: Batch, predicted: Tensor, t: Tensor, shares: dict[str, Tensor] | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         data, method = self.data, METHODS[self.config.method]
-        if data.keypoints is None:
-            return self._x0(predicted, clean, lengths), {}
+        if batch.keypoints is None:
+            loss = self._x0(predicted, batch.features, batch.lengths)
+            return loss if shares is None else shares["x0"] * loss, {}
         refined = t < refinement.BELOW * self.config.n_steps if method.refine else None
         return self._videomdm(
-            predicted, clean, data.keypoints[:, :frames][rows], data.camera[rows], lengths, data.normaliser,
-            data.skeleton, data.confidence[:, :frames][rows], replace(self.config.weights, **method.weights), refined,
+            predicted, batch.features, batch.keypoints, batch.camera, batch.lengths, data.normaliser, data.skeleton,
+            batch.confidence, replace(self.config.weights, **method.weights), refined, shares,
         )  # fmt: skip
 
     @torch.no_grad()
-    def _onto_rays(self, rows: Tensor, frames: int, predicted: Tensor, lengths: Tensor) -> Tensor:
+    def _onto_rays(self, batch: Batch, predicted: Tensor) -> Tensor:
         """What lifting (G.2) does to a prediction before it steps on: joints onto their rays, encoded again."""
         data = self.data
         joints = features.decode(data.normaliser.denormalise(predicted.float()))
-        keypoints, confidence = data.keypoints[:, :frames][rows], data.confidence[:, :frames][rows]
-        onto = projection.onto_rays(joints, keypoints, data.camera[rows], lengths, confidence)
-        return projection.encode(onto, lengths, data.skeleton, data.normaliser)
+        onto = projection.onto_rays(joints, batch.keypoints, batch.camera, batch.lengths, batch.confidence)
+        return projection.encode(onto, batch.lengths, data.skeleton, data.normaliser)
 
     @torch.no_grad()
     def _update(self, step: int, lr: float) -> None:

@@ -1,19 +1,25 @@
-"""Training: plain MDM on 3-D motions, then the 2-D stage of VideoMDM; resumable at any moment."""
+"""Training: plain MDM on 3-D motions, then the 2-D stage of VideoMDM; resumable at any moment.
+
+``python -m videomdm.train`` trains what its arguments describe, ``accelerate launch -m videomdm.train`` on several
+devices and machines, each batch spread over them.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import checkpoints, losses, prepare, sample
+from videomdm import checkpoints, command, distributed, losses, prepare, sample
 from videomdm.config import METHODS, PROFILES, Config, profile
 from videomdm.data.observations import Observations
+from videomdm.data.shards import Shards
 from videomdm.prepare import TrainingSet
 from videomdm.step import Trainer, build_denoiser, keep_memory
 
@@ -22,11 +28,7 @@ __all__ = ["METHODS", "PROFILES", "Config", "build_denoiser", "fit", "profile"]
 LR_WARMUP = 100  # batches over which the learning rate rises, as the moments of AdamW settle
 
 
-def device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def fit(config: Config, observations: Observations | None = None) -> Path:
+def fit(config: Config, observations: Observations | Path | None = None) -> Path:
     """Train a prior and return its run folder; a finished run returns at once, a killed one is resumed.
 
     A run starts from its warm-up, ``config.warmup_steps`` batches of plain MDM on the same motions: a run of its
@@ -36,7 +38,8 @@ def fit(config: Config, observations: Observations | None = None) -> Path:
 
     Args:
         config: everything about the run.
-        observations: 2-D data to train on, where they are not to be made from ``config.data``.
+        observations: 2-D data to train on, where they are not to be made from ``config.data``; or, with
+            ``config.shard_clips``, a folder of files that :meth:`Observations.save` wrote.
 
     Returns:
         The folder, with ``config.json``, ``log.jsonl``, ``checkpoints/`` and ``weights.safetensors`` (EMA).
@@ -53,9 +56,11 @@ def fit(config: Config, observations: Observations | None = None) -> Path:
     init = None
     if warmup := _warmup(config):
         init = fit(warmup, observations) / "weights-last.safetensors"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(config.to_json())
-    _train(config, data.to(device()), folder, init)
+    if distributed.rank() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(config.to_json())
+    _train(config, data.to(distributed.device()), folder, init)
+    distributed.wait()  # for rank 0 to have written what others go on from
     return folder
 
 
@@ -83,23 +88,44 @@ def _batches(config: Config) -> int:
     return config.steps + (config.warmup_steps if method.lifter and not method.frame else 0)
 
 
-def _data(config: Config, observations: Observations | None) -> TrainingSet:
+def _data(config: Config, observations: Observations | Path | None) -> TrainingSet | Shards:
     """What the run's method may see; true 3-D only for 3-D supervision."""
     method = METHODS[config.method]
+    if method.motions == "truth" and observations is not None:
+        raise ValueError(f"method {config.method!r} needs true 3-D motions, but was given 2-D observations")
+    if config.shard_clips:
+        return _streamed(config, observations)
+    if isinstance(observations, Path):
+        raise ValueError(
+            f"{observations}: a folder is streamed, expected a configuration with shard_clips of 1 or more"
+        )
     if method.motions == "truth":
-        if observations is not None:
-            raise ValueError(f"method {config.method!r} needs true 3-D motions, but was given 2-D observations")
-        return prepare.training_set(config, prepare.load(config, "train"))
+        with distributed.first():
+            return prepare.training_set(config, prepare.load(config, "train"))
     if observations is None:
-        observations = prepare.observe(config, prepare.load(config, "train"), config.frame)
+        with distributed.first():
+            observations = prepare.observe(config, prepare.load(config, "train"), config.frame)
     if method.lifter:
         lifter = config.but(method=method.lifter)
         run = fit(lifter, observations)
-        observations = sample.lift_observations(run, observations, config.cache, method.rigid)
-    return prepare.training_set(config, observations)
+        with distributed.first():
+            observations = sample.lift_observations(run, observations, config.cache, method.rigid)
+    with distributed.first():
+        return prepare.training_set(config, observations)
 
 
-def _train(config: Config, data: TrainingSet, folder: Path, init: Path | None) -> None:
+def _streamed(config: Config, observations: Observations | Path | None) -> Shards:
+    if not (method := METHODS[config.method]).lifter:
+        return prepare.streamed(config, observations)
+    run = fit(config.but(method=method.lifter), observations)
+    version = hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()[:10]
+    return prepare.streamed(
+        config, observations, lambda seen: sample.lift_observations(run, seen, config.cache, method.rigid),
+        version + ("-rigid" if method.rigid else ""),
+    )  # fmt: skip
+
+
+def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path | None) -> None:
     keep_memory()
     trainer = Trainer(config, data)
     start = 0
@@ -108,9 +134,11 @@ def _train(config: Config, data: TrainingSet, folder: Path, init: Path | None) -
         start = checkpoint.step
     elif init is not None:
         trainer.start_from(init)
+    distributed.agree(start, f"{folder}: the step to go on from")
     logfile = _Log(folder / "log.jsonl", start)
     steps = _batches(config)
-    bar = tqdm(total=steps, initial=start, desc=config.method, unit="batch", mininterval=2)
+    writes = distributed.rank() == 0
+    bar = tqdm(total=steps, initial=start, desc=config.method, unit="batch", mininterval=2, disable=not writes)
     for step in range(start, steps):
         logfile.add(trainer.step(step, _learning_rate(config, step)))
         bar.update()
@@ -118,12 +146,14 @@ def _train(config: Config, data: TrainingSet, folder: Path, init: Path | None) -
             bar.set_postfix({k: f"{v:.4f}" for k, v in logfile.write(step + 1).items()}, refresh=False)
         if (step + 1) % config.checkpoint_every == 0 and step + 1 < steps:
             logfile.write(step + 1)
-            checkpoints.save(folder / "checkpoints", step + 1, trainer.parts)
+            if writes:
+                checkpoints.save(folder / "checkpoints", step + 1, trainer.parts)
     bar.close()
-    _write_weights(config, data, folder, trainer)
+    if writes:
+        _write_weights(config, data, folder, trainer)
 
 
-def _write_weights(config: Config, data: TrainingSet, folder: Path, trainer: Trainer) -> None:
+def _write_weights(config: Config, data: TrainingSet | Shards, folder: Path, trainer: Trainer) -> None:
     """The run's result: the averaged weights, which are sampled, and the last ones, which training goes on from."""
     about = {"config": config.to_json(), "skeleton": data.skeleton.name, "fps": data.fps}
     statistics = {"normaliser.mean": data.normaliser.mean, "normaliser.std": data.normaliser.std}
@@ -157,13 +187,15 @@ def seconds(config: Config) -> float:
 
 
 class _Log:
-    """Means of the loss terms and the time spent, a JSON line every ``log_every`` batches.
+    """Means of the loss terms and the time spent, a JSON line every ``log_every`` batches, written by rank 0.
 
     Lines past the step that a run is resumed from are dropped.
     """
 
     def __init__(self, path: Path, start: int) -> None:
         self.path, self.sums, self.n, self.began = path, {}, 0, time.monotonic()
+        if distributed.rank():
+            return
         lines = path.read_text().splitlines() if path.exists() else []
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= start]
         path.write_text("".join(line + "\n" for line in kept))
@@ -176,11 +208,24 @@ class _Log:
         self.n += 1
 
     def write(self, step: int) -> dict[str, float]:
+        """All processes call it together."""
         if not self.n:
             return {}
-        means = {name: float(value) / self.n for name, value in self.sums.items()}
-        with self.path.open("a") as file:
-            seconds = round(time.monotonic() - self.began, 2)
-            file.write(json.dumps({"step": step, "seconds": seconds, **means}) + "\n")
+        means = {name: float(value) / self.n for name, value in distributed.mean(self.sums).items()}
+        if distributed.rank() == 0:
+            with self.path.open("a") as file:
+                seconds = round(time.monotonic() - self.began, 2)
+                file.write(json.dumps({"step": step, "seconds": seconds, **means}) + "\n")
         self.sums, self.n = {}, 0
         return means
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    run = fit(command.config(arguments, "python -m videomdm.train", __doc__))
+    if distributed.rank() == 0:
+        print(run)
+    distributed.finish()
+
+
+if __name__ == "__main__":
+    main()

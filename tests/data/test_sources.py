@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
@@ -34,6 +35,35 @@ class TestLoad:
             assert feet[i, :n].median().abs() < 1e-5
         rotation, _ = features.canonical_frame(corpus.joints, SMPL22, floor="median", lengths=corpus.lengths)
         torch.testing.assert_close(rotation, torch.eye(3).expand_as(rotation), atol=1e-4, rtol=0)
+
+
+class TestParts:
+    def test_pieces_are_equal_and_as_few_as_fit(self):
+        assert [len(piece) for piece in sources.pieces(10, 4)] == [3, 3, 4]
+        assert sources.pieces(8, 4) == [range(4), range(4, 8)] and sources.pieces(1, 4) == [range(1)]
+
+    def test_together_they_are_the_corpus(self):
+        whole = sources.load("procedural", None, "train", 48, 30)
+        parts = [part() for part in sources.parts("procedural", None, "train", 7, 48, 30, "raise")]
+        assert [name for part in parts for name in part.names] == whole.names
+        assert torch.equal(torch.cat([part.joints[:, :40] for part in parts]), whole.joints[:, :40])
+
+    def test_a_part_is_read_when_it_is_called_for(self, tmp_path):
+        for folder in ("new_joints", "texts"):
+            (tmp_path / folder).mkdir()
+        names = [f"{i:06d}" for i in range(5)]
+        (tmp_path / "train.txt").write_text("\n".join(names))
+        for i, name in enumerate(names[:4]):  # the last motion has no files
+            motion = np.random.default_rng(i).normal(size=(60 + i, 22, 3)).astype("f4")
+            np.save(tmp_path / "new_joints" / f"{name}.npy", motion)
+            (tmp_path / "texts" / f"{name}.txt").write_text("a person walks.#walk/VERB#0.0#0.0")
+        parts = sources.parts("humanml3d", tmp_path, "train", 2, 50, 0, "raise")
+        assert [part().names for part in parts[:2]] == [["000000"], ["000001", "000002"]]
+        assert parts[1]().lengths.max() <= 50
+        with pytest.raises(DataError, match="000004"):
+            parts[2]()
+        skipping = sources.parts("humanml3d", tmp_path, "train", 2, 50, 0, "skip")[2]()
+        assert skipping.names == ["000003"] and skipping.skipped[0][0] == "000004"
 
 
 class TestCut:

@@ -36,7 +36,9 @@ class _Caption:
         return name if self.start is None else f"{name}@{self.start}-{self.stop}"
 
 
-def load(root: str | Path, split: str | None = None, on_error: str = "raise") -> Corpus:
+def load(
+    root: str | Path, split: str | None = None, on_error: str = "raise", names: Sequence[str] | None = None
+) -> Corpus:
     """Read a split.
 
     As in the data set's own loader: a caption whose start or end is not 0 describes a part of its motion, and
@@ -50,6 +52,7 @@ def load(root: str | Path, split: str | None = None, on_error: str = "raise") ->
         split: ``"train"``, ``"val"``, ``"test"``, or None for all three.
         on_error: ``"raise"``, or ``"skip"`` to list bad clips in ``corpus.skipped`` and go on.  The
             published data hold NaN in 007975 and M007975, so a complete copy is read with ``"skip"``.
+        names: these motions (of :func:`names`) and no others.
 
     Returns:
         The clips; ``actions`` are "", the data set has none.
@@ -64,7 +67,7 @@ def load(root: str | Path, split: str | None = None, on_error: str = "raise") ->
         raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)} or None")
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
-    names = _names(root, SPLITS if split is None else (split,))
+    names = _names(root, SPLITS if split is None else (split,)) if names is None else list(names)
     skipped = _missing(root, names)
     if skipped and on_error == "raise":
         raise DataError(
@@ -88,6 +91,11 @@ def load(root: str | Path, split: str | None = None, on_error: str = "raise") ->
     return from_clips(
         list(clips.values()), list(clips), list(captions.values()), [""] * len(clips), SMPL22, FPS, skipped
     )
+
+
+def names(root: str | Path, split: str) -> list[str]:
+    """The motions of a split, as its file lists them; raises :class:`DataError` where it is missing or empty."""
+    return _names(Path(root), (split,))
 
 
 def tokens(root: str | Path, names: Sequence[str]) -> list[tuple[tuple[str, ...], ...]]:
@@ -149,11 +157,10 @@ def _names(root: Path, splits: Sequence[str]) -> list[str]:
 
 
 def _missing(root: Path, names: Sequence[str]) -> list[tuple[str, str]]:
-    files = {folder: {file.name for file in (root / folder).iterdir()} for folder in ("new_joints", "texts")}
     missing = []
     for name in names:
         wanted = (("new_joints", f"{name}.npy"), ("texts", f"{name}.txt"))
-        absent = [f"{folder}/{file}" for folder, file in wanted if file not in files[folder]]
+        absent = [f"{folder}/{file}" for folder, file in wanted if not (root / folder / file).exists()]
         if absent:
             missing.append((name, " and ".join(absent) + ", which is missing"))
     return missing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,17 @@ class Observations:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def select(self, indices: Sequence[int]) -> Observations:
+        """The clips at ``indices``, in that order, padded to the longest of them."""
+        chosen = torch.as_tensor(indices, dtype=torch.long)
+        lengths = self.lengths[chosen]
+        longest = int(lengths.max())
+        return Observations(
+            self.keypoints[chosen, :longest], self.confidence[chosen, :longest], lengths,
+            self.teacher[chosen, :longest], self.camera[chosen], self.frame, [self.names[i] for i in indices],
+            [self.captions[i] for i in indices], self.skeleton, self.fps,
+        )  # fmt: skip
 
     def save(self, path: Path) -> None:
         """Write to one safetensors file."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from videomdm import features
@@ -45,6 +47,33 @@ def load(
         reader = {"bandai": bandai, "humanml3d": humanml3d}[source]
         corpus = reader.load(Path(root), split, on_error=on_error).cut(max_frames)
     return canonical(corpus)
+
+
+def parts(
+    source: str, root: str | Path | None, split: str, size: int, max_frames: int, n_clips: int, on_error: str
+) -> list[Callable[[], Corpus]]:
+    """The clips of :func:`load` in parts of at most ``size`` motions, each read when it is called for.
+
+    HumanML3D's layout, which may hold any number of motions, is read part by part; the other sources are read at once.
+    """
+    if source == "humanml3d" and root is not None:
+        names = humanml3d.names(root, split)
+        return [
+            partial(_some_of_humanml3d, Path(root), split, names[rows.start : rows.stop], max_frames, on_error)
+            for rows in pieces(len(names), size)
+        ]
+    corpus = load(source, root, split, max_frames, n_clips, on_error=on_error)
+    return [partial(corpus.select, rows) for rows in pieces(len(corpus), size)]
+
+
+def pieces(n: int, size: int) -> list[range]:
+    """Equal consecutive pieces of ``range(n)``, as few of at most ``size`` as there can be."""
+    count = -(-n // size)
+    return [range(n * i // count, n * (i + 1) // count) for i in range(count)]
+
+
+def _some_of_humanml3d(root: Path, split: str, names: list[str], max_frames: int, on_error: str) -> Corpus:
+    return canonical(humanml3d.load(root, split, on_error, names).cut(max_frames))
 
 
 def canonical(corpus: Corpus) -> Corpus:

@@ -56,6 +56,7 @@ def lift(
     batch_size: int = 64,
     progress: bool = True,
     root: str | Trajectory = "naive",
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """Lift clips to 3-D.
 
@@ -71,6 +72,7 @@ def lift(
         batch_size: windows of the lifter per batch.
         progress: show a progress bar.
         root: which teacher: ``"naive"``, ``"trajectory"`` (the network that comes with the package), or a network.
+        device: where the networks that come with the package compute; others stay where they are.
 
     Returns:
         (C, T, J, 3) metres in the camera's world (camera axes without a camera), zero past a clip's length.
@@ -78,8 +80,8 @@ def lift(
     Raises:
         ValueError: shapes that do not fit together, or an unknown teacher.
     """
-    pose = (lifter or _pretrained()).lift(keypoints, confidence, lengths, batch_size, progress)
-    return place(pose, keypoints, confidence, lengths, camera, smoothing, skeleton, batch_size, root)
+    pose = (lifter or _pretrained().to(device)).lift(keypoints, confidence, lengths, batch_size, progress)
+    return place(pose, keypoints, confidence, lengths, camera, smoothing, skeleton, batch_size, root, device)
 
 
 def place(
@@ -92,13 +94,14 @@ def place(
     skeleton: Skeleton = SMPL22,
     batch_size: int = 64,
     root: str | Trajectory = "naive",
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """Put a lifter's poses where they were seen; other arguments, result and errors as of :func:`lift`.
 
     Args:
         pose: (C, T, J, 3) joints minus the root, metres, camera axes.
     """
-    network = _network(root)
+    network = _network(root, device)
     inside = torch.arange(keypoints.shape[1], device=keypoints.device) < lengths.to(keypoints.device)[:, None]
     seen = fill_missing(keypoints, confidence * inside[..., None].to(confidence))
     path = root_path(seen, bone_lengths(pose, inside, skeleton), inside, smoothing, skeleton)
@@ -235,13 +238,13 @@ def _digest(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
 
 
-def _network(root: str | Trajectory) -> Trajectory | None:
+def _network(root: str | Trajectory, device: torch.device | str) -> Trajectory | None:
     """The network that corrects appendix D's path, if there is one."""
     if not isinstance(root, str):
         return root
     if root not in TEACHERS:
         raise ValueError(f"root is {root!r}, expected one of {', '.join(TEACHERS)}")
-    return _pretrained_trajectory() if root == "trajectory" else None
+    return _pretrained_trajectory().to(device) if root == "trajectory" else None
 
 
 @torch.no_grad()
