@@ -1,5 +1,7 @@
 """How fast it is: paired runs against a straightforward version and against what the machine could do.
 
 ``python -m benchmarks`` runs all of them, ``python -m benchmarks step sampling`` some; each prints its ratios and
-leaves one JSON in ``results/benchmarks/``.  ``python -m benchmarks.gpu`` is what ``make gpu`` runs.
+leaves one JSON in ``results/benchmarks/``, from which the page *Speed* is made.  ``precision`` and ``quality --run
+FOLDER`` ask what the fast settings cost: in losses, and in FID.
+``python -m benchmarks.gpu`` is what ``make gpu`` runs.
 """

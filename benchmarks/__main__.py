@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, nargs="+", help="8 on a CPU, 64 and 512 on a GPU")
     parser.add_argument("--lengths", nargs="+", choices=KINDS, default=KINDS, help="distributions of clips' lengths")
     parser.add_argument("--samples", type=int, help="4 on a CPU, 1000 on a GPU")
-    parser.add_argument("--clips", type=int, help="256 on a CPU, 4096 on a GPU")
+    parser.add_argument("--clips", type=int, help="128 on a CPU, 4096 on a GPU")
     parser.add_argument("--embeddings", type=int, default=1000)
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
     parser.add_argument("--train-steps", type=int, default=200, help="of precision")
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         samples = given.samples or (1000 if cuda else 4)
         print(sampling.run(config, given.results, given.repeats, samples, cuda, given.lengths))
     if "features" in names:
-        print(features.run(config, given.results, given.repeats, given.clips or (4096 if cuda else 256)))
+        print(features.run(config, given.results, given.repeats, given.clips or (4096 if cuda else 128)))
     if "metrics" in names:
         print(metrics.run(config, given.results, given.repeats, given.embeddings))
     if "precision" in names:

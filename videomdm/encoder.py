@@ -32,7 +32,7 @@ FRAMES_AT_ONCE = 6400  # on a CPU, so that the encoder's temporaries stay in its
 CONTACT_THRESHOLD = 0.002  # m^2: a foot whose squared displacement per frame stays below touches the ground
 
 
-def channels(joints: Tensor, skeleton: Skeleton) -> Tensor:
+def channels(joints: Tensor, skeleton: Skeleton, out: Tensor | None = None) -> Tensor:
     """Channels (B, T - 1, 12 J - 1) of clips (B, T, J, 3), described in :func:`videomdm.features.blocks`."""
     body = planes(joints)
     forward = _forward_path(body, skeleton)
@@ -49,7 +49,7 @@ def channels(joints: Tensor, skeleton: Skeleton) -> Tensor:
         turned(step, here).flatten(0, 1),
         _contacts(step, skeleton),
     )
-    return torch.cat([block.movedim(0, -1) for block in blocks], dim=-1)
+    return torch.cat([block.movedim(0, -1) for block in blocks], dim=-1, out=out)
 
 
 def _forward_path(body: Tensor, skeleton: Skeleton) -> Tensor:
@@ -132,14 +132,24 @@ def some_at_a_time(function: Callable[..., Tensor], joints: Tensor, *given: Tens
     """``function`` of clips (B, T, J, 3), for any batch; on a CPU some at a time, so that all stays in its caches.
 
     Args:
-        function: maps (b, T, J, 3) and the same rows of ``given`` to a tensor of leading dimension b.
+        function: maps (b, T, J, 3) and the same rows of ``given`` to a tensor of leading dimension b, which it writes
+            into ``out`` where it is given one.
         joints: (..., T, J, 3).
         given: further tensors of the batch's shape (...).
     """
     batch, shape = joints.shape[:-3], joints.shape[-3:]
     clips = [joints.reshape(-1, *shape), *(x.reshape(-1) for x in given)]
     eager = joints.device.type == "cpu" and not torch.compiler.is_compiling()
-    size = FRAMES_AT_ONCE // shape[0] if eager else len(clips[0])
-    parts = [function(*part) for part in zip(*(x.split(max(1, size)) for x in clips), strict=True)]
-    result = torch.cat(parts) if len(parts) > 1 else parts[0]
+    size = max(1, FRAMES_AT_ONCE // shape[0] if eager else len(clips[0]))
+    first, *others = zip(*(x.split(size) for x in clips), strict=True)
+    result = function(*first)
+    if others and torch.is_grad_enabled() and joints.requires_grad:
+        result = torch.cat([result, *(function(*part) for part in others)])
+    elif others:
+        whole = result.new_empty(len(clips[0]), *result.shape[1:])
+        places = whole.split(size)
+        places[0].copy_(result)
+        for part, place in zip(others, places[1:], strict=True):
+            function(*part, out=place)
+        result = whole
     return result.view(*batch, *result.shape[1:])

@@ -263,8 +263,9 @@ def canonicalise(
 
 
 def _in_own_frame(
-    joints: Tensor, lengths: Tensor | None = None, *, skeleton: Skeleton, target_offsets: Tensor | None, floor: str
-) -> Tensor:
+    joints: Tensor, lengths: Tensor | None = None, *, skeleton: Skeleton, target_offsets: Tensor | None, floor: str,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     if lengths is not None:
         joints = hold_last(joints, lengths)
     if target_offsets is not None:
@@ -272,7 +273,8 @@ def _in_own_frame(
     rotation, origin = canonical_frame(joints, skeleton, floor, lengths)
     x, y, z = (joints - origin[..., None, None, :]).unbind(-1)
     sin, cos = (rotation[..., row, 0, None, None] for row in (2, 0))
-    return torch.stack((torch.addcmul(cos * x, sin, z, value=-1), y, torch.addcmul(sin * x, cos, z)), dim=-1)
+    turned = torch.addcmul(cos * x, sin, z, value=-1), y, torch.addcmul(sin * x, cos, z)
+    return torch.stack(turned, dim=-1, out=out)
 
 
 def hold_last(joints: Tensor, lengths: Tensor) -> Tensor:

@@ -218,7 +218,7 @@ def uniform_skeleton(joints: Tensor, target_offsets: Tensor, skeleton: Skeleton 
     h = bisectors(bones, skeleton)
     onto = (rest_half_turns(skeleton, h.dtype, h.device)[1:] @ offsets[1:, :, None])[..., None]
     bones = torch.addcmul(-onto, h, (h * onto).sum(1, keepdim=True), value=2)
-    paths = torch.as_tensor(_paths(skeleton), dtype=bones.dtype, device=bones.device)
+    paths = _paths(skeleton, bones.dtype, bones.device)
     body = (paths @ bones.flatten(1)).view(body.shape) + body[0] * scale[:, None]
     return body.permute(2, 3, 0, 1).reshape(*batch, *joints.shape[-3:])
 
@@ -324,18 +324,17 @@ def forward_kinematics(rotations: Tensor, root: Tensor, offsets: Tensor, skeleto
 def _sum_up(root: Tensor, world: Tensor, offsets: Tensor, skeleton: Skeleton) -> Tensor:
     """Joints (..., J, 3): root (..., 3) plus the bones (offsets turned by ``world``) on the way to each."""
     bones = (world @ offsets[..., 1:, :, None])[..., 0]
-    paths = torch.as_tensor(_paths(skeleton), dtype=bones.dtype, device=bones.device)
-    return root[..., None, :] + paths @ bones
+    return root[..., None, :] + _paths(skeleton, bones.dtype, bones.device) @ bones
 
 
-@lru_cache(maxsize=16)
-def _paths(skeleton: Skeleton) -> np.ndarray:
+@table
+def _paths(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(J, J - 1): 1 where a bone (named by its end) lies on the way from the root to a joint."""
     paths = np.eye(len(skeleton))
     for members, _ in _levels(skeleton)[0]:
         for j in members:
             paths[j] += paths[skeleton.parents[j]]
-    return paths[:, 1:]
+    return torch.from_numpy(paths[:, 1:]).to(device, dtype)
 
 
 @lru_cache(maxsize=16)
