@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType, InitProcessGroupKwargs
-from accelerate.utils import parse_flag_from_env
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 PATIENCE = timedelta(days=1)  # for a process that prepares data while the others wait
 
@@ -28,6 +30,10 @@ def _together() -> Accelerator | None:
 
 @cache
 def _accelerator() -> Accelerator:
+    # Imported where it is needed: in a notebook it warns of missing widgets.
+    from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType, InitProcessGroupKwargs
+    from accelerate.utils import parse_flag_from_env
+
     handlers = [InitProcessGroupKwargs(timeout=PATIENCE), DistributedDataParallelKwargs(gradient_as_bucket_view=True)]
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
     # Precision is the configuration's: accelerate's own default may be any.
