@@ -111,7 +111,8 @@ class Config:
         method: a key of :data:`METHODS`.
         profile: the name this configuration started from, for the record.
         seed: of training: weights, batches, noise.  Corpora and their footage are the same for every seed.
-        keypoint_noise, keypoint_missing: the simulated detector (:func:`videomdm.data.observations.film`).
+        keypoint_noise, keypoint_missing, keypoint_smoothing: the simulated detector, and whether its keypoints are
+            smoothed as a video's are (:func:`videomdm.data.observations.film`).
         teacher: ``"naive"``, whose root's depth is appendix D's, or ``"trajectory"``, whose root's path a network
             predicts (:mod:`videomdm.lifters.teacher`).
         text: text encoder, ``"hashed"`` (offline) or ``"clip"``.
@@ -181,6 +182,7 @@ class Config:
     compile: str | None = _later(None)
     length_buckets: int = _later(1)
     start: str | None = _later(None)
+    keypoint_smoothing: bool = _later(False)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

@@ -67,11 +67,17 @@ def fingerprint(corpus: Corpus) -> str:
     return digest.hexdigest()[:10]
 
 
+def lifted_from(config: Config) -> str:
+    """Short hash of what a lifted motion depends on besides the clips: the detector and the teacher."""
+    seen = ["keypoint_noise", "keypoint_missing", *(["keypoint_smoothing"] if config.keypoint_smoothing else [])]
+    return f"{config.key(*seen)}-{teacher.version(config.teacher)}"
+
+
 def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") -> Observations:
     """Film ``corpus``, lift the keypoints with the configured teacher, and cache the result on disk."""
     method = METHODS[config.method]
     config = config.but(keypoint_noise=config.keypoint_noise + method.keypoint_noise)
-    key = f"{fingerprint(corpus)}-{config.key('keypoint_noise', 'keypoint_missing')}-{teacher.version(config.teacher)}"
+    key = f"{fingerprint(corpus)}-{lifted_from(config)}"
     errors = "".join(
         f"-{name}-{value}" for name, value, none in (
             ("error", method.teacher_error, 1.0), ("camera", method.camera_noise, 0.0)
@@ -81,7 +87,9 @@ def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") ->
     if path.exists():
         return Observations.load(path)
     lifted = path.with_name(f"lifted-{split}-{key}.safetensors")
-    footage = observations.film(corpus, int(split == "train"), config.keypoint_noise, config.keypoint_missing)
+    footage = observations.film(
+        corpus, int(split == "train"), config.keypoint_noise, config.keypoint_missing, config.keypoint_smoothing
+    )
     seen = footage.keypoints, footage.confidence, footage.lengths
     estimate = cached(lifted, lambda: teacher.lift(*seen, footage.camera, root=config.teacher))
     if method.teacher_error != 1.0:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 from videomdm import features
 from videomdm.data import bandai, humanml3d, procedural
 from videomdm.data.corpus import Corpus, DataError
 
-SOURCES = ("procedural", "bandai", "humanml3d")
+#: What reads a source's folder; ``bandai-1`` and ``bandai-2`` are the two sets of which ``bandai`` consists.
+READERS = {
+    "bandai": bandai.load,
+    "bandai-1": partial(bandai.load, dataset=1),
+    "bandai-2": partial(bandai.load, dataset=2),
+    "humanml3d": humanml3d.load,
+}
+SOURCES = ("procedural", *READERS)
 
 
 def load(
@@ -42,8 +50,7 @@ def load(
     elif root is None:
         raise DataError(f"data {source!r} needs data_root, the folder that holds it")
     else:
-        reader = {"bandai": bandai, "humanml3d": humanml3d}[source]
-        corpus = reader.load(Path(root), split, on_error=on_error).cut(max_frames)
+        corpus = READERS[source](Path(root), split, on_error=on_error).cut(max_frames)
     return canonical(corpus)
 
 
