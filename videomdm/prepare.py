@@ -14,7 +14,7 @@ from videomdm.cameras import Camera
 from videomdm.config import METHODS, Config
 from videomdm.data import observations, sources
 from videomdm.data.corpus import Corpus, DataError
-from videomdm.data.observations import Observations
+from videomdm.data.observations import Footage, Observations
 from videomdm.lifters import teacher
 from videomdm.normaliser import Normaliser
 from videomdm.skeletons import Skeleton
@@ -74,10 +74,19 @@ def lifted_from(config: Config) -> str:
 
 
 def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") -> Observations:
-    """Film ``corpus``, lift the keypoints with the configured teacher, and cache the result on disk."""
+    """Film ``corpus`` or read its footage, lift the keypoints with the configured teacher; cached on disk.
+
+    Args:
+        config: names data, detector and teacher.
+        corpus: clips of one split, as :func:`load` gave them.
+        frame: in which training is told the cameras.
+        split: the corpus' own.
+    """
     method = METHODS[config.method]
     config = config.but(keypoint_noise=config.keypoint_noise + method.keypoint_noise)
-    key = f"{fingerprint(corpus)}-{lifted_from(config)}"
+    footage = _real_footage(config, corpus, split)
+    content = fingerprint(corpus) if footage is None else f"{fingerprint(corpus)}-{_digest(footage)}"
+    key = f"{content}-{lifted_from(config)}"
     errors = "".join(
         f"-{name}-{value}" for name, value, none in (
             ("error", method.teacher_error, 1.0), ("camera", method.camera_noise, 0.0)
@@ -87,7 +96,7 @@ def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") ->
     if path.exists():
         return Observations.load(path)
     lifted = path.with_name(f"lifted-{split}-{key}.safetensors")
-    footage = observations.film(
+    footage = footage or observations.film(
         corpus, int(split == "train"), config.keypoint_noise, config.keypoint_missing, config.keypoint_smoothing
     )
     seen = footage.keypoints, footage.confidence, footage.lengths
@@ -99,6 +108,20 @@ def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") ->
         observed.camera = observations.turned(observed.camera, method.camera_noise, int(split == "train"))
     observed.save(path)
     return observed
+
+
+def _real_footage(config: Config, corpus: Corpus, split: str) -> Footage | None:
+    """What real cameras saw of the clips; None where simulated ones are to film them."""
+    if config.data not in sources.VIDEOS:
+        return None
+    return sources.VIDEOS[config.data](config.data_root, split, config.max_frames, corpus.names, config.on_error)
+
+
+def _digest(footage: Footage) -> str:
+    digest = hashlib.sha256()
+    for part in (footage.keypoints, footage.confidence, footage.camera.rotation, footage.camera.translation):
+        digest.update(part.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:10]
 
 
 def training_set(config: Config, source: Corpus | Observations) -> TrainingSet:

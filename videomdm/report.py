@@ -10,7 +10,7 @@ from videomdm.config import METHODS
 from videomdm.plots import Table, metrics_table
 
 Rows = Mapping[str, Mapping[str, object]]
-ORDER = ("real", "teacher", *METHODS)
+ORDER = ("real", "rays", "teacher", "prior", *METHODS)
 
 # Columns of the book's tables: title -> metric.
 DISTRIBUTION = {

@@ -20,6 +20,15 @@ SIZES = ("width", "n_layers", "n_heads", "feedforward", "n_steps", "text")
 _STATISTICS = "normaliser."
 
 
+def config_of(config: Config) -> Config:
+    """The configuration of the run that ``config.start`` names; errors as of :func:`check`."""
+    path = config.start_weights
+    about = checkpoints.read_metadata(path)
+    if "config" not in about:
+        raise ValueError(f"{path}: not a run's weights, expected a config in its header")
+    return Config.from_json(about["config"])
+
+
 def check(config: Config) -> None:
     """Whether the run that ``config.start`` names is one that this configuration can go on from.
 
@@ -27,11 +36,7 @@ def check(config: Config) -> None:
         FileNotFoundError: no finished run there.
         ValueError: not a run's weights, or of other sizes; names the file, what it has and what was expected.
     """
-    path = config.start_weights
-    about = checkpoints.read_metadata(path)
-    if "config" not in about:
-        raise ValueError(f"{path}: not a run's weights, expected a config in its header")
-    own = Config.from_json(about["config"])
+    path, own = config.start_weights, config_of(config)
     differ = [name for name in SIZES if getattr(own, name) != getattr(config, name)]
     if differ:
         found, expected = (", ".join(f"{name} {getattr(c, name)!r}" for name in differ) for c in (own, config))

@@ -93,3 +93,10 @@ class TestFillMissing:
         confidence = torch.tensor([1.0, *map(float, seen), 1.0])[:, None]
         line = torch.linspace(-1, 2, 12)[:, None, None].expand(12, 1, 2)
         torch.testing.assert_close(fill_missing(line * confidence[..., None], confidence), line)
+
+
+def test_a_padded_batch_is_smoothed_clip_by_clip():
+    points = torch.randn(2, 9, 3, 2, generator=torch.Generator().manual_seed(0))
+    both = smooth(points, torch.tensor([9, 5]))
+    assert torch.equal(both[0], smooth(points[0])) and torch.equal(both[1, :5], smooth(points[1, :5]))
+    assert torch.equal(both[1, 5:], points[1, 5:])

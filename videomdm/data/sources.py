@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from videomdm import features
-from videomdm.data import bandai, humanml3d, procedural
+from videomdm.data import bandai, fit3d_clips, humanml3d, procedural
 from videomdm.data.corpus import Corpus, DataError
 
 #: What reads a source's folder; ``bandai-1`` and ``bandai-2`` are the two sets of which ``bandai`` consists.
@@ -16,8 +16,11 @@ READERS = {
     "bandai-1": partial(bandai.load, dataset=1),
     "bandai-2": partial(bandai.load, dataset=2),
     "humanml3d": humanml3d.load,
+    "fit3d": fit3d_clips.load,
 }
 SOURCES = ("procedural", *READERS)
+#: Sources of real footage, and what reads it; all others are filmed by simulated cameras.
+VIDEOS = {"fit3d": fit3d_clips.footage}
 
 
 def load(
