@@ -104,9 +104,9 @@ class TestFootage:
         ]
         assert 0.5 < off[1].mean() / off[0].mean() < 0.75  # sqrt(.25^2 + .5^2 + .25^2) = 0.61
         filled = observations.film(corpus, seed=3, missing=0.2, smoothed=True)
-        gone = (filled.confidence == 0) & inside
+        gone = (filled.confidence == 0) & inside[..., None]
         assert 0.1 < gone[inside].float().mean() < 0.3  # still said to be missing
-        assert (filled.keypoints - clean.keypoints)[gone].norm(dim=-1).median() < 0.01
+        assert (filled.keypoints - clean.keypoints)[gone].norm(dim=-1).mean() < 0.01
         assert not filled.keypoints[~inside].any()
 
     def test_files_round_trip_and_foreign_ones_are_refused(self, corpus, tmp_path):
@@ -138,7 +138,9 @@ class TestFootage:
 def test_pnp_fills_what_was_not_seen_and_says_which_clip_has_no_camera(corpus):
     footage = observations.film(corpus, seed=5, missing=0.3)
     seen = observations.observe(corpus, footage, corpus.joints, "pnp")
-    torch.testing.assert_close(seen.camera.rotation, footage.camera.rotation, atol=0.05, rtol=0)
+    bare = cameras.estimate_pnp(seen.teacher, seen.keypoints)
+    filled, unfilled = ((c.rotation - footage.camera.rotation).abs().max() for c in (seen.camera, bare))
+    assert filled < 0.1 and filled < unfilled / 3
     flat = corpus.joints.clone()
     flat[2] = flat[2, :1, :1]  # one point
     with pytest.warns(UserWarning), pytest.raises(DataError, match=f"11 of 12 cameras found.*\n.*{corpus.names[2]}: "):

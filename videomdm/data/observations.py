@@ -112,10 +112,11 @@ def film(corpus: Corpus, seed: int = 0, noise: float = 0.0, missing: float = 0.0
         unseen = torch.rand(confidence.shape, generator=generator) < missing
         confidence = confidence.masked_fill(unseen, 0.0)
         keypoints = keypoints.masked_fill(unseen[..., None], 0.0)
+    inside = (torch.arange(keypoints.shape[1]) < corpus.lengths[:, None])[..., None].to(keypoints)
+    confidence = confidence * inside
     if smoothed:
         keypoints = smooth(fill_missing(keypoints, confidence), corpus.lengths)
-    inside = (torch.arange(keypoints.shape[1]) < corpus.lengths[:, None])[..., None].to(keypoints)
-    return Footage(keypoints * inside[..., None], confidence * inside, camera, corpus.lengths)
+    return Footage(keypoints * inside[..., None], confidence, camera, corpus.lengths)
 
 
 def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> Observations:
