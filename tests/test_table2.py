@@ -80,3 +80,27 @@ def test_finished_rows_are_not_run_again(folders, monkeypatch):
 def test_rows_are_methods_or_known_to_the_report():
     assert all(row in METHODS or row in report.ORDER for row in table2.ROWS)
     assert torch.tensor([len(table2.ROWS)]).item() == len(set(table2.ROWS))
+
+
+def test_the_example_is_seen_by_its_own_camera(folders):
+    found, _ = report.find(folders[1], "table2")
+    example = table2.example(found, folders[0], "videomdm-pnp/refined")
+    assert set(example.lifted) == {"teacher", "videomdm-pnp/refined"}
+    assert all(x.shape == example.truth.shape and x.isfinite().all() for x in example.lifted.values())
+    first = [(x[0] - example.truth[0]).norm(dim=-1).mean() for x in example.lifted.values()]
+    assert max(first) < 0.3  # aligned there
+    # What the camera sees is the truth turned to it: right stays right and up stays up.
+    angle = torch.deg2rad(torch.tensor(example.azimuth))
+    to_right = torch.stack([angle.cos(), torch.zeros(()), -angle.sin()])
+    across = (example.truth[0] - example.truth[0, :1]) @ to_right
+    seen = example.keypoints[0] - example.keypoints[0, :1]
+    assert torch.corrcoef(torch.stack([across, seen[:, 0]]))[0, 1] > 0.9
+    assert torch.corrcoef(torch.stack([example.truth[0, :, 1], seen[:, 1]]))[0, 1] > 0.95
+    assert table2.example(found, folders[1], "videomdm-pnp/refined") is None
+
+
+def test_the_claims_are_ratios_to_the_lifter(table):
+    goals = report.table2_goals(table)
+    assert goals.count("\n") == 1 + 4  # one fine-tuned row, two sets, two claims
+    ratio = table["teacher"]["seen_mpjpe"][0] / table["videomdm-pnp/refined"]["seen_mpjpe"][0]
+    assert f"| {ratio:.2f} |" in goals or f"| {ratio:.3f} |" in goals
