@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras import PNP_FRAMES, Camera, estimate_pnp, reprojection_error
-from videomdm.lifters.lifter import fill_missing
+from videomdm.data.resampling import fill_missing
 
 #: Reprojection error, as a share of the person's size in the image, above which a camera is not to be trusted.
 #: Lifted built-in motions give 0.09 (median) and 0.22 (90th percentile); keypoints of another clip 0.34 (median).

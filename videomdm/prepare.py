@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import command, distributed, features, kinematics, text
+from videomdm import command, distributed, features, kinematics, start, text
 from videomdm.cache import cached
 from videomdm.cameras import Camera
 from videomdm.config import METHODS, Config
 from videomdm.data import observations, shards, sources
 from videomdm.data.corpus import Corpus, DataError
-from videomdm.data.observations import Observations
+from videomdm.data.observations import Footage, Observations
 from videomdm.data.shards import Batch, Shards
 from videomdm.lifters import teacher
 from videomdm.normaliser import Normaliser
@@ -123,26 +123,42 @@ def fingerprint(corpus: Corpus | Observations) -> str:
     return digest.hexdigest()[:10]
 
 
+def lifted_from(config: Config) -> str:
+    """Short hash of what a lifted motion depends on besides the clips: the detector and the teacher."""
+    seen = ["keypoint_noise", "keypoint_missing", *(["keypoint_smoothing"] if config.keypoint_smoothing else [])]
+    return f"{config.key(*seen)}-{teacher.version(config.teacher)}"
+
+
 def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") -> Observations:
-    """Film ``corpus``, lift the keypoints with the configured teacher, and cache the result on disk."""
-    path = config.cache / f"observations-{split}-{frame}{_errors(config)}-{_seen_key(config, corpus)}.safetensors"
+    """Film ``corpus`` or read its footage, lift the keypoints with the configured teacher; cached on disk.
+
+    Args:
+        config: names data, detector and teacher.
+        corpus: clips of one split, as :func:`load` gave them.
+        frame: in which training is told the cameras.
+        split: the corpus' own.
+    """
+    footage = _real_footage(config, corpus, split)
+    key = _seen_key(config, corpus, footage)
+    path = config.cache / f"observations-{split}-{frame}{_errors(config)}-{key}.safetensors"
     if path.exists():
         return Observations.load(path)
-    observed = _observe(config, corpus, frame, split)
+    observed = _observe(config, corpus, frame, footage, key, split)
     observed.save(path)
     return observed
 
 
 def _observe(
-    config: Config, corpus: Corpus, frame: str, split: str = "train", part: int = 0, progress: bool = True
-) -> Observations:
+    config: Config, corpus: Corpus, frame: str, footage: Footage | None, key: str, split: str = "train", part: int = 0,
+    progress: bool = True,
+) -> Observations:  # fmt: skip
     """As :func:`observe`, of one part of a corpus, which has cameras of its own; only what was lifted is cached."""
     method, seed = METHODS[config.method], int(split == "train") + 2 * part
     noise = config.keypoint_noise + method.keypoint_noise
-    footage = observations.film(corpus, seed, noise, config.keypoint_missing)
+    footage = footage or observations.film(corpus, seed, noise, config.keypoint_missing, config.keypoint_smoothing)
     seen = footage.keypoints, footage.confidence, footage.lengths, footage.camera
     estimate = cached(
-        config.cache / f"lifted-{split}-{_seen_key(config, corpus, part)}.safetensors",
+        config.cache / f"lifted-{split}-{key}.safetensors",
         lambda: teacher.lift(*seen, root=config.teacher, progress=progress, device=distributed.device()),
     )
     if method.teacher_error != 1.0:
@@ -156,11 +172,11 @@ def _observe(
     return observed
 
 
-def _seen_key(config: Config, corpus: Corpus, part: int = 0) -> str:
-    """What footage and lifted motions depend on."""
+def _seen_key(config: Config, corpus: Corpus, footage: Footage | None, part: int = 0) -> str:
+    """What lifted motions depend on: clips, real footage, detector, teacher."""
     noise = config.keypoint_noise + METHODS[config.method].keypoint_noise
-    noise = config.but(keypoint_noise=noise).key("keypoint_noise", "keypoint_missing")
-    return f"{fingerprint(corpus)}{f'-{part}' if part else ''}-{noise}-{teacher.version(config.teacher)}"
+    parts = [fingerprint(corpus), *([f"{part}"] if part else []), *([_digest(footage)] if footage else [])]
+    return "-".join([*parts, lifted_from(config.but(keypoint_noise=noise))])
 
 
 def _errors(config: Config) -> str:
@@ -170,6 +186,20 @@ def _errors(config: Config) -> str:
         ("error", method.teacher_error, 1.0), ("camera", method.camera_noise, 0.0), ("sized", method.sized, False)
     )  # fmt: skip
     return "".join(f"-{name}-{value}" for name, value, none in errors if value != none)
+
+
+def _real_footage(config: Config, corpus: Corpus, split: str) -> Footage | None:
+    """What real cameras saw of the clips; None where simulated ones are to film them."""
+    if config.data not in sources.VIDEOS:
+        return None
+    return sources.VIDEOS[config.data](config.data_root, split, config.max_frames, corpus.names, config.on_error)
+
+
+def _digest(footage: Footage) -> str:
+    digest = hashlib.sha256()
+    for part in (footage.keypoints, footage.confidence, footage.camera.rotation, footage.camera.translation):
+        digest.update(part.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:10]
 
 
 def encode(config: Config, source: Corpus | Observations) -> tuple[Tensor, Tensor]:
@@ -188,11 +218,15 @@ def training_set(config: Config, source: Corpus | Observations) -> TrainingSet:
     """Features and text of the motions to be diffused.
 
     Args:
-        config: names the text encoder, and whether the 2-D losses are used.
+        config: names the text encoder, whether the 2-D losses are used, and the run whose statistics normalise the
+            features; without one their own do.
         source: a corpus (3-D supervision) or observations.
     """
     encoded, lengths = encode(config, source)
-    normaliser = Normaliser.fit(encoded, lengths, len(source.skeleton))
+    if config.start_weights:
+        normaliser = start.normaliser(config.start_weights, source.skeleton, source.fps)
+    else:
+        normaliser = Normaliser.fit(encoded, lengths, len(source.skeleton))
     captions = [c for clip in source.captions for c in clip]
     count = torch.tensor([len(clip) for clip in source.captions])
     two_d = METHODS[config.method].frame is not None
@@ -241,7 +275,10 @@ def streamed(
         with distributed.first():
             if distributed.rank() == 0:
                 shards.write_index(folder, [file.name for file in files])
-    return Shards(folder, two_d=METHODS[config.method].frame is not None)
+    data = Shards(folder, two_d=METHODS[config.method].frame is not None)
+    if not config.start_weights:
+        return data
+    return replace(data, statistics=start.normaliser(config.start_weights, data.skeleton, data.fps))
 
 
 def _parts(config: Config, observations: Observations | Path | None) -> list[Callable[[], Corpus | Observations]]:
@@ -269,7 +306,9 @@ def _write_shard(
 ) -> None:  # fmt: skip
     skipped = source.skipped if isinstance(source, Corpus) else []
     if isinstance(source, Corpus) and METHODS[config.method].motions != "truth":
-        source = _observe(config, source, config.frame, part=number, progress=False)
+        footage = _real_footage(config, source, "train")
+        key = _seen_key(config, source, footage, number)
+        source = _observe(config, source, config.frame, footage, key, part=number, progress=False)
     if lift is not None:
         source = lift(source)
     encoded, lengths = encode(config, source)
@@ -289,7 +328,7 @@ def _shards_key(config: Config, observations: Observations | Path | None, versio
     about += [config.key("data", "data_root", "n_clips", "max_frames", "on_error", "text", "shard_clips")]
     if method.motions != "truth":
         noise = config.keypoint_noise + method.keypoint_noise
-        about += [config.frame, noise, config.keypoint_missing, _errors(config), teacher.version(config.teacher)]
+        about += [config.frame, _errors(config), lifted_from(config.but(keypoint_noise=noise))]
     if isinstance(observations, Path):
         about += [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(observations)]
     elif observations is not None:

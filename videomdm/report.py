@@ -10,7 +10,7 @@ from videomdm.config import METHODS
 from videomdm.plots import Table, metrics_table
 
 Rows = Mapping[str, Mapping[str, object]]
-ORDER = ("real", "teacher", *METHODS)
+ORDER = ("real", "rays", "teacher", "prior", *METHODS)
 
 # Columns of the book's tables: title -> metric.
 DISTRIBUTION = {
@@ -144,6 +144,19 @@ def table1_goals(rows: Rows) -> Table:
         for name, metric in (("acceleration", "acceleration"), ("path", "path_length"))
     ]
     return compare(rows, [goal for goal in asked if {goal[1], goal[2]} <= set(rows)])
+
+
+def table2_goals(rows: Rows) -> Table:
+    """The paper's claims about fine-tuning on videos, for the rows at hand, on clips trained on and on others."""
+    asked = []
+    for row in (row for row in rows if row.startswith("videomdm")):
+        for where, name in (("seen", "trained on"), ("held_out", "held out")):
+            error, jitter = f"{where}_mpjpe", f"{where}_acceleration_error"
+            asked += [
+                (f"MPJPE, {name}: lifter over {row}", "teacher", row, error, 2.0, None),
+                (f"acceleration error, {name}: lifter over {row}", "teacher", row, jitter, 3.0, None),
+            ]
+    return compare(rows, asked)
 
 
 def best_from_2d(rows: Rows, prefixes: tuple[str, ...] = ("videomdm",)) -> str:

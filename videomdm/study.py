@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from videomdm import results, train
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 ROWS = ("real", "teacher", *METHODS)
 _BOUNDS = ("real", "teacher", "mdm-3d", "mdm-teacher")
 _CLOSES = ("refined", "round", "lifter", "projected", "sized")
+LOGGED = ("fid", "lift_truth_mpjpe", "seen_mpjpe", "held_out_mpjpe", "held_out_acceleration_error")
 _SWEPT = ("error-", "camera-", "keypoints-")
 #: The studies of the book and their rows, in the order in which they run; any other name takes all rows.
 STUDIES = {
@@ -36,7 +37,13 @@ STUDIES = {
 }  # fmt: skip
 
 
-def run(config: Config, row: str, study: str, folder: Path, command: str) -> Path:
+#: From a configuration, a row and, where it is a method, its run folder to metrics.
+Evaluation = Callable[[Config, str, Path | None], Mapping[str, object]]
+
+
+def run(
+    config: Config, row: str, study: str, folder: Path, command: str, evaluate: Evaluation = protocol.evaluate
+) -> Path:
     """Train (where the row is a method), evaluate, and write the result; returns its file.
 
     A row that this or another study has, of the same configuration, is not run again.
@@ -48,8 +55,8 @@ def run(config: Config, row: str, study: str, folder: Path, command: str) -> Pat
         return path
     fitted = train.fit(config) if row in METHODS else None
     seconds = train.seconds(config) if fitted else 0.0
-    metrics = protocol.evaluate(config, row, fitted)
-    log.info("%s: %s", row, {k: v for k, v in metrics.items() if k in ("fid", "lift_truth_mpjpe")})
+    metrics = evaluate(config, row, fitted)
+    log.info("%s: %s", row, {k: v for k, v in metrics.items() if k in LOGGED})
     return results.write(folder, study, config, command, seconds, metrics, row)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import checkpoints, command, distributed, losses, prepare, sample
+from videomdm import checkpoints, command, distributed, losses, prepare, sample, start
 from videomdm.config import METHODS, PROFILES, Config, profile
 from videomdm.data.observations import Observations
 from videomdm.data.shards import Shards
@@ -36,6 +36,9 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
     keypoints with it.  A round is plain MDM on the lifted motions, from scratch for as many batches in all; a 2-D
     stage on lifted motions goes on from the round on the same ones.
 
+    With ``config.start`` a run fine-tunes instead: it goes on from that run's last weights, for ``config.steps``
+    batches and without a warm-up, on features normalised with that run's statistics.
+
     Args:
         config: everything about the run.
         observations: 2-D data to train on, where they are not to be made from ``config.data``; or, with
@@ -46,14 +49,17 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
 
     Raises:
         DataError: bad input data, before any training starts.
-        ValueError: 3-D supervision asked for where only observations are given.
+        FileNotFoundError: ``config.start`` is no finished run.
+        ValueError: 3-D supervision asked for where only observations are given, or a start of other sizes.
     """
     folder = config.folder
     weights = folder / "weights.safetensors"
     if weights.exists():
         return folder
+    if config.start:
+        start.check(config)
     data = _data(config, observations)
-    init = None
+    init = config.start_weights
     if warmup := _warmup(config):
         init = fit(warmup, observations) / "weights-last.safetensors"
     if distributed.rank() == 0:
@@ -66,6 +72,8 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
 
 def _warmup(config: Config) -> Config | None:
     """The plain MDM run that a method goes on from; all that it ignores is set alike, so that it is shared."""
+    if config.start:
+        return None
     method = METHODS[config.method]
     plain = config.but(method=next(name for name, other in METHODS.items() if other == method.warmup))
     if method.lifter:
@@ -85,7 +93,8 @@ def _warmup(config: Config) -> Config | None:
 def _batches(config: Config) -> int:
     """Batches of the run itself: its stage, and for a round the warm-up too, which nothing shares."""
     method = METHODS[config.method]
-    return config.steps + (config.warmup_steps if method.lifter and not method.frame else 0)
+    alone = method.lifter and not method.frame and not config.start
+    return config.steps + (config.warmup_steps if alone else 0)
 
 
 def _data(config: Config, observations: Observations | Path | None) -> TrainingSet | Shards:
@@ -128,18 +137,18 @@ def _streamed(config: Config, observations: Observations | Path | None) -> Shard
 def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path | None) -> None:
     keep_memory()
     trainer = Trainer(config, data)
-    start = 0
+    first = 0
     if checkpoint := checkpoints.load_latest(folder / "checkpoints"):
         checkpoint.restore(trainer.parts)
-        start = checkpoint.step
+        first = checkpoint.step
     elif init is not None:
         trainer.start_from(init)
-    distributed.agree(start, f"{folder}: the step to go on from")
-    logfile = _Log(folder / "log.jsonl", start)
+    distributed.agree(first, f"{folder}: the step to go on from")
+    logfile = _Log(folder / "log.jsonl", first)
     steps = _batches(config)
     writes = distributed.rank() == 0
-    bar = tqdm(total=steps, initial=start, desc=config.method, unit="batch", mininterval=2, disable=not writes)
-    for step in range(start, steps):
+    bar = tqdm(total=steps, initial=first, desc=config.method, unit="batch", mininterval=2, disable=not writes)
+    for step in range(first, steps):
         logfile.add(trainer.step(step, _learning_rate(config, step)))
         bar.update()
         if (step + 1) % config.log_every == 0 or step + 1 == steps:

@@ -117,6 +117,30 @@ class TestResample:
         assert torch.allclose(out[::2], joints[::3], atol=1e-12)  # whole frames are kept
 
 
+class TestDatasets:
+    def test_each_has_its_clips_and_its_split(self, prepared):
+        both = [bandai.load(prepared, split).names for split in bandai.SPLITS]
+        assert both == [["bn1_bow_sad_001"], ["bn2_run_active_002"], ["bn1_walk_old_001_p1"]]
+        assert bandai.load(prepared, dataset=1).names == ["bn1_bow_sad_001", "bn1_walk_old_001_p1"]
+        assert bandai.load(prepared, "train", dataset=1).names == ["bn1_bow_sad_001"]
+        assert bandai.load(prepared, "test", dataset=1).names == ["bn1_walk_old_001_p1"]
+        assert bandai.load(prepared, "val", dataset=2).names == ["bn2_run_active_002"]  # as meta.csv has it
+        with pytest.raises(DataError, match="no clip of dataset 2 in split 'test'"):
+            bandai.load(prepared, "test", dataset=2)
+        with pytest.raises(ValueError, match="dataset is 3, expected 1, 2 or None"):
+            bandai.load(prepared, dataset=3)
+
+    @pytest.mark.parametrize(
+        ("name", "split"),
+        [
+            ("bn1_bow_sad_001", "train"), ("bn1_bow_proud_001", "test"), ("bn1_run_giant_001_p1", "val"),
+            ("bn1_kick_normal_001_p0", "train"), ("bn1_kick_normal_001_p1", "test"), ("bn1_punch_normal_002", "test"),
+        ],
+    )  # fmt: skip
+    def test_styles_are_held_out_and_takes_of_what_has_one_style(self, name, split):
+        assert bandai.style_split(name) == split
+
+
 class TestGround:
     def test_canonical(self):
         joints = bandai.ground(bandai.resample(bandai.smpl_joints(motion_capture(heading=140.0))))

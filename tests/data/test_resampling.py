@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videomdm.data.resampling import resample, smooth
+from videomdm.data.resampling import fill_missing, resample, smooth
 
 
 def straight(times, joints=2):
@@ -75,3 +75,28 @@ class TestSmooth:
 
     def test_short_clips_stay(self):
         assert torch.equal(smooth(torch.ones(2, 1, 2)), torch.ones(2, 1, 2))
+
+
+class TestFillMissing:
+    def test_interpolates_and_holds_the_ends(self):
+        values = torch.tensor([9.0, 1.0, 9.0, 9.0, 4.0, 9.0])[:, None, None].expand(6, 1, 2)
+        seen = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.5, 0.0])[:, None]
+        assert fill_missing(values, seen)[:, 0, 0].tolist() == [1, 1, 2, 3, 4, 4]
+
+    def test_never_seen_stays(self):
+        values = torch.randn(5, 2, 2)
+        assert torch.equal(fill_missing(values, torch.zeros(5, 2)), values)
+
+    @settings(deadline=None)
+    @given(st.lists(st.booleans(), min_size=10, max_size=10))
+    def test_seen_stay_and_straight_lines_come_back(self, seen):
+        confidence = torch.tensor([1.0, *map(float, seen), 1.0])[:, None]
+        line = torch.linspace(-1, 2, 12)[:, None, None].expand(12, 1, 2)
+        torch.testing.assert_close(fill_missing(line * confidence[..., None], confidence), line)
+
+
+def test_a_padded_batch_is_smoothed_clip_by_clip():
+    points = torch.randn(2, 9, 3, 2, generator=torch.Generator().manual_seed(0))
+    both = smooth(points, torch.tensor([9, 5]))
+    assert torch.equal(both[0], smooth(points[0])) and torch.equal(both[1, :5], smooth(points[1, :5]))
+    assert torch.equal(both[1, 5:], points[1, 5:])

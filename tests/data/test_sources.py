@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from videomdm import features
+from videomdm import cameras, features
 from videomdm.cameras import Camera
 from videomdm.data import observations, procedural, sources
 from videomdm.data.corpus import DataError, check_joints, from_clips
@@ -20,7 +20,9 @@ def corpus():
 
 class TestLoad:
     def test_unknown_and_missing(self, tmp_path):
-        with pytest.raises(DataError, match="data is 'amass', expected one of procedural, bandai, humanml3d"):
+        with pytest.raises(
+            DataError, match="data is 'amass', expected one of procedural, bandai, bandai-1, bandai-2, humanml3d, fit3d"
+        ):
             sources.load("amass", None, "train", 60)
         with pytest.raises(DataError, match="'bandai' needs data_root"):
             sources.load("bandai", None, "train", 60)
@@ -123,6 +125,20 @@ class TestFootage:
         low, high = error[~missing & (confidence < 0.6)].mean(), error[confidence > 0.9].mean()
         assert 1.3 < low / high < 2.2
 
+    def test_smoothed_footage_is_filled_and_its_noise_halved(self, corpus):
+        clean = observations.film(corpus, seed=3)
+        inside = torch.arange(corpus.joints.shape[1]) < corpus.lengths[:, None]
+        off = [
+            (observations.film(corpus, seed=3, noise=0.02, smoothed=s).keypoints - clean.keypoints)[inside].norm(dim=-1)
+            for s in (False, True)
+        ]
+        assert 0.5 < off[1].mean() / off[0].mean() < 0.75  # sqrt(.25^2 + .5^2 + .25^2) = 0.61
+        filled = observations.film(corpus, seed=3, missing=0.2, smoothed=True)
+        gone = (filled.confidence == 0) & inside[..., None]
+        assert 0.1 < gone[inside].float().mean() < 0.3  # still said to be missing
+        assert (filled.keypoints - clean.keypoints)[gone].norm(dim=-1).mean() < 0.01
+        assert not filled.keypoints[~inside].any()
+
     def test_files_round_trip_and_foreign_ones_are_refused(self, corpus, tmp_path):
         footage = observations.film(corpus, seed=0)
         seen = observations.observe(corpus, footage, corpus.joints + 0.01, "teacher")
@@ -144,8 +160,21 @@ class TestFootage:
         footage = observations.film(corpus, seed=5)
         seen = observations.observe(corpus, footage, corpus.joints, "pnp")
         torch.testing.assert_close(seen.camera.rotation, footage.camera.rotation, atol=5e-3, rtol=0)
+        assert torch.equal(cameras.estimate_pnp(seen.teacher, seen.keypoints).rotation, seen.camera.rotation)
         with pytest.raises(ValueError, match="frame is 'world'"):
             observations.observe(corpus, footage, corpus.joints, "world")
+
+
+def test_pnp_fills_what_was_not_seen_and_says_which_clip_has_no_camera(corpus):
+    footage = observations.film(corpus, seed=5, missing=0.3)
+    seen = observations.observe(corpus, footage, corpus.joints, "pnp")
+    bare = cameras.estimate_pnp(seen.teacher, seen.keypoints)
+    filled, unfilled = ((c.rotation - footage.camera.rotation).abs().max() for c in (seen.camera, bare))
+    assert filled < 0.1 and filled < unfilled / 3
+    flat = corpus.joints.clone()
+    flat[2] = flat[2, :1, :1]  # one point
+    with pytest.warns(UserWarning), pytest.raises(DataError, match=f"11 of 12 cameras found.*\n.*{corpus.names[2]}: "):
+        observations.observe(corpus, observations.film(corpus, seed=5), flat, "pnp")
 
 
 def test_a_camera_that_is_a_reflection_is_refused():

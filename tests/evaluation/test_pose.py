@@ -6,6 +6,7 @@ import torch
 
 from videomdm.evaluation.pose import (
     acceleration_error,
+    align_first_frame,
     jitter,
     mpjpe,
     pa_mpjpe,
@@ -151,3 +152,21 @@ class TestPadding:
 def test_too_few_frames_for_acceleration():
     with pytest.raises(ValueError, match=r"2\.\.2 frames, expected within 3\.\.2"):
         acceleration_error(clips(2, 4), clips(2, 4))
+
+
+class TestAlignFirstFrame:
+    def test_undoes_one_rigid_motion_per_clip_but_no_scale(self):
+        true = clips(3, 6, 5)
+        torch.manual_seed(1)
+        rotation = roma.random_rotmat(3, dtype=true.dtype)[:, None]
+        moved = true @ rotation.mT + torch.randn(3, 1, 1, 3, dtype=true.dtype)
+        assert torch.allclose(align_first_frame(moved, true), true, atol=1e-9)
+        larger = align_first_frame(1.5 * moved, true)
+        assert torch.allclose(
+            (larger - larger[:, :1].mean(-2, keepdim=True)), 1.5 * (true - true[:, :1].mean(-2, keepdim=True))
+        )
+
+    def test_what_comes_after_frame_0_does_not_matter(self):
+        true, other = clips(2, 6, 5), clips(2, 6, 5, seed=1)
+        predicted = torch.cat([true[:, :1], other[:, 1:]], 1)
+        assert torch.allclose(align_first_frame(predicted, true), predicted, atol=1e-9)

@@ -9,7 +9,7 @@ from torch import Tensor
 from videomdm.data import observations, procedural
 from videomdm.evaluation.pose import root_aligned_mpjpe
 from videomdm.lifters import lifter as module
-from videomdm.lifters.lifter import WEIGHTS, Lifter, fill_missing, normalise, turn_to_axis
+from videomdm.lifters.lifter import WEIGHTS, Lifter, normalise, turn_to_axis
 
 
 @pytest.fixture
@@ -79,24 +79,6 @@ class TestNormalise:
         garbage[:, 4:] = 7.0
         a, b = (normalise(x, self.sure, valid)[0][:, :4] for x in (seen, garbage))
         torch.testing.assert_close(a, b)
-
-
-class TestFillMissing:
-    def test_interpolates_and_holds_the_ends(self):
-        values = torch.tensor([9.0, 1.0, 9.0, 9.0, 4.0, 9.0])[:, None, None].expand(6, 1, 2)
-        seen = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.5, 0.0])[:, None]
-        assert fill_missing(values, seen)[:, 0, 0].tolist() == [1, 1, 2, 3, 4, 4]
-
-    def test_never_seen_stays(self):
-        values = torch.randn(5, 2, 2)
-        assert torch.equal(fill_missing(values, torch.zeros(5, 2)), values)
-
-    @settings(deadline=None)
-    @given(st.lists(st.booleans(), min_size=10, max_size=10))
-    def test_seen_stay_and_straight_lines_come_back(self, seen):
-        confidence = torch.tensor([1.0, *map(float, seen), 1.0])[:, None]
-        line = torch.linspace(-1, 2, 12)[:, None, None].expand(12, 1, 2)
-        torch.testing.assert_close(fill_missing(line * confidence[..., None], confidence), line)
 
 
 class TestLift:

@@ -29,7 +29,15 @@ SOURCE_FPS = 30.0
 _METRES = 0.01  # the files are in centimetres
 _LO_UNIT = 1 / 32000  # metres per step of motions_lo.npz
 _FILE_NAME = re.compile(r"dataset-(?P<dataset>\d)_(?P<content>[^_]+)_(?P<style>[^_]+)_(?P<number>\d+)")
-_CLIP_NAME = re.compile(r"bn\d_(?P<content>[^_]+)_(?P<style>[^_]+)_\d+(_p\d+)?")
+_CLIP_NAME = re.compile(r"bn(?P<dataset>\d)_(?P<content>[^_]+)_(?P<style>[^_]+)_\d+(_p\d+)?")
+
+#: Dataset 1 alone is split by style: held out is how somebody moves, not one take of many.  What was taken in one
+#: style only (fights, dances, calls) is split by take and by piece of a take.
+_STYLES = {"val": ("giant",), "test": ("angry", "old", "proud")}
+_TEST_TAKES = (
+    "punch_normal_002", "slash_normal_002", "call_normal_002", "kick_normal_001_p1", "dance-short_normal_001_p5",
+    "dance-short_normal_001_p6",
+)  # fmt: skip
 
 #: SMPL-22 joint <- joint of the files; spine1, which they lack, lies 60 % of the way from Hips to Spine.
 JOINTS = {
@@ -51,7 +59,7 @@ class _Clip:
     action: str
 
 
-def load(root: str | Path, split: str | None = None, on_error: str = "raise") -> Corpus:
+def load(root: str | Path, split: str | None = None, on_error: str = "raise", dataset: int | None = None) -> Corpus:
     """Read the corpus; ``actions`` are the data set's content labels ("walk", "wave-left-hand", ...).
 
     What is in ``root`` decides.  With ``motions.npz`` it is the prepared form: ``meta.csv`` gives the splits
@@ -66,6 +74,8 @@ def load(root: str | Path, split: str | None = None, on_error: str = "raise") ->
         on_error: ``"raise"``, or ``"skip"`` to list bad clips or files in ``corpus.skipped`` and go on.
             Files shorter than 40 frames (2 s) are no error: the data set's rule is to leave them out, and
             they are listed too.
+        dataset: 1 (16 kinds of motion, few takes, 15 styles), split by :func:`style_split`, or 2 (10 kinds, thousands
+            of takes), split as the two together are, which None gives.
 
     Returns:
         Clips in canonical frames (:func:`style` tells a clip's style).
@@ -79,6 +89,10 @@ def load(root: str | Path, split: str | None = None, on_error: str = "raise") ->
         raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)} or None")
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
+    if dataset not in (None, 1, 2):
+        raise ValueError(f"dataset is {dataset!r}, expected 1, 2 or None")
+    if dataset is not None:
+        return _of(load(root, None if dataset == 1 else split, on_error), dataset, split)
     expected = "expected a folder with motions.npz, meta.csv and texts.json, or with the data set's .bvh files"
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; {expected}")
@@ -101,10 +115,28 @@ def style(name: str) -> str:
     return match["style"]
 
 
+def style_split(name: str) -> str:
+    """Split of a clip of dataset 1: three of its fifteen styles are the test, and some takes of the one-style kinds."""
+    match = _CLIP_NAME.match(name)
+    if any(take in name for take in _TEST_TAKES):
+        return "test"
+    return next((split for split, styles in _STYLES.items() if match["style"] in styles), "train")
+
+
 def hashed_split(stem: str) -> str:
     """Split of a published file by a hash of its name: train 80 %, val 10 %, test 10 %."""
     place = int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4], "big") / 2**32
     return "train" if place < 0.8 else "val" if place < 0.9 else "test"
+
+
+def _of(corpus: Corpus, dataset: int, split: str | None) -> Corpus:
+    """The clips of one of the two sets."""
+    own = [i for i, name in enumerate(corpus.names) if _CLIP_NAME.match(name)["dataset"] == str(dataset)]
+    if dataset == 1 and split:
+        own = [i for i in own if style_split(corpus.names[i]) == split]
+    if not own:
+        raise DataError(f"no clip of dataset {dataset} in split {split!r}, expected at least one")
+    return corpus.select(own)
 
 
 class _TooShort(DataError):

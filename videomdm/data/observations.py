@@ -11,9 +11,10 @@ import roma
 import torch
 from torch import Tensor
 
-from videomdm import cameras, checkpoints, features, kinematics
+from videomdm import cameras, checkpoints, features, kinematics, pnp
 from videomdm.cameras import Camera
 from videomdm.data.corpus import FPS, Corpus, DataError
+from videomdm.data.resampling import fill_missing, smooth
 from videomdm.skeletons import Skeleton, by_name
 
 FRAMES = ("truth", "teacher", "pnp")
@@ -101,7 +102,7 @@ class Observations:
         )  # fmt: skip
 
 
-def film(corpus: Corpus, seed: int = 0, noise: float = 0.0, missing: float = 0.0) -> Footage:
+def film(corpus: Corpus, seed: int = 0, noise: float = 0.0, missing: float = 0.0, smoothed: bool = False) -> Footage:
     """Film every clip with one random static camera (appendix C.1) and detect its joints.
 
     Args:
@@ -110,6 +111,7 @@ def film(corpus: Corpus, seed: int = 0, noise: float = 0.0, missing: float = 0.0
         noise: standard deviation of a joint's 2-D error in normalised image units, for a joint of full
             confidence; each joint and frame draws its own confidence in 0.5..1 and errs by ``noise / confidence``.
         missing: fraction of joints that the detector does not report; confidence 0, keypoint of no meaning.
+        smoothed: whether keypoints are filled and smoothed in time as those of real videos are (appendix C.3).
     """
     generator = torch.Generator().manual_seed(seed)
     camera = cameras.sample_orbit(corpus.joints, corpus.lengths, generator)
@@ -123,7 +125,10 @@ def film(corpus: Corpus, seed: int = 0, noise: float = 0.0, missing: float = 0.0
         confidence = confidence.masked_fill(unseen, 0.0)
         keypoints = keypoints.masked_fill(unseen[..., None], 0.0)
     inside = (torch.arange(keypoints.shape[1]) < corpus.lengths[:, None])[..., None].to(keypoints)
-    return Footage(keypoints * inside[..., None], confidence * inside, camera, corpus.lengths)
+    confidence = confidence * inside
+    if smoothed:
+        keypoints = smooth(fill_missing(keypoints, confidence), corpus.lengths)
+    return Footage(keypoints * inside[..., None], confidence, camera, corpus.lengths)
 
 
 def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> Observations:
@@ -134,6 +139,9 @@ def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> O
         footage: what :func:`film` gave.
         estimate: (C, T, J, 3) the teacher's joints in the world in which the camera is known.
         frame: which camera training gets, one of :data:`FRAMES`.
+
+    Raises:
+        DataError: a clip for which PnP finds no camera; those that explain its keypoints badly are warned of.
     """
     if frame not in FRAMES:
         raise ValueError(f"frame is {frame!r}, expected one of {', '.join(FRAMES)}")
@@ -143,7 +151,11 @@ def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> O
     if frame == "teacher":
         camera = camera.in_frame(rotation, origin)
     elif frame == "pnp":
-        camera = cameras.estimate_pnp(teacher, footage.keypoints)
+        camera, report = pnp.estimate(
+            teacher, footage.keypoints, footage.confidence, footage.lengths, names=corpus.names
+        )
+        if report.failed:
+            raise DataError(str(report))
     return Observations(
         footage.keypoints, footage.confidence, footage.lengths, teacher, camera, frame,
         corpus.names, corpus.captions, corpus.skeleton, corpus.fps,

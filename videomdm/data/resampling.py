@@ -1,4 +1,4 @@
-"""One person's keypoints from a detector's frames to a constant rate: filled, resampled, smoothed."""
+"""Keypoints of one person from a detector's frames to a constant rate: filled, resampled, smoothed."""
 
 from __future__ import annotations
 
@@ -41,11 +41,36 @@ def resample(keypoints: np.ndarray, times: np.ndarray, fps: float) -> tuple[np.n
     return positions, confidence
 
 
-def smooth(keypoints: Tensor) -> Tensor:
+def fill_missing(keypoints: Tensor, confidence: Tensor) -> Tensor:
+    """Interpolate keypoints (..., T, J, 2) whose confidence (..., T, J) is zero.
+
+    Linear in time between the frames that saw the joint; before the first and after the last of them the
+    nearest one is held.  A joint never seen stays as it is.
+    """
+    frames = keypoints.shape[-3]
+    seen = confidence > 0
+    at = torch.arange(frames, device=keypoints.device)[:, None].expand_as(seen)
+    before = at.where(seen, -1).cummax(dim=-2).values
+    after = at.where(seen, frames).flip(-2).cummin(dim=-2).values.flip(-2)
+    first, last = before.where(before >= 0, after), after.where(after < frames, before)
+    first, last = first.where(first < frames, at), last.where(last >= 0, at)  # never seen
+    share = ((at - first) / (last - first).clamp(min=1)).to(keypoints)[..., None]
+    start, end = (keypoints.gather(-3, i[..., None].expand_as(keypoints)) for i in (first, last))
+    return torch.where(seen[..., None], keypoints, start + share * (end - start))
+
+
+def smooth(keypoints: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Weighted mean over time of keypoints (..., T, J, 2), weights (.25, .5, .25) (appendix C.3).
 
     The first and the last frame, which have one neighbour, stay as they are.
+
+    Args:
+        keypoints: (..., T, J, 2), or a padded batch (C, T, J, 2) of clips.
+        lengths: (C,) frames of each clip; those past it stay as they are too.
     """
+    if lengths is not None:
+        inner = torch.arange(keypoints.shape[1]) < lengths[:, None] - 1
+        return torch.where(inner[..., None, None], smooth(keypoints), keypoints)
     if keypoints.shape[-3] < 3:
         return keypoints
     before, here, after = keypoints[..., :-2, :, :], keypoints[..., 1:-1, :, :], keypoints[..., 2:, :, :]

@@ -152,6 +152,7 @@ class Shards:
         folder: that holds the index and its shards.
         two_d: whether batches have keypoints.
         device: where batches go.
+        statistics: that features are normalised by, in place of the shards' own (for fine-tuning).
 
     Attributes:
         lengths: (C,) valid rows of every clip, on the CPU.
@@ -164,6 +165,7 @@ class Shards:
     folder: Path
     two_d: bool
     device: torch.device = torch.device("cpu")
+    statistics: Normaliser | None = None
     _open: dict[str, _Shard] = field(default_factory=dict, repr=False)
     _next: tuple[Tensor, Future] | None = field(default=None, repr=False)
 
@@ -173,7 +175,7 @@ class Shards:
             self._about, index = read_metadata(file), read_tensors(file)
             self.files, self.fps = self._about["files"], self._about["fps"]
             self.lengths, self._ends = index["lengths"], index["ends"]
-            self.normaliser = Normaliser(index["mean"], index["std"]).to(self.device)
+            self.normaliser = (self.statistics or Normaliser(index["mean"], index["std"])).to(self.device)
             self.skeleton: Skeleton = by_name(self._about["skeleton"])
         except (FileNotFoundError, ValueError, KeyError) as error:
             raise DataError(f"{file}: no index of shards ({error})") from None
@@ -184,7 +186,7 @@ class Shards:
         return len(self.lengths)
 
     def to(self, device: torch.device) -> Shards:
-        return Shards(self.folder, self.two_d, device)
+        return Shards(self.folder, self.two_d, device, self.statistics)
 
     @cached_property
     def n_frames(self) -> int:

@@ -8,10 +8,20 @@ from functools import partial
 from pathlib import Path
 
 from videomdm import features
-from videomdm.data import bandai, humanml3d, procedural
+from videomdm.data import bandai, fit3d_clips, humanml3d, procedural
 from videomdm.data.corpus import Corpus, DataError
 
-SOURCES = ("procedural", "bandai", "humanml3d")
+#: What reads a source's folder; ``bandai-1`` and ``bandai-2`` are the two sets of which ``bandai`` consists.
+READERS = {
+    "bandai": bandai.load,
+    "bandai-1": partial(bandai.load, dataset=1),
+    "bandai-2": partial(bandai.load, dataset=2),
+    "humanml3d": humanml3d.load,
+    "fit3d": fit3d_clips.load,
+}
+SOURCES = ("procedural", *READERS)
+#: Sources of real footage, and what reads it; all others are filmed by simulated cameras.
+VIDEOS = {"fit3d": fit3d_clips.footage}
 
 
 def load(
@@ -44,8 +54,7 @@ def load(
     elif root is None:
         raise DataError(f"data {source!r} needs data_root, the folder that holds it")
     else:
-        reader = {"bandai": bandai, "humanml3d": humanml3d}[source]
-        corpus = reader.load(Path(root), split, on_error=on_error).cut(max_frames)
+        corpus = READERS[source](Path(root), split, on_error=on_error).cut(max_frames)
     return canonical(corpus)
 
 

@@ -31,6 +31,10 @@ class Video:
     Frames come in the order of the file, thinned to about 25 to 42 per second; images are BGR, uint8
     (height, width, 3), upright.
 
+    Args:
+        path: the file.
+        closest: seconds; a frame that is closer to the last one used is passed over, 0 uses all.
+
     Attributes:
         path: the file.
         width, height: pixels of an upright frame.
@@ -43,8 +47,8 @@ class Video:
         DataError: no such file, or no picture can be read from it.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, closest: float = CLOSEST) -> None:
+        self.path, self.closest = Path(path), closest
         if not self.path.is_file():
             raise DataError(f"{path}: no such file, expected a video")
         capture = self._open()
@@ -65,7 +69,7 @@ class Video:
             if times and not time > times[-1]:  # no usable time stamp
                 time = times[-1] + 1 / self.fps
             times.append(time)
-            if time - last_used < CLOSEST:
+            if time - last_used < self.closest:
                 continue
             good, image = capture.retrieve()
             if not good:

@@ -1,4 +1,4 @@
-"""Errors of predicted joints against true ones: MPJPE, PA-MPJPE, PCK, acceleration error; jitter.
+"""Errors of predicted joints against true ones: MPJPE, PA-MPJPE, PCK, acceleration error; jitter; alignment.
 
 Joints are (..., T, J, 3) in metres.  ``lengths`` (...) gives the clips' true numbers of frames in padded
 batches; frames at and past a length never count, whatever they hold.  Results are float64: the mean over
@@ -91,14 +91,36 @@ def procrustes(predicted: Tensor, true: Tensor) -> Tensor:
     Returns:
         (..., J, 3) aligned points.
     """
-    centre = true.mean(-2, keepdim=True)
-    x, y = predicted - predicted.mean(-2, keepdim=True), true - centre
+    centre, own = true.mean(-2, keepdim=True), predicted.mean(-2, keepdim=True)
+    x = predicted - own
+    rotation, spread = _nearest_rotation(x, true - centre)
+    scale = spread / x.square().sum((-2, -1)).clamp_min(torch.finfo(x.dtype).tiny)
+    return scale[..., None, None] * x @ rotation.mT + centre
+
+
+def align_first_frame(predicted: Tensor, true: Tensor) -> Tensor:
+    """Clips moved as a whole, turned and shifted but not scaled, so that frame 0 fits best (appendix C.3).
+
+    The paper aligns lifters that were told no camera "on the first frame of each clip" and leaves open how; this is
+    the least squares fit over that frame's joints.
+
+    Args:
+        predicted, true: (..., T, J, 3) joints in metres.
+    Returns:
+        (..., T, J, 3), float64.
+    """
+    predicted, true = predicted.double(), true.double()
+    own, centre = (x[..., :1, :, :].mean(-2, keepdim=True) for x in (predicted, true))
+    rotation, _ = _nearest_rotation((predicted - own)[..., 0, :, :], (true - centre)[..., 0, :, :])
+    return (predicted - own) @ rotation.mT[..., None, :, :] + centre
+
+
+def _nearest_rotation(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The proper rotation (..., 3, 3) of centred points x that brings them nearest to y, and the sum of x' . y."""
     u, s, vh = torch.linalg.svd(y.mT @ x)
     sign = torch.ones_like(s)
     sign[..., -1] = torch.linalg.det(u @ vh).sign()
-    rotation = u * sign[..., None, :] @ vh
-    scale = (s * sign).sum(-1) / x.square().sum((-2, -1)).clamp_min(torch.finfo(x.dtype).tiny)
-    return scale[..., None, None] * x @ rotation.mT + centre
+    return u * sign[..., None, :] @ vh, (s * sign).sum(-1)
 
 
 def check_clips(joints: Tensor, lengths: Tensor | None, name: str, least: int = 1) -> tuple[Tensor, Tensor]:

@@ -105,9 +105,8 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         )
         return {**label, **generated, **errors}
     make = {"real": real, "teacher": teacher}[row]
-    footage = f"{config.key('keypoint_noise', 'keypoint_missing')}-{lifted.version(config.teacher)}"
     test = prepare.fingerprint(prepare.load(config, "test"))
-    path = config.cache / f"metrics-{row}-{test}-{footage}-{version}.json"
+    path = config.cache / f"metrics-{row}-{test}-{prepare.lifted_from(config)}-{version}.json"
     return {**label, **cached_json(path, lambda: make(config))}
 
 

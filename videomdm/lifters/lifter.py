@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from videomdm.checkpoints import load_weights, read_metadata, save_weights
+from videomdm.data.resampling import fill_missing
 from videomdm.lifters.dstformer import DSTformer
 
 WEIGHTS = Path(__file__).parent / "weights" / "lifter.safetensors"
@@ -166,24 +167,6 @@ def turn_to_axis(direction: Tensor) -> Tensor:
     k = 1 / (1 + z)
     rows = [1 - k * x * x, -k * x * y, -x, -k * x * y, 1 - k * y * y, -y, x, y, z]
     return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
-
-
-def fill_missing(keypoints: Tensor, confidence: Tensor) -> Tensor:
-    """Interpolate keypoints (..., T, J, 2) whose confidence (..., T, J) is zero.
-
-    Linear in time between the frames that saw the joint; before the first and after the last of them the
-    nearest one is held.  A joint never seen stays as it is.
-    """
-    frames = keypoints.shape[-3]
-    seen = confidence > 0
-    at = torch.arange(frames, device=keypoints.device)[:, None].expand_as(seen)
-    before = at.where(seen, -1).cummax(dim=-2).values
-    after = at.where(seen, frames).flip(-2).cummin(dim=-2).values.flip(-2)
-    first, last = before.where(before >= 0, after), after.where(after < frames, before)
-    first, last = first.where(first < frames, at), last.where(last >= 0, at)  # never seen
-    share = ((at - first) / (last - first).clamp(min=1)).to(keypoints)[..., None]
-    start, end = (keypoints.gather(-3, i[..., None].expand_as(keypoints)) for i in (first, last))
-    return torch.where(seen[..., None], keypoints, start + share * (end - start))
 
 
 def _windows(lengths: list[int], window: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -30,11 +30,12 @@ from torch import Tensor
 from videomdm.cameras import Camera
 from videomdm.config import TEACHERS
 from videomdm.data.corpus import FPS
+from videomdm.data.resampling import fill_missing
 from videomdm.depth import root_depth
 from videomdm.evaluation import pose as metrics
 from videomdm.lifters import trajectory
 from videomdm.lifters.augment import swap_sides
-from videomdm.lifters.lifter import WEIGHTS, Lifter, fill_missing
+from videomdm.lifters.lifter import WEIGHTS, Lifter
 from videomdm.lifters.trajectory import Trajectory
 from videomdm.skeletons import SMPL22, Skeleton
 

@@ -21,8 +21,9 @@ from tqdm import tqdm
 from videomdm import cameras, checkpoints
 from videomdm.data import observations, procedural
 from videomdm.data.corpus import Corpus
+from videomdm.data.resampling import fill_missing
 from videomdm.lifters import augment, teacher
-from videomdm.lifters.lifter import Lifter, fill_missing
+from videomdm.lifters.lifter import Lifter
 from videomdm.skeletons import SMPL22, Skeleton
 
 HELD_OUT = 128  # clips of each family that the figures are measured on

@@ -1,0 +1,106 @@
+"""Table 2 from end to end on a small corpus: a prior, its fine-tuning on the keypoints of videos, one JSON per row."""
+
+import json
+
+import pytest
+import torch
+
+from videomdm import report, table2, train
+from videomdm.config import METHODS
+
+ROWS = ["rays", "teacher", "prior", "mdm-teacher", "videomdm-pnp/refined"]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Runs and results of a table on the built-in corpus."""
+    runs, results = (tmp_path_factory.mktemp(name) for name in ("runs", "results"))
+    main(runs, results, *ROWS)
+    return runs, results
+
+
+def main(runs, results, *rows):
+    how = "--data procedural --source procedural --profile smoke --steps 4 --teacher naive"
+    table2.main([*how.split(), "--runs", str(runs), "--results", str(results), "--rows", *rows])
+
+
+@pytest.fixture(scope="module")
+def table(folders):
+    _, corpora = report.find(folders[1], "table2")
+    (rows,) = corpora.values()
+    return rows
+
+
+def test_a_row_has_the_table_for_both_sets_and_the_sweep(table):
+    assert list(table) == ROWS
+    for metrics in table.values():
+        for name in ("seen", "held_out"):
+            for key in ("mpjpe", "pa_mpjpe", "pck_50", "pck_100", "acceleration_error", "path", "pose", "absolute"):
+                mean, half = metrics[f"{name}_{key}"]
+                assert mean >= 0 and half >= 0
+            assert {f"{name}_kid", f"{name}_kid_std", f"{name}_clips"} <= set(metrics)
+        assert metrics["seen_clips"] == 97 and 8 <= metrics["held_out_clips"] <= 16
+        assert {f"noise_{n:g}_mpjpe" for n in table2.NOISES} <= set(metrics)
+
+
+def test_the_truth_on_the_rays_errs_by_the_noise_alone(table):
+    rays = table["rays"]
+    assert rays["noise_0_mpjpe"][0] < 4 < rays["held_out_mpjpe"][0] < table["teacher"]["held_out_mpjpe"][0]  # smoothed
+    errors = [rays[f"noise_{n:g}_acceleration_error"][0] for n in table2.NOISES]
+    assert errors == sorted(errors) and errors[-1] > 2 * errors[1]
+    assert errors[1] < rays["held_out_acceleration_error"][0] < errors[2]
+
+
+def test_the_lifter_row_says_what_smoothing_its_depth_does(table):
+    row = table["teacher"]
+    assert row["lifter_naive_mpjpe"] == row["held_out_mpjpe"]
+    jitter = [row[f"lifter_{name}_acceleration_error"][0] for name in ("frame_by_frame", "naive")]
+    assert jitter[0] > 2 * jitter[1]
+
+
+def test_rows_start_from_one_prior_which_is_a_row_itself(folders, table):
+    runs, results = folders
+    prior = next(runs.glob("procedural-smoke-videomdm-s0-*"))
+    made = {json.loads((run / "config.json").read_text())["method"] for run in runs.glob("procedural-*")}
+    assert made == {"videomdm", "mdm-teacher", "videomdm-pnp/refined"}  # and one warm-up, the prior's
+    configs = [train.Config.from_json((r / "config.json").read_text()) for r in runs.glob("*-pnp-*")]
+    assert [c.start for c in configs] == [str(prior)]
+    assert configs[0].keypoint_smoothing and configs[0].keypoint_noise == 0.0017
+    assert table["prior"] != table["videomdm-pnp/refined"]
+
+
+def test_finished_rows_are_not_run_again(folders, monkeypatch):
+    monkeypatch.setattr(table2, "evaluate", lambda *arguments: pytest.fail("evaluated again"))
+    main(*folders, *ROWS)
+    written = [json.loads(path.read_text()) for path in (folders[1] / "table2").glob("*.json")]
+    assert len(written) == len(ROWS)
+    assert all("--rows " + r["method"] in r["command"] and str(folders[0]) not in r["command"] for r in written)
+
+
+def test_rows_are_methods_or_known_to_the_report():
+    assert all(row in METHODS or row in report.ORDER for row in table2.ROWS)
+    assert torch.tensor([len(table2.ROWS)]).item() == len(set(table2.ROWS))
+
+
+def test_the_example_is_seen_by_its_own_camera(folders):
+    found, _ = report.find(folders[1], "table2")
+    example = table2.example(found, folders[0], "videomdm-pnp/refined")
+    assert set(example.lifted) == {"teacher", "videomdm-pnp/refined"}
+    assert all(x.shape == example.truth.shape and x.isfinite().all() for x in example.lifted.values())
+    first = [(x[0] - example.truth[0]).norm(dim=-1).mean() for x in example.lifted.values()]
+    assert max(first) < 0.3  # aligned there
+    # What the camera sees is the truth turned to it: right stays right and up stays up.
+    angle = torch.deg2rad(torch.tensor(example.azimuth))
+    to_right = torch.stack([angle.cos(), torch.zeros(()), -angle.sin()])
+    across = (example.truth[0] - example.truth[0, :1]) @ to_right
+    seen = example.keypoints[0] - example.keypoints[0, :1]
+    assert torch.corrcoef(torch.stack([across, seen[:, 0]]))[0, 1] > 0.9
+    assert torch.corrcoef(torch.stack([example.truth[0, :, 1], seen[:, 1]]))[0, 1] > 0.95
+    assert table2.example(found, folders[1], "videomdm-pnp/refined") is None
+
+
+def test_the_claims_are_ratios_to_the_lifter(table):
+    goals = report.table2_goals(table)
+    assert goals.count("\n") == 1 + 4  # one fine-tuned row, two sets, two claims
+    ratio = table["teacher"]["seen_mpjpe"][0] / table["videomdm-pnp/refined"]["seen_mpjpe"][0]
+    assert f"| {ratio:.2f} |" in goals or f"| {ratio:.3f} |" in goals
