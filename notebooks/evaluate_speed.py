@@ -41,9 +41,8 @@ from IPython.display import display
 
 from videomdm import report, timings
 from videomdm.papermill_io import check_parameters
-from videomdm.plots import panels
+from videomdm.plots import panels, style
 from videomdm.plots.roofline import roofline
-from videomdm.plots.style import GHOST, SERIES
 
 check_parameters(globals(), {"results_folder"})
 found = timings.find(results_folder)
@@ -139,12 +138,12 @@ for machine, (roofs, bandwidth) in timings.roofs_of(found).items():
 for name, versions in timings.curves(found).items():
     figure, (losses, deviations) = panels(f"loss ({name})", "deviation from float32, %")
     reference = versions["float32"]
-    for colour, (version, curve) in zip(SERIES, versions.items(), strict=False):
+    for colour, (version, curve) in zip(style.SERIES, versions.items(), strict=False):
         losses.plot(curve, color=colour, label=version)
         if version != "float32":
             relative = [100 * (a / b - 1) for a, b in zip(curve, reference, strict=True)]
             deviations.plot(relative, "o-", color=colour, label=version)
-    deviations.axhspan(-1, 1, color=GHOST, alpha=0.25)
+    deviations.axhspan(-1, 1, color=style.GHOST, alpha=0.25)
     losses.set(yscale="log", xlabel="window of 20 steps")
     deviations.set(xlabel="window of 20 steps")
     losses.legend(frameon=False)
