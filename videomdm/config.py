@@ -21,6 +21,13 @@ def _later(default: object) -> object:
     return field(default=default, metadata={"later": True})
 
 
+def _digest(weights: Path) -> str:
+    if not weights.is_file():
+        raise FileNotFoundError(f"{weights}: no such file, expected the weights of a finished run to start from")
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Method:
     """How a prior is trained: which motions are diffused, and what the prediction is compared with.
@@ -126,6 +133,8 @@ class Config:
             ...), None for none.  Compiling takes a minute or more per shape of a batch.
         length_buckets: batches hold clips of one of so many ranges of lengths, cut where they end; 1 pads all to
             ``max_frames``.
+        start: folder of a finished run whose last weights and normaliser training goes on from, in place of a warm-up
+            (fine-tuning, section 4.2); its sizes must be this configuration's.
         runs: folder that holds run folders and the cache.
     """
 
@@ -171,6 +180,7 @@ class Config:
     sampler: str = ""
     compile: str | None = _later(None)
     length_buckets: int = _later(1)
+    start: str | None = _later(None)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -190,6 +200,11 @@ class Config:
         while not method.frame and method.lifter:
             method = METHODS[method.lifter]
         return method.frame or "truth"
+
+    @property
+    def start_weights(self) -> Path | None:
+        """The file that training starts from, where it starts from another run."""
+        return Path(self.start) / "weights-last.safetensors" if self.start else None
 
     @property
     def multistep(self) -> Multistep:
@@ -217,12 +232,18 @@ class Config:
         """Short hash of the named fields; if none is named, of all but the bookkeeping ones.
 
         Settings that came later do not count at their default, so that runs made before keep their folders.
+        A start counts by its weights, wherever they lie; then there is no warm-up.
+
+        Raises:
+            FileNotFoundError: ``start`` holds no finished run.
         """
         values = dataclasses.asdict(self)
         ignored = {"runs", "profile", "log_every", "evaluation_samples", "lift_samples", "repeats", "evaluator_steps",
                    "protocol", "guidance", "sampler"}  # fmt: skip
         ignored |= {f.name for f in dataclasses.fields(self) if "later" in f.metadata and values[f.name] == f.default}
         chosen = {k: values[k] for k in (fields or sorted(set(values) - ignored))}
+        if chosen.get("start"):
+            chosen |= {"start": _digest(self.start_weights), "warmup_steps": 0}
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:10]
 
     @property

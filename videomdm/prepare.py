@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from videomdm import features, text
+from videomdm import features, start, text
 from videomdm.cache import cached
 from videomdm.cameras import Camera
 from videomdm.config import METHODS, Config
@@ -97,7 +97,8 @@ def training_set(config: Config, source: Corpus | Observations) -> TrainingSet:
     """Features and text of the motions to be diffused.
 
     Args:
-        config: names the text encoder, and whether the 2-D losses are used.
+        config: names the text encoder, whether the 2-D losses are used, and the run whose statistics normalise the
+            features; without one their own do.
         source: a corpus (3-D supervision) or observations.
     """
     motions = source.joints if isinstance(source, Corpus) else source.teacher
@@ -105,7 +106,10 @@ def training_set(config: Config, source: Corpus | Observations) -> TrainingSet:
         raise DataError(f"motions of {config.data} to train on hold NaN or infinite joints, expected finite metres")
     encoded = features.encode(features.hold_last(motions, source.lengths), source.skeleton)
     lengths = source.lengths - 1
-    normaliser = Normaliser.fit(encoded, lengths, len(source.skeleton))
+    if config.start_weights:
+        normaliser = start.normaliser(config.start_weights, source.skeleton, source.fps)
+    else:
+        normaliser = Normaliser.fit(encoded, lengths, len(source.skeleton))
     captions = [c for clip in source.captions for c in clip]
     count = torch.tensor([len(clip) for clip in source.captions])
     two_d = METHODS[config.method].frame is not None

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import checkpoints, losses, refinement
+from videomdm import checkpoints, losses, refinement, start
 from videomdm.config import METHODS, Config
 from videomdm.denoiser import MDM
 from videomdm.diffusion import Diffusion
@@ -109,10 +109,10 @@ class Trainer:
         )
 
     def start_from(self, weights: Path) -> None:
-        """Take the weights of the warm-up's last step."""
-        tensors = checkpoints.read_tensors(weights)
+        """Take the weights of another run's last step; raises ``ValueError`` where they do not fit."""
+        tensors = start.weights(weights)
         for model in (self.model, self.average):
-            model.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("normaliser.")})
+            checkpoints.load_tensors(model, tensors, str(weights))
 
     def step(self, step: int, lr: float) -> dict[str, Tensor]:
         """Batch number ``step``; returns the loss terms, detached, on the device."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import checkpoints, losses, prepare, sample
+from videomdm import checkpoints, losses, prepare, sample, start
 from videomdm.config import METHODS, PROFILES, Config, profile
 from videomdm.data.observations import Observations
 from videomdm.prepare import TrainingSet
@@ -34,6 +34,9 @@ def fit(config: Config, observations: Observations | None = None) -> Path:
     keypoints with it.  A round is plain MDM on the lifted motions, from scratch for as many batches in all; a 2-D
     stage on lifted motions goes on from the round on the same ones.
 
+    With ``config.start`` a run fine-tunes instead: it goes on from that run's last weights, for ``config.steps``
+    batches and without a warm-up, on features normalised with that run's statistics.
+
     Args:
         config: everything about the run.
         observations: 2-D data to train on, where they are not to be made from ``config.data``.
@@ -43,14 +46,17 @@ def fit(config: Config, observations: Observations | None = None) -> Path:
 
     Raises:
         DataError: bad input data, before any training starts.
-        ValueError: 3-D supervision asked for where only observations are given.
+        FileNotFoundError: ``config.start`` is no finished run.
+        ValueError: 3-D supervision asked for where only observations are given, or a start of other sizes.
     """
     folder = config.folder
     weights = folder / "weights.safetensors"
     if weights.exists():
         return folder
+    if config.start:
+        start.check(config)
     data = _data(config, observations)
-    init = None
+    init = config.start_weights
     if warmup := _warmup(config):
         init = fit(warmup, observations) / "weights-last.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +67,8 @@ def fit(config: Config, observations: Observations | None = None) -> Path:
 
 def _warmup(config: Config) -> Config | None:
     """The plain MDM run that a method goes on from; all that it ignores is set alike, so that it is shared."""
+    if config.start:
+        return None
     method = METHODS[config.method]
     plain = config.but(method=next(name for name, other in METHODS.items() if other == method.warmup))
     if method.lifter:
@@ -80,7 +88,8 @@ def _warmup(config: Config) -> Config | None:
 def _batches(config: Config) -> int:
     """Batches of the run itself: its stage, and for a round the warm-up too, which nothing shares."""
     method = METHODS[config.method]
-    return config.steps + (config.warmup_steps if method.lifter and not method.frame else 0)
+    alone = method.lifter and not method.frame and not config.start
+    return config.steps + (config.warmup_steps if alone else 0)
 
 
 def _data(config: Config, observations: Observations | None) -> TrainingSet:
@@ -102,16 +111,16 @@ def _data(config: Config, observations: Observations | None) -> TrainingSet:
 def _train(config: Config, data: TrainingSet, folder: Path, init: Path | None) -> None:
     keep_memory()
     trainer = Trainer(config, data)
-    start = 0
+    first = 0
     if checkpoint := checkpoints.load_latest(folder / "checkpoints"):
         checkpoint.restore(trainer.parts)
-        start = checkpoint.step
+        first = checkpoint.step
     elif init is not None:
         trainer.start_from(init)
-    logfile = _Log(folder / "log.jsonl", start)
+    logfile = _Log(folder / "log.jsonl", first)
     steps = _batches(config)
-    bar = tqdm(total=steps, initial=start, desc=config.method, unit="batch", mininterval=2)
-    for step in range(start, steps):
+    bar = tqdm(total=steps, initial=first, desc=config.method, unit="batch", mininterval=2)
+    for step in range(first, steps):
         logfile.add(trainer.step(step, _learning_rate(config, step)))
         bar.update()
         if (step + 1) % config.log_every == 0 or step + 1 == steps:
