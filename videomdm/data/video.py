@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -61,9 +62,7 @@ class Video:
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         capture, times, last_used = self._open(), [], -math.inf
         while capture.grab():
-            time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if times and not time > times[-1]:  # no usable time stamp
-                time = times[-1] + 1 / self.fps
+            time = self._time(capture, times)
             times.append(time)
             if time - last_used < CLOSEST:
                 continue
@@ -73,6 +72,17 @@ class Video:
             last_used = time
             yield time, image
         self.notes = self._findings(np.array(times))
+
+    def stamps(self) -> np.ndarray:
+        """Seconds (F,) of every frame in the file, none passed over."""
+        capture, times = self._open(), []
+        while capture.grab():
+            times.append(self._time(capture, times))
+        return np.array(times)
+
+    def _time(self, capture: cv2.VideoCapture, before: list[float]) -> float:
+        time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        return time if not before or time > before[-1] else before[-1] + 1 / self.fps  # no usable time stamp
 
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(str(self.path))
@@ -166,6 +176,19 @@ def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
     for k in range(at, len(track)):
         film.write(draw_keypoints(image, points[k], confidence[k], track.layout, bool(track.filled[k])))
     film.release()
+
+
+def sheet(video: Video, track: KeypointTrack, n: int = 4) -> np.ndarray:
+    """Frames of a video at equal distances in time with a track drawn over them, side by side: BGR (H, n W, 3)."""
+    points, confidence = track.pixels.numpy(), track.confidence.numpy()
+    chosen = np.linspace(0, len(track) - 1, n + 2).round().astype(int)[1:-1]
+    drawn, last = [], None
+    for time, image in chain(video, [(math.inf, None)]):
+        while len(drawn) < n and last is not None and track.start + chosen[len(drawn)] / track.fps < time - 1e-6:
+            k = chosen[len(drawn)]
+            drawn.append(draw_keypoints(last, points[k], confidence[k], track.layout, bool(track.filled[k])))
+        last = image
+    return np.concatenate(drawn, axis=1)
 
 
 COLOURS = {"left": (235, 140, 40), "right": (40, 110, 240)}  # BGR
