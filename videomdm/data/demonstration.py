@@ -25,7 +25,7 @@ from videomdm.data.corpus import FPS, Corpus, from_clips
 from videomdm.data.keypoints import Intrinsics, KeypointTrack
 from videomdm.skeletons import SMPL22
 
-ACTIONS = ("walk", "wave_both", "jumping_jacks", "lunge", "squat", "punch", "kick", "stretch_up")
+ACTIONS = ("walk", "wave_both", "squat", "walk_curve", "jumping_jacks", "walk_and_return", "punch", "lunge")
 SIZE = (384, 288)  # pixels
 FIELD_OF_VIEW = 60.0  # degrees across the diagonal
 SEED = 7  # of motions and bodies; the corpus that priors are trained on has 0
@@ -81,32 +81,33 @@ def write(folder: str | Path, n_videos: int = 6, unfit: bool = True) -> dict[str
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    scenes = _scenes(n_videos)
+    shown = scenes(n_videos)
     intrinsics = Intrinsics.from_field_of_view(*SIZE, FIELD_OF_VIEW)
-    for k, (name, scene) in enumerate(scenes.items()):
+    for k, (name, scene) in enumerate(shown.items()):
         _write(folder / name, scene.joints, scene.camera, intrinsics, k)
     if unfit:
-        scene = next(iter(scenes.values()))
+        scene = next(iter(shown.values()))
         _write(folder / "panning", scene.joints[:50], _panned(scene.camera, 50), intrinsics, 0)
-        whole = (folder / next(iter(scenes))).with_suffix(".mp4").read_bytes()
+        whole = (folder / next(iter(shown))).with_suffix(".mp4").read_bytes()
         (folder / "cut_off.mp4").write_bytes(whole[: len(whole) // 2])
     with (folder / "captions.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("file", "caption"), *((name, s.caption) for name, s in scenes.items())])
-    return scenes
+        csv.writer(file).writerows([("file", "caption"), *((name, s.caption) for name, s in shown.items())])
+    return shown
 
 
-def _scenes(n_videos: int) -> dict[str, Scene]:
+def scenes(n_videos: int) -> dict[str, Scene]:
+    """The scenes of the first so many of :data:`ACTIONS`, each seen from the front half by an orbit camera."""
     corpus = procedural.generate(5 * len(ACTIONS), SEED, min_frames=FRAMES[0], max_frames=FRAMES[1])
     generator = torch.Generator().manual_seed(SEED)
-    scenes = {}
+    made = {}
     for action in ACTIONS[:n_videos]:
         i = corpus.actions.index(action)
         azimuth = math.radians(120) * (float(torch.rand((), generator=generator)) - 0.5)
         low, high = (math.radians(e) for e in cameras.ORBIT_ELEVATION)
         elevation = low + (high - low) * float(torch.rand((), generator=generator))
         joints = corpus.clip(i)
-        scenes[f"{action}_01"] = Scene(joints, framed(joints, azimuth, elevation), corpus.captions[i][0])
-    return scenes
+        made[f"{action}_01"] = Scene(joints, framed(joints, azimuth, elevation), corpus.captions[i][0])
+    return made
 
 
 def framed(joints: Tensor, azimuth: float, elevation: float) -> Camera:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 SMOOTHING = (0.25, 0.5, 0.25)  # weights of the frame before, the frame and the frame after (appendix C.3)
+BRIDGED = 0.05  # confidence of a keypoint that is interpolated over a short gap
 LONGEST_STEP = 0.25  # seconds between a recording's frames beyond which nothing is known of the time in between
 
 
@@ -39,6 +40,21 @@ def resample(keypoints: np.ndarray, times: np.ndarray, fps: float) -> tuple[np.n
     never = ~seen.any(0)
     positions[:, never] = positions[:, ~never].mean(1, keepdims=True) if (~never).any() else 0.0
     return positions, confidence
+
+
+def bridge(confidence: Tensor, fps: float) -> Tensor:
+    """Confidence (..., T, J) with the gaps of at most :data:`LONGEST_STEP` filled with :data:`BRIDGED`.
+
+    A keypoint between two that were seen is known nearly as well as they are.  Where lifting leaves such a joint to
+    itself for a frame or two, it jumps off its ray and back.
+    """
+    frames = confidence.shape[-2]
+    seen = confidence > 0
+    at = torch.arange(frames, device=confidence.device)[:, None].expand_as(seen)
+    before = at.where(seen, -frames).cummax(dim=-2).values
+    after = at.where(seen, 3 * frames).flip(-2).cummin(dim=-2).values.flip(-2)
+    short = ~seen & (after - before - 1 <= LONGEST_STEP * fps)
+    return confidence.masked_fill(short, BRIDGED)
 
 
 def smooth(keypoints: Tensor) -> Tensor:

@@ -161,10 +161,8 @@ def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
         ValueError: a track of another image size.
         OSError: the file cannot be written.
     """
-    size = (track.intrinsics.width, track.intrinsics.height)
-    if size != (video.width, video.height):
-        raise ValueError(f"track of {size[0]} x {size[1]} pixels over a video of {video.width} x {video.height}")
-    film = writer(path, *size, track.fps)
+    _check_size(video, track)
+    film = writer(path, video.width, video.height, track.fps)
     points, confidence = track.pixels.numpy(), track.confidence.numpy()
     at, image = 0, None
     for time, following in video:
@@ -178,8 +176,26 @@ def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
     film.release()
 
 
+def below(track: KeypointTrack, path: str | Path | None) -> Video | None:
+    """The video that a track can be drawn over: None without a file, or for keypoints of another image size."""
+    video = None if path is None else Video(path)
+    size = (track.intrinsics.width, track.intrinsics.height)
+    return video if video is not None and size == (video.width, video.height) else None
+
+
+def _check_size(video: Video, track: KeypointTrack) -> None:
+    size = (track.intrinsics.width, track.intrinsics.height)
+    if size != (video.width, video.height):
+        raise ValueError(f"track of {size[0]} x {size[1]} pixels over a video of {video.width} x {video.height}")
+
+
 def sheet(video: Video, track: KeypointTrack, n: int = 4) -> np.ndarray:
-    """Frames of a video at equal distances in time with a track drawn over them, side by side: BGR (H, n W, 3)."""
+    """Frames of a video at equal distances in time with a track drawn over them, side by side: BGR (H, n W, 3).
+
+    Raises:
+        ValueError: a track of another image size.
+    """
+    _check_size(video, track)
     points, confidence = track.pixels.numpy(), track.confidence.numpy()
     chosen = np.linspace(0, len(track) - 1, n + 2).round().astype(int)[1:-1]
     drawn, last = [], None

@@ -1,0 +1,204 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # From your own videos to a motion prior
+#
+# A folder of videos goes in; a prior that has learned from them, and motions, come out.
+# Nobody wore markers and no camera was calibrated: all there is are 2-D keypoints, and what VideoMDM makes of them.
+#
+#     papermill notebooks/train_video.py out.ipynb -p videos DIR
+#     papermill notebooks/train_video.py out.ipynb -p videos DIR -p prior RUN -p field_of_view 68
+#
+# What the folder may hold, side by side under one name:
+#
+# - `squat.mp4` (or mov, avi, mkv, webm ...), filmed by a camera that stands still;
+# - `squat.json`, `squat.npz` or a folder `squat/`: keypoints by AlphaPose, MMPose, OpenPose or in the project's own format.
+#   Without them RTMPose looks for people (`pip install 'videomdm[video]'`);
+# - `squat.txt`, one caption per line; or one table `captions.csv` with the columns `file,caption`.
+#   Without either the file's name is the caption: `jumping_jack_03.mp4` says "jumping jack";
+# - `squat.wham.pkl`, `squat.mvlift.npy` or `squat.elepose.npy`: what another lifter found, to be the teacher in place of our own.
+#
+# Without `videos` the page films its own: built-in motions, rendered, seen by a detector that errs as detectors do.
+# Then the truth is known, and every step below is compared with it.
+
+# %% tags=["parameters"]
+videos = None  # folder of videos; None films built-in motions
+prior = None  # folder of a finished run to start from; None trains one on the built-in corpus
+profile = "laptop"  # smoke, laptop, study or paper: sizes and budgets
+method = "videomdm-pnp/refined"  # how the videos are learned from, see videomdm.config.METHODS
+field_of_view = None  # degrees across the image's diagonal; None assumes 53
+moving_camera = False  # take recordings whose camera moves all the same
+seed = 0
+runs = "runs"  # where run folders, caches and the demonstration's videos go
+
+# %%
+from pathlib import Path
+
+from IPython.display import display
+
+from videomdm import footage, sample, train
+from videomdm.data import demonstration, keypoint_npz, recordings
+from videomdm.data.video import below, sheet, write_overlay
+from videomdm.deliver import deliver, write
+from videomdm.evaluation.lifting import lifting_errors, without_truth
+from videomdm.papermill_io import check_parameters
+from videomdm.plots import Picture, loss_curves, metrics_table, player
+
+check_parameters(
+    globals(),
+    {"videos", "prior", "profile", "method", "field_of_view", "moving_camera", "seed", "runs"},
+)
+scenes = None
+if videos is None:
+    videos = Path(runs) / "demonstration"
+    scenes = demonstration.write(videos, 4 if profile == "smoke" else 8)
+    print(f"no videos given: {len(scenes)} built-in motions filmed, and 2 recordings that are unfit on purpose")
+
+# %% [markdown]
+# ## What is in the folder
+#
+# The person who is seen longest and largest is followed, sides that a detector swapped are put right, gaps are filled and marked, everything is brought to 20 frames a second by the frames' own times and smoothed.
+# Nothing is left out silently, and what was seen is kept, so a second start of this page looks at no video twice.
+
+# %%
+found = recordings.load(
+    videos, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
+)
+base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
+material = footage.observe(found, base.max_frames, base.teacher)
+observed = material.observations
+print("\n".join([f"{len(found)} recordings are used, {len(found.skipped)} are not", *found.notes]))
+metrics_table(material.rows())
+
+# %% [markdown]
+# Recordings are cut where the person rests (appendix C.4); every clip is lifted by the teacher, and its camera is the one that explains the keypoints best, given the teacher's motion (PnP, appendix I).
+# How far the projected motion is from the keypoints says which cameras can be trusted:
+
+# %%
+print(material.report)
+
+# %% [markdown]
+# ## Which way is up
+#
+# A camera that nobody levelled does not know.
+# Feet that stand are on one plane, and people keep their balance over it: from the two the floor is estimated, and motion and camera are turned until it is level.
+
+# %%
+print(f"floors leaned by {footage.up_error(material.before, observed.camera).mean():.1f} degrees")
+if scenes:
+    truth, true_camera = demonstration.behind([clip.track for clip in material.clips], scenes)
+    sides = ((material.before, material.unlevelled()), (observed.camera, observed.teacher))
+    (up_before, height_before), (up_after, height_after) = (
+        (footage.up_error(c, true_camera).mean(), footage.height_error(x, truth.joints, truth.lengths).mean())
+        for c, x in sides
+    )
+    print(f"up is off by {up_before:.1f} degrees with the camera from PnP, and by {up_after:.1f} once it is levelled;")
+    print(f"the root's height errs by {height_before:.0f} mm over a clip before, by {height_after:.0f} mm after")
+    assert up_after < up_before
+
+# %% [markdown]
+# ## A prior to start from
+#
+# A few minutes of video are too little to learn from scratch how people move.
+# Training starts from a prior that saw the built-in corpus, itself by its keypoints alone, and reads the videos in that prior's units.
+
+# %%
+start = Path(prior) if prior else train.fit(base)
+config = base.but(
+    data=f"videos-{observed.fingerprint()}", data_root=None, method=method, start=str(start), seed=seed, runs=runs,
+    profile=profile, steps=train.profile(profile).steps,
+)  # fmt: skip
+run = train.fit(config, observed)
+print(f"{len(observed)} clips, {int(observed.lengths.sum()) / observed.fps:.0f} s; {config.steps} batches\n{run}")
+loss_curves(
+    [{name: value for name, value in row.items() if name != "seconds"} for row in train.history(config)],
+    title="Fine-tuning on the videos: each term before its weight",
+)
+
+# %% [markdown]
+# ## Lifting with it
+#
+# Each clip is lifted three times: by the teacher, by the prior that training started from, and by the one that learned from the videos.
+# The priors move every prediction onto the rays that were seen (appendix G.2) and correct the camera as they go, so what is left of their reprojection error is where a joint was not seen in a frame.
+
+# %%
+captions = [clip[0] for clip in observed.captions]
+lifted = {"teacher": observed.teacher}
+for name, folder in (("prior", start), ("fine-tuned", run)):
+    lifted[name] = footage.lift_with(sample.load(folder), observed, seed)
+
+# %%
+seen = observed.keypoints, observed.camera, observed.confidence, observed.lengths
+rows = {name: without_truth(joints, *seen) for name, joints in lifted.items()}
+titles = {"reprojection": "reprojection, % of size", "acceleration": "acceleration m/s²", "skating": "skating"}
+known = {}
+if scenes:
+    known = {name: lifting_errors(joints, observed.camera, truth, true_camera) for name, joints in lifted.items()}
+metrics_table([
+    {"lifted by": name, **{titles[k]: float(v.mean()) for k, v in row.items()},
+     **{f"{k} against the truth": known[name][k] for k in ("mpjpe", "pa_mpjpe", "acceleration_error") if known}}
+    for name, row in rows.items()
+])  # fmt: skip
+
+# %% [markdown]
+# And clip by clip:
+
+# %%
+metrics_table([
+    {"clip": observed.names[i], "caption": captions[i], "camera from PnP, % of size": 100 * float(relative),
+     **{f"acceleration, {name}": float(row["acceleration"][i]) for name, row in rows.items()},
+     **{f"reprojection, {name}": float(row["reprojection"][i]) for name, row in rows.items()}}
+    for i, relative in enumerate(material.report.relative[~material.report.bad])
+])  # fmt: skip
+
+# %% [markdown]
+# ## To check by eye
+#
+# For the first clip of some recordings: keypoints over the frames (left limbs blue, right ones orange, thin where unsure), then the motions made of them; in grey the truth, where it is known.
+
+# %%
+first = {}
+for i, clip in enumerate(material.clips):
+    first.setdefault(clip.recording, i)
+for recording, i in list(first.items())[:4]:
+    track, n = material.clips[i].track, int(observed.lengths[i])
+    if film := below(track, found.sources[recording].video):
+        display(Picture(sheet(film, track)))
+    ghosts = {"teacher": truth.clip(i)} if scenes else None
+    display(player({name: joints[i, :n] for name, joints in lifted.items()}, ghosts=ghosts, title=captions[i]))
+
+# %% [markdown]
+# ## Motions it generates
+#
+# From the captions alone, no video any more.
+
+# %%
+model = sample.load(run)
+texts = list(dict.fromkeys(captions))[:6]
+generated = deliver(model, texts, run / "motions", seed=seed)
+for some in (texts[:3], texts[3:]):
+    if some:
+        display(player({text[:32]: generated[texts.index(text)] for text in some}))
+
+# %% [markdown]
+# ## Taking it away
+#
+# Generated and lifted motions are arrays (`motions.npz`) and BVH for Blender; keypoints are npz files in the project's own format, to be edited and read again; an overlay video shows for each recording what was taken from it.
+
+# %%
+write(run / "lifted", [m[:n] for m, n in zip(lifted["fine-tuned"], observed.lengths, strict=True)], observed.names)
+for track, source in zip(found.tracks, found.sources, strict=True):
+    stem = run / "keypoints" / track.name.replace("/", "-")
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    keypoint_npz.save(track, stem.with_suffix(".npz"))
+    if film := below(track, source.video):
+        write_overlay(film, track, stem.with_suffix(".mp4"))
+for path in sorted(run.rglob("*")):
+    if path.is_file() and "checkpoints" not in path.parts:
+        print(f"{path.relative_to(run)!s:60} {path.stat().st_size / 1e6:8.3f} MB")
