@@ -22,7 +22,7 @@
 #   Without them RTMPose looks for people (`pip install 'videomdm[video]'`);
 # - `squat.txt`, one caption per line; or one table `captions.csv` with the columns `file,caption`.
 #   Without either the file's name is the caption: `jumping_jack_03.mp4` says "jumping jack";
-# - `squat.wham.pkl`, `squat.mvlift.npy` or `squat.elepose.npy`: what another lifter found, to be the teacher in place of our own.
+# - `squat.wham.pkl`, `squat.motionbert.npy`, `squat.mvlift.npy` or `squat.elepose.npy`: what another lifter found, to be the teacher in place of our own.
 #
 # Without `videos` the page films its own: built-in motions, rendered, seen by a detector that errs as detectors do.
 # Then the truth is known, and every step below is compared with it.

@@ -13,7 +13,8 @@ from videomdm.data.corpus import DataError
 from videomdm.data.keypoints import Intrinsics
 from videomdm.data.recordings import Recordings
 from videomdm.data.sightings import Source
-from videomdm.skeletons import SMPL22
+from videomdm.evaluation.lifting import lifting_errors
+from videomdm.skeletons import H36M17, SMPL22
 
 INTRINSICS = Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW)
 
@@ -177,6 +178,24 @@ class TestOtherLifters:
         assert (depth / -in_camera[:, 0, 2] - 1).abs().mean() < 0.25
         image = world[:, 0, :2] / depth[:, None] * torch.tensor([1.0, -1.0])
         assert (image - one.keypoints[:, 0])[one.confidence[:, 0] > 0].abs().max() < 1e-4
+
+    def test_motionberts_poses_get_a_path_and_feet(self, scenes, tmp_path):
+        scene = scenes["squat_01"]
+        at = torch.arange(0, len(scene.joints) - 1, 20 / 30)
+        share = (at % 1)[:, None, None]
+        joints = torch.lerp(scene.joints[at.long()], scene.joints[at.long() + 1], share)
+        names = {"spine": "spine2", "thorax": "neck"}
+        h36m = scene.camera.to_camera(joints)[:, [SMPL22.index(names.get(j, j)) for j in H36M17.joints]]
+        path = tmp_path / "squat_01.motionbert.npy"
+        np.save(path, (h36m / 4).numpy())
+        one = track("squat_01", scene)
+        found = Recordings([one], [("squat",)], [Source("squat_01", keypoints=Path("a.json"), lifted=path)])
+        material = footage.observe(found, 60)
+        assert material.rows()[0]["teacher"] == "motionbert" and material.clips
+        truth, true_camera = demonstration.behind([c.track for c in material.clips], {"squat_01": scene})
+        assert footage.up_error(material.observations.camera, true_camera).max() < 12
+        errors = lifting_errors(material.observations.teacher, material.observations.camera, truth, true_camera)
+        assert errors["pa_mpjpe"] < 60
 
 
 class TestCut:

@@ -6,8 +6,8 @@ motion and camera are then levelled on the floor that the feet stand on (:mod:`v
 motion's canonical frame.
 
 Teachers: the package's own (:mod:`videomdm.lifters.teacher`), or what another lifter found, in a file beside the
-video (:data:`videomdm.data.sightings.LIFTED`): ``squat.wham.pkl`` or ``.wham.npz``, ``squat.mvlift.npy``,
-``squat.elepose.npy``.
+video (:data:`videomdm.data.sightings.LIFTED`): ``squat.wham.pkl`` or ``.wham.npz``, ``squat.motionbert.npy``,
+``squat.mvlift.npy``, ``squat.elepose.npy``.
 
 What levelling buys, measured on the 8 recordings of :mod:`videomdm.data.demonstration`: up is off by 8.8 degrees
 with the cameras from PnP and by 4.8 afterwards, and the root's height errs over a clip by 25 mm and by 19.  On 120
@@ -32,7 +32,7 @@ from videomdm.data.recordings import Recordings
 from videomdm.data.resampling import bridge
 from videomdm.data.sightings import Source
 from videomdm.data.video import Video
-from videomdm.lifters import elepose, mvlift, results, teacher, wham
+from videomdm.lifters import elepose, motionbert, mvlift, results, teacher, wham
 from videomdm.lifters.results import Lifted, RootPath
 from videomdm.sample import Prior
 from videomdm.skeletons import SMPL22
@@ -213,10 +213,12 @@ def other_lifter(source: Source, fps: float) -> Lifted | None:
     """
     if source.lifted is None:
         return None
-    if source.lifted.name.endswith((".wham.pkl", ".wham.npz")):  # which counts the video's frames
-        found = wham.read(source.lifted, fps=Video(source.video).fps if source.video else 30.0)
+    kind = source.lifted.name.rsplit(".", 2)[1]
+    if kind in ("wham", "motionbert"):  # which give a pose per frame of the video
+        reader = wham if kind == "wham" else motionbert
+        found = reader.read(source.lifted, fps=Video(source.video).fps if source.video else 30.0)
     else:
-        found = (mvlift if source.lifted.name.endswith(".mvlift.npy") else elepose).read(source.lifted)
+        found = (mvlift if kind == "mvlift" else elepose).read(source.lifted)
     if found.skeleton != SMPL22:
         found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
     return found.resample(fps)

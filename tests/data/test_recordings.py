@@ -216,6 +216,12 @@ class TestGoodFolder:
         (folder / "good_lunge_01.txt").write_text("a person lunges\n")
         one, captions, source = recordings.load_one(folder / "good_lunge_01.mp4", detector)
         assert len(one) == 60 and captions == ("a person lunges",) and source.keypoints is None
+        (folder / "deep").mkdir()
+        shutil.copy(folder / "good_lunge_01.mp4", folder / "deep" / "unread.mp4")
+        write_npz(folder / "good_lunge_01.npz", detections)
+        (folder / "good_lunge_01.wham.npz").touch()
+        _, _, source = recordings.load_one(folder / "good_lunge_01.mp4", detector)
+        assert (source.keypoints.name, source.lifted.name) == ("good_lunge_01.npz", "good_lunge_01.wham.npz")
         with pytest.raises(DataError, match="none.mp4: no such video"):
             recordings.load_one(folder / "none.mp4", detector)
 

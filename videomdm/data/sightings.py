@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from videomdm.data.video import SUFFIXES, Detector, Video, detect, watch_camera
 from videomdm.skeletons import by_name
 
 #: Endings of what other lifters found, beside the video that it is from (:mod:`videomdm.footage` reads them).
-LIFTED = (".wham.pkl", ".wham.npz", ".mvlift.npy", ".elepose.npy")
+LIFTED = (".wham.pkl", ".wham.npz", ".motionbert.npy", ".mvlift.npy", ".elepose.npy")
 UNKNOWN_CAMERA = "no video: whether the camera stands still is not known"
 
 
@@ -72,15 +73,7 @@ def sources(folder: str | Path) -> list[Source]:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder, expected one with videos or keypoint files")
-    files: dict[str, Source] = {}
-    for path in sorted(folder.rglob("*")):
-        kind, ending = _kind(path)
-        if kind:
-            name = path.relative_to(folder).as_posix().removesuffix(ending)
-            own = files.get(name, Source(name))
-            new = {"others": (*own.others, path)} if getattr(own, kind) else {kind: path}
-            files[name] = replace(own, **new)
-    found = [own for _, own in sorted(files.items()) if own.video or own.keypoints]
+    found = _group(sorted(folder.rglob("*")), folder)
     if not found:
         raise DataError(f"{folder}: no video ({', '.join(SUFFIXES)}) and no keypoints (npz, json, OpenPose's folders)")
     return found
@@ -91,7 +84,8 @@ def source(video: str | Path) -> Source:
     video = Path(video)
     if not video.is_file() or video.suffix.lower() not in SUFFIXES:
         raise DataError(f"{video}: no such video, expected a file that ends in {', '.join(SUFFIXES)}")
-    return next(s for s in sources(video.parent) if s.video == video)
+    found = _group(sorted(video.parent.iterdir()), video.parent)
+    return replace(next(s for s in found if video in (s.video, *s.others)), video=video, others=())
 
 
 def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighting:
@@ -125,6 +119,19 @@ def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighti
     if path is not None:
         _save(found, path)
     return found
+
+
+def _group(paths: Sequence[Path], folder: Path) -> list[Source]:
+    """The recordings that some files and folders make, by name."""
+    files: dict[str, Source] = {}
+    for path in paths:
+        kind, ending = _kind(path)
+        if kind:
+            name = path.relative_to(folder).as_posix().removesuffix(ending)
+            own = files.get(name, Source(name))
+            new = {"others": (*own.others, path)} if getattr(own, kind) else {kind: path}
+            files[name] = replace(own, **new)
+    return [own for _, own in sorted(files.items()) if own.video or own.keypoints]
 
 
 def _kind(path: Path) -> tuple[str, str]:
