@@ -1,5 +1,7 @@
 """A recording longer than a prior's clips: windows, blending, the whole."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,6 +9,8 @@ from videomdm import features, footage, stitch, train
 from videomdm.cameras import reprojection_error
 from videomdm.data import demonstration, recordings, render
 from videomdm.data.keypoints import Intrinsics
+from videomdm.data.resampling import bridge
+from videomdm.data.sightings import Source
 from videomdm.normaliser import Normaliser
 from videomdm.sample import Prior
 from videomdm.skeletons import SMPL22
@@ -64,9 +68,10 @@ class TestLift:
         whole = stitch.lift(prior, track, scene.caption)
         assert whole.joints.shape == whole.teacher.shape == (len(track), 22, 3)
         assert whole.joints[0, 0, [0, 2]].abs().max() < 1e-4, "canonical"
-        seen = track.confidence.amin(-1) > 0
-        error = (whole.camera.project(whole.joints)[0] - track.keypoints).norm(dim=-1)[seen]
-        assert error.max() < 1e-3, "on the rays"
+        assert track.filled.any()
+        seen = bridge(track.confidence, track.fps) > 0
+        error = (whole.camera.project(whole.joints)[0] - track.keypoints).norm(dim=-1)
+        assert seen.all() and error.max() < 1e-3, "on the rays, also where a frame was lost"
         assert reprojection_error(whole.teacher_camera, whole.teacher, track.keypoints) < 0.02
         assert not whole.report.bad.any() and len(whole.report.names) == len(stitch.windows(len(track), 44)[0])
         truth, true_camera = demonstration.behind([track], {"walk_01": scene})
@@ -80,3 +85,13 @@ class TestLift:
         assert whole.report.bad.all() and whole.joints.isfinite().all()
         seen = track.confidence.amin(-1) > 0
         assert (whole.camera.project(whole.joints)[0] - track.keypoints).norm(dim=-1)[seen].max() < 1e-3
+
+
+def test_clips_are_lifted_onto_their_rays_over_short_gaps(prior, track, scene):
+    found = recordings.Recordings([track], [(scene.caption,)], [Source("walk_01", keypoints=Path("a.json"))])
+    observed = footage.observe(found, 44).observations
+    assert any((c[:n] == 0).any() for c, n in zip(observed.confidence, observed.lengths, strict=True))
+    joints = footage.lift_with(prior, observed)
+    for i, n in enumerate(observed.lengths.tolist()):
+        image = observed.camera[i].project(joints[i, :n])[0]
+        assert (image - observed.keypoints[i, :n]).abs().max() < 1e-3
