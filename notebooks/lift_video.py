@@ -37,7 +37,7 @@ from pathlib import Path
 import torch
 from IPython.display import display
 
-from videomdm import footage, sample, stitch, train
+from videomdm import features, footage, sample, stitch, train
 from videomdm.data import demonstration, keypoint_npz, recordings
 from videomdm.data.video import below, sheet, write_overlay
 from videomdm.deliver import write
@@ -91,7 +91,7 @@ print(f"prior: {run.name}\nteacher: {'own' if other is None else other.lifter}\n
 motions = {"teacher": whole.teacher, "prior": whole.joints}
 if scenes:
     truth, true_camera = demonstration.behind([track], scenes)
-    motions["truth"] = truth.clip(0)
+    motions["truth"] = features.canonicalise(truth.clip(0), floor="median")
 player(motions, title=caption)
 
 # %% [markdown]

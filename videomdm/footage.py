@@ -179,17 +179,21 @@ def lift(chosen: Sequence[Clip], seen: Footage, root: str = "naive") -> Tensor:
     return world
 
 
-def lift_with(prior: Prior, observed: Observations, seed: int = 0, progress: bool = False) -> Tensor:
-    """Clips lifted by a prior (appendix G.2): (C, T, J, 3) metres, in the frame of their cameras.
+def lift_with(prior: Prior, observed: Observations, seed: int = 0, progress: bool = False) -> tuple[Tensor, Camera]:
+    """Clips lifted by a prior (appendix G.2).
 
-    Told are the first captions.  Cameras are refined on the way, since PnP's are only near the canonical frame, and
-    short gaps in the keypoints are bridged (:func:`videomdm.data.resampling.bridge`): on the demonstration's clips
-    that halves the joints' acceleration, from 8.4 m/s^2 to 4.1, and takes 5 mm off the error.
+    Told are the first captions.  Cameras are refined on the way where they are only near the canonical frame.  Short
+    gaps in the keypoints are bridged (:func:`videomdm.data.resampling.bridge`): on the demonstration's clips that
+    halves the joints' acceleration, from 8.4 m/s^2 to 4.1, and takes 5 mm off the error.
+
+    Returns:
+        (C, T, J, 3) metres, level, in their canonical frames, and the cameras (C,) in these.
     """
-    return sample.lift(
+    joints = sample.lift(
         prior, observed.keypoints, observed.camera, bridge(observed.confidence, observed.fps), observed.lengths,
-        texts=[clip[0] for clip in observed.captions], refine=True, seed=seed, progress=progress,
+        texts=[clip[0] for clip in observed.captions], refine=observed.frame != "truth", seed=seed, progress=progress,
     )  # fmt: skip
+    return level(joints, observed.camera, observed.lengths)
 
 
 def level(joints: Tensor, camera: Camera, lengths: Tensor) -> tuple[Tensor, Camera]:

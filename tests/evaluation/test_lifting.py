@@ -21,6 +21,10 @@ class TestWithoutTruth:
         still = without_truth(corpus.joints[:, :1].expand_as(corpus.joints), *parts)
         assert still["acceleration"].max() < 1e-3 < 1 < found["acceleration"].min()
         assert still["skating"].max() == 0
+        up = torch.tensor([0.0, 0.5, 0.0])
+        sliding = corpus.joints * torch.tensor([3.0, 1.0, 3.0])
+        slides, floats = (without_truth(sliding + shift, *parts)["skating"] for shift in (0 * up, up))
+        assert torch.allclose(slides, floats) and slides.max() > 0.05
 
     def test_reprojection_by_hand(self):
         """Two heaps of joints, one metre on either side of the root at 4 metres, seen 0.1 too low."""

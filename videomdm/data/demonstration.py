@@ -96,7 +96,7 @@ def write(folder: str | Path, n_videos: int = 6, unfit: bool = True) -> dict[str
 
 
 def scenes(n_videos: int) -> dict[str, Scene]:
-    """The scenes of the first so many of :data:`ACTIONS`, each seen from the front half by an orbit camera."""
+    """The scenes of the first so many of :data:`ACTIONS`, each with an orbit camera; people face anywhere."""
     corpus = procedural.generate(5 * len(ACTIONS), SEED, min_frames=FRAMES[0], max_frames=FRAMES[1])
     generator = torch.Generator().manual_seed(SEED)
     made = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import prepare, sample
+from videomdm import features, prepare, sample
 from videomdm.cache import cached_json
 from videomdm.cameras import Camera
 from videomdm.config import Config
@@ -96,7 +96,8 @@ def without_truth(
 
     ``reprojection``: root mean square distance of the projected joints from the keypoints that were seen, in % of the
     person's size in the image (root mean square distance of these keypoints from their mean); ``acceleration``, the
-    mean of all joints, in m/s^2; ``skating`` (:func:`videomdm.evaluation.motion.skating_ratio`).
+    mean of all joints, in m/s^2; ``skating`` (:func:`videomdm.evaluation.motion.skating_ratio`), on the motion's own
+    floor: one that floats would not be seen to slide.
 
     Args:
         joints: metres, in the frame of ``camera``.
@@ -111,10 +112,11 @@ def without_truth(
         return ((offsets.square().sum(-1) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)).sqrt()
 
     middle = (keypoints * weight[..., None]).sum(2, keepdim=True) / weight.sum(2).clamp(min=1)[..., None, None]
+    grounded = features.canonicalise(joints, floor="median", lengths=lengths)
     return {
         "reprojection": 100 * rms(camera.project(joints)[0] - keypoints) / rms(keypoints - middle),
         "acceleration": motion.mean_acceleration(joints, lengths, fps, per_clip=True),
-        "skating": motion.skating_ratio(joints, lengths, fps=fps, per_clip=True),
+        "skating": motion.skating_ratio(grounded, lengths, fps=fps, per_clip=True),
     }
 
 
