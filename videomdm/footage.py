@@ -91,7 +91,7 @@ class Material:
     teachers: list[str] = field(default_factory=list)
 
     def unlevelled(self) -> Tensor:
-        """The teacher's motions (C, T, J, 3) before levelling, in the frame of :attr:`before`."""
+        """The teacher's motions (C, T, J, 3) before levelling, in the frame of ``before``."""
         return self.before.to_world(self.observations.camera.to_camera(self.observations.teacher))
 
     def rows(self) -> list[dict[str, object]]:

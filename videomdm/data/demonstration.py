@@ -58,7 +58,7 @@ def behind(tracks: Sequence[KeypointTrack], scenes: Mapping[str, Scene]) -> tupl
     """The truth behind clips of these videos, and the cameras (C,) that saw it.
 
     Args:
-        tracks: named ``video`` or ``video@frame``, as :meth:`KeypointTrack.cut` does.
+        tracks: named ``video`` or ``video@frame``, as :meth:`videomdm.data.keypoints.KeypointTrack.cut` does.
         scenes: of the videos, from :func:`write`.
     """
     own = [scenes[track.name.partition("@")[0]] for track in tracks]
