@@ -10,8 +10,7 @@ video (:data:`videomdm.data.sightings.LIFTED`): ``squat.wham.pkl`` or ``.wham.np
 ``squat.mvlift.npy``, ``squat.elepose.npy``.
 
 What levelling buys, measured on the 8 recordings of :mod:`videomdm.data.demonstration`: up is off by 8.8 degrees
-with the cameras from PnP and by 4.8 afterwards, and the root's height errs over a clip by 25 mm and by 19.  On 120
-recordings of all built-in actions: 9.3 and 5.4 degrees; where people walk, 105 and 53 mm.
+with the cameras from PnP and by 4.8 afterwards, and the root's height errs over a clip by 25 mm and by 19.
 """
 
 from __future__ import annotations
@@ -183,8 +182,7 @@ def lift_with(prior: Prior, observed: Observations, seed: int = 0, progress: boo
     """Clips lifted by a prior (appendix G.2).
 
     Told are the first captions.  Cameras are refined on the way where they are only near the canonical frame.  Short
-    gaps in the keypoints are bridged (:func:`videomdm.data.resampling.bridge`): on the demonstration's clips that
-    halves the joints' acceleration, from 8.4 m/s^2 to 4.1, and takes 5 mm off the error.
+    gaps in the keypoints are bridged (:func:`videomdm.data.resampling.bridge`), or joints would jump.
 
     Returns:
         (C, T, J, 3) metres, level, in their canonical frames, and the cameras (C,) in these.
