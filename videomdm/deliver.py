@@ -1,4 +1,4 @@
-"""What a run leaves for use elsewhere: generated motions as arrays and as BVH files."""
+"""What a run leaves for use elsewhere: generated and lifted motions as arrays and as BVH files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from videomdm import export, features, sample
+from videomdm.data.corpus import FPS
 from videomdm.sample import Prior
+from videomdm.skeletons import SMPL22, Skeleton
 
 
 def deliver(prior: Prior, captions: Sequence[str], folder: Path, seconds: float | None = None, seed: int = 0) -> Tensor:
@@ -30,9 +32,29 @@ def deliver(prior: Prior, captions: Sequence[str], folder: Path, seconds: float 
     """
     clean = sample.generate(prior, captions, seconds=seconds, seed=seed, as_features=True).cpu()
     joints = features.decode(clean)
-    folder.mkdir(parents=True, exist_ok=True)
-    export.to_npz(folder / "motions.npz", joints, clean, prior.fps, captions, prior.skeleton)
-    for i, (caption, motion) in enumerate(zip(captions, joints, strict=True)):
-        name = re.sub(r"[^a-z0-9]+", "-", caption.lower()).strip("-")[:60]
-        export.to_bvh(folder / f"{i:02d}-{name}.bvh", motion, prior.skeleton, prior.fps, stretch=True)
+    write(folder, joints, captions, clean, prior.skeleton, prior.fps)
     return joints
+
+
+def write(
+    folder: Path,
+    motions: Tensor | Sequence[Tensor],
+    captions: Sequence[str],
+    clean: Tensor | None = None,
+    skeleton: Skeleton = SMPL22,
+    fps: float = FPS,
+) -> None:
+    """Write ``motions.npz`` and one ``.bvh`` per motion, named by number and caption.
+
+    Args:
+        folder: made if missing.
+        motions: (T, J, 3) metres, Y up, for each caption.
+        captions: what they are called.
+        clean: (N, T', D) their features, where they are wanted in the file.
+        skeleton, fps: of the motions.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    export.to_npz(folder / "motions.npz", motions, clean, fps, captions, skeleton)
+    for i, (caption, motion) in enumerate(zip(captions, motions, strict=True)):
+        name = re.sub(r"[^a-z0-9]+", "-", caption.lower()).strip("-")[:60]
+        export.to_bvh(folder / f"{i:02d}-{name}.bvh", motion, skeleton, fps, stretch=True)

@@ -104,21 +104,9 @@ def load(config: Config, split: str) -> Corpus:
     )
 
 
-def fingerprint(corpus: Corpus | Observations) -> str:
-    """Short hash of a corpus' content, or of what was observed."""
-    if isinstance(corpus, Corpus):
-        content = [corpus.joints]
-    else:
-        content = [
-            corpus.teacher,
-            corpus.keypoints,
-            corpus.confidence,
-            corpus.camera.rotation,
-            corpus.camera.translation,
-        ]
-    digest = hashlib.sha256()
-    for tensor in content:
-        digest.update(tensor.contiguous().numpy().tobytes())
+def fingerprint(corpus: Corpus) -> str:
+    """Short hash of a corpus' content."""
+    digest = hashlib.sha256(corpus.joints.contiguous().numpy().tobytes())
     digest.update(repr((corpus.lengths.tolist(), corpus.captions)).encode())
     return digest.hexdigest()[:10]
 
@@ -332,7 +320,7 @@ def _shards_key(config: Config, observations: Observations | Path | None, versio
     if isinstance(observations, Path):
         about += [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(observations)]
     elif observations is not None:
-        about += [fingerprint(observations)]
+        about += [observations.fingerprint()]
     return hashlib.sha256(repr(about).encode()).hexdigest()[:10]
 
 

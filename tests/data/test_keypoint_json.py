@@ -7,6 +7,7 @@ import pytest
 
 from videomdm.data import keypoint_json
 from videomdm.data.corpus import DataError
+from videomdm.data.keypoints import Detections
 from videomdm.skeletons import BODY25, COCO17, HALPE26
 
 
@@ -175,3 +176,12 @@ class TestOtherFiles:
     def test_rate(self, read):
         with pytest.raises(DataError, match="fps is 0, expected the frames per second"):
             read(alphapose([(0, person(17))]), fps=0)
+
+
+def test_what_is_saved_is_read_back(tmp_path):
+    people = [np.stack([person(26, k) for k in range(n)]) if n else np.zeros((0, 26, 3)) for n in (2, 0, 1)]
+    path = tmp_path / "a.json"
+    keypoint_json.save(Detections(people, np.arange(3) / 10, HALPE26, 640, 480, "a"), path)
+    found = keypoint_json.read(path, 640, 480, 10.0)
+    assert [len(p) for p in found.people] == [2, 0, 1] and found.layout is HALPE26
+    assert all(np.allclose(a, b) for a, b in zip(found.people, people, strict=True))

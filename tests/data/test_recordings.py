@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from mp4_boxes import contents_first, set_steps, turn_upright
 from test_keypoint_json import alphapose, mmpose
 from test_video import write_numbered
 
-from videomdm.cameras import estimate_pnp, reprojection_error
 from videomdm.data import keypoint_npz, recordings, render
 from videomdm.data.corpus import DataError
 from videomdm.data.keypoints import Detections, Intrinsics
@@ -171,6 +171,60 @@ class TestGoodFolder:
         write_npz(tmp_path / "b.npz", detections)
         assert "no video: whether the camera stands still is not known" in load(tmp_path).tracks[0].notes
 
+    def test_a_table_of_captions(self, folder, detector):
+        table = folder / "captions.csv"
+        table.write_text('file,caption\ngood_lunge_01.mp4,"a lunge, deep"\ngood_lunge_01,a step ahead\nother,x\n')
+        found = load(folder, detector)
+        assert found.captions == [("a lunge, deep", "a step ahead")]
+        assert "captions.csv names other, of which there is no recording" in found.summary()
+        (folder / "good_lunge_01.txt").write_text("the file beside it wins\n")
+        assert load(folder, detector).captions == [("the file beside it wins",)]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (b"name;text\n", "the first line is 'name;text', expected file,caption"),
+            (b"", "the first line is '', expected file,caption"),
+            (b"file,caption\na.mp4,walks, then turns\n", "captions.csv, line 2: .*expected a file and a caption"),
+            (b"file,caption\na.mp4,\n", "captions.csv, line 2"),
+            ("file,caption\na,Übung\n".encode("latin-1"), "captions.csv: not UTF-8 text"),
+        ],
+    )
+    def test_a_bad_table_stops_before_any_video_is_read(self, folder, detector, text, message):
+        (folder / "captions.csv").write_bytes(text)
+        with pytest.raises(DataError, match=message):
+            load(folder, detector, on_error="skip")
+
+    def test_two_files_of_one_name(self, folder, detector, detections, clip_mp4):
+        shutil.copy(clip_mp4, folder / "good_lunge_01.mov")
+        found = load(folder, detector)
+        assert len(found) == 1 and found.skipped == [
+            ("good_lunge_01.mp4", "good_lunge_01 is read from another file of this kind")
+        ]
+
+    def test_numbered_keypoints_follow_the_videos_time_stamps(self, folder, detections, clip_mp4):
+        steps = [1 + (k % 3 == 0) for k in range(60)]
+        (folder / "good_lunge_01.mp4").write_bytes(set_steps(clip_mp4.read_bytes(), steps))
+        for first in (0, 1):  # programs count from either
+            people = [(t + first, p) for t, found in enumerate(detections.people) for p in found]
+            (folder / "good_lunge_01.json").write_text(json.dumps(alphapose(people)))
+            one = load(folder).tracks[0]
+            assert len(one) == sum(steps[:-1]) + 1
+            assert any("variable frame rate" in note for note in one.notes)
+
+    def test_one_video(self, folder, detector, detections):
+        (folder / "good_lunge_01.txt").write_text("a person lunges\n")
+        one, captions, source = recordings.load_one(folder / "good_lunge_01.mp4", detector)
+        assert len(one) == 60 and captions == ("a person lunges",) and source.keypoints is None
+        (folder / "deep").mkdir()
+        shutil.copy(folder / "good_lunge_01.mp4", folder / "deep" / "unread.mp4")
+        write_npz(folder / "good_lunge_01.npz", detections)
+        (folder / "good_lunge_01.wham.npz").touch()
+        _, _, source = recordings.load_one(folder / "good_lunge_01.mp4", detector)
+        assert (source.keypoints.name, source.lifted.name) == ("good_lunge_01.npz", "good_lunge_01.wham.npz")
+        with pytest.raises(DataError, match="none.mp4: no such video"):
+            recordings.load_one(folder / "none.mp4", detector)
+
     def test_nothing_there(self, tmp_path):
         with pytest.raises(DataError, match="no video .* and no keypoints"):
             load(tmp_path)
@@ -273,7 +327,72 @@ class TestBadInput:
         assert len(found) == 0 and found.summary().startswith("0 of 1 recordings used, 0.0 s")
 
 
-class TestObserve:
+class Counting:
+    """A detector that counts its images, and may fail on the first of each video."""
+
+    def __init__(self, detector, fails=False):
+        self.detector, self.layout, self.calls, self.fails = detector, detector.layout, 0, fails
+
+    def __call__(self, image):
+        self.calls += 1
+        if self.fails:
+            raise RuntimeError("out of memory")
+        return self.detector(image)
+
+
+class TestCache:
+    def test_nothing_is_detected_twice(self, folder, detector, tmp_path_factory):
+        cache, counting = tmp_path_factory.mktemp("cache"), Counting(detector)
+        first = load(folder, counting, cache=cache)
+        assert counting.calls == 60
+        again = load(folder, counting, cache=cache)
+        assert counting.calls == 60
+        assert torch.equal(first.tracks[0].keypoints, again.tracks[0].keypoints)
+        assert first.summary() == again.summary()
+        wider = load(folder, counting, cache=cache, intrinsics=80.0)  # needs no new look either
+        assert counting.calls == 60 and wider.tracks[0].keypoints.abs().max() > again.tracks[0].keypoints.abs().max()
+        assert not [p for p in cache.iterdir() if p.name.startswith(".")]
+
+    def test_a_changed_file_is_read_anew(self, folder, detector, tmp_path_factory, scene):
+        cache, counting = tmp_path_factory.mktemp("cache"), Counting(detector)
+        load(folder, counting, cache=cache)
+        render.film(folder / "good_lunge_01.mp4", [scene.joints[:50]], scene.camera, scene.intrinsics)
+        assert len(load(folder, counting, cache=cache).tracks[0]) == 50 and counting.calls == 110
+
+    def test_an_unfit_camera_and_intrinsics_are_kept(self, tmp_path, panned_mp4, detections, clip_mp4, detector):
+        videos, cache = tmp_path / "videos", tmp_path / "cache"
+        videos.mkdir()
+        shutil.copy(panned_mp4, videos / "bad.mp4")
+        shutil.copy(clip_mp4, videos / "good.mp4")
+        write_npz(videos / "good.npz", detections, intrinsics=[[300.0, 0, 128], [0, 310, 96], [0, 0, 1]])
+        first, again = (load(videos, detector, on_error="skip", cache=cache) for _ in range(2))
+        assert len(list(cache.iterdir())) == 2
+        assert first.summary() == again.summary() and "the camera moves" in again.summary()
+        assert again.tracks[0].intrinsics == first.tracks[0].intrinsics and again.tracks[0].intrinsics.fy == 310
+
+
+class TestDetector:
+    def test_a_failing_one_costs_one_video(self, folder, detector, detections):
+        write_npz(folder / "other.npz", detections)
+        failing = Counting(detector, fails=True)
+        found = load(folder, failing, on_error="skip")
+        assert [t.name for t in found.tracks] == ["other"]
+        assert found.skipped == [("good_lunge_01", "RuntimeError: out of memory")]
+        with pytest.raises(RuntimeError, match="out of memory"):
+            load(folder, failing)
+
+    def test_a_missing_one_is_said_for_each_video(self, folder, detections, clip_mp4, monkeypatch):
+        monkeypatch.setitem(sys.modules, "rtmlib", None)
+        shutil.copy(clip_mp4, folder / "second.mp4")
+        write_npz(folder / "other.npz", detections)
+        found = load(folder, on_error="skip")
+        assert [t.name for t in found.tracks] == ["other"] and len(found.skipped) == 2
+        assert all("pip install 'videomdm[video]'" in reason for _, reason in found.skipped)
+        with pytest.raises(ImportError, match="needs rtmlib"):
+            load(folder)
+
+
+class TestFootage:
     def test_level_camera_sees_what_was_seen(self, detections, scene):
         one = track(detections, scene.intrinsics)
         seen = recordings.footage([one, one.cut(0, 45)])
@@ -281,21 +400,3 @@ class TestObserve:
         depth = torch.rand(seen.keypoints.shape[:-1]) + 2
         world = torch.cat([seen.keypoints * depth[..., None], depth[..., None]], dim=-1) * torch.tensor([1.0, -1, -1])
         assert torch.allclose(seen.camera.project(world)[0], seen.keypoints, atol=1e-5)
-
-    @pytest.mark.parametrize("frame", ["pnp", "teacher"])
-    def test_camera_explains_the_keypoints(self, detections, scene, frame):
-        one = track(detections, scene.intrinsics)
-        in_camera = scene.camera.to_camera(scene.joints) * torch.tensor([1.0, -1, -1])
-        found = recordings.observe([one], [("lunge",)], in_camera[None], frame)
-        assert found.names == ["clip"] and found.captions == [("lunge",)] and found.frame == frame
-        error = reprojection_error(found.camera, found.teacher, found.keypoints, found.lengths)
-        assert float(error) * 4 < 0.04  # metres at the person's depth
-        assert found.teacher[0, 0, 0, [0, 2]].abs().max() < 1e-4, "the teacher's canonical frame"
-        assert estimate_pnp(found.teacher, found.keypoints).batch_shape == (1,)
-
-    def test_no_truth(self, detections):
-        one = track(detections)
-        with pytest.raises(ValueError, match="frame is 'truth', expected 'pnp' or 'teacher'"):
-            recordings.observe([one], [("a",)], torch.zeros(1, 60, 22, 3), "truth")
-        with pytest.raises(ValueError, match="expected one"):
-            recordings.observe([one, track(detections, layout=HALPE26)], [("a",), ("b",)], torch.zeros(2, 60, 22, 3))

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videomdm.data.resampling import fill_missing, resample, smooth
+from videomdm.data.resampling import BRIDGED, bridge, fill_missing, resample, smooth
 
 
 def straight(times, joints=2):
@@ -75,6 +75,22 @@ class TestSmooth:
 
     def test_short_clips_stay(self):
         assert torch.equal(smooth(torch.ones(2, 1, 2)), torch.ones(2, 1, 2))
+
+
+class TestBridge:
+    def test_short_gaps_between_seen_frames(self):
+        seen = torch.tensor([0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0.0])[:, None]
+        b = BRIDGED
+        want = [0, 1, b, b, 1, 1, 0, 0, 0, 0, 0, 0, 1, b, b, b, b, b, 1, 0]
+        assert bridge(seen, fps=20)[:, 0].tolist() == pytest.approx(want)  # up to 5 frames, a quarter of a second
+
+    def test_joints_and_clips_are_apart(self):
+        seen = torch.rand(2, 30, 3, generator=torch.Generator().manual_seed(0)).round()
+        one_by_one = torch.stack([torch.stack([bridge(c[:, j : j + 1], 20)[:, 0] for j in range(3)], -1) for c in seen])
+        assert torch.equal(bridge(seen, 20), one_by_one)
+
+    def test_never_seen(self):
+        assert (bridge(torch.zeros(4, 2), 20) == 0).all()
 
 
 class TestFillMissing:

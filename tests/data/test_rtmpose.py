@@ -7,7 +7,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from videomdm.data.rtmpose import RTMPose, weights_folder
+from videomdm.data.rtmpose import OnDemand, RTMPose, weights_folder
 from videomdm.skeletons import HALPE26
 
 
@@ -129,3 +129,25 @@ class TestConstruction:
     def test_weights_folder_follows_the_environment(self, monkeypatch, tmp_path):
         monkeypatch.setenv("TORCH_HOME", str(tmp_path))
         assert weights_folder() == tmp_path / "hub" / "checkpoints"
+
+
+class TestOnDemand:
+    def test_made_when_it_is_first_asked(self, rtmlib):
+        detector = OnDemand()
+        assert BodyWithFeet.made == [] and detector.layout is HALPE26
+        assert detector(IMAGE).shape == (2, 26, 3) and len(detector(IMAGE)) == 2
+        assert len(BodyWithFeet.made) == 1 and detector.name == RTMPose().name == "rtmpose-performance"
+
+    def test_weights_are_asked_for_once(self, rtmlib, monkeypatch):
+        tries = []
+
+        def fail(self, *args, **kwargs):
+            tries.append(1)
+            raise URLError("no route")
+
+        monkeypatch.setattr(BodyWithFeet, "__init__", fail)
+        detector = OnDemand()
+        for _ in range(2):
+            with pytest.raises(OSError, match="weights could not be loaded .*no route"):
+                detector(IMAGE)
+        assert tries == [1]

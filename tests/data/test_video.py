@@ -130,6 +130,32 @@ class TestOverlay:
             video.write_overlay(Video(clip_mp4), one, tmp_path / "none" / "o.mp4")
 
 
+class TestSheet:
+    def test_frames_side_by_side_with_their_keypoints(self, scene, clip_mp4):
+        one = track(render.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics)
+        found = video.sheet(Video(clip_mp4), one, 3)
+        assert found.shape == (192, 3 * 256, 3) and found.dtype == np.uint8
+        images = [image for _, image in Video(clip_mp4)]
+        for picture, k in zip(np.split(found, 3, axis=1), (15, 30, 44), strict=True):
+            changed = np.abs(picture.astype(int) - images[k]).max(-1) > 60
+            rows, columns = np.nonzero(changed)
+            low, high = one.pixels[k].amin(0), one.pixels[k].amax(0)
+            assert changed.sum() > 100 and columns.min() > low[0] - 5 and columns.max() < high[0] + 5
+            assert rows.min() > low[1] - 5 and rows.max() < high[1] + 5
+
+    def test_a_clip_from_the_middle_to_the_end(self, scene, clip_mp4):
+        one = track(render.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics).cut(18, 60)
+        assert video.sheet(Video(clip_mp4), one, 5).shape == (192, 5 * 256, 3)
+
+    def test_keypoints_of_another_size_lie_over_no_video(self, scene, clip_mp4, tmp_path):
+        one = track(render.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics)
+        assert video.below(one, clip_mp4).path == clip_mp4 and video.below(one, None) is None
+        other = write_numbered(tmp_path / "a.mp4", 3)
+        assert video.below(one, other) is None
+        with pytest.raises(ValueError, match="track of 256 x 192 pixels over a video of 64 x 48"):
+            video.sheet(Video(other), one)
+
+
 class TestDraw:
     def test_colours_tell_sides(self):
         points = np.zeros((26, 2))

@@ -14,7 +14,7 @@ import torch
 from videomdm.data import procedural
 from videomdm.data.corpus import DataError
 from videomdm.kinematics import inverse_kinematics, rest_offsets
-from videomdm.lifters import elepose, mvlift, pickles, results, wham
+from videomdm.lifters import elepose, motionbert, mvlift, pickles, results, wham
 from videomdm.lifters.results import Lifted, RootPath
 from videomdm.skeletons import H36M17, NBA16, SMPL22
 
@@ -321,6 +321,38 @@ class TestElepose:
         np.save(tmp_path / "a.npy", np.zeros((5, 16, 3), "f4"))
         with pytest.raises(DataError, match="legs of length 0"):
             elepose.read(tmp_path / "a.npy")
+
+
+class TestMotionbert:
+    """X3D.npy: Human3.6M's joints, x right, y down, z forward, in units of the image."""
+
+    @pytest.fixture
+    def true(self):
+        joints = procedural.generate(1, max_frames=60).joints[0]
+        names = {"spine": "spine2", "thorax": "neck", "neck": "neck"}
+        return joints[:, [SMPL22.index(names.get(name, name)) for name in H36M17.joints]]
+
+    def test_poses_are_upright_and_of_a_bodys_size(self, tmp_path, true):
+        path = tmp_path / "squat.motionbert.npy"
+        np.save(path, (0.3 * true * true.new_tensor([1.0, -1.0, -1.0]) + 0.1).numpy())
+        found = motionbert.read(path, fps=25.0)
+        assert (found.skeleton, found.root, found.lifter, found.fps) == (H36M17, RootPath.NONE, "motionbert", 25.0)
+        assert elepose.leg_length(found.joints, H36M17).item() == pytest.approx(elepose.LEG, rel=1e-5)
+        pose = true - true[:, :1]
+        scale = elepose.LEG / elepose.leg_length(true, H36M17)
+        assert torch.allclose(found.joints, scale * pose, atol=1e-4)
+
+    def test_bad_files_are_named(self, tmp_path, true):
+        path = tmp_path / "bad.motionbert.npy"
+        np.save(path, true.numpy())
+        with pytest.raises(DataError, match="bad.motionbert.npy: heads are below feet, expected y down"):
+            motionbert.read(path)
+        np.save(path, np.zeros((5, 17, 3)))
+        with pytest.raises(DataError, match="legs of length 0"):
+            motionbert.read(path)
+        np.save(path, np.zeros((5, 16, 3)))
+        with pytest.raises(DataError, match=r"expected \(frames, 17, 3\)"):
+            motionbert.read(path)
 
 
 class TestLifted:

@@ -60,6 +60,17 @@ def read(path: str | Path, width: int, height: int, fps: float) -> Detections:
     )
 
 
+def save(detections: Detections, path: str | Path) -> None:
+    """Write detections as MMPose writes them; frames are numbered from 0, times are not kept."""
+    frames = [
+        {"frame_id": t, "instances": [
+            {"keypoints": p[:, :2].round(2).tolist(), "keypoint_scores": p[:, 2].round(3).tolist()} for p in people
+        ]}
+        for t, people in enumerate(detections.people)
+    ]  # fmt: skip
+    Path(path).write_text(json.dumps(frames), encoding="utf-8")
+
+
 def read_openpose(folder: str | Path, width: int, height: int, fps: float) -> Detections:
     """Read a folder that OpenPose wrote; arguments and errors as for :func:`read`."""
     folder = Path(folder)

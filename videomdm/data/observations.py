@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,11 +77,21 @@ class Observations:
             [self.captions[i] for i in indices], self.skeleton, self.fps,
         )  # fmt: skip
 
+    def fingerprint(self) -> str:
+        """Short hash of the content, for the names of runs on these data."""
+        digest = hashlib.sha256(repr((self.frame, self.captions, self.skeleton.name, self.fps)).encode())
+        for part in (self.keypoints, self.confidence, self.lengths, self.teacher, *self._camera().values()):
+            digest.update(part.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:10]
+
+    def _camera(self) -> dict[str, Tensor]:
+        return {"rotation": self.camera.rotation, "translation": self.camera.translation}
+
     def save(self, path: Path) -> None:
         """Write to one safetensors file."""
         tensors = {
             "keypoints": self.keypoints, "confidence": self.confidence, "lengths": self.lengths,
-            "teacher": self.teacher, "rotation": self.camera.rotation, "translation": self.camera.translation,
+            "teacher": self.teacher, **self._camera(),
         }  # fmt: skip
         about = {
             "frame": self.frame, "names": self.names, "captions": self.captions, "skeleton": self.skeleton.name,

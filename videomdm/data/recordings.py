@@ -4,7 +4,7 @@ Read are videos (:data:`videomdm.data.video.SUFFIXES`), npz files (:mod:`videomd
 OpenPose folders and AlphaPose or MMPose files (:mod:`videomdm.data.keypoint_json`).  Keypoints and the video they
 are from belong side by side under one name: ``squat.mp4`` and ``squat.json``, ``squat.npz`` or ``squat/`` (OpenPose);
 no detector runs then, and the video tells frame rate, size and whether the camera moved.  Captions stand in
-``squat.txt``, one per line; without it the file's name is the caption ("jumping_jack_03" says "jumping jack").
+``squat.txt`` or ``captions.csv``, or are the files' names (:mod:`videomdm.data.captions`).
 
 The camera's height and tilt are not known.  The world of real footage is the camera's, turned so that Y is up
 (:func:`level_camera`); training estimates cameras from the lifted motions (appendix I).
@@ -12,9 +12,8 @@ The camera's height and tilt are not known.  The world of real footage is the ca
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -24,13 +23,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from videomdm.cameras import Camera
-from videomdm.data import keypoint_json, keypoint_npz, observations
-from videomdm.data.corpus import FPS, MIN_FRAMES, DataError, from_clips
+from videomdm.data import captions, keypoint_npz, sightings
+from videomdm.data.corpus import FPS, MIN_FRAMES, DataError
 from videomdm.data.keypoints import Detections, Intrinsics, KeypointTrack, pad_tracks
-from videomdm.data.observations import Footage, Observations
+from videomdm.data.observations import Footage
 from videomdm.data.resampling import resample, smooth
+from videomdm.data.rtmpose import OnDemand
+from videomdm.data.sightings import Source
 from videomdm.data.tracking import describe, follow, put_sides_right
-from videomdm.data.video import SUFFIXES, Detector, Video, detect, watch_camera
+from videomdm.data.video import Detector
 from videomdm.skeletons import SMPL22, Skeleton
 
 MOST_FILLED = 0.5  # share of a track's frames that may be filled in
@@ -43,12 +44,16 @@ class Recordings:
     Attributes:
         tracks: the main person of each recording that is used.
         captions: for each of them its captions (at least one).
+        sources: for each of them its files.
         skipped: (file, reason) of those that are not.
+        notes: on the folder as a whole.
     """
 
     tracks: list[KeypointTrack] = field(default_factory=list)
     captions: list[tuple[str, ...]] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.tracks)
@@ -62,58 +67,90 @@ class Recordings:
             lines.append(f"used     {track.name}: {len(track)} frames at {track.fps:g} fps, {share:.0f} % filled in")
             lines += [f"           {note}" for note in track.notes]
         lines += [f"not used {name}: {reason}" for name, reason in self.skipped]
+        lines += self.notes
         return "\n".join(lines)
 
 
 def load(
     folder: str | Path,
     detector: Detector | None = None,
-    detector_layout: Skeleton | None = None,
     layout: Skeleton = SMPL22,
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
     on_error: str = "raise",
+    cache: Path | None = None,
 ) -> Recordings:
     """Read everything in a folder and its sub-folders.
 
     Args:
         folder: of videos and keypoint files.
-        detector: finds people in videos without keypoints; :class:`videomdm.data.rtmpose.RTMPose` when None.
-        detector_layout: its joints; the detector's own ``layout`` when None.
+        detector: finds people in videos without keypoints; it has a ``layout`` (and may have a ``name``, for the
+            cache).  :class:`videomdm.data.rtmpose.RTMPose` when None.
         layout: of the tracks.
         intrinsics: of the camera that took all of them, or its field of view in degrees across the diagonal; the
             assumed field of view when None, which the tracks' notes say.
         moving_camera: take recordings whose camera moves, with a note, instead of refusing them.
-        on_error: ``"raise"``, or ``"skip"`` to list bad recordings in ``skipped`` and go on.
+        on_error: ``"raise"``, or ``"skip"`` to list bad recordings in ``skipped`` and go on, whatever is wrong with
+            them: a video that a codec fails on, or a detector, costs that video alone.
+        cache: folder that keeps what was seen in each recording, so that nothing is detected twice.
 
     Raises:
-        DataError: no such folder, nothing to read in it, or the first bad file (``on_error="raise"``).
+        DataError: no such folder, nothing to read in it, a bad ``captions.csv``, or the first bad file
+            (``on_error="raise"``).
         ValueError: unknown ``on_error``, an impossible field of view.
-        ImportError, OSError: videos need a detector and the default one is not to be had.
+        ImportError, OSError: videos need a detector and the default one is not to be had (``on_error="raise"``).
     """
     folder = Path(folder)
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
-    sources = _sources(folder)
-    if detector is None and any(keypoints is None for _, keypoints in sources.values()):
-        from videomdm.data.rtmpose import RTMPose
-
-        detector = RTMPose()
-    if detector is not None and detector_layout is None:
-        detector_layout = detector.layout
-    found = Recordings()
-    for name, (video, keypoints) in tqdm(sources.items(), "reading recordings", delay=2):
+    if intrinsics is not None and not isinstance(intrinsics, Intrinsics):
+        Intrinsics.from_field_of_view(1, 1, intrinsics)  # an impossible one is no recording's fault
+    sources, table = sightings.sources(folder), captions.read_table(folder)
+    detector = detector or OnDemand()
+    found = Recordings(notes=_strangers(table, sources))
+    for source in tqdm(sources, "reading recordings", delay=2):
+        found.skipped += [
+            (path.name, f"{source.name} is read from another file of this kind") for path in source.others
+        ]
         try:
-            track = _read(name, video, keypoints, detector, detector_layout, layout, intrinsics, moving_camera)
-            captions = _captions(folder / name)
-        except (DataError, cv2.error) as error:
+            one = _read(source, detector, layout, intrinsics, moving_camera, cache)
+            words = captions.of(folder, source.name, table)
+        except Exception as error:
+            known = isinstance(error, DataError | cv2.error)
             if on_error == "raise":
+                if not known:
+                    raise
                 raise DataError(f'{error}; on_error="skip" leaves such recordings out') from None
-            found.skipped.append((name, str(error)))
+            found.skipped.append((source.name, str(error) if known else f"{type(error).__name__}: {error}"))
             continue
-        found.tracks.append(track)
-        found.captions.append(captions)
+        found.tracks.append(one)
+        found.captions.append(words)
+        found.sources.append(source)
     return found
+
+
+def load_one(
+    video: str | Path,
+    detector: Detector | None = None,
+    intrinsics: Intrinsics | float | None = None,
+    moving_camera: bool = False,
+    cache: Path | None = None,
+) -> tuple[KeypointTrack, tuple[str, ...], Source]:
+    """One video's SMPL-22 track, captions and files; arguments as in :func:`load`.
+
+    Raises:
+        DataError: what is wrong with the video.
+        ImportError, OSError: it needs a detector and the default one is not to be had.
+    """
+    source = sightings.source(video)
+    folder = Path(video).parent
+    found = _read(source, detector or OnDemand(), SMPL22, intrinsics, moving_camera, cache)
+    return found, captions.of(folder, source.name, captions.read_table(folder)), source
+
+
+def _strangers(table: captions.Table, sources: Sequence[Source]) -> list[str]:
+    unknown = sorted(set(table) - {source.name for source in sources})
+    return [f"{captions.TABLE} names {', '.join(unknown)}, of which there is no recording"] if unknown else []
 
 
 def track(
@@ -173,86 +210,21 @@ def footage(tracks: Sequence[KeypointTrack]) -> Footage:
     return Footage(keypoints, confidence, level_camera(len(tracks)), lengths)
 
 
-def observe(
-    tracks: Sequence[KeypointTrack], captions: Sequence[Sequence[str]], estimate: Tensor, frame: str = "pnp"
-) -> Observations:
-    """What training takes, from real footage.
-
-    Args:
-        tracks: clips of one layout and rate, of a length that training takes.
-        captions: for each of them at least one.
-        estimate: (C, T, J, 3) a lifter's joints of these clips in the world of their :func:`level_camera`, for
-            instance ``teacher.lift(seen.keypoints, seen.confidence, seen.lengths, seen.camera)`` of
-            :func:`footage`.
-        frame: ``"pnp"`` or ``"teacher"`` (a level camera at the origin); there is no truth.
-
-    Raises:
-        ValueError: another ``frame``, clips that differ in layout or rate.
-    """
-    if frame not in ("pnp", "teacher"):
-        raise ValueError(f"frame is {frame!r}, expected 'pnp' or 'teacher': real footage has no truth")
-    kinds = {(t.layout.name, t.fps) for t in tracks}
-    if len(kinds) != 1:
-        raise ValueError(f"tracks have layouts and rates {sorted(kinds)}, expected one")
-    seen, layout = footage(tracks), tracks[0].layout
-    clips = [estimate[i, :n] for i, n in enumerate(seen.lengths.tolist())]
-    names = [t.name for t in tracks]
-    corpus = from_clips(clips, names, captions, [""] * len(tracks), layout, tracks[0].fps)
-    return observations.observe(corpus, seen, estimate, frame)
-
-
-def _sources(folder: Path) -> dict[str, tuple[Path | None, Path | None]]:
-    """For each recording, by its path without ending, its video and its keypoints (one may be None)."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder, expected one with videos or keypoint files")
-    videos, keypoints = {}, {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if path.is_dir():
-            if keypoint_json.is_openpose(path):
-                keypoints[path.relative_to(folder).as_posix()] = path
-        elif path.suffix.lower() in SUFFIXES:
-            videos[name] = path
-        elif path.suffix == ".npz" or (path.suffix == ".json" and not keypoint_json.is_openpose(path.parent)):
-            keypoints[name] = path
-    names = sorted(videos.keys() | keypoints.keys())
-    if not names:
-        raise DataError(f"{folder}: no video ({', '.join(SUFFIXES)}) and no keypoints (npz, json, OpenPose's folders)")
-    return {name: (videos.get(name), keypoints.get(name)) for name in names}
-
-
 def _read(
-    name: str,
-    video_path: Path | None,
-    keypoints: Path | None,
-    detector: Detector | None,
-    detector_layout: Skeleton | None,
+    source: Source,
+    detector: Detector,
     layout: Skeleton,
     intrinsics: Intrinsics | float | None,
     moving_camera: bool,
+    cache: Path | None,
 ) -> KeypointTrack:
-    if keypoints is not None and keypoints.suffix == ".npz" and keypoint_npz.is_track(keypoints):
-        return keypoint_npz.load(keypoints).to_layout(layout)
-    video = None if video_path is None else Video(video_path)
-    watch = None
-    if keypoints is None:
-        detections, watch = detect(video, detector, detector_layout)
-    elif keypoints.suffix == ".npz":
-        detections = keypoint_npz.read(keypoints)
-    elif video is None:
-        raise DataError(f"{keypoints}: no video of this name beside it, expected one to tell frame rate and size")
-    else:
-        detections = keypoint_json.read(keypoints, video.width, video.height, video.fps)
-    if watch is None and video is not None:
-        watch = watch_camera(video, detections)
-    detections.name = name
-    result = track(detections, intrinsics, layout)
-    if watch is None:
-        result.notes.append("no video: whether the camera stands still is not known")
-    elif watch.finding and not moving_camera:
-        raise DataError(f"{name}: {watch.finding}; moving_camera=True takes it all the same")
-    else:
-        result.notes += [note for note in (watch.finding, watch.note) if note]
+    if source.keypoints is not None and source.keypoints.suffix == ".npz" and keypoint_npz.is_track(source.keypoints):
+        return replace(keypoint_npz.load(source.keypoints).to_layout(layout), name=source.name)
+    seen = sightings.see(source, detector, cache)
+    if seen.unfit and not moving_camera:
+        raise DataError(f"{source.name}: {seen.unfit}; moving_camera=True takes it all the same")
+    result = track(seen.detections, intrinsics, layout)
+    result.notes += [note for note in (seen.unfit, seen.camera_note) if note]
     return result
 
 
@@ -282,17 +254,3 @@ def _intrinsics(detections: Detections, intrinsics: Intrinsics | float | None) -
             f"{size[0]} x {size[1]}, expected the same size"
         )
     return intrinsics
-
-
-def _captions(stem: Path) -> tuple[str, ...]:
-    file = stem.with_name(stem.name + ".txt")
-    if file.is_file():
-        text = file.read_text(encoding="utf-8", errors="replace")
-        lines = tuple(line.strip() for line in text.splitlines() if line.strip())
-        if "\ufffd" in text:
-            raise DataError(f"{file}: not UTF-8 text, expected captions, one per line")
-        if not lines:
-            raise DataError(f"{file}: empty, expected captions, one per line")
-        return lines
-    words = re.sub(r"[\W\d_]+", " ", stem.name).strip()
-    return (words or "a person moves",)

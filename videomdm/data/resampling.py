@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 SMOOTHING = (0.25, 0.5, 0.25)  # weights of the frame before, the frame and the frame after (appendix C.3)
+BRIDGED = 0.05  # confidence of a keypoint that is interpolated over a short gap
 LONGEST_STEP = 0.25  # seconds between a recording's frames beyond which nothing is known of the time in between
 
 
@@ -57,6 +58,21 @@ def fill_missing(keypoints: Tensor, confidence: Tensor) -> Tensor:
     share = ((at - first) / (last - first).clamp(min=1)).to(keypoints)[..., None]
     start, end = (keypoints.gather(-3, i[..., None].expand_as(keypoints)) for i in (first, last))
     return torch.where(seen[..., None], keypoints, start + share * (end - start))
+
+
+def bridge(confidence: Tensor, fps: float) -> Tensor:
+    """Confidence (..., T, J) with the gaps of at most :data:`LONGEST_STEP` filled with :data:`BRIDGED`.
+
+    A keypoint between two that were seen is known nearly as well as they are.  Where lifting leaves such a joint to
+    itself for a frame or two, it jumps off its ray and back.
+    """
+    frames = confidence.shape[-2]
+    seen = confidence > 0
+    at = torch.arange(frames, device=confidence.device)[:, None].expand_as(seen)
+    before = at.where(seen, -frames).cummax(dim=-2).values
+    after = at.where(seen, 3 * frames).flip(-2).cummin(dim=-2).values.flip(-2)
+    short = ~seen & (after - before - 1 <= LONGEST_STEP * fps)
+    return confidence.masked_fill(short, BRIDGED)
 
 
 def smooth(keypoints: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -65,6 +65,7 @@ class RTMPose:
             )  # fmt: skip
         except (OSError, RuntimeError) as error:
             raise OSError(_by_hand(mode, sizes, error)) from error
+        self.name = f"rtmpose-{mode}"
         # One by one: asked for nobody's pose, rtmlib takes the whole image for a person.
         self._find, self._pose = model.det_model, model.pose_model
 
@@ -80,6 +81,32 @@ class RTMPose:
             return np.asarray(self._find(image)).reshape(-1, 4)
         except UnboundLocalError:  # how several of its releases say that there is nobody
             return np.zeros((0, 4))
+
+
+class OnDemand:
+    """The paper's :class:`RTMPose`, made when the first image is shown to it.
+
+    So it is not missed where all keypoints are there already, and where it cannot be had every video that asks for it
+    hears why, without another try to fetch the weights.
+    """
+
+    layout = HALPE26
+    name = f"rtmpose-{MODES[0]}"
+
+    def __init__(self) -> None:
+        self._model: RTMPose | None = None
+        self._error: Exception | None = None
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        if self._error is not None:
+            raise self._error
+        if self._model is None:
+            try:
+                self._model = RTMPose(MODES[0])
+            except (ImportError, OSError) as error:
+                self._error = error
+                raise
+        return self._model(image)
 
 
 def weights_folder() -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -65,9 +66,7 @@ class Video:
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         capture, times, last_used = self._open(), [], -math.inf
         while capture.grab():
-            time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if times and not time > times[-1]:  # no usable time stamp
-                time = times[-1] + 1 / self.fps
+            time = self._time(capture, times)
             times.append(time)
             if time - last_used < self.closest:
                 continue
@@ -77,6 +76,17 @@ class Video:
             last_used = time
             yield time, image
         self.notes = self._findings(np.array(times))
+
+    def stamps(self) -> np.ndarray:
+        """Seconds (F,) of every frame in the file, none passed over."""
+        capture, times = self._open(), []
+        while capture.grab():
+            times.append(self._time(capture, times))
+        return np.array(times)
+
+    def _time(self, capture: cv2.VideoCapture, before: list[float]) -> float:
+        time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        return time if not before or time > before[-1] else before[-1] + 1 / self.fps  # no usable time stamp
 
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(str(self.path))
@@ -155,10 +165,8 @@ def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
         ValueError: a track of another image size.
         OSError: the file cannot be written.
     """
-    size = (track.intrinsics.width, track.intrinsics.height)
-    if size != (video.width, video.height):
-        raise ValueError(f"track of {size[0]} x {size[1]} pixels over a video of {video.width} x {video.height}")
-    film = writer(path, *size, track.fps)
+    _check_size(video, track)
+    film = writer(path, video.width, video.height, track.fps)
     points, confidence = track.pixels.numpy(), track.confidence.numpy()
     at, image = 0, None
     for time, following in video:
@@ -170,6 +178,37 @@ def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
     for k in range(at, len(track)):
         film.write(draw_keypoints(image, points[k], confidence[k], track.layout, bool(track.filled[k])))
     film.release()
+
+
+def below(track: KeypointTrack, path: str | Path | None) -> Video | None:
+    """The video that a track can be drawn over: None without a file, or for keypoints of another image size."""
+    video = None if path is None else Video(path)
+    size = (track.intrinsics.width, track.intrinsics.height)
+    return video if video is not None and size == (video.width, video.height) else None
+
+
+def _check_size(video: Video, track: KeypointTrack) -> None:
+    size = (track.intrinsics.width, track.intrinsics.height)
+    if size != (video.width, video.height):
+        raise ValueError(f"track of {size[0]} x {size[1]} pixels over a video of {video.width} x {video.height}")
+
+
+def sheet(video: Video, track: KeypointTrack, n: int = 4) -> np.ndarray:
+    """Frames of a video at equal distances in time with a track drawn over them, side by side: BGR (H, n W, 3).
+
+    Raises:
+        ValueError: a track of another image size.
+    """
+    _check_size(video, track)
+    points, confidence = track.pixels.numpy(), track.confidence.numpy()
+    chosen = np.linspace(0, len(track) - 1, n + 2).round().astype(int)[1:-1]
+    drawn, last = [], None
+    for time, image in chain(video, [(math.inf, None)]):
+        while len(drawn) < n and last is not None and track.start + chosen[len(drawn)] / track.fps < time - 1e-6:
+            k = chosen[len(drawn)]
+            drawn.append(draw_keypoints(last, points[k], confidence[k], track.layout, bool(track.filled[k])))
+        last = image
+    return np.concatenate(drawn, axis=1)
 
 
 COLOURS = {"left": (235, 140, 40), "right": (40, 110, 240)}  # BGR

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import prepare, sample
+from videomdm import features, prepare, sample
 from videomdm.cache import cached_json
 from videomdm.cameras import Camera
 from videomdm.config import Config
-from videomdm.data.corpus import Corpus
-from videomdm.evaluation import pose
+from videomdm.data.corpus import FPS, Corpus
+from videomdm.evaluation import motion, pose
 from videomdm.sample import Prior
 
 ROOT = 0
@@ -86,6 +86,37 @@ def lifting_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera
         "pck_50": float(pose.pck(aligned, true, 50, truth.lengths)),
         "pck_100": float(pose.pck(aligned, true, 100, truth.lengths)),
         "acceleration_error": float(pose.acceleration_error(seen, true, truth.fps, truth.lengths)),
+    }
+
+
+def without_truth(
+    joints: Tensor, keypoints: Tensor, camera: Camera, confidence: Tensor, lengths: Tensor, fps: float = FPS
+) -> dict[str, Tensor]:
+    """What can be said of lifted motions (C, T, J, 3) where the truth is not known, for each clip.
+
+    ``reprojection``: root mean square distance of the projected joints from the keypoints that were seen, in % of the
+    person's size in the image (root mean square distance of these keypoints from their mean); ``acceleration``, the
+    mean of all joints, in m/s^2; ``skating`` (:func:`videomdm.evaluation.motion.skating_ratio`), on the motion's own
+    floor: one that floats would not be seen to slide.
+
+    Args:
+        joints: metres, in the frame of ``camera``.
+        keypoints, confidence, lengths: as in :class:`videomdm.data.observations.Footage`.
+        camera: batch (C,).
+        fps: frames per second.
+    """
+    inside = torch.arange(keypoints.shape[1]) < lengths[:, None]
+    weight = ((confidence > 0) & inside[..., None]).to(keypoints)
+
+    def rms(offsets: Tensor) -> Tensor:
+        return ((offsets.square().sum(-1) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)).sqrt()
+
+    middle = (keypoints * weight[..., None]).sum(2, keepdim=True) / weight.sum(2).clamp(min=1)[..., None, None]
+    grounded = features.canonicalise(joints, floor="median", lengths=lengths)
+    return {
+        "reprojection": 100 * rms(camera.project(joints)[0] - keypoints) / rms(keypoints - middle),
+        "acceleration": motion.mean_acceleration(joints, lengths, fps, per_clip=True),
+        "skating": motion.skating_ratio(grounded, lengths, fps=fps, per_clip=True),
     }
 
 

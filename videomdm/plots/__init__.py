@@ -8,9 +8,11 @@ from videomdm.plots import offline
 from videomdm.plots.charts import Table, film_strip, loss_curves, metrics_table
 from videomdm.plots.dots import dot_plot
 from videomdm.plots.panels import keep, panels
+from videomdm.plots.pictures import Picture
 from videomdm.plots.players import keypoints_over, player
 
 __all__ = [
+    "Picture",
     "Table",
     "dot_plot",
     "film_strip",
