@@ -114,17 +114,6 @@ def test_a_study_writes_one_file_per_row_and_does_not_repeat(tmp_path, monkeypat
     assert path.read_text() == written
 
 
-def test_a_row_that_another_study_has_is_taken_over(tmp_path, monkeypatch):
-    config = train.profile("smoke")
-    first = results.write(tmp_path, "first", config, "python -m x", 7.0, METRICS, "real")
-    monkeypatch.setattr(study.protocol, "evaluate", None)  # nothing is measured again
-    path = study.run(config, "real", "second", tmp_path, "python -m y")
-    assert path == results.path(tmp_path, "second", config, "real")
-    assert json.loads(path.read_text()) == {**json.loads(first.read_text()), "study": "second"}
-    assert results.take_over(tmp_path, "third", config.but(width=64), "real") is None
-    assert not (tmp_path / "third").exists()
-
-
 def test_seeds_make_a_mean_and_an_interval(folder):
     other = {**METRICS, "fid": [6.0, 0.1], "note": "a word"}
     results.write(folder, "s", train.profile("smoke", seed=1), "python -m x", 61.0, other, "videomdm")
@@ -133,6 +122,17 @@ def test_seeds_make_a_mean_and_an_interval(folder):
     assert rows["videomdm"]["fid"] == pytest.approx([5.0, 1.96 * 2**0.5 / 2**0.5])
     assert rows["videomdm"]["acceleration"] == [3.0, 0.0] and "note" not in rows["videomdm"]
     assert rows["real"]["fid"] == [4.0, 0.2]
+
+
+def test_several_studies_are_one_table(folder):
+    results.write(
+        folder, "more", train.profile("smoke", seed=1), "python -m x", 61.0, {**METRICS, "fid": 6.0}, "videomdm"
+    )
+    found, corpora = report.find(folder, "s", "more")
+    (rows,) = corpora.values()
+    assert {r["study"] for r in found} == {"s", "more"} and rows["videomdm"]["fid"][0] == 5.0
+    with pytest.raises(FileNotFoundError, match=r"python -m videomdm\.study other"):
+        report.find(folder, "s", "other")
 
 
 def test_goals_of_table_1_name_the_best_and_leave_out_what_has_not_run(folder):

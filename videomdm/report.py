@@ -36,8 +36,8 @@ def lifting_columns(probes: Sequence[str], errors: Mapping[str, str]) -> dict[st
     return {f"{title} ({probe})": f"lift_{probe}_{key}" for title, key in errors.items() for probe in probes}
 
 
-def find(folder: str | Path, study: str) -> tuple[list[dict], dict[str, Rows]]:
-    """The results of a study, and their metrics as corpus -> row -> metric -> value or [mean, half width].
+def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]]:
+    """The results of some studies, and their metrics as corpus -> row -> metric -> value or [mean, half width].
 
     Where a row was trained with several seeds, the mean is over them and the half width is their 95 % interval
     (1.96 standard errors), in place of that over the evaluation's repeats.
@@ -45,16 +45,13 @@ def find(folder: str | Path, study: str) -> tuple[list[dict], dict[str, Rows]]:
 
     Args:
         folder: the results folder, as seen from the repository's root or from the notebooks.
-        study: its sub-folder.
+        studies: its sub-folders.
 
     Raises:
         FileNotFoundError: no such study.
     """
-    places = [Path(folder), Path("..") / folder]
-    place = next((p for p in places if (p / study).is_dir()), None)
-    if place is None:
-        raise FileNotFoundError(f"no {study} in {' or '.join(map(str, places))}; run python -m videomdm.study {study}")
-    found = sorted(results.read(place, study), key=lambda r: (r["data"], r["profile"], ORDER.index(r["method"])))
+    found = [result for study in studies for result in results.read(_place(Path(folder), study), study)]
+    found.sort(key=lambda r: (r["data"], r["profile"], ORDER.index(r["method"])))
     corpora: dict[str, dict] = {}
     for result in found:
         label = result["profile"]
@@ -65,6 +62,15 @@ def find(folder: str | Path, study: str) -> tuple[list[dict], dict[str, Rows]]:
         rows = corpora.setdefault(f"{result['data']} ({label})", {})
         rows.setdefault(result["method"], []).append(result["metrics"])
     return found, {name: {row: _over_seeds(runs) for row, runs in rows.items()} for name, rows in corpora.items()}
+
+
+def _place(folder: Path, study: str) -> Path:
+    """The results folder, from here or from one folder up, that has the study."""
+    places = [folder, Path("..") / folder]
+    for place in places:
+        if (place / study).is_dir():
+            return place
+    raise FileNotFoundError(f"no {study} in {' or '.join(map(str, places))}; run python -m videomdm.study {study}")
 
 
 def mean(value: object) -> float:

@@ -93,24 +93,7 @@ def write(
         "versions": {name: version(name) for name in ("videomdm", "torch", "numpy")},
         "seconds": round(seconds, 1), "config": config.key(), "metrics": dict(metrics),
     }  # fmt: skip
-    return _store(path(folder, study, config, method), result)
-
-
-def take_over(folder: Path, study: str, config: Config, method: str) -> Path | None:
-    """The same row where another study has it: equal in configuration, it keeps its command and commit.
-
-    Returns:
-        The file in this study; None where no study has it.
-    """
     target = path(folder, study, config, method)
-    for other in sorted(folder.glob(f"*/{target.name}")):
-        result = json.loads(other.read_text())
-        if result.get("config") == config.key():
-            return _store(target, {**result, "study": study})
-    return None
-
-
-def _store(target: Path, result: Mapping[str, object]) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
     partial.write_text(json.dumps(result, indent=1) + "\n")

@@ -44,14 +44,9 @@ Evaluation = Callable[[Config, str, Path | None], Mapping[str, object]]
 def run(
     config: Config, row: str, study: str, folder: Path, command: str, evaluate: Evaluation = protocol.evaluate
 ) -> Path:
-    """Train (where the row is a method), evaluate, and write the result; returns its file.
-
-    A row that this or another study has, of the same configuration, is not run again.
-    """
+    """Train (where the row is a method), evaluate, and write the result; returns its file."""
     path = results.path(folder, study, config, row)
     if path.exists() and json.loads(path.read_text())["config"] == config.key():
-        return path
-    if path := results.take_over(folder, study, config, row):
         return path
     fitted = train.fit(config) if row in METHODS else None
     seconds = train.seconds(config) if fitted else 0.0
