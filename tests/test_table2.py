@@ -20,9 +20,9 @@ def folders(tmp_path_factory):
 
 
 def main(runs, results, *rows):
-    """The command, on the smoke profile with fewer clips and diffusion steps."""
+    """The command, on the smoke profile with fewer diffusion steps."""
     how = "--data procedural --source procedural --profile smoke --steps 4 --teacher naive"
-    small = PROFILES["smoke"].but(n_clips=80, n_steps=10, t_star=4, n_buckets=2)
+    small = PROFILES["smoke"].but(n_steps=10, t_star=4, n_buckets=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PROFILES, "smoke", small)
         table2.main([*how.split(), "--runs", str(runs), "--results", str(results), "--rows", *rows])

@@ -169,7 +169,7 @@ def test_missing_keypoints_are_detected_once(root, tmp_path, monkeypatch):
 
 
 def test_table_2_on_it(config, root, tmp_path, monkeypatch):
-    small = PROFILES["smoke"].but(n_clips=80, n_steps=10, t_star=4, n_buckets=2)
+    small = PROFILES["smoke"].but(n_steps=10, t_star=4, n_buckets=2)
     monkeypatch.setitem(PROFILES, "smoke", small)
     arguments = f"--data fit3d --data-root {root} --source procedural --profile smoke --steps 2 --teacher naive"
     rows = ["teacher", "videomdm-pnp"]
