@@ -121,6 +121,8 @@ for rows in corpora.values():
 # VideoMDM errs little more than half as much as plain MDM on the lifter's 3-D.
 # But it does not halve the lifter's error, because of the path, and it is only a little smoother, because of the rays.
 # Both are measured below.
+# With cameras by PnP most of this is lost: only PA-MPJPE and smoothness stay better than the lifter's, and its KID is the
+# worst of all.
 # By joints within 50 mm the start is even better than what is fine-tuned from it; we do not know why.
 #
 # ## Where the error sits
