@@ -45,12 +45,14 @@ book/runs/%.ipynb: notebooks/%.py setup
 # The book's tables: every row that is missing (killed ones resume), then the pages; make -j2 study uses two cores.
 CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
 STUDIES := table1 gap ablations sweeps
-PAGES := first_light table1 gap ablations
+TABLE2 := --source-steps 600 --steps 400 --judge-steps 300 --precision bf16
+PAGES := first_light table1 gap ablations table2
 
 study-rows-%: setup
 	set -e; export OMP_NUM_THREADS=1; run="$(BIN)/python -m videomdm.study"; \
 	on="--data $* $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai)"; \
 	$$run first-light $$on; \
+	$(if $(filter bandai,$*),$(BIN)/python -m videomdm.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2);) \
 	for seed in 0 $(if $(filter bandai,$*),1); do \
 	  for name in $(STUDIES); do $$run $$name $$on --seed $$seed --precision bf16; done; done
 

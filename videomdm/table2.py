@@ -108,7 +108,8 @@ def motions(
     seen = prepare.observe(config, corpus, (method and method.frame) or "truth", split)
     lifted = sample.lift(
         prior, seen.keypoints[part], seen.camera[rows], seen.confidence[part], seen.lengths[rows],
-        texts=[seen.captions[i][0] for i in rows.tolist()], refine=bool(method and method.refine), progress=True,
+        texts=[seen.captions[i][0] for i in rows.tolist()], refine=bool(method and method.refine),
+        progress=len(rows) > 1,
     )  # fmt: skip
     return lifted, seen.camera[rows], true_camera
 
