@@ -25,7 +25,8 @@ test: setup
 
 smoke: setup
 	mkdir -p _build/smoke
-	$(BIN)/papermill --no-progress-bar notebooks/train_humanml.py _build/smoke/train_humanml.ipynb -p profile smoke
+	for page in train_humanml train_video lift_video; do \
+	  $(BIN)/papermill --no-progress-bar notebooks/$$page.py _build/smoke/$$page.ipynb -p profile smoke || exit 1; done
 
 book: setup
 	$(BIN)/jupyter-book build book/ $(BOOKFLAGS)
@@ -44,7 +45,8 @@ book/runs/%.ipynb: notebooks/%.py setup
 
 # The book's tables: every row that is missing (killed ones resume), then the pages; make -j2 study uses two cores.
 CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
-STUDIES := table1 gap ablations sweeps
+STUDIES := gap ablations sweeps
+TRAINED := mdm-3d mdm-teacher videomdm
 TABLE2 := --source-steps 600 --steps 400 --judge-steps 300 --precision bf16
 PAGES := first_light table1 gap ablations table2
 
@@ -52,9 +54,13 @@ study-rows-%: setup
 	set -e; export OMP_NUM_THREADS=1; run="$(BIN)/python -m videomdm.study"; \
 	on="--data $* $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai)"; \
 	$$run first-light $$on; \
-	$(if $(filter bandai,$*),$(BIN)/python -m videomdm.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2);) \
-	for seed in 0 $(if $(filter bandai,$*),1); do \
-	  for name in $(STUDIES); do $$run $$name $$on --seed $$seed --precision bf16; done; done
+	$$run table1 $$on --teacher trajectory --rows real teacher mdm-teacher videomdm; \
+	for name in $(STUDIES); do $$run $$name $$on --precision bf16; done; \
+	$(if $(filter bandai,$*), \
+	  $$run table1 $$on --seed 1 --rows $(TRAINED); \
+	  $$run table1 $$on --seed 1 --teacher trajectory --rows mdm-teacher videomdm; \
+	  $$run gap $$on --seed 1 --precision bf16 --rows mdm-3d videomdm/round-1 videomdm-pnp/round-1; \
+	  $(BIN)/python -m videomdm.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2))
 
 study: $(CORPORA:%=study-rows-%)
 	rm -f $(PAGES:%=book/runs/evaluate_%.ipynb)

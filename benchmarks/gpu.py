@@ -30,6 +30,7 @@ from videomdm import checkpoints, features, losses, results, study, train
 from videomdm.config import Config, profile
 from videomdm.denoiser import guided
 from videomdm.diffusion import Multistep
+from videomdm.evaluation import protocol
 from videomdm.step import Trainer
 
 STUDY_ROWS = ("real", "teacher", "mdm-3d", "mdm-teacher", "videomdm")
@@ -160,7 +161,7 @@ def fit(config: Config, out: Path) -> None:
 
 def evaluate(config: Config, out: Path) -> None:
     """The full-size model's row, in the study ``gpu-large``."""
-    study.run(large(config), "videomdm", "gpu-large", out, "make gpu")
+    study.run(large(config), "videomdm", "gpu-large", out, "make gpu", protocol.evaluate)
 
 
 def row(name: str) -> Callable[[Config, Path], None]:

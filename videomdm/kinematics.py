@@ -234,8 +234,10 @@ def stature(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Ten
     Returns:
         (C,) metres, from the median length of each bone over a clip's frames.
     """
-    ends = _paths(skeleton)[[skeleton.index("right_ankle"), skeleton.index("head")]].sum(0)
-    return _median_bones(joints, lengths, skeleton) @ torch.as_tensor(ends).to(joints)
+    paths = _paths(skeleton, joints.dtype, joints.device)
+    return _median_bones(joints, lengths, skeleton) @ (
+        paths[skeleton.index("right_ankle")] + paths[skeleton.index("head")]
+    )
 
 
 def constant_bones(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
@@ -251,7 +253,7 @@ def constant_bones(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22)
     """
     directions = unit(bone_vectors(joints, skeleton), rest_directions(skeleton, joints))
     bones = directions * _median_bones(joints, lengths, skeleton)[:, None, :, None]
-    return joints[..., :1, :] + torch.as_tensor(_paths(skeleton)).to(joints) @ bones
+    return joints[..., :1, :] + _paths(skeleton, joints.dtype, joints.device) @ bones
 
 
 def _median_bones(joints: Tensor, lengths: Tensor, skeleton: Skeleton) -> Tensor:

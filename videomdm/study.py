@@ -41,9 +41,7 @@ STUDIES = {
 Evaluation = Callable[[Config, str, Path | None], Mapping[str, object]]
 
 
-def run(
-    config: Config, row: str, study: str, folder: Path, command: str, evaluate: Evaluation = protocol.evaluate
-) -> Path:
+def run(config: Config, row: str, study: str, folder: Path, command: str, evaluate: Evaluation) -> Path:
     """Train (where the row is a method), evaluate, and write the result; returns its file."""
     path = results.path(folder, study, config, row)
     if path.exists() and json.loads(path.read_text())["config"] == config.key():
@@ -83,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     log.info("commit %s", results.commit())
     for row in given.rows or STUDIES.get(given.study, ROWS):
         config = base.but(method=row) if row in METHODS else base
-        run(config, row, given.study, given.results, f"{command} --rows {row}")
+        run(config, row, given.study, given.results, f"{command} --rows {row}", protocol.evaluate)
 
 
 if __name__ == "__main__":
