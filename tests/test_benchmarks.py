@@ -69,6 +69,11 @@ class TestWork:
         assert found["x_fast_gain"] == [2.0, 0.0] and found["x_fast_floors"] == 1.5
         assert "2.00 +- 0.00 x the baseline" in capsys.readouterr().out
 
+    def test_a_gain_is_that_of_the_whole_time(self):
+        """Three seconds against three, not the mean of 2 and 0.5 times."""
+        gain, half = timing.summary("x", {"baseline": [2.0, 1.0], "fast": [1.0, 2.0]})["x_fast_gain"]
+        assert gain == 1.0 and half == pytest.approx(1.96 * 2**0.5 / 2**0.5 / 1.5)
+
 
 def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
