@@ -48,7 +48,7 @@ CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
 STUDIES := gap ablations sweeps
 TRAINED := mdm-3d mdm-teacher videomdm
 TABLE2 := --source-steps 600 --steps 400 --judge-steps 300 --precision bf16
-PAGES := first_light table1 gap ablations table2
+PAGES := first_light table1 gap ablations sweeps table2 speed
 
 study-rows-%: setup
 	set -e; export OMP_NUM_THREADS=1; run="$(BIN)/python -m videomdm.study"; \

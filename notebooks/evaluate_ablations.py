@@ -7,12 +7,12 @@
 # ---
 
 # %% [markdown]
-# # The ablations, and three sweeps
+# # The ablations
 #
 # What does each part of the method buy?
 # Every row below is VideoMDM with true cameras and one change; data, teacher, warm-up checkpoint, number of batches,
 # captions and noise are the same.
-# The numbers come from the files in `results/ablations` and `results/sweeps` alone.
+# The numbers come from the files in `results/ablations` alone.
 #
 # | row | what is changed |
 # |:---|:---|
@@ -40,15 +40,9 @@ from videomdm.plots import dot_plot
 
 check_parameters(globals(), {"results_folder"})
 found, corpora = report.find(results_folder, "ablations")
-columns = {
-    "FID": "fid", "FID raw": "fid_raw", "FID, second judge": "tmr_fid", "diversity": "diversity",
-    "R-precision top 3": "r_precision_3", "MM-distance": "mm_distance", "acceleration m/s²": "acceleration",
-    "bones %": "bone_deviation", "skating": "skating", "lifting MPJPE mm": "lift_truth_mpjpe",
-    "its accel. error": "lift_truth_acceleration_error",
-}  # fmt: skip
 for name, rows in corpora.items():
     print(name)
-    display(report.table(rows, columns))
+    display(report.table(rows, report.ABLATION))
 
 # %%
 panels = {
@@ -59,21 +53,5 @@ for name, rows in corpora.items():
     print(name)
     display(dot_plot(rows, panels, reference="real", logarithmic=("fid", "fid_raw")))
 
-# %% [markdown]
-# ## Sweeps
-#
-# *error-x*: the teacher's error times x, from a perfect teacher (0) to one half as bad again (1.5), beside MDM trained on
-# the same motions.
-# *camera-x*: every camera is turned by x degrees about an axis of its own, in training and in the lifting probe.
-# *keypoints-x*: the detector errs by x in normalised image units (at a focal length of 1,000 pixels, .01 is 10 pixels),
-# which also reaches the teacher.
-
 # %%
-swept, sweeps = report.find(results_folder, "sweeps")
-for name, rows in sweeps.items():
-    print(name)
-    display(report.table(rows, columns))
-    display(dot_plot(rows, panels, reference="real", logarithmic=("fid", "fid_raw")))
-
-# %%
-report.sources([*found, *swept])
+report.sources(found)

@@ -129,8 +129,9 @@ for name, rows in corpora.items():
 
 # %%
 for name, rows in corpora.items():
-    print(name)
-    display(report.table1_goals(rows))
+    if asked := report.table1_goals(rows):
+        print(name)
+        display(asked)
 
 # %% [markdown]
 # ## What to run with nothing but videos

@@ -148,6 +148,7 @@ def test_goals_of_table_1_name_the_best_and_leave_out_what_has_not_run(folder):
     assert measured["FID without true cameras (videomdm-pnp) over with (videomdm/round-1)"] == ("1.67", "no")
     del rows["mdm-teacher"]
     assert "mdm-teacher" not in str(report.table1_goals(rows))
+    assert report.table1_goals({"real": METRICS, "teacher": METRICS}) is None
 
 
 def test_a_study_by_name_has_its_rows():

@@ -76,7 +76,8 @@ def _timed(found: Sequence[Mapping], benchmark: str) -> Iterator[tuple[Mapping, 
             for key in result["metrics"]:
                 if key.endswith("_seconds"):
                     case, _, version = key.removesuffix("_seconds").rpartition("_")
-                    yield result, case, version
+                    if case:  # else a time of the benchmark itself
+                        yield result, case, version
 
 
 def gains(found: Sequence[Mapping], benchmark: str) -> Table | None:
