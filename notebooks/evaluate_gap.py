@@ -148,7 +148,9 @@ for name, rows in corpora.items():
 # Where it is told in the truth's frame there is nothing to win, and that probe is not refined.
 # Of all rows MDM on true 3-D gains most from a refined camera; we have not looked into why.
 #
-# One seed; second rounds and the rows in the teacher's frame have not run yet (`make study`).
+# One seed, one corpus.
+# Second rounds, the rows in the teacher's frame, rays between the steps of a multistep batch, constant bones and a known
+# stature are rows of `METHODS` that have not run yet (`make study`).
 
 # %%
 report.sources(found)
