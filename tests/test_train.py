@@ -320,7 +320,8 @@ class TestRounds:
         near = (seen - own.keypoints).abs().amax(-1)[inside & (depth > 0.5)]
         assert near.median() < 1e-4  # in its own frame the camera sees the lifted motion at the keypoints
 
-    def test_a_rigid_round_learns_constant_bones(self, small, observed):
+    def test_a_rigid_round_learns_constant_bones(self, small, observed, tmp_path):
+        small = small.but(runs=str(tmp_path))
         run = train.fit(small, observed)
         free, rigid = (sample.lift_observations(run, observed, small.cache, flag) for flag in (False, True))
         sizes = [kinematics.bone_vectors(o.teacher, o.skeleton).norm(dim=-1) for o in (free, rigid)]
