@@ -71,7 +71,7 @@ for name, rows in corpora.items():
 # **Without depth weights FID is two and a half times the full method's; in the paper it is 1.2 times.**
 # We think that this is mostly balance.
 # Cameras stand three metres and more away, so a residual that is not multiplied by depth is smaller by that, its square by
-# ten and more, while $\\lambda_{2D}$ and $\\lambda_{vel}$ stay as they are, and $L_{repr}$ takes over: the row looks like
+# ten and more, while $\lambda_{2D}$ and $\lambda_{vel}$ stay as they are, and $L_{repr}$ takes over: the row looks like
 # *no-velocity* in lifting error and captions.
 # The paper may have searched its lambdas again; a row with lambdas raised by the mean squared depth would tell, and has
 # not run.

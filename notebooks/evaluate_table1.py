@@ -150,7 +150,7 @@ for name, rows in corpora.items():
 # Here is the same for the model of this page on the machine named below, measured by `python -m benchmarks.cost` while
 # nothing else ran: each method in a process of its own, a training step with all batches high and with all batches low,
 # weighted by their shares.
-# A low batch is four passes, and at the $t^\\star$ of this page two batches of three are low, so the 2-D stage costs
+# A low batch is four passes, and at the $t^\star$ of this page two batches of three are low, so the 2-D stage costs
 # several times plain MDM's.
 # In return a prior that walks needs less than half the steps to sample.
 # The last two columns are one row's evaluation: *quick* as measured, *full* (20 repeats of 1,000 motions) by its size.
