@@ -54,19 +54,20 @@ for name, rows in corpora.items():
     display(dot_plot(rows, panels, reference="real", logarithmic=("fid", "fid_raw")))
 
 # %% [markdown]
-# **Multistep training matters most, as in the paper**, where its FID is nine times the full method's; here it is 2.6 times.
+# **Multistep training** is what the paper's prior cannot do without: nine times the full method's FID; here it is 2.6 times,
+# level with two other rows.
 # Without it nothing ties low noise to what the camera saw but motions that the teacher got wrong, and the caption is
 # half lost (R-precision).
 # That row samples with all steps of DDPM, as it was trained; the others walk.
 #
-# **Both parts of $L_{repr}$ matter next.**
+# **Both parts of $L_{repr}$ matter.**
 # Without the term the redundant channels drift away from the joints that they describe: raw features are more than five
 # times as far from real ones, and the joints themselves accelerate less than half as much as real ones.
 # Lifting does not mind: it reads joints and projects them, and is even a little better.
 # With the term but without rays its target is the teacher's channels, and motions take over more of the teacher.
 #
 # **Without $L_{vel}$ motions jitter**: accelerations are 1.6 times the truth's, where the full method is 10 % below it, bones
-# change their length twice as much, and lifting loses the most of all rows, 21 mm.
+# change their length twice as much, and lifting loses 21 mm, as it does without depth weights and nowhere else.
 #
 # **Without depth weights FID is two and a half times the full method's; in the paper it is 1.2 times.**
 # We think that this is mostly balance.

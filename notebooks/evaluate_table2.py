@@ -141,7 +141,7 @@ for rows in corpora.values():
 # About the root, VideoMDM is the best row.
 #
 # We think that training is too short.
-# The prior does not know these motions, and 400 batches do not teach them: in the figure below somebody bows on the spot,
+# The prior does not know these motions, and 400 batches do not teach them: in the figure of the last section somebody bows on the spot,
 # and is lifted as if drifting along the rays.
 # On the clips trained on, the path's error falls by a fifth from *prior* to *videomdm*, hardly at all on those held out,
 # and the paper's fine-tuning is 50 times as long.
@@ -185,6 +185,8 @@ for rows in corpora.values():
 #
 # From above: the keypoints as the camera sees them, then from its side, where depth shows, what the lifter and VideoMDM
 # make of them, each over the truth in grey, all aligned on the first frame.
+# The motion capture may not be passed on, so the book's own copy of this page is made without the figure; run the page
+# beside the runs to see it.
 
 # %%
 example = table2.example(found, runs)
