@@ -134,7 +134,7 @@ for name, rows in corpora.items():
 # **Without known cameras, on bandai, nothing is won as a generator**: *videomdm-frame* and *videomdm-pnp* stand on the
 # teacher's floor with the teacher's size (the column *root height*: 77 mm too high), and are judged for it.
 # On the built-in corpus, where the teacher's size is nearly right, *videomdm-pnp* lies between MDM on the teacher and
-# VideoMDM.
+# VideoMDM by the first judge, and behind both by the second.
 # [Closing the gap](evaluate_gap.ipynb) is about this.
 #
 # **A round** (*round-1*, plain MDM on what VideoMDM lifted) is the best row from 2-D on both corpora.
