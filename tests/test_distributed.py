@@ -19,11 +19,24 @@ ROOT = Path(__file__).parents[1]
 WARMUP, STEPS, KILLED = 40, 20, 5
 
 # Two processes from a notebook: they are forked, find the run that one process began, and only rank 0 may write.
+# Sharded, each holds about half of the weights, of their average and of the optimiser's moments.
 NOTEBOOK = """
 import os, socket, sys
 from pathlib import Path
 from accelerate import notebook_launcher
 from videomdm import checkpoints, distributed, train
+from videomdm.step import Trainer
+
+def update(self, *arguments, own=Trainer._update):
+    own(self, *arguments)
+    moments = [m for state in self.optimizer.state.values() for m in (state["exp_avg"], state["exp_avg_sq"])]
+    for tensors in (self.model.parameters(), self.average.parameters(), moments):
+        tensors = list(tensors)
+        held = sum(getattr(tensor, "_local_tensor", tensor).numel() for tensor in tensors)
+        share = held / sum(tensor.numel() for tensor in tensors)
+        assert abs(share - (0.5 if self.config.shard_weights else 1)) < 0.02, share
+
+Trainer._update = update
 
 def refuse(*arguments, **named):
     raise AssertionError("a process that is not rank 0 writes")
@@ -80,12 +93,13 @@ def assert_same_curve(rows, whole):
         assert terms[0] == pytest.approx(terms[1], abs=1e-4, rel=1e-4)
 
 
-def test_launched_killed_and_finished_alone(config, whole, tmp_path):
+@pytest.mark.parametrize("sharded", [False, True])
+def test_launched_killed_and_finished_alone(config, whole, tmp_path, sharded):
     """Two processes that stream their clips follow the curve of one that held them.
 
     When one of them dies both end, and one alone goes on.
     """
-    ours = config.but(runs=str(tmp_path), shard_clips=100)
+    ours = config.but(runs=str(tmp_path), shard_clips=100, shard_weights=sharded)
     shutil.copytree(config.cache, ours.cache)
     (tmp_path / "config.json").write_text(ours.to_json())
     launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", 2, "--num_machines", 1]
@@ -111,8 +125,9 @@ def test_launched_killed_and_finished_alone(config, whole, tmp_path):
     assert_same_curve(train.history(ours), whole)
 
 
-def test_begun_alone_and_finished_from_a_notebook(config, whole, tmp_path, monkeypatch):
-    ours = config.but(runs=str(tmp_path))
+@pytest.mark.parametrize("sharded", [False, True])
+def test_begun_alone_and_finished_from_a_notebook(config, whole, tmp_path, monkeypatch, sharded):
+    ours = config.but(runs=str(tmp_path), shard_weights=sharded)
     step = Trainer.step
 
     def interrupted(self, number, lr):

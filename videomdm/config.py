@@ -152,6 +152,8 @@ class Config:
             ``max_frames``.
         shard_clips: clips per file of a training set that is prepared in pieces and streamed from disk
             (:mod:`videomdm.data.shards`); 0 prepares and holds it in memory.
+        shard_weights: whether several processes hold a share of every weight each (FSDP), for models that one
+            device cannot hold; otherwise each holds them all (DDP).
         start: folder of a finished run whose last weights and normaliser training goes on from, in place of a warm-up
             (fine-tuning, section 4.2); its sizes must be this configuration's.
         runs: folder that holds run folders and the cache.
@@ -200,6 +202,7 @@ class Config:
     compile: str | None = _later(None)
     length_buckets: int = _later(1)
     shard_clips: int = _later(0)
+    shard_weights: bool = False
     start: str | None = _later(None)
     keypoint_smoothing: bool = _later(False)
 
@@ -260,7 +263,7 @@ class Config:
         """
         values = dataclasses.asdict(self)
         ignored = {"runs", "profile", "log_every", "evaluation_samples", "lift_samples", "repeats", "evaluator_steps",
-                   "protocol", "guidance", "sampler"}  # fmt: skip
+                   "protocol", "guidance", "sampler", "shard_weights"}  # fmt: skip
         ignored |= {f.name for f in dataclasses.fields(self) if "later" in f.metadata and values[f.name] == f.default}
         chosen = {k: values[k] for k in (fields or sorted(set(values) - ignored))}
         if chosen.get("start"):

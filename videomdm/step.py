@@ -82,7 +82,7 @@ class Trainer:
     """A run's model, its moving average and its optimiser, and the step that changes them.
 
     Attributes:
-        parts: what a checkpoint holds.
+        parts: what a checkpoint holds; all processes ask for their states together, rank 0 writes them.
     """
 
     def __init__(self, config: Config, data: TrainingSet | Shards) -> None:
@@ -91,9 +91,14 @@ class Trainer:
         self.model = build_denoiser(config, data.n_features, data.text_width).to(self.device)
         self.average = build_denoiser(config, data.n_features, data.text_width).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
+        if config.shard_weights:
+            for model in (self.model, self.average):
+                distributed.shard(model, model.layers)
         # Fused: one pass over the weights.  On a CPU it rounds otherwise than the loop that runs before had.
         fused = self.device.type == "cuda" or config.compile is not None
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr, fused=fused)
+        if config.shard_weights:
+            distributed.shard_moments(self.optimizer)
         self.parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
         self.diffusion = Diffusion(config.n_steps)
         self.timesteps = config.multistep
@@ -103,7 +108,7 @@ class Trainer:
         self._x0, self._videomdm = losses.x0, losses.videomdm
         if config.compile is not None:
             self._compile(config.compile)
-        self._parallel = distributed.wrap(self.model)
+        self._parallel = self.model if config.shard_weights else distributed.wrap(self.model)
 
     def _compile(self, mode: str) -> None:
         """Model and losses as fused kernels, one set for every bucket's shape."""
@@ -159,7 +164,8 @@ class Trainer:
             if more:
                 clean_here = self._onto_rays(batch, predicted) if projects else predicted.detach()
                 x_t = self.diffusion.ddim_step(x_t, clean_here, t, timesteps[i + 1])
-        total["gradient"] = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        total["gradient"] = distributed.whole(norm)
         self._update(step, lr)
         return total
 

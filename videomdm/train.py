@@ -155,19 +155,21 @@ def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path 
             bar.set_postfix({k: f"{v:.4f}" for k, v in logfile.write(step + 1).items()}, refresh=False)
         if (step + 1) % config.checkpoint_every == 0 and step + 1 < steps:
             logfile.write(step + 1)
+            state = {name: part.state_dict() for name, part in trainer.parts.items()}
             if writes:
-                checkpoints.save(folder / "checkpoints", step + 1, trainer.parts)
+                checkpoints.save(folder / "checkpoints", step + 1, state)
     bar.close()
+    weights = {"weights-last": trainer.model.state_dict(), "weights": trainer.average.state_dict()}
     if writes:
-        _write_weights(config, data, folder, trainer)
+        _write_weights(config, data, folder, weights)
 
 
-def _write_weights(config: Config, data: TrainingSet | Shards, folder: Path, trainer: Trainer) -> None:
+def _write_weights(config: Config, data: TrainingSet | Shards, folder: Path, weights: dict[str, dict]) -> None:
     """The run's result: the averaged weights, which are sampled, and the last ones, which training goes on from."""
     about = {"config": config.to_json(), "skeleton": data.skeleton.name, "fps": data.fps}
     statistics = {"normaliser.mean": data.normaliser.mean, "normaliser.std": data.normaliser.std}
-    for name, model in (("weights-last", trainer.model), ("weights", trainer.average)):
-        checkpoints.write_tensors(folder / f"{name}.safetensors", {**model.state_dict(), **statistics}, about)
+    for name, state in weights.items():
+        checkpoints.write_tensors(folder / f"{name}.safetensors", {**state, **statistics}, about)
 
 
 def _learning_rate(config: Config, step: int) -> float:
