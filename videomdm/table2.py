@@ -29,8 +29,9 @@ from videomdm.results import mean_interval
 from videomdm.sample import Prior
 
 #: In the table's order.  ``rays`` is the truth moved onto the keypoints' rays: what the detector's noise alone does to
-#: a method that ends on them.  ``prior`` lifts as it came, before any fine-tuning.
-ROWS = ("rays", "teacher", "prior", "mdm-teacher", "videomdm", "videomdm-pnp", "videomdm-pnp/refined")
+#: a method that ends on them.  ``prior`` lifts as it came, before any fine-tuning; ``mdm-3d``, fine-tuned on the true
+#: motions, shows what 3-D supervision would reach.
+ROWS = ("rays", "teacher", "prior", "mdm-3d", "mdm-teacher", "videomdm", "videomdm-pnp", "videomdm-pnp/refined")
 SETS = {"seen": "train", "held_out": "test"}
 #: Other lifters' errors on the held-out clips, in the lifter's row: how jittery the lifter is decides a ratio.
 LIFTERS = {
@@ -180,6 +181,7 @@ def _intervals(errors: dict[str, Tensor], name: str) -> dict[str, list[float]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m videomdm.table2", description=__doc__)
+    parser.add_argument("--study", default="table2", help="name of the study: a folder in results/")
     parser.add_argument("--data", default="bandai-1", help="the videos")
     parser.add_argument("--data-root")
     parser.add_argument("--source", default="bandai-2", help="what the prior learns before")
@@ -210,8 +212,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )  # fmt: skip
     config = config.but(evaluator_steps=given.judge_steps or config.evaluator_steps)
     command = (
-        f"python -m videomdm.table2 --data {given.data} --source {given.source} --source-steps {source.steps} "
-        f"--profile {given.profile} "
+        f"python -m videomdm.table2 --study {given.study} --data {given.data} "
+        f"--source {given.source} --source-steps {source.steps} --profile {given.profile} "
         f"--steps {given.steps} --noise {given.noise:g} --teacher {given.teacher} --seed {given.seed} "
         f"--precision {given.precision} --judge-steps {config.evaluator_steps}"
     )
@@ -220,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             command += f" --{name.replace('_', '-')} $VIDEOMDM_DATA/{Path(root).name}"
     for row in given.rows:
         own = config.but(method=row) if row in METHODS else config
-        study.run(own, row, "table2", given.results, f"{command} --rows {row}", evaluate)
+        study.run(own, row, given.study, given.results, f"{command} --rows {row}", evaluate)
 
 
 if __name__ == "__main__":
