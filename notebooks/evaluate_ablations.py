@@ -36,7 +36,6 @@ from IPython.display import display
 
 from videomdm import report
 from videomdm.papermill_io import check_parameters
-from videomdm.plots import dot_plot
 
 check_parameters(globals(), {"results_folder"})
 found, corpora = report.find(results_folder, "ablations")
@@ -45,13 +44,9 @@ for name, rows in corpora.items():
     display(report.table(rows, report.ABLATION))
 
 # %%
-panels = {
-    "fid": "FID, joints encoded anew", "fid_raw": "FID, raw features", "acceleration": "acceleration m/s²",
-    "lift_truth_mpjpe": "lifting MPJPE mm",
-}  # fmt: skip
 for name, rows in corpora.items():
     print(name)
-    display(dot_plot(rows, panels, reference="real", logarithmic=("fid", "fid_raw")))
+    display(report.changes_plot(rows))
 
 # %% [markdown]
 # **Multistep training** is what the paper's prior cannot do without: nine times the full method's FID; here it is 2.6 times,

@@ -16,6 +16,7 @@ from videomdm import depth as depth_weights
 from videomdm import features as feat
 from videomdm.cameras import Camera
 from videomdm.normaliser import Normaliser
+from videomdm.projection import onto_rays
 from videomdm.refinement import refine, where
 from videomdm.skeletons import Skeleton
 
@@ -162,10 +163,7 @@ def ray_target(
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     with torch.no_grad():
-        projected = camera.project_to_rays(joints, keypoints)
-        if confidence is not None:
-            projected = torch.where(confidence[..., None] > 0, projected, joints)
-        return feat.encode(feat.hold_last(projected.contiguous(), lengths), skeleton)
+        return feat.encode(onto_rays(joints, keypoints, camera, lengths, confidence), skeleton)
 
 
 def representation(predicted: Tensor, target: Tensor, lengths: Tensor, n_joints: int) -> Tensor:

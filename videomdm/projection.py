@@ -11,7 +11,9 @@ from videomdm.normaliser import Normaliser
 from videomdm.skeletons import Skeleton
 
 
-def onto_rays(joints: Tensor, keypoints: Tensor, camera: Camera, lengths: Tensor, confidence: Tensor) -> Tensor:
+def onto_rays(
+    joints: Tensor, keypoints: Tensor, camera: Camera, lengths: Tensor, confidence: Tensor | None = None
+) -> Tensor:
     """Joints (B, T, J, 3) on their rays; those of confidence 0 stay, padded frames hold a clip's last pose.
 
     Args:
@@ -19,10 +21,12 @@ def onto_rays(joints: Tensor, keypoints: Tensor, camera: Camera, lengths: Tensor
         keypoints: (B, T, J, 2) normalised image coordinates.
         camera: batch (B,).
         lengths: (B,) frames.
-        confidence: (B, T, J).
+        confidence: (B, T, J); all were seen by default.
     """
-    onto = torch.where(confidence[..., None] > 0, camera.project_to_rays(joints, keypoints), joints)
-    return features.hold_last(onto, lengths)
+    onto = camera.project_to_rays(joints, keypoints)
+    if confidence is not None:
+        onto = torch.where(confidence[..., None] > 0, onto, joints)
+    return features.hold_last(onto.contiguous(), lengths)
 
 
 def encode(joints: Tensor, lengths: Tensor, skeleton: Skeleton, normaliser: Normaliser) -> Tensor:

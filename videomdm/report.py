@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from videomdm import results
 from videomdm.config import METHODS
-from videomdm.plots import Table, metrics_table
+from videomdm.plots import Table, dot_plot, metrics_table
 
 Rows = Mapping[str, Mapping[str, object]]
 ORDER = ("real", "rays", "teacher", "prior", *METHODS)
@@ -101,6 +103,15 @@ def table(rows: Rows, columns: Mapping[str, str]) -> Table:
     return metrics_table(
         [{"": row, **{title: m.get(key, "") for title, key in columns.items()}} for row, m in rows.items()]
     )
+
+
+def changes_plot(rows: Rows) -> Figure:
+    """What one change at a time does to a method's motions and to what it lifts (ablations, sweeps)."""
+    panels = {
+        "fid": "FID, joints encoded anew", "fid_raw": "FID, raw features", "acceleration": "acceleration m/s²",
+        "lift_truth_mpjpe": "lifting MPJPE mm",
+    }  # fmt: skip
+    return dot_plot(rows, panels, reference="real", logarithmic=("fid", "fid_raw"))
 
 
 def sources(found: Sequence[Mapping]) -> Table:
