@@ -205,5 +205,6 @@ claims.table()
 # %% [markdown]
 # ## Functions on this page
 #
-# {py:func}`videomdm.losses.shares_of`, {py:mod}`videomdm.distributed`, {py:class}`videomdm.data.shards.Shards`,
+# {py:func}`videomdm.losses.shares_of`, {py:mod}`videomdm.distributed`, {py:mod}`videomdm.fsdp`,
+# {py:class}`videomdm.data.shards.Shards`,
 # {py:func}`videomdm.prepare.streamed`, {py:func}`videomdm.train.fit`.

@@ -4,13 +4,13 @@ A process that was started alone has rank 0 of 1 and waits for nobody.  Every pr
 whole batch and trains on its share of the rows, so a batch is the same whatever the number of processes.  Rank 0
 alone writes; on several machines the folder of runs has to be on a file system that all of them see.
 
-Every device holds the whole model (DDP), or a share of every weight (:func:`shard`, FSDP) where it would not fit.
+Every device holds the whole model (DDP), or a share of every weight (:mod:`videomdm.fsdp`) where it would not fit.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import cache
@@ -18,10 +18,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
-from torch.optim import Optimizer
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -96,74 +92,14 @@ def wrap(model: nn.Module) -> nn.Module:
     return accelerator.prepare_model(model) if (accelerator := _together()) else model
 
 
-def shard(model: nn.Module, blocks: Iterable[nn.Module]) -> nn.Module:
-    """Split every weight over the processes, in place; alone, nothing happens.
-
-    A block's weights are put together when it computes, in both directions, and dropped after it (FSDP, ZeRO's
-    third stage); the backward pass averages gradients over the processes, each keeping its share of them.  States
-    that are saved and loaded stay whole, so a run can go on with any number of processes; all of them have to ask
-    for ``state_dict()``, as every one holds a part.
-
-    Args:
-        model: has the same weights in every process.
-        blocks: its parts that are put together one at a time.
-    """
-    if accelerator := _together():
-        mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
-        for block in (*blocks, model):
-            fully_shard(block, mesh=mesh)
-        model.register_state_dict_post_hook(_gather_weights)
-        model.register_load_state_dict_pre_hook(_scatter_weights)
-    return model
-
-
-def shard_moments(optimizer: Optimizer) -> Optimizer:
-    """States of an optimiser of sharded weights that are saved and loaded whole, as :func:`shard` has it."""
-    if _together():
-        optimizer.register_state_dict_post_hook(_gather_moments)
-        optimizer.register_load_state_dict_pre_hook(_scatter_moments)
-    return optimizer
-
-
 def whole(value: Tensor) -> Tensor:
     """A tensor put together from the processes' parts, where it is sharded; all of them call it."""
-    return value.full_tensor() if isinstance(value, DTensor) else value
-
-
-def _part(value: Tensor, like: Tensor) -> Tensor:
-    """This process' part of a whole tensor that all of them hold, split as ``like`` is."""
-    if not isinstance(like, DTensor) or value.shape != like.shape:
-        return value
-    value = value.to(like.device, like.dtype)
-    return distribute_tensor(value, like.device_mesh, like.placements, src_data_rank=None)
-
-
-def _gather_weights(model: nn.Module, state: dict, prefix: str, metadata: dict) -> None:
-    for name, value in state.items():
-        if isinstance(value, DTensor):
-            state[name] = whole(value).cpu()  # one at a time: they need not fit a device together
-
-
-def _scatter_weights(model: nn.Module, state: dict, *unused: object) -> None:
-    for name, parameter in model.named_parameters():
-        if name in state:
-            state[name] = _part(state[name], parameter)
-
-
-def _gather_moments(optimizer: Optimizer, state: dict) -> dict:
-    moments = {i: {k: whole(v).cpu() for k, v in values.items()} for i, values in state["state"].items()}
-    return {**state, "state": moments}
-
-
-def _scatter_moments(optimizer: Optimizer, state: dict) -> dict:
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    moments = {i: {k: _part(v, parameters[i]) for k, v in values.items()} for i, values in state["state"].items()}
-    return {**state, "state": moments}
+    return value.full_tensor() if hasattr(value, "full_tensor") else value
 
 
 def accumulate(model: nn.Module, more: bool) -> AbstractContextManager:
     """A pass of a wrapped or sharded model whose gradients stay here while there are ``more`` to add."""
-    if isinstance(model, FSDPModule):
+    if hasattr(model, "set_requires_gradient_sync"):  # sharded
         model.set_requires_gradient_sync(not more)
         return nullcontext()
     return accelerator.no_sync(model) if more and (accelerator := _together()) else nullcontext()

@@ -92,13 +92,15 @@ class Trainer:
         self.average = build_denoiser(config, data.n_features, data.text_width).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         if config.shard_weights:
+            from videomdm import fsdp  # a second that other runs need not wait
+
             for model in (self.model, self.average):
-                distributed.shard(model, model.layers)
+                fsdp.shard(model, model.layers)
         # Fused: one pass over the weights.  On a CPU it rounds otherwise than the loop that runs before had.
         fused = self.device.type == "cuda" or config.compile is not None
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr, fused=fused)
         if config.shard_weights:
-            distributed.shard_moments(self.optimizer)
+            fsdp.shard_moments(self.optimizer)
         self.parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
         self.diffusion = Diffusion(config.n_steps)
         self.timesteps = config.multistep
