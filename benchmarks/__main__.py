@@ -1,4 +1,4 @@
-"""``python -m benchmarks [step] [sampling] [features] [metrics] [precision] [quality]``; see the package."""
+"""``python -m benchmarks [step] [sampling] [features] [metrics] [precision] [scaling] [quality]``; see the package."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import features, metrics, precision, quality, sampling, step, timing
+from benchmarks import features, metrics, precision, quality, sampling, scaling, step, timing
 from videomdm.config import PROFILES
 
 KINDS = ("full", "humanml3d")
-NAMES = ("step", "sampling", "features", "metrics", "precision", "quality")
+NAMES = ("step", "sampling", "features", "metrics", "precision", "scaling", "quality")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "precision" in names:
         small = PROFILES[given.profile or "laptop"].but(runs=given.runs)
         print(precision.run(small, given.results, given.train_steps))
+    if "scaling" in names:
+        batch = (given.batch or [64 if cuda else 8])[0]
+        print(scaling.run(config.but(batch_size=batch), given.results, given.repeats))
     if "quality" in names and given.run:
         print(quality.run(given.run, given.results, given.repeats, given.samples or (1000 if cuda else 256)))
 

@@ -112,6 +112,16 @@ for result in found:
 timings.gains(found, "metrics")
 
 # %% [markdown]
+# ## A second process
+#
+# The same batches of 8 full-length clips on one process with one thread, and on two that take 4 clips each; *ddp* holds
+# all weights in both, *fsdp* half of them in each ([Scale](explain_scale.ipynb)).
+# Twice the machine would gain 2 if nothing had to be exchanged.
+
+# %%
+timings.gains(found, "scaling")
+
+# %% [markdown]
 # ## How far from the roof
 #
 # Work per byte against rate, one point per case and version.

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as entry
-from benchmarks import baseline, features, gpu, precision, step, synthetic, timing
+from benchmarks import baseline, features, gpu, precision, scaling, step, synthetic, timing
 from videomdm import results, sample, train
 from videomdm.denoiser import MDM, official_name
 from videomdm.kinematics import rest_offsets
@@ -81,12 +81,13 @@ def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     sizes = ["--repeats", "2", "--batch", "4", "--samples", "2", "--clips", "8", "--embeddings", "64"]
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: None)
     run = train.fit(train.profile("smoke", runs=str(tmp_path / "runs"), n_clips=400, method="mdm-3d"))
+    monkeypatch.setattr(scaling, "_batches", lambda config, processes: config.cache.mkdir(parents=True, exist_ok=True) or [1.0])
     more = ["--train-steps", "40", "--run", str(run), "--runs", str(tmp_path / "runs")]
     entry.main(["--profile", "smoke", *sizes, *more, "--results", str(tmp_path)])
     found = {r["method"]: r["metrics"] for r in results.read(tmp_path, "benchmarks")}
     assert set(found) == {
         "step-4-full-cpu", "step-4-humanml3d-cpu", "sampling-2-cpu", "features-8-cpu", "metrics-64-cpu",
-        "precision-cpu", "quality-mdm-3d-cpu",
+        "precision-cpu", "scaling-4-cpu", "quality-mdm-3d-cpu",
     }  # fmt: skip
     for case in ("plain", "multistep"):
         assert {f"{case}_baseline_seconds", f"{case}_bf16_gain", f"{case}_bf16_floors"} <= set(found["step-4-full-cpu"])
@@ -96,6 +97,14 @@ def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     assert quality["reference_fid_over_reference"] == [1.0, 0.0]
     assert quality["bf16_fid_over_reference"][0] == pytest.approx(1, abs=0.1)
     assert {"ddim_fid", "ddim-few_fid", "ddim-few-bf16_fid"} <= set(quality) and "trained_fid" not in quality
+
+
+def test_scaling_times_runs_of_one_and_of_two(tmp_path, monkeypatch):
+    monkeypatch.setattr(scaling, "VERSIONS", {name: scaling.VERSIONS[name] for name in ("baseline", "fsdp")})
+    path = scaling.run(train.profile("smoke"), tmp_path, repeats=1, batches=4)
+    metrics = json.loads(path.read_text())["metrics"]
+    assert all(metrics[f"scaling_{name}_seconds"][0] > 0 for name in scaling.VERSIONS)
+    assert metrics["scaling_fsdp_gain"][0] > 0
 
 
 def test_windows_are_means_of_whole_ones():

@@ -1,0 +1,61 @@
+"""What a second process gains: the same batches on one, on two that hold all weights each, on two that share them.
+
+A process has a device of its own, or one thread of the CPU, so that two of them have twice the machine.  Batches are
+plain MDM's, a single pass: the least to compute for one exchange of gradients.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks import timing
+from benchmarks.timing import Metrics
+from videomdm import train
+from videomdm.config import Config
+
+#: name -> processes, whether they share the weights (FSDP).
+VERSIONS = {"baseline": (1, False), "ddp": (2, False), "fsdp": (2, True)}
+LAUNCH = "--num_machines 1 --main_process_port 0 --mixed_precision no --dynamo_backend no -m videomdm.train --config"
+
+
+def run(config: Config, results: Path, repeats: int, batches: int = 6) -> Path:
+    """``repeats`` short runs of every version in turn, on built-in clips; a pair is one batch, the first left out."""
+    if torch.cuda.is_available() and torch.cuda.device_count() < 2:
+        raise SystemExit("scaling: one GPU, expected two or more, or none")
+    began = time.monotonic()
+    config = config.but(
+        method="mdm-teacher", data="procedural", n_clips=100, warmup_steps=0, steps=batches, log_every=1, compile=None
+    )
+    times: dict[str, list[float]] = {name: [] for name in VERSIONS}
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder) / "cache"
+        for i in range(repeats):
+            for name, (processes, sharded) in VERSIONS.items():
+                ours = config.but(runs=str(Path(folder) / f"{name}-{i}"), shard_weights=sharded)
+                if cache.exists():
+                    shutil.copytree(cache, ours.cache)  # the same clips, filmed and lifted once
+                times[name] += _batches(ours, processes)
+                if not cache.exists():
+                    shutil.copytree(ours.cache, cache)
+    metrics: Metrics = timing.summary("scaling", times)
+    return timing.write(results, f"scaling-{config.batch_size}", config, metrics, began)
+
+
+def _batches(config: Config, processes: int) -> list[float]:
+    """Seconds of each batch of a run but the first, which sets up."""
+    Path(config.runs).mkdir(parents=True, exist_ok=True)
+    description = Path(config.runs) / "config.json"
+    description.write_text(config.to_json())
+    how = ["--num_processes", str(processes), *["--multi_gpu"] * (processes > 1)]
+    command = [sys.executable, "-m", "accelerate.commands.launch", *how, *LAUNCH.split(), str(description)]
+    subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True)
+    seconds = [row["seconds"] for row in train.history(config)]
+    return [after - before for before, after in zip(seconds, seconds[1:], strict=False)]
