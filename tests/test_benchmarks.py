@@ -81,7 +81,8 @@ def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     sizes = ["--repeats", "2", "--batch", "4", "--samples", "2", "--clips", "8", "--embeddings", "64"]
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: None)
     run = train.fit(train.profile("smoke", runs=str(tmp_path / "runs"), n_clips=400, method="mdm-3d"))
-    monkeypatch.setattr(scaling, "_batches", lambda config, processes: config.cache.mkdir(parents=True, exist_ok=True) or [1.0])
+    times = lambda config, processes: config.cache.mkdir(parents=True, exist_ok=True) or [1.0, 1.0]  # noqa: E731
+    monkeypatch.setattr(scaling, "_batches", times)
     more = ["--train-steps", "40", "--run", str(run), "--runs", str(tmp_path / "runs")]
     entry.main(["--profile", "smoke", *sizes, *more, "--results", str(tmp_path)])
     found = {r["method"]: r["metrics"] for r in results.read(tmp_path, "benchmarks")}
