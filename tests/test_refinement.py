@@ -6,7 +6,7 @@ import torch
 from videomdm import cameras
 from videomdm.cameras import Camera
 from videomdm.data import procedural
-from videomdm.refinement import refine, where
+from videomdm.refinement import SMOOTH, STAY, place, refine, where
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +79,69 @@ def test_where_takes_each_clips_camera(camera):
     mixed = where(chosen, other, camera)
     assert torch.equal(mixed.rotation[::2], other.rotation[::2])
     assert torch.equal(mixed.translation[1::2], camera.translation[1::2])
+
+
+class TestPlace:
+    @pytest.fixture
+    def drifting(self, corpus, camera):
+        """Joints that drift away from the camera, at a metre per 60 frames, and the keypoints of the true ones."""
+        away = torch.linspace(0, corpus.joints.shape[1] / 60, corpus.joints.shape[1])[None, :, None, None]
+        drift = camera.rotation[:, None, None, 2] * away  # the world's direction of the camera's view
+        return corpus.joints + drift, camera.project(corpus.joints)[0]
+
+    @staticmethod
+    def errors(joints, corpus):
+        valid = torch.arange(joints.shape[1]) < corpus.lengths[:, None]
+        return (joints - corpus.joints).norm(dim=-1)[valid].mean()
+
+    def test_size_tells_depth(self, corpus, camera, drifting):
+        wrong, keypoints = drifting
+        found = place(wrong, camera, keypoints, corpus.lengths)
+        assert self.errors(found, corpus) < 0.35 * self.errors(wrong, corpus)
+        exact = place(wrong, camera, keypoints, corpus.lengths, stay=1e-6, smooth=0.0)
+        assert self.errors(exact, corpus) < 0.01 * self.errors(wrong, corpus)
+
+    def test_only_places_change_and_padding_stays(self, corpus, camera, drifting):
+        wrong, keypoints = drifting
+        shift = place(wrong, camera, keypoints, corpus.lengths) - wrong
+        torch.testing.assert_close(shift, shift[:, :, :1].expand_as(shift), atol=1e-5, rtol=0)
+        padded = torch.arange(wrong.shape[1]) >= corpus.lengths[:, None]
+        assert padded.any() and shift[padded].abs().max() < 1e-5
+
+    def test_it_is_the_minimum(self, corpus, camera, drifting):
+        """The gradient of what is minimised, written out frame by frame, vanishes there."""
+        wrong, keypoints = drifting
+        generator = torch.Generator().manual_seed(0)
+        confidence = torch.rand(keypoints.shape[:-1], generator=generator).double()
+        wrong, keypoints = wrong.double(), keypoints.double()
+        camera = Camera(camera.rotation.double(), camera.translation.double(), validate=False)
+        found = place(wrong, camera, keypoints, corpus.lengths, confidence)
+        inside = camera.to_camera(wrong)
+        shift = (camera.to_camera(found) - inside)[:, :, :1].requires_grad_()
+        total = 0
+        for clip, length in enumerate(corpus.lengths.tolist()):
+            for t in range(length):
+                at = inside[clip, t] + shift[clip, t]
+                residual = at[:, :2] - keypoints[clip, t] * at[:, 2:]
+                total = total + (confidence[clip, t] * residual.square().sum(-1)).mean()
+                total = total + STAY * shift[clip, t].square().sum()
+                if t + 1 < length:
+                    total = total + SMOOTH * (shift[clip, t + 1] - shift[clip, t]).square().sum()
+        (gradient,) = torch.autograd.grad(total, shift)
+        valid = torch.arange(wrong.shape[1]) < corpus.lengths[:, None]
+        assert shift.abs().max() > 0.1 and gradient[valid].abs().max() < 1e-6
+
+    def test_unseen_frames_go_with_the_others(self, corpus, camera, drifting):
+        wrong, keypoints = drifting
+        confidence = torch.ones(keypoints.shape[:-1])
+        confidence[:, 10:14] = 0
+        spoilt = keypoints.clone()
+        spoilt[:, 10:14] = 7.0
+        found = place(wrong, camera, spoilt, corpus.lengths, confidence)
+        shift = (found - wrong)[:, :, 0]
+        between = torch.stack([shift[:, 9], shift[:, 14]])
+        assert torch.isfinite(found).all()
+        middle = shift[:, 10:14].mean(1)
+        assert (middle >= between.amin(0) - 0.01).all() and (middle <= between.amax(0) + 0.01).all()
+        nothing = place(wrong, camera, spoilt, corpus.lengths, torch.zeros_like(confidence))
+        torch.testing.assert_close(nothing, wrong, atol=1e-5, rtol=0)

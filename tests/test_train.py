@@ -331,6 +331,17 @@ class TestRounds:
         plain = train.fit(small.but(method="videomdm/round-1"), observed)
         assert not torch.equal(weights_of(made)["predict.weight"], weights_of(plain)["predict.weight"])
 
+    def test_a_placed_round_learns_other_paths(self, small, observed, tmp_path):
+        small = small.but(runs=str(tmp_path))
+        run = train.fit(small, observed)
+        free, placed = (sample.lift_observations(run, observed, small.cache, place=flag) for flag in (False, True))
+        inside = torch.arange(free.teacher.shape[1]) < free.lengths[:, None]
+        seen = observed.camera.to_camera(placed.teacher)[inside], observed.camera.to_camera(free.teacher)[inside]
+        assert (seen[0] - seen[1])[:, 0].norm(dim=-1).median() > 0.01
+        made = train.fit(small.but(method="videomdm/round-1-placed"), observed)
+        plain = train.fit(small.but(method="videomdm/round-1"), observed)
+        assert not torch.equal(weights_of(made)["predict.weight"], weights_of(plain)["predict.weight"])
+
     def test_two_rounds(self, small, observed):
         run = train.fit(small.but(method="videomdm/round-2"), observed)
         made = {path.name.split("-s0")[0].removeprefix("procedural-smoke-") for path in Path(small.runs).glob("p*")}

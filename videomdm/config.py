@@ -47,6 +47,8 @@ class Method:
         sized: whether each person's stature is known: the teacher's motions are scaled to it
             (:func:`videomdm.data.observations.to_stature`).
         rigid: whether bones of lifted motions keep their length (:func:`videomdm.kinematics.constant_bones`).
+        place: whether lifted motions are put at every frame where their size says
+            (:func:`videomdm.refinement.place`).
         project: whether predictions are moved onto the observed rays between the steps of a multistep batch.
     """
 
@@ -61,6 +63,7 @@ class Method:
     keypoint_noise: float = 0.0
     sized: bool = False
     rigid: bool = False
+    place: bool = False
     project: bool = False
 
     @property
@@ -93,10 +96,13 @@ METHODS = {
     "videomdm-pnp/round-1": Method("lifted", lifter="videomdm-pnp/refined"),
     "videomdm-pnp/lifter-2": Method("lifted", "pnp", lifter="videomdm-pnp/refined", refine=True),
     "videomdm-pnp/round-2": Method("lifted", lifter="videomdm-pnp/lifter-2"),
-    # What else might close the gap: rays between the steps, bones of constant length, a stature that is known.
+    # What else might close the gap: rays between the steps, bones of constant length, every frame placed by
+    # its size, a stature that is known.
     "videomdm/projected": Method("teacher", "truth", project=True),
     "videomdm/round-1-rigid": Method("lifted", lifter="videomdm", rigid=True),
     "videomdm-pnp/round-1-rigid": Method("lifted", lifter="videomdm-pnp/refined", rigid=True),
+    "videomdm/round-1-placed": Method("lifted", lifter="videomdm", place=True),
+    "videomdm-pnp/round-1-placed": Method("lifted", lifter="videomdm-pnp/refined", place=True),
     "mdm-teacher/sized": Method("teacher", sized=True),
     "videomdm-pnp/sized": Method("teacher", "pnp", refine=True, sized=True),
     "videomdm-pnp/sized-round-1": Method("lifted", lifter="videomdm-pnp/sized", sized=True),

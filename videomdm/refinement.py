@@ -1,8 +1,11 @@
-"""Refining a camera while a motion is found: Gauss-Newton on the reprojection error.
+"""Refining a camera and a person's path while a motion is found: least squares of the reprojection error.
 
 A camera that is told in a teacher's frame, or estimated from its joints by PnP, is off by what the teacher gets wrong
 in its first frames: heading, origin, floor.  A prior's own prediction of the motion stands in its canonical frame by
 construction, so the camera that sees it at the keypoints is the better one; no truth is needed.
+
+Moving joints onto their rays corrects where they are across the view, never how far away.  But a prior knows how large
+people are, so the size at which each frame was seen tells its depth.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from videomdm.cameras import Camera
 
 # Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre.
 RIDGE = (5.0, 0.3, 5.0, 0.01, 0.01, 0.01)
+# What holds a frame's shift back, in mean squared metres per squared metre: of the shift, and of its change from frame
+# to frame.  Within a factor of three of these, errors hardly depend on them.
+STAY, SMOOTH = 0.005, 0.3
 BELOW = 0.7  # share of the diffusion steps, from the clean end, in which predictions say enough about the camera
 
 
@@ -54,6 +60,52 @@ def refine(
         for _ in range(steps):
             camera = _step(camera, points, seen, weight, damping)
     return camera
+
+
+def place(
+    joints: Tensor,
+    camera: Camera,
+    keypoints: Tensor,
+    lengths: Tensor,
+    confidence: Tensor | None = None,
+    stay: float = STAY,
+    smooth: float = SMOOTH,
+) -> Tensor:
+    """Every frame shifted to where its joints are seen nearest to ``keypoints`` (ours).
+
+    With the residuals ``r`` of :func:`refine`, linear in the shifts ``d_t`` (in camera axes), a clip's shifts minimise
+    ``sum_t mean_j c_tj |r_tj(d_t)|^2 + stay |d_t|^2 + smooth |d_{t+1} - d_t|^2``: one linear system per clip.
+
+    Args:
+        joints: (B, T, J, 3) metres, as predicted, in the camera's world.
+        camera: batch (B,).
+        keypoints: (B, T, J, 2) normalised image coordinates.
+        lengths: (B,) frames that count.
+        confidence: (B, T, J) weights ``c`` of the joints, all 1 by default; frames that nobody saw go with the others.
+        stay, smooth: damping per squared metre.
+
+    Returns:
+        (B, T, J, 3), poses unchanged.  No gradient flows.
+
+    Explained in :doc:`/notebooks/explain_ray_projection`.
+    """
+    B, T, J, _ = joints.shape
+    with torch.no_grad():
+        valid = (torch.arange(T, device=joints.device) < lengths[:, None]).to(joints)
+        weight = valid[..., None].expand(B, T, J) / J
+        weight = weight if confidence is None else weight * confidence
+        inside = camera.to_camera(joints)
+        residual = inside[..., :2] - keypoints * inside[..., 2:]
+        eye = torch.eye(3).to(joints)
+        slope = torch.cat((eye[:2, :2].expand(B, T, J, 2, 2), -keypoints[..., None]), -1)  # d r / d d_t
+        normal = torch.einsum("btj,btjax,btjay->bxyt", weight, slope, slope)
+        pull = -torch.einsum("btj,btjax,btja->btx", weight, slope, residual)
+        change = torch.eye(T).to(joints).diff(dim=0) * valid[:, 1:, None]  # (B, T-1, T): from frame to frame
+        damping = stay * torch.eye(T).to(joints) + smooth * change.mT @ change
+        system = torch.diag_embed(normal) + eye[:, :, None, None] * damping[:, None, None]  # (B, 3, 3, T, T)
+        system = system.permute(0, 3, 1, 4, 2).reshape(B, 3 * T, 3 * T)
+        shift = torch.cholesky_solve(pull.reshape(B, 3 * T, 1), torch.linalg.cholesky(system))
+        return camera.to_world(inside + shift.reshape(B, T, 1, 3))
 
 
 def where(chosen: Tensor, first: Camera, second: Camera) -> Camera:

@@ -182,6 +182,7 @@ def lift(
     *,
     texts: Sequence[str] | None = None,
     refine: bool = False,
+    place: bool = False,
     method: str | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -202,6 +203,8 @@ def lift(
         texts: captions, where known.
         refine: move the camera at every step below the highest noise so that it sees the prediction at the
             keypoints (:func:`videomdm.refinement.refine`).
+        place: shift every frame at every step to where it is seen at its size (ours,
+            :func:`videomdm.refinement.place`), before joints are moved onto their rays.
         method, steps: as in :func:`generate`, but without a method all steps are taken: the keypoints put back at
             each what repetition would shrink, and more steps make smoother motions.
         seed: of the noise.
@@ -216,7 +219,15 @@ def lift(
     if keypoints.ndim == 3:
         one = Camera(camera.rotation.reshape(1, 3, 3), camera.translation.reshape(1, 3))
         given = None if confidence is None else confidence[None]
-        how = {"texts": texts, "refine": refine, "method": method, "steps": steps, "seed": seed, "progress": progress}
+        how = {
+            "texts": texts,
+            "refine": refine,
+            "place": place,
+            "method": method,
+            "steps": steps,
+            "seed": seed,
+            "progress": progress,
+        }
         return lift(prior, keypoints[None], one, given, **how)[0]
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
@@ -226,7 +237,7 @@ def lift(
     words = None
     if texts is not None:
         words = text.by_name(prior.config.text).encode(list(texts)).to(prior.device)
-    seen = _Seen(prior, *(x.to(prior.device) for x in (keypoints, confidence, camera)))
+    seen = _Seen(prior, *(x.to(prior.device) for x in (keypoints, confidence, camera)), place)
     rows = torch.arange(n, device=prior.device)
     fixed, moving = (_in_chunks(partial(seen.onto_rays, moving), lengths, rows) for moving in (False, True))
     known = refinement.BELOW * prior.config.n_steps if refine else 0
@@ -249,11 +260,13 @@ class _Seen:
     Attributes:
         keypoints, confidence: what was seen.
         given, camera: the cameras (B,) as they were told, and as they are known so far.
+        place: whether every frame is shifted to where it is seen at its size.
         projected: (B, T, J, 3) the latest joints, in the frame of ``camera``.
     """
 
-    def __init__(self, prior: Prior, keypoints: Tensor, confidence: Tensor, camera: Camera) -> None:
+    def __init__(self, prior: Prior, keypoints: Tensor, confidence: Tensor, camera: Camera, place: bool) -> None:
         self.prior, self.keypoints, self.confidence, self.given = prior, keypoints, confidence, camera
+        self.place = place
         self.camera = Camera(camera.rotation.clone(), camera.translation.clone(), validate=False)
         self.projected = torch.zeros(*keypoints.shape[:-1], 3, device=prior.device)
 
@@ -266,6 +279,8 @@ class _Seen:
         if moving:
             camera = refinement.refine(camera, joints, keypoints, lengths, confidence)
             self.camera.rotation[rows], self.camera.translation[rows] = camera.rotation, camera.translation
+        if self.place:
+            joints = refinement.place(joints, camera, keypoints, lengths, confidence)
         onto = projection.onto_rays(joints, keypoints, camera, lengths, confidence)
         self.projected[rows, :frames] = onto
         return projection.encode(onto, lengths, self.prior.skeleton, self.prior.normaliser)
@@ -275,13 +290,16 @@ class _Seen:
         return self.given.to_world(self.camera.to_camera(self.projected))
 
 
-def lift_observations(run: Path, observed: Observations, cache: Path, rigid: bool = False) -> Observations:
+def lift_observations(
+    run: Path, observed: Observations, cache: Path, rigid: bool = False, place: bool = False
+) -> Observations:
     """The training keypoints lifted with a run's prior, as the next teacher's motions; cached on disk.
 
     Thousands of clips are lifted, so this goes the short way of :meth:`Prior.sampler`.
     Cameras are refined where the run's method refined them.  A camera that was told in the true motion's frame stays
     there; any other is told in the lifted motion's own.  With ``rigid`` bones of a clip keep their length
-    (:func:`videomdm.kinematics.constant_bones`), and joints no longer lie on their rays exactly.
+    (:func:`videomdm.kinematics.constant_bones`), and joints no longer lie on their rays exactly; ``place`` is
+    :func:`lift`'s.
     """
     parts = (observed.keypoints, observed.camera.rotation, observed.camera.translation)
     digest = hashlib.sha256((run / "weights.safetensors").read_bytes())
@@ -292,11 +310,12 @@ def lift_observations(run: Path, observed: Observations, cache: Path, rigid: boo
         prior = load(run, "cuda" if torch.cuda.is_available() else "cpu")
         return lift(
             prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths,
-            texts=[clip[0] for clip in observed.captions], refine=METHODS[prior.config.method].refine, method="walk",
-            progress=True,
+            texts=[clip[0] for clip in observed.captions], refine=METHODS[prior.config.method].refine, place=place,
+            method="walk", progress=True,
         )  # fmt: skip
 
-    world = cached(cache / f"round-{digest.hexdigest()[:10]}.safetensors", motions)
+    name = f"round-{digest.hexdigest()[:10]}{'-placed' * place}.safetensors"
+    world = cached(cache / name, motions)
     if rigid:
         world = kinematics.constant_bones(world, observed.lengths, observed.skeleton)
     how = {"floor": "median", "lengths": observed.lengths}

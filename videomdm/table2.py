@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import features, prepare, results, sample, start, study, train
+from videomdm import features, prepare, refinement, results, sample, start, study, train
 from videomdm.cameras import Camera
 from videomdm.config import METHODS, PRECISIONS, TEACHERS, Config
 from videomdm.data import sources
@@ -49,7 +49,9 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
     For every set the measures of :func:`videomdm.evaluation.videos.errors`, KID and the number of clips:
     ``seen_*`` are of clips that were trained on (from their keypoints), ``held_out_*`` of others, ``new_*`` of
     those of the latter whose kind of action the prior's own corpus lacks, ``noise_<noise>_*`` of the held-out clips as
-    a detector of that noise sees them.  The lifter's row has :data:`LIFTERS` as ``lifter_*`` as well.
+    a detector of that noise sees them; ``seen_placed_*`` and ``held_out_placed_*`` are of motions whose frames are put
+    where their size says (:func:`videomdm.refinement.place`), which the paper does not do.  The lifter's row has
+    :data:`LIFTERS` as ``lifter_*`` as well.
     At most ``config.lift_samples`` clips of a set are lifted, evenly spaced.
 
     Args:
@@ -67,13 +69,18 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
         rows = torch.linspace(0, len(corpus) - 1, min(config.lift_samples, len(corpus))).long()
         truth = corpus.select(rows)
 
-        def lifted(config: Config, corpus: Corpus = corpus, split: str = split, rows: Tensor = rows):
-            return motions(config, row, prior, corpus, split, rows)
+        def lifted(
+            config: Config, place: bool = False, corpus: Corpus = corpus, split: str = split, rows: Tensor = rows
+        ):
+            return motions(config, row, prior, corpus, split, rows, place)
 
-        joints, camera, true_camera = lifted(config)
-        errors = videos.errors(joints, camera, truth, true_camera)
-        found |= _intervals(errors, name) | {f"{name}_clips": len(rows)}
-        found |= {f"{name}_{key}": value for key, value in videos.kid(joints, truth, judge).items()}
+        found[f"{name}_clips"] = len(rows)
+        for place in (True, False) if row != "rays" else (False,):
+            joints, camera, true_camera = lifted(config, place)
+            errors = videos.errors(joints, camera, truth, true_camera)
+            way = f"{name}_placed" if place else name
+            found |= _intervals(errors, way)
+            found |= {f"{way}_{key}": value for key, value in videos.kid(joints, truth, judge).items()}
     new = torch.tensor([action not in known.actions for action in truth.actions])
     if new.any():
         found |= _intervals({key: value[new] for key, value in errors.items()}, "new") | {"new_clips": int(new.sum())}
@@ -85,7 +92,7 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
 
 
 def motions(
-    config: Config, row: str, prior: Prior | None, corpus: Corpus, split: str, rows: Tensor
+    config: Config, row: str, prior: Prior | None, corpus: Corpus, split: str, rows: Tensor, place: bool = False
 ) -> tuple[Tensor, Camera, Camera]:
     """What a row makes of the keypoints of clips: joints (N, T, J, 3), the cameras of their frame, the true ones.
 
@@ -96,6 +103,7 @@ def motions(
         prior: lifts, where the row has one.
         corpus, split: all clips of a split: cameras and noise are drawn for all of them, as in training.
         rows: (N,) the clips that are wanted.
+        place: put every frame where its size says (:func:`videomdm.refinement.place`).
     """
     filmed = prepare.observe(config, corpus, "truth", split)
     true_camera, part = filmed.camera[rows], (rows, slice(int(filmed.lengths[rows].max())))
@@ -104,13 +112,16 @@ def motions(
         return features.hold_last(onto, filmed.lengths[rows]), true_camera, true_camera
     if row == "teacher":
         seen = prepare.observe(config, corpus, "teacher", split)
-        return seen.teacher[part], seen.camera[rows], true_camera
+        joints, camera = seen.teacher[part], seen.camera[rows]
+        if place:
+            joints = refinement.place(joints, camera, seen.keypoints[part], seen.lengths[rows], seen.confidence[part])
+        return joints, camera, true_camera
     method = METHODS.get(row)
     seen = prepare.observe(config, corpus, (method and method.frame) or "truth", split)
     lifted = sample.lift(
         prior, seen.keypoints[part], seen.camera[rows], seen.confidence[part], seen.lengths[rows],
         texts=[seen.captions[i][0] for i in rows.tolist()], refine=bool(method and method.refine),
-        progress=len(rows) > 1,
+        place=place, progress=len(rows) > 1,
     )  # fmt: skip
     return lifted, seen.camera[rows], true_camera
 

@@ -19,14 +19,17 @@ from videomdm.evaluation import motion, pose
 from videomdm.sample import Prior
 
 ROOT = 0
-#: Name of a probe -> the frame in which the camera is given, whether it is refined, whether the caption is told.
+#: Name of a probe -> the frame in which the camera is given, whether it is refined, whether frames are placed, whether
+#: the caption is told.
 PROBES = {
-    "truth": ("truth", False, True),
-    "teacher": ("teacher", False, True),
-    "pnp": ("pnp", False, True),
-    "teacher_refined": ("teacher", True, True),
-    "pnp_refined": ("pnp", True, True),
-    "silent": ("truth", False, False),
+    "truth": ("truth", False, False, True),
+    "teacher": ("teacher", False, False, True),
+    "pnp": ("pnp", False, False, True),
+    "teacher_refined": ("teacher", True, False, True),
+    "pnp_refined": ("pnp", True, False, True),
+    "truth_placed": ("truth", False, True, True),
+    "pnp_refined_placed": ("pnp", True, True, True),
+    "silent": ("truth", False, False, False),
 }
 
 
@@ -47,13 +50,15 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
     filmed = prepare.observe(config, test, "truth", "test")
     captions = [clip[0] for clip in test.captions]
     metrics = {}
-    for name, (frame, refine, told) in PROBES.items():
+    for name, (frame, refine, place, told) in PROBES.items():
 
-        def errors(frame: str = frame, refine: bool = refine, told: bool = told) -> dict[str, float]:
+        def errors(
+            frame: str = frame, refine: bool = refine, place: bool = place, told: bool = told
+        ) -> dict[str, float]:
             seen = prepare.observe(config, test, frame, "test")
             lifted = sample.lift(
                 prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths,
-                texts=captions if told else None, refine=refine, method=config.sampler or None,
+                texts=captions if told else None, refine=refine, place=place, method=config.sampler or None,
             )  # fmt: skip
             return lifting_errors(lifted, seen.camera, test, filmed.camera)
 
