@@ -539,11 +539,11 @@ print(f"lifted motion {tuple(lifted.shape)}, off the keypoints by {fit:.4f}")
 # $$ (eq:place-residual)
 #
 # in metres and linear in $d_t$.
-# A person does not jump towards the camera between two frames, so the shifts are held to be small and to change little:
+# A prior drifts, it does not jump, so the shifts are held to be small and smooth:
 #
 # $$
-# \min_{d}\; \sum_t \Bigl( \frac1J \sum_j c_{tj}\, |r_{tj}(d_t)|^2 + \rho\, |d_t|^2 + \sigma\, |d_{t+1} - d_t|^2 \Bigr) ,
-# \qquad \rho = 0.005, \quad \sigma = 0.3 .
+# \min_{d}\; \sum_t \Bigl( \frac1J \sum_j c_{tj}\, |r_{tj}(d_t)|^2 + \rho\, |d_t|^2 + \sigma\, |d_{t-1} - 2 d_t + d_{t+1}|^2 \Bigr) ,
+# \qquad \rho = 0.003, \quad \sigma = 100 .
 # $$ (eq:place)
 #
 # That is one linear system per clip, symmetric and positive ({py:func}`videomdm.refinement.place`).

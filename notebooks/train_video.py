@@ -126,7 +126,7 @@ loss_curves(
 # ## Lifting with it
 #
 # Each clip is lifted three times: by the teacher, by the prior that training started from, and by the one that learned from the videos.
-# The priors move every prediction onto the rays that were seen (appendix G.2) and correct the camera as they go.
+# The priors put every predicted frame where its size says, move its joints onto the rays that were seen (appendix G.2), and correct the camera as they go.
 # Where the truth is known, the prior is also told the true camera: what is left then is its own error.
 
 # %%
@@ -170,19 +170,19 @@ metrics_table([
 # A prior keeps what it knows of bodies: feet that stand slide less than the teacher's.
 # That its joints lie on the rays is so by construction and says nothing about depth.
 #
-# On the built-in motions, with the laptop's budget, that is also all that it brings: pose by pose (after Procrustes alignment) prior and teacher err alike, and against the truth as it stands the prior errs more.
-# The camera is the cause: told the true one, the prior errs no more than the teacher.
+# On the built-in motions, with the laptop's budget, its poses are a little better than the teacher's after Procrustes alignment; against the truth as it stands, the prior errs more.
+# The camera is the cause: told the true one, the prior errs less than the teacher.
 # Fine-tuning on three quarters of a minute of motions of kinds that the corpus has teaches it nothing new; it is for videos of what the corpus does not have.
 # The cell below holds these sentences to the numbers.
 
 # %%
 if scenes and profile == "laptop":
     skating = {name: float(row["skating"].mean()) for name, row in measured.items()}
-    assert skating["prior"] < 0.6 * skating["teacher"] and skating["fine-tuned"] < 0.8 * skating["teacher"]
+    assert max(skating["prior"], skating["fine-tuned"]) < 0.8 * skating["teacher"]
     mpjpe, aligned = ({name: row[k] for name, row in errors.items()} for k in ("mpjpe", "pa_mpjpe"))
-    assert abs(aligned["prior"] - aligned["teacher"]) < 3 and mpjpe["prior"] > mpjpe["teacher"] + 5
-    assert mpjpe["prior, told the true camera"] < mpjpe["teacher"] + 3
-    assert abs(mpjpe["fine-tuned"] - mpjpe["prior"]) < 5
+    assert aligned["prior"] < aligned["teacher"] and mpjpe["prior"] > mpjpe["teacher"]
+    assert mpjpe["prior, told the true camera"] < mpjpe["teacher"] - 2
+    assert mpjpe["fine-tuned"] > mpjpe["prior"] - 2 and aligned["fine-tuned"] > aligned["prior"] - 2
     print("skating: " + ", ".join(f"{value:.2f} ({name})" for name, value in skating.items()))
     print(f"the camera costs {mpjpe['prior'] - mpjpe['prior, told the true camera']:.0f} mm")
 

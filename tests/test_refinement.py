@@ -125,11 +125,12 @@ class TestPlace:
                 residual = at[:, :2] - keypoints[clip, t] * at[:, 2:]
                 total = total + (confidence[clip, t] * residual.square().sum(-1)).mean()
                 total = total + STAY * shift[clip, t].square().sum()
-                if t + 1 < length:
-                    total = total + SMOOTH * (shift[clip, t + 1] - shift[clip, t]).square().sum()
+                if 0 < t < length - 1:
+                    bend = shift[clip, t - 1] - 2 * shift[clip, t] + shift[clip, t + 1]
+                    total = total + SMOOTH * bend.square().sum()
         (gradient,) = torch.autograd.grad(total, shift)
         valid = torch.arange(wrong.shape[1]) < corpus.lengths[:, None]
-        assert shift.abs().max() > 0.1 and gradient[valid].abs().max() < 1e-6
+        assert shift.abs().max() > 0.1 and gradient[valid].abs().max() < 1e-4
 
     def test_unseen_frames_go_with_the_others(self, corpus, camera, drifting):
         wrong, keypoints = drifting

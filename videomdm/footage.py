@@ -179,7 +179,7 @@ def lift(chosen: Sequence[Clip], seen: Footage, root: str = "naive") -> Tensor:
 
 
 def lift_with(prior: Prior, observed: Observations, seed: int = 0, progress: bool = False) -> tuple[Tensor, Camera]:
-    """Clips lifted by a prior (appendix G.2).
+    """Clips lifted by a prior (appendix G.2), each frame placed by its size (:func:`videomdm.refinement.place`).
 
     Told are the first captions.  Cameras are refined on the way where they are only near the canonical frame.  Short
     gaps in the keypoints are bridged (:func:`videomdm.data.resampling.bridge`), or joints would jump.
@@ -189,7 +189,8 @@ def lift_with(prior: Prior, observed: Observations, seed: int = 0, progress: boo
     """
     joints = sample.lift(
         prior, observed.keypoints, observed.camera, bridge(observed.confidence, observed.fps), observed.lengths,
-        texts=[clip[0] for clip in observed.captions], refine=observed.frame != "truth", seed=seed, progress=progress,
+        texts=[clip[0] for clip in observed.captions], refine=observed.frame != "truth", place=True, seed=seed,
+        progress=progress,
     )  # fmt: skip
     return level(joints, observed.camera, observed.lengths)
 

@@ -18,9 +18,9 @@ from videomdm.cameras import Camera
 
 # Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre.
 RIDGE = (5.0, 0.3, 5.0, 0.01, 0.01, 0.01)
-# What holds a frame's shift back, in mean squared metres per squared metre: of the shift, and of its change from frame
-# to frame.  Within a factor of three of these, errors hardly depend on them.
-STAY, SMOOTH = 0.005, 0.3
+# What holds a frame's shift back, in mean squared metres per squared metre: of the shift, and of its second difference,
+# at 20 frames per second.  Within a factor of three of these, errors hardly depend on them.
+STAY, SMOOTH = 0.003, 100.0
 BELOW = 0.7  # share of the diffusion steps, from the clean end, in which predictions say enough about the camera
 
 
@@ -74,7 +74,8 @@ def place(
     """Every frame shifted to where its joints are seen nearest to ``keypoints`` (ours).
 
     With the residuals ``r`` of :func:`refine`, linear in the shifts ``d_t`` (in camera axes), a clip's shifts minimise
-    ``sum_t mean_j c_tj |r_tj(d_t)|^2 + stay |d_t|^2 + smooth |d_{t+1} - d_t|^2``: one linear system per clip.
+    ``sum_t mean_j c_tj |r_tj(d_t)|^2 + stay |d_t|^2 + smooth |d_{t-1} - 2 d_t + d_{t+1}|^2``: one linear system per
+    clip.  A drift is taken back, and no new jitter comes in.
 
     Args:
         joints: (B, T, J, 3) metres, as predicted, in the camera's world.
@@ -100,12 +101,13 @@ def place(
         slope = torch.cat((eye[:2, :2].expand(B, T, J, 2, 2), -keypoints[..., None]), -1)  # d r / d d_t
         normal = torch.einsum("btj,btjax,btjay->bxyt", weight, slope, slope)
         pull = -torch.einsum("btj,btjax,btja->btx", weight, slope, residual)
-        change = torch.eye(T).to(joints).diff(dim=0) * valid[:, 1:, None]  # (B, T-1, T): from frame to frame
-        damping = stay * torch.eye(T).to(joints) + smooth * change.mT @ change
+        bend = torch.eye(T).to(joints).diff(n=2, dim=0) * valid[:, 2:, None]  # (B, T-2, T): second differences
+        damping = stay * torch.eye(T).to(joints) + smooth * bend.mT @ bend
         system = torch.diag_embed(normal) + eye[:, :, None, None] * damping[:, None, None]  # (B, 3, 3, T, T)
-        system = system.permute(0, 3, 1, 4, 2).reshape(B, 3 * T, 3 * T)
-        shift = torch.cholesky_solve(pull.reshape(B, 3 * T, 1), torch.linalg.cholesky(system))
-        return camera.to_world(inside + shift.reshape(B, T, 1, 3))
+        # In double precision: the system is stiff, as a bend is held 10^5 times as hard as size holds depth.
+        system = system.permute(0, 3, 1, 4, 2).reshape(B, 3 * T, 3 * T).double()
+        shift = torch.cholesky_solve(pull.reshape(B, 3 * T, 1).double(), torch.linalg.cholesky(system))
+        return camera.to_world(inside + shift.reshape(B, T, 1, 3).to(inside))
 
 
 def where(chosen: Tensor, first: Camera, second: Camera) -> Camera:

@@ -76,7 +76,9 @@ def lift(
     motions, camera = footage.level(motions, camera, seen.lengths)
     texts = None if caption is None else [caption] * len(parts)
     confidence = bridge(seen.confidence, track.fps)
-    own = sample.lift(prior, seen.keypoints, camera, confidence, texts=texts, refine=True, seed=seed, progress=progress)
+    own = sample.lift(
+        prior, seen.keypoints, camera, confidence, texts=texts, refine=True, place=True, seed=seed, progress=progress
+    )
     joints, teacher = (blend(camera.to_camera(x), starts, len(track)) for x in (own, motions))
     return Whole(*_level(joints), *_level(teacher), report)
 
