@@ -105,7 +105,7 @@ keypoints_over(whole.camera.project(whole.joints)[0], over=track.keypoints)
 # %% [markdown]
 # Where the truth is not known, three numbers tell: how far the projected joints are from the keypoints, how smooth the motion is, and how often feet that stand slide.
 # The prior's joints are on the rays by construction: that its reprojection error is 0 says nothing about depth.
-# Size and depth cannot be told apart by one camera, so absolute sizes are a guess, and a prior is as good as its training: with the laptop's few minutes it makes the teacher's motion stand firmer, not nearer to the truth.
+# Size and depth cannot be told apart by one camera, so absolute sizes are a guess, and a prior is as good as its training: with the laptop's few minutes its poses are as good as the teacher's (after Procrustes alignment), its camera is not.
 
 # %%
 ours = {"teacher": (whole.teacher, whole.teacher_camera), "prior": (whole.joints, whole.camera)}
@@ -124,7 +124,8 @@ for name, (joints, camera) in ours.items():
         row["up is off by degrees"] = float(footage.up_error(camera[None], true_camera))
     rows.append(row)
 if scenes and profile == "laptop":
-    assert rows[1]["skating"] < 0.7 * rows[0]["skating"] and rows[1]["MPJPE mm"] > rows[0]["MPJPE mm"]
+    assert abs(rows[1]["after Procrustes mm"] - rows[0]["after Procrustes mm"]) < 5
+    assert rows[1]["MPJPE mm"] > rows[0]["MPJPE mm"]
 metrics_table(rows)
 
 # %% [markdown]
