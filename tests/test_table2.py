@@ -119,3 +119,15 @@ def test_the_claims_are_ratios_to_the_lifter(table):
     assert goals.count("\n") == 1 + 4  # one fine-tuned row, two sets, two claims
     ratio = table["teacher"]["seen_mpjpe"][0] / table["videomdm-pnp/refined"]["seen_mpjpe"][0]
     assert f"| {ratio:.2f} |" in goals or f"| {ratio:.3f} |" in goals
+
+
+def test_placed_motions_are_rows_of_their_own(table):
+    rows = report.with_placed(table)
+    assert list(rows)[:4] == ["rays", "teacher", "teacher, placed", "prior"]
+    assert rows["prior"] == table["prior"]
+    placed = rows["prior, placed"]
+    assert placed["held_out_mpjpe"] == table["prior"]["held_out_placed_mpjpe"] and placed["seen_clips"] == 8
+    assert (
+        placed["held_out_path"] == table["prior"]["held_out_placed_path"]
+    )  # the root's error, not another way to lift
+    assert report.table2_goals(rows).count("\n") == 1 + 8

@@ -162,6 +162,20 @@ def table1_goals(rows: Rows) -> Table | None:
     return compare(rows, asked) if asked else None
 
 
+def with_placed(rows: Rows, sets: Sequence[str] = ("seen", "held_out")) -> Rows:
+    """Table 2's rows, each followed by what it lifts where frames are placed, as a row ``"<row>, placed"``."""
+    found: dict[str, Mapping[str, object]] = {}
+    for row, metrics in rows.items():
+        found[row] = metrics
+        placed = {
+            key.replace("_placed", "", 1): value for key, value in metrics.items()
+            if key.startswith(tuple(f"{name}_placed_" for name in sets))
+        }  # fmt: skip
+        if placed:
+            found[f"{row}, placed"] = placed | {f"{name}_clips": metrics[f"{name}_clips"] for name in sets}
+    return found
+
+
 def table2_goals(rows: Rows) -> Table:
     """The paper's claims about fine-tuning on videos, for the rows at hand, on clips trained on and on others."""
     asked = []
