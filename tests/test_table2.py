@@ -129,5 +129,5 @@ def test_placed_motions_are_rows_of_their_own(table):
     assert placed["held_out_mpjpe"] == table["prior"]["held_out_placed_mpjpe"] and placed["seen_clips"] == 8
     assert (
         placed["held_out_path"] == table["prior"]["held_out_placed_path"]
-    )  # the root's error, not another way to lift
+    )
     assert report.table2_goals(rows).count("\n") == 1 + 8
