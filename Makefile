@@ -47,20 +47,23 @@ book/runs/%.ipynb: notebooks/%.py setup
 CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
 STUDIES := gap ablations sweeps
 TRAINED := mdm-3d mdm-teacher videomdm
-TABLE2 := --source-steps 600 --steps 400 --judge-steps 300 --precision bf16
+TABLE2 := --source-steps 2000 --precision bf16
 PAGES := first_light table1 gap ablations sweeps table2 speed
 
 study-rows-%: setup
 	set -e; export OMP_NUM_THREADS=1; run="$(BIN)/python -m videomdm.study"; \
 	on="--data $* $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai)"; \
 	$$run first-light $$on; \
+	$$run table1 $$on --precision bf16; \
 	$$run table1 $$on --teacher trajectory --rows real teacher mdm-teacher videomdm; \
 	for name in $(STUDIES); do $$run $$name $$on --precision bf16; done; \
 	$(if $(filter bandai,$*), \
-	  $$run table1 $$on --seed 1 --rows $(TRAINED); \
+	  $$run table1 $$on --seed 1 --precision bf16 --rows $(TRAINED); \
 	  $$run table1 $$on --seed 1 --teacher trajectory --rows mdm-teacher videomdm; \
 	  $$run gap $$on --seed 1 --precision bf16 --rows mdm-3d videomdm/round-1 videomdm-pnp/round-1; \
-	  $(BIN)/python -m videomdm.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2))
+	  $(BIN)/python -m videomdm.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 2000; \
+	  $(BIN)/python -m videomdm.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 400 \
+	    --study table2-400 --rows videomdm)
 
 study: $(CORPORA:%=study-rows-%)
 	rm -f $(PAGES:%=book/runs/evaluate_%.ipynb)

@@ -12,8 +12,8 @@
 # The paper compares ways to train one model: on true 3-D, on a lifter's 3-D, and on 2-D keypoints with cameras that
 # are known or estimated.
 # This page is that table on two open corpora, with every metric the field uses and two judges.
-# The numbers come from the files in `results/first-light` (the first seed) and `results/table1` (the others, and the second
-# teacher) alone; each names its command, commit, machine and judges in the last table.
+# The numbers come from the files in `results/table1` and, for the built-in corpus, `results/first-light` alone; each names
+# its command, commit, machine and judges in the last table.
 #
 # | row | diffused motions | compared with |
 # |:---|:---|:---|
@@ -33,7 +33,7 @@
 
 # %% tags=["parameters"]
 results_folder = "results"
-studies = ["first-light", "table1"]
+studies = ["table1", "first-light"]  # a corpus is taken from the first that has it
 
 # %%
 from IPython.display import display
@@ -53,8 +53,6 @@ for name, rows in corpora.items():
 # Intervals are 95 %: over training seeds where a row was trained with several, else over the evaluation's repeats.
 # With one seed an interval says nothing about training; differences of the size of the seeds' spread on the corpus
 # that has several are not to be read.
-# Where seeds ran on different machines, their judges were trained there, too, by the same command; the intervals hold
-# what that changes.
 
 # %%
 for name, rows in corpora.items():

@@ -124,13 +124,13 @@ def test_seeds_make_a_mean_and_an_interval(folder):
     assert rows["real"]["fid"] == [4.0, 0.2]
 
 
-def test_several_studies_are_one_table(folder):
-    results.write(
-        folder, "more", train.profile("smoke", seed=1), "python -m x", 61.0, {**METRICS, "fid": 6.0}, "videomdm"
-    )
+def test_a_corpus_is_that_of_the_first_study_that_has_it(folder):
+    for config in (train.profile("smoke", seed=1), train.profile("smoke", data="bandai")):
+        results.write(folder, "more", config, "python -m x", 61.0, {**METRICS, "fid": 6.0}, "videomdm")
     found, corpora = report.find(folder, "s", "more")
-    (rows,) = corpora.values()
-    assert {r["study"] for r in found} == {"s", "more"} and rows["videomdm"]["fid"][0] == 5.0
+    ours, theirs = corpora["procedural (smoke)"], corpora["bandai (smoke)"]
+    assert ours == report.find(folder, "s")[1]["procedural (smoke)"] and theirs["videomdm"]["fid"] == 6.0
+    assert [r["data"] for r in found if r["study"] == "more"] == ["bandai"]
     with pytest.raises(FileNotFoundError, match=r"python -m videomdm\.study other"):
         report.find(folder, "s", "other")
 

@@ -127,7 +127,5 @@ def test_placed_motions_are_rows_of_their_own(table):
     assert rows["prior"] == table["prior"]
     placed = rows["prior, placed"]
     assert placed["held_out_mpjpe"] == table["prior"]["held_out_placed_mpjpe"] and placed["seen_clips"] == 8
-    assert (
-        placed["held_out_path"] == table["prior"]["held_out_placed_path"]
-    )
+    assert placed["held_out_path"] == table["prior"]["held_out_placed_path"]
     assert report.table2_goals(rows).count("\n") == 1 + 8

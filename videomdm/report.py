@@ -49,7 +49,8 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
 
     Where a row was trained with several seeds, the mean is over them and the half width is their 95 % interval
     (1.96 standard errors), in place of that over the evaluation's repeats.
-    A corpus that another teacher than the naive one lifted is a corpus of its own.
+    A corpus that another teacher than the naive one lifted is a corpus of its own.  Where several studies have one,
+    it is the first one's: rows are compared under the same judges.
 
     Args:
         folder: the results folder, as seen from the repository's root or from the notebooks.
@@ -58,18 +59,25 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
     Raises:
         FileNotFoundError: no such study.
     """
-    found = [result for study in studies for result in results.read(_place(Path(folder), study), study)]
+    found: list[dict] = []
+    for study in studies:
+        known = {_corpus(result) for result in found}
+        found += [r for r in results.read(_place(Path(folder), study), study) if _corpus(r) not in known]
     found.sort(key=lambda r: (r["data"], r["profile"], ORDER.index(r["method"])))
     corpora: dict[str, dict] = {}
     for result in found:
-        label = result["profile"]
-        if (protocol := result["metrics"].get("protocol", label)) != label:  # older results do not name theirs
-            label += f", {protocol} protocol"
-        if "teacher" in result:
-            label += f", {result['teacher']} teacher"
-        rows = corpora.setdefault(f"{result['data']} ({label})", {})
-        rows.setdefault(result["method"], []).append(result["metrics"])
+        corpora.setdefault(_corpus(result), {}).setdefault(result["method"], []).append(result["metrics"])
     return found, {name: {row: _over_seeds(runs) for row, runs in rows.items()} for name, rows in corpora.items()}
+
+
+def _corpus(result: Mapping) -> str:
+    """What a result's corpus is called in the pages."""
+    label = result["profile"]
+    if (protocol := result["metrics"].get("protocol", label)) != label:  # older results do not name theirs
+        label += f", {protocol} protocol"
+    if "teacher" in result:
+        label += f", {result['teacher']} teacher"
+    return f"{result['data']} ({label})"
 
 
 def _place(folder: Path, study: str) -> Path:
