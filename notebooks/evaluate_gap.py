@@ -45,7 +45,7 @@
 # **Placed frames.**
 # Moving joints onto rays says nothing about depth, though the size at which somebody is seen does.
 # So before that, every frame is shifted to where its size says ({py:func}`videomdm.refinement.place`,
-# [derived here](explain_ray_projection.ipynb)).
+# {doc}`derived here </notebooks/explain_ray_projection>`).
 #
 # And one thing that somebody who films may know: **stature** (*sized*), to which the teacher's motions are scaled.
 

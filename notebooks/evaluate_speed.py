@@ -115,7 +115,7 @@ timings.gains(found, "metrics")
 # ## A second process
 #
 # The same batches of 8 full-length clips on one process with one thread, and on two that take 4 clips each; *ddp* holds
-# all weights in both, *fsdp* half of them in each ([Scale](explain_scale.ipynb)).
+# all weights in both, *fsdp* half of them in each ({doc}`Scale </notebooks/explain_scale>`).
 # Twice the machine would gain 2 if nothing had to be exchanged.
 
 # %%

@@ -87,7 +87,7 @@ metrics_table([{"": row, **dict(zip(columns, values, strict=True))} for row, val
 # *rays* is no method either: the truth, moved onto the noisy keypoints' rays.
 #
 # *placed* is ours: each time before joints are moved onto their rays, every frame is put where its size says
-# ({py:func}`videomdm.refinement.place`, [derived here](explain_ray_projection.ipynb)).
+# ({py:func}`videomdm.refinement.place`, {doc}`derived here </notebooks/explain_ray_projection>`).
 # The lifter's motions are placed once, as they are.
 # Intervals are over clips.
 

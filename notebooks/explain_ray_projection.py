@@ -589,7 +589,7 @@ claims.check("share that is left once frames are placed", left[2] / left[0], 0.3
 print(f"depth error: rays leave {left[1] / left[0]:.2f} of it, placing {left[2] / left[0]:.2f}")
 
 # %% [markdown]
-# What a trained prior gains by it is on [Table 2](evaluate_table2.ipynb) and [Closing the gap](evaluate_gap.ipynb).
+# What a trained prior gains by it is on {doc}`Table 2 </runs/evaluate_table2>` and {doc}`Closing the gap </runs/evaluate_gap>`.
 # What size cannot tell is stature: a tall person far away and a short one nearby are the same picture, so that a clip as a
 # whole may still be too near or too far.
 #
