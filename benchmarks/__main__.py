@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     if "quality" in given.names and not given.run:
         parser.error("quality needs --run, the folder of a finished run")
-    names = given.names or NAMES
+    names = given.names or [name for name in NAMES if name != "scaling" or scaling.possible()]
     config, cuda = PROFILES[given.profile or "paper"], timing.device().type == "cuda"
     if "step" in names:
         for batch in given.batch or ([64, 512] if cuda else [8]):

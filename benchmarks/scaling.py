@@ -26,9 +26,14 @@ VERSIONS = {"baseline": (1, False), "ddp": (2, False), "fsdp": (2, True)}
 LAUNCH = "--num_machines 1 --main_process_port 0 --mixed_precision no --dynamo_backend no -m videomdm.train --config"
 
 
+def possible() -> bool:
+    """Whether every process can have a device of its own."""
+    return torch.cuda.device_count() != 1
+
+
 def run(config: Config, results: Path, repeats: int, batches: int = 6) -> Path:
     """``repeats`` short runs of every version in turn, on built-in clips; a pair is one batch, the first left out."""
-    if torch.cuda.is_available() and torch.cuda.device_count() < 2:
+    if not possible():
         raise SystemExit("scaling: one GPU, expected two or more, or none")
     began = time.monotonic()
     config = config.but(

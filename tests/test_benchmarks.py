@@ -108,6 +108,13 @@ def test_scaling_times_runs_of_one_and_of_two(tmp_path, monkeypatch):
     assert metrics["scaling_fsdp_gain"][0] > 0
 
 
+def test_scaling_needs_a_device_for_every_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert not scaling.possible()
+    with pytest.raises(SystemExit, match="one GPU, expected two or more"):
+        scaling.run(train.profile("smoke"), tmp_path, repeats=1)
+
+
 def test_windows_are_means_of_whole_ones():
     assert precision.windows(torch.arange(45.0)).tolist() == [9.5, 29.5]
 

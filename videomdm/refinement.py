@@ -19,7 +19,7 @@ from videomdm.cameras import Camera
 # Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre.
 RIDGE = (5.0, 0.3, 5.0, 0.01, 0.01, 0.01)
 # What holds a frame's shift back, in mean squared metres per squared metre: of the shift, and of its second difference,
-# at 20 frames per second.  Within a factor of three of these, errors hardly depend on them.
+# at 20 frames per second.
 STAY, SMOOTH = 0.003, 100.0
 BELOW = 0.7  # share of the diffusion steps, from the clean end, in which predictions say enough about the camera
 

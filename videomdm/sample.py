@@ -219,16 +219,8 @@ def lift(
     if keypoints.ndim == 3:
         one = Camera(camera.rotation.reshape(1, 3, 3), camera.translation.reshape(1, 3))
         given = None if confidence is None else confidence[None]
-        how = {
-            "texts": texts,
-            "refine": refine,
-            "place": place,
-            "method": method,
-            "steps": steps,
-            "seed": seed,
-            "progress": progress,
-        }
-        return lift(prior, keypoints[None], one, given, **how)[0]
+        how = {"texts": texts, "refine": refine, "place": place, "method": method, "steps": steps, "seed": seed}
+        return lift(prior, keypoints[None], one, given, **how, progress=progress)[0]
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
     n, frames = keypoints.shape[:2]

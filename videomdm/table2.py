@@ -75,6 +75,7 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
             return motions(config, row, prior, corpus, split, rows, place)
 
         found[f"{name}_clips"] = len(rows)
+        # As the paper lifts comes last: what follows the loop goes on with it.
         for place in (True, False) if row != "rays" else (False,):
             joints, camera, true_camera = lifted(config, place)
             errors = videos.errors(joints, camera, truth, true_camera)
