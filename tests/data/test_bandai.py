@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from videomdm.data import bandai, bandai_captions, bvh
+from videomdm import prepare
+from videomdm.config import METHODS, profile
+from videomdm.data import bandai, bandai_captions, bvh, observations
 from videomdm.data.corpus import DataError
 from videomdm.skeletons import SMPL22
 
@@ -384,3 +386,13 @@ class TestBadInput:
         edit(prepared / "meta.csv", "bn2_run", "bn2_ran")
         with pytest.raises(DataError, match=r"bn2_r.n_active_002 is missing from"):
             bandai.load(prepared)
+
+
+def test_mean_squared_depth_is_what_the_ablation_raises_its_lambdas_by(data_root):
+    """``videomdm/no-depth-raised`` in :mod:`videomdm.config`."""
+    config = profile("study", data="bandai", data_root=str(data_root / "bandai"), method="videomdm/no-depth-raised")
+    corpus = prepare.load(config, "train")
+    depth = observations.film(corpus).camera.project(corpus.joints)[1].flatten(2)
+    inside = torch.arange(depth.shape[1]) < corpus.lengths[:, None]
+    raised = METHODS[config.method].weights["velocity"] / config.weights.velocity
+    assert depth[inside].square().mean() == pytest.approx(raised, abs=1)
