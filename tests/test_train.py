@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from videomdm import checkpoints, kinematics, prepare, sample, train
-from videomdm.config import TEACHERS
+from videomdm.config import METHODS, TEACHERS, Method
 from videomdm.data import observations, sources
 from videomdm.data.corpus import DataError
 from videomdm.diffusion import Multistep
@@ -323,7 +323,8 @@ class TestRounds:
     def test_a_rigid_round_learns_constant_bones(self, small, observed, tmp_path):
         small = small.but(runs=str(tmp_path))
         run = train.fit(small, observed)
-        free, rigid = (sample.lift_observations(run, observed, small.cache, flag) for flag in (False, True))
+        methods = ("videomdm/round-1", "videomdm/round-1-rigid")
+        free, rigid = (sample.lift_observations(run, observed, small.cache, METHODS[m]) for m in methods)
         sizes = [kinematics.bone_vectors(o.teacher, o.skeleton).norm(dim=-1) for o in (free, rigid)]
         spread = [torch.stack([x[:n].std(0) for x, n in zip(s, observed.lengths, strict=True)]) for s in sizes]
         assert spread[0].median() > 1e-3 and spread[1].max() < 1e-4
@@ -334,13 +335,41 @@ class TestRounds:
     def test_a_placed_round_learns_other_paths(self, small, observed, tmp_path):
         small = small.but(runs=str(tmp_path))
         run = train.fit(small, observed)
-        free, placed = (sample.lift_observations(run, observed, small.cache, place=flag) for flag in (False, True))
+        methods = ("videomdm/round-1", "videomdm/round-1-placed")
+        free, placed = (sample.lift_observations(run, observed, small.cache, METHODS[m]) for m in methods)
         inside = torch.arange(free.teacher.shape[1]) < free.lengths[:, None]
         seen = observed.camera.to_camera(placed.teacher)[inside], observed.camera.to_camera(free.teacher)[inside]
         assert (seen[0] - seen[1])[:, 0].norm(dim=-1).median() > 0.01
         made = train.fit(small.but(method="videomdm/round-1-placed"), observed)
         plain = train.fit(small.but(method="videomdm/round-1"), observed)
         assert not torch.equal(weights_of(made)["predict.weight"], weights_of(plain)["predict.weight"])
+
+    def test_one_body_for_all(self, small, observed):
+        run = train.fit(small, observed)
+        free, common = (
+            sample.lift_observations(run, observed, small.cache, Method("lifted", lifter="videomdm", body=body))
+            for body in ("free", "common")
+        )
+        sizes = kinematics.bone_lengths(common.teacher, common.lengths, common.skeleton)
+        assert (sizes - sizes[0]).abs().max() < 1e-4
+        statures = [kinematics.stature(o.teacher, o.lengths, o.skeleton) for o in (free, common)]
+        assert statures[1][0] == pytest.approx(statures[0].median().item(), rel=0.02)
+        # Directions stay, but for the heading of frame 0, which hips of other widths may turn a little.
+        free, common = (kinematics.bone_vectors(o.teacher, o.skeleton) for o in (free, common))
+        upright = [torch.nn.functional.normalize(bones, dim=-1)[..., 1] for bones in (free, common)]
+        torch.testing.assert_close(*upright, atol=1e-3, rtol=0)
+
+    @pytest.mark.parametrize("body", ["free", "common"])
+    def test_a_known_stature_is_kept(self, small, observed, body):
+        """Lifting changes how tall people are; a round of people of known stature scales them back about the camera."""
+        run = train.fit(small, observed)
+        known = kinematics.stature(observed.teacher, observed.lengths, observed.skeleton)
+        method = Method("lifted", lifter="videomdm", sized=True, body=body)
+        lifted = sample.lift_observations(run, observed, small.cache, method)
+        found = kinematics.stature(lifted.teacher, lifted.lengths, lifted.skeleton)
+        free = sample.lift_observations(run, observed, small.cache)
+        assert (kinematics.stature(free.teacher, free.lengths, free.skeleton) / known - 1).abs().max() > 0.01
+        torch.testing.assert_close(found, known, rtol=0.02 if body == "common" else 1e-4, atol=0)
 
     def test_two_rounds(self, small, observed):
         run = train.fit(small.but(method="videomdm/round-2"), observed)

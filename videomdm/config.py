@@ -44,9 +44,11 @@ class Method:
         teacher_error: factor on the teacher's error, 0 for a perfect one (for the sweep; the truth is read).
         camera_noise: degrees by which every camera is turned, about an axis and the subject's place of its own.
         keypoint_noise: of the simulated detector, added to the configuration's.
-        sized: whether each person's stature is known: the teacher's motions are scaled to it
+        sized: whether each person's stature is known: the teacher's motions and lifted ones are scaled to it
             (:func:`videomdm.data.observations.to_stature`).
-        rigid: whether bones of lifted motions keep their length (:func:`videomdm.kinematics.constant_bones`).
+        body: of lifted motions: ``"free"`` as lifted, ``"constant"`` (bones of a clip keep their length,
+            :func:`videomdm.kinematics.constant_bones`), or ``"common"`` (all clips have the same proportions, and the
+            same stature where it is not known, as after HumanML3D's first step; their medians).
         place: whether lifted motions are put at every frame where their size says
             (:func:`videomdm.refinement.place`).
         project: whether predictions are moved onto the observed rays between the steps of a multistep batch.
@@ -62,7 +64,7 @@ class Method:
     camera_noise: float = 0.0
     keypoint_noise: float = 0.0
     sized: bool = False
-    rigid: bool = False
+    body: str = "free"
     place: bool = False
     project: bool = False
 
@@ -97,12 +99,17 @@ METHODS = {
     "videomdm-pnp/lifter-2": Method("lifted", "pnp", lifter="videomdm-pnp/refined", refine=True),
     "videomdm-pnp/round-2": Method("lifted", lifter="videomdm-pnp/lifter-2"),
     # What else might close the gap: rays between the steps, bones of constant length, every frame placed by
-    # its size, a stature that is known.
+    # its size, one body for all, a stature that is known.
     "videomdm/projected": Method("teacher", "truth", project=True),
-    "videomdm/round-1-rigid": Method("lifted", lifter="videomdm", rigid=True),
-    "videomdm-pnp/round-1-rigid": Method("lifted", lifter="videomdm-pnp/refined", rigid=True),
+    "videomdm/round-1-rigid": Method("lifted", lifter="videomdm", body="constant"),
+    "videomdm-pnp/round-1-rigid": Method("lifted", lifter="videomdm-pnp/refined", body="constant"),
     "videomdm/round-1-placed": Method("lifted", lifter="videomdm", place=True),
     "videomdm-pnp/round-1-placed": Method("lifted", lifter="videomdm-pnp/refined", place=True),
+    "videomdm-pnp/round-1-common": Method("lifted", lifter="videomdm-pnp/refined", place=True, body="common"),
+    "videomdm-pnp/lifter-2-common": Method(
+        "lifted", "pnp", lifter="videomdm-pnp/refined", refine=True, place=True, body="common"
+    ),
+    "videomdm-pnp/round-2-common": Method("lifted", lifter="videomdm-pnp/lifter-2-common", place=True, body="common"),
     "mdm-teacher/sized": Method("teacher", sized=True),
     "videomdm-pnp/sized": Method("teacher", "pnp", refine=True, sized=True),
     "videomdm-pnp/sized-round-1": Method("lifted", lifter="videomdm-pnp/sized", sized=True),

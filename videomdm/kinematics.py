@@ -235,32 +235,33 @@ def stature(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Ten
         (C,) metres, from the median length of each bone over a clip's frames.
     """
     paths = _paths(skeleton, joints.dtype, joints.device)
-    return _median_bones(joints, lengths, skeleton) @ (
+    return bone_lengths(joints, lengths, skeleton) @ (
         paths[skeleton.index("right_ankle")] + paths[skeleton.index("head")]
     )
 
 
-def constant_bones(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
-    """Give every bone of a clip its median length, keeping the directions of bones and the root's path.
+def bone_lengths(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """(C, J - 1) median length of each bone over the frames (C,) that count of clips (C, T, J, 3), metres."""
+    sizes = bone_vectors(joints, skeleton).norm(dim=-1)
+    padded = torch.arange(joints.shape[1], device=joints.device) >= lengths.to(joints.device)[:, None]
+    return sizes.masked_fill(padded[..., None], torch.nan).nanmedian(1).values
+
+
+def constant_bones(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22, sizes: Tensor | None = None) -> Tensor:
+    """Give the bones of a clip one length each, keeping the directions of bones and the root's path.
 
     Args:
         joints: (C, T, J, 3), metres.
         lengths: (C,) frames that count.
         skeleton: the joint layout.
+        sizes: (C, J - 1), metres, of the bones; by default their own (:func:`bone_lengths`).
 
     Returns:
         (C, T, J, 3), not moved to a floor.
     """
-    directions = unit(bone_vectors(joints, skeleton), rest_directions(skeleton, joints))
-    bones = directions * _median_bones(joints, lengths, skeleton)[:, None, :, None]
+    sizes = bone_lengths(joints, lengths, skeleton) if sizes is None else sizes
+    bones = unit(bone_vectors(joints, skeleton), rest_directions(skeleton, joints)) * sizes[:, None, :, None]
     return joints[..., :1, :] + _paths(skeleton, joints.dtype, joints.device) @ bones
-
-
-def _median_bones(joints: Tensor, lengths: Tensor, skeleton: Skeleton) -> Tensor:
-    """(C, J - 1) median length of each bone over the frames of a clip that count."""
-    sizes = bone_vectors(joints, skeleton).norm(dim=-1)
-    padded = torch.arange(joints.shape[1], device=joints.device) >= lengths.to(joints.device)[:, None]
-    return sizes.masked_fill(padded[..., None], torch.nan).nanmedian(1).values
 
 
 # ---- inverse and forward kinematics ----------------------------------------------------------------------

@@ -14,8 +14,8 @@ from torch import Tensor
 from videomdm import checkpoints, features, kinematics, projection, refinement, text
 from videomdm.cache import cached
 from videomdm.cameras import Camera
-from videomdm.config import METHODS, Config
-from videomdm.data.observations import Observations
+from videomdm.config import METHODS, Config, Method
+from videomdm.data.observations import Observations, to_stature
 from videomdm.denoiser import MDM, guided
 from videomdm.diffusion import Diffusion
 from videomdm.normaliser import Normaliser
@@ -283,15 +283,14 @@ class _Seen:
 
 
 def lift_observations(
-    run: Path, observed: Observations, cache: Path, rigid: bool = False, place: bool = False
+    run: Path, observed: Observations, cache: Path, method: Method = METHODS["videomdm/round-1"]
 ) -> Observations:
     """The training keypoints lifted with a run's prior, as the next teacher's motions; cached on disk.
 
     Thousands of clips are lifted, so this goes the short way of :meth:`Prior.sampler`.
     Cameras are refined where the run's method refined them.  A camera that was told in the true motion's frame stays
-    there; any other is told in the lifted motion's own.  With ``rigid`` bones of a clip keep their length
-    (:func:`videomdm.kinematics.constant_bones`), and joints no longer lie on their rays exactly; ``place`` is
-    :func:`lift`'s.
+    there; any other is told in the lifted motion's own.  ``method`` is that which the motions are for: it says whether
+    frames are placed and which body is given; with bones of other lengths joints no longer lie on their rays exactly.
     """
     parts = (observed.keypoints, observed.camera.rotation, observed.camera.translation)
     digest = hashlib.sha256((run / "weights.safetensors").read_bytes())
@@ -302,17 +301,32 @@ def lift_observations(
         prior = load(run, "cuda" if torch.cuda.is_available() else "cpu")
         return lift(
             prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths,
-            texts=[clip[0] for clip in observed.captions], refine=METHODS[prior.config.method].refine, place=place,
-            method="walk", progress=True,
+            texts=[clip[0] for clip in observed.captions], refine=METHODS[prior.config.method].refine,
+            place=method.place, method="walk", progress=True,
         )  # fmt: skip
 
-    name = f"round-{digest.hexdigest()[:10]}{'-placed' * place}.safetensors"
-    world = cached(cache / name, motions)
-    if rigid:
-        world = kinematics.constant_bones(world, observed.lengths, observed.skeleton)
+    name = f"round-{digest.hexdigest()[:10]}{'-placed' * method.place}.safetensors"
+    world = _embodied(cached(cache / name, motions), observed, method)
     how = {"floor": "median", "lengths": observed.lengths}
     teacher = features.canonicalise(world, observed.skeleton, **how)
     camera = observed.camera
     if observed.frame != "truth":
         camera = camera.in_frame(*features.canonical_frame(world, observed.skeleton, **how))
     return replace(observed, teacher=teacher, camera=camera)
+
+
+def _embodied(world: Tensor, observed: Observations, method: Method) -> Tensor:
+    """Lifted motions, in the world of their cameras, with the bodies that ``method`` gives them."""
+    lengths, skeleton = observed.lengths, observed.skeleton
+    sizes = None
+    if method.sized or method.body == "common":
+        # A teacher whose person is of known stature has it.
+        stature = kinematics.stature(observed.teacher if method.sized else world, lengths, skeleton)
+        stature = stature if method.sized else stature.median().expand_as(stature)
+        world = to_stature(world, observed.camera, stature, lengths, skeleton)
+        if method.body == "common":
+            proportions = kinematics.bone_lengths(world, lengths, skeleton) / stature[:, None]
+            sizes = stature[:, None] * proportions.median(0).values
+    if method.body == "free":
+        return world
+    return kinematics.constant_bones(world, lengths, skeleton, sizes)

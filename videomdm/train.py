@@ -118,7 +118,7 @@ def _data(config: Config, observations: Observations | Path | None) -> TrainingS
         lifter = config.but(method=method.lifter)
         run = fit(lifter, observations)
         with distributed.first():
-            observations = sample.lift_observations(run, observations, config.cache, method.rigid, method.place)
+            observations = sample.lift_observations(run, observations, config.cache, method)
     with distributed.first():
         return prepare.training_set(config, observations)
 
@@ -128,11 +128,10 @@ def _streamed(config: Config, observations: Observations | Path | None) -> Shard
         return prepare.streamed(config, observations)
     run = fit(config.but(method=method.lifter), observations)
     version = hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()[:10]
-    how = (config.cache, method.rigid, method.place)
+    version = f"{version}-{method.body}-{method.place}"
     return prepare.streamed(
-        config, observations, lambda seen: sample.lift_observations(run, seen, *how),
-        version + "-rigid" * method.rigid + "-placed" * method.place,
-    )  # fmt: skip
+        config, observations, lambda seen: sample.lift_observations(run, seen, config.cache, method), version
+    )
 
 
 def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path | None) -> None:

@@ -272,8 +272,7 @@ def _of_generation(config: Config, run: Path) -> dict[str, object]:
     metrics = generation(_load(run), config, panel, folder)
     if lifter := (method := METHODS[config.method]).lifter:  # a round: how good are the motions that its MDM was given?
         observed = prepare.observe(config, train, config.frame)
-        how = (config.cache, method.rigid, method.place)
-        made = sample.lift_observations(config.but(method=lifter).folder, observed, *how)
+        made = sample.lift_observations(config.but(method=lifter).folder, observed, config.cache, method)
         metrics["lifted_fid"] = motions_fid(made.teacher, made.lengths, prepare.load(config, "test"), panel[0])
     return metrics
 
