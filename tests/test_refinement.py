@@ -6,7 +6,7 @@ import torch
 from videomdm import cameras
 from videomdm.cameras import Camera
 from videomdm.data import procedural
-from videomdm.refinement import SMOOTH, STAY, place, refine, where
+from videomdm.refinement import KNOWN_DISTANCE, SMOOTH, STAY, place, refine, where
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,16 @@ class TestRefine:
         keypoints = camera.project(corpus.joints)[0]
         turn, shift = distance(refine(camera, corpus.joints, keypoints, corpus.lengths), camera)
         assert turn.max() < 1e-5 and shift.max() < 1e-4
+
+    def test_smaller_people_seem_nearer_but_a_known_distance_stays(self, corpus, camera):
+        keypoints, middle = camera.project(corpus.joints)[0], corpus.joints.mean((1, 2), keepdim=True)
+        smaller = middle + 0.9 * (corpus.joints - middle)
+        nearer, kept = (
+            refine(camera, smaller, keypoints, corpus.lengths, **how) for how in ({}, {"ridge": KNOWN_DISTANCE})
+        )
+        depth, free, held = (c.to_camera(middle)[:, 0, 0, 2] for c in (camera, nearer, kept))
+        assert (free / depth).mean() == pytest.approx(0.9, abs=0.02)
+        assert (held / depth - 1).abs().max() < 0.01
 
     def test_padding_and_unseen_joints_do_not_count(self, corpus, camera):
         wrong, keypoints = moved(camera, 0.1), camera.project(corpus.joints)[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
+from videomdm.refinement import KNOWN_DISTANCE, RIDGE
 
 PRECISIONS = ("float32", "bf16")
 TEACHERS = ("naive", "trajectory")
@@ -45,7 +46,7 @@ class Method:
         camera_noise: degrees by which every camera is turned, about an axis and the subject's place of its own.
         keypoint_noise: of the simulated detector, added to the configuration's.
         sized: whether each person's stature is known: the teacher's motions and lifted ones are scaled to it
-            (:func:`videomdm.data.observations.to_stature`).
+            (:func:`videomdm.data.observations.to_stature`), and refined cameras keep their distance.
         body: of lifted motions: ``"free"`` as lifted, ``"constant"`` (bones of a clip keep their length,
             :func:`videomdm.kinematics.constant_bones`), or ``"common"`` (all clips have the same proportions, and the
             same stature where it is not known, as after HumanML3D's first step; their medians).
@@ -67,6 +68,11 @@ class Method:
     body: str = "free"
     place: bool = False
     project: bool = False
+
+    @property
+    def ridge(self) -> tuple[float, ...]:
+        """Damping of :func:`videomdm.refinement.refine`: with people of known size the camera's distance is known."""
+        return KNOWN_DISTANCE if self.sized else RIDGE
 
     @property
     def ablates(self) -> bool:
@@ -112,7 +118,7 @@ METHODS = {
     "videomdm-pnp/round-2-common": Method("lifted", lifter="videomdm-pnp/lifter-2-common", place=True, body="common"),
     "mdm-teacher/sized": Method("teacher", sized=True),
     "videomdm-pnp/sized": Method("teacher", "pnp", refine=True, sized=True),
-    "videomdm-pnp/sized-round-1": Method("lifted", lifter="videomdm-pnp/sized", sized=True),
+    "videomdm-pnp/sized-round-1": Method("lifted", lifter="videomdm-pnp/sized", sized=True, place=True, body="common"),
     # Ablations of table 3, and the exact weights of appendix A.
     "videomdm/no-depth": Method("teacher", "truth", weights={"weighting": "none"}),
     # The same with the lambdas of its two image terms raised by what the weights would be on average: the mean squared

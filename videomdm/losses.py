@@ -17,7 +17,7 @@ from videomdm import features as feat
 from videomdm.cameras import Camera
 from videomdm.normaliser import Normaliser
 from videomdm.projection import onto_rays
-from videomdm.refinement import refine, where
+from videomdm.refinement import RIDGE, refine, where
 from videomdm.skeletons import Skeleton
 
 TAU = 0.5  # metres; eq. 1 drops joints predicted nearer than this
@@ -209,6 +209,7 @@ def videomdm(
     confidence: Tensor | None = None,
     weights: Weights = Weights(),
     refined: Tensor | None = None,
+    ridge: tuple[float, ...] = RIDGE,
     shares: dict[str, Tensor] | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Eq. 4: ``lambda_2D L_2D + lambda_vel L_vel + lambda_repr L_repr``.
@@ -222,6 +223,7 @@ def videomdm(
         weights: lambdas and variants; a term of weight 0 is not computed.
         refined: (B,) bool, clips whose camera is first refined to see the prediction (ours,
             :func:`videomdm.refinement.refine`); none by default.
+        ridge: that function's damping.
         shares: of a batch that is spread over processes, what this process' terms count for (:func:`shares_of`).
 
     Returns:
@@ -233,7 +235,7 @@ def videomdm(
     positions, redundant = predicted.split([channels.stop - channels.start for channels in named], dim=-1)
     joints = feat.decode_positions(normaliser.denormalise(positions.float(), named[0]))
     if refined is not None:
-        camera = where(refined, refine(camera, joints, keypoints, lengths, confidence), camera)
+        camera = where(refined, refine(camera, joints, keypoints, lengths, confidence, ridge=ridge), camera)
     residuals = _residuals(joints, keypoints, camera, lengths, confidence, weights.weighting, TAU)
     parts = {}
     if weights.reprojection:

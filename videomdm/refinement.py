@@ -16,8 +16,10 @@ from torch import Tensor
 
 from videomdm.cameras import Camera
 
-# Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre.
+# Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre along the
+# camera's axes; and where its distance is known.
 RIDGE = (5.0, 0.3, 5.0, 0.01, 0.01, 0.01)
+KNOWN_DISTANCE = (*RIDGE[:5], 100.0)
 # What holds a frame's shift back, in mean squared metres per squared metre: of the shift, and of its second difference,
 # at 20 frames per second.
 STAY, SMOOTH = 0.003, 100.0
@@ -45,7 +47,10 @@ def refine(
         lengths: (B,) frames that count.
         confidence: (B, T, J) weights of the joints, all alike by default.
         steps: Gauss-Newton steps.
-        ridge: damping of rotation about x, y and z (per squared radian) and of translation (per squared metre).
+        ridge: damping of rotation about the world's x, y and z (per squared radian) and of translation along the
+            camera's (per squared metre).  A prediction shows people smaller than they are
+            (:mod:`videomdm.evaluation.stature`), so by default the camera comes nearer; :data:`KNOWN_DISTANCE` keeps
+            it where somebody's true size put it.
 
     Returns:
         Cameras of batch (B,).  No gradient flows.
@@ -118,16 +123,15 @@ def where(chosen: Tensor, first: Camera, second: Camera) -> Camera:
 
 def _step(camera: Camera, points: Tensor, seen: Tensor, weight: Tensor, damping: Tensor) -> Camera:
     """One step for points (B, N, 3) seen at (B, N, 2) with weights (B, N) that sum to 1."""
-    R = camera.rotation[:, None]
     inside = camera.to_camera(points)
     residual = inside[..., :2] - seen * inside[..., 2:]
-    # d X_c / d (turn about the world's axes, shift along them) = R [e_k x X, e_k]
+    # d X_c / d (turn about the world's axes, shift along the camera's) = [R (e_k x X), e_k]
     eye = torch.eye(3).to(points).expand(*points.shape, 3)
     turned = torch.linalg.cross(eye, points[..., None, :].expand_as(eye), dim=-1).mT
-    slope = R @ torch.cat((turned, eye), -1)  # (B, N, 3, 6)
+    slope = torch.cat((camera.rotation[:, None] @ turned, eye), -1)  # (B, N, 3, 6)
     slope = slope[..., :2, :] - seen[..., None] * slope[..., 2:, :]
     weighted = (slope * weight[..., None, None]).flatten(1, 2)
     normal = weighted.mT @ slope.flatten(1, 2) + damping
     step = -torch.linalg.solve(normal, (weighted.mT @ residual.flatten(1, 2)[..., None]))[..., 0]
-    translation = (camera.rotation @ step[:, 3:, None])[..., 0] + camera.translation
-    return Camera(camera.rotation @ roma.rotvec_to_rotmat(step[:, :3]), translation, validate=False)
+    rotation = camera.rotation @ roma.rotvec_to_rotmat(step[:, :3])
+    return Camera(rotation, camera.translation + step[:, 3:], validate=False)

@@ -19,6 +19,7 @@ from videomdm.data.observations import Observations, to_stature
 from videomdm.denoiser import MDM, guided
 from videomdm.diffusion import Diffusion
 from videomdm.normaliser import Normaliser
+from videomdm.refinement import RIDGE
 from videomdm.skeletons import Skeleton, by_name
 from videomdm.step import build_denoiser
 
@@ -182,6 +183,7 @@ def lift(
     *,
     texts: Sequence[str] | None = None,
     refine: bool = False,
+    ridge: tuple[float, ...] = RIDGE,
     place: bool = False,
     method: str | None = None,
     steps: int | None = None,
@@ -203,6 +205,8 @@ def lift(
         texts: captions, where known.
         refine: move the camera at every step below the highest noise so that it sees the prediction at the
             keypoints (:func:`videomdm.refinement.refine`).
+        ridge: that function's damping; :data:`videomdm.refinement.KNOWN_DISTANCE` where people of known size told the
+            camera's distance.
         place: shift every frame at every step to where it is seen at its size (ours,
             :func:`videomdm.refinement.place`), before joints are moved onto their rays.
         method, steps: as in :func:`generate`, but without a method all steps are taken: the keypoints put back at
@@ -219,7 +223,10 @@ def lift(
     if keypoints.ndim == 3:
         one = Camera(camera.rotation.reshape(1, 3, 3), camera.translation.reshape(1, 3))
         given = None if confidence is None else confidence[None]
-        how = {"texts": texts, "refine": refine, "place": place, "method": method, "steps": steps, "seed": seed}
+        how = {
+            "texts": texts, "refine": refine, "ridge": ridge, "place": place, "method": method, "steps": steps,
+            "seed": seed,
+        }  # fmt: skip
         return lift(prior, keypoints[None], one, given, **how, progress=progress)[0]
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
@@ -229,7 +236,7 @@ def lift(
     words = None
     if texts is not None:
         words = text.by_name(prior.config.text).encode(list(texts)).to(prior.device)
-    seen = _Seen(prior, *(x.to(prior.device) for x in (keypoints, confidence, camera)), place)
+    seen = _Seen(prior, *(x.to(prior.device) for x in (keypoints, confidence, camera)), ridge, place)
     rows = torch.arange(n, device=prior.device)
     fixed, moving = (_in_chunks(partial(seen.onto_rays, moving), lengths, rows) for moving in (False, True))
     known = refinement.BELOW * prior.config.n_steps if refine else 0
@@ -252,13 +259,16 @@ class _Seen:
     Attributes:
         keypoints, confidence: what was seen.
         given, camera: the cameras (B,) as they were told, and as they are known so far.
+        ridge: damping of their refinement.
         place: whether every frame is shifted to where it is seen at its size.
         projected: (B, T, J, 3) the latest joints, in the frame of ``camera``.
     """
 
-    def __init__(self, prior: Prior, keypoints: Tensor, confidence: Tensor, camera: Camera, place: bool) -> None:
+    def __init__(
+        self, prior: Prior, keypoints: Tensor, confidence: Tensor, camera: Camera, ridge: tuple[float, ...], place: bool
+    ) -> None:
         self.prior, self.keypoints, self.confidence, self.given = prior, keypoints, confidence, camera
-        self.place = place
+        self.ridge, self.place = ridge, place
         self.camera = Camera(camera.rotation.clone(), camera.translation.clone(), validate=False)
         self.projected = torch.zeros(*keypoints.shape[:-1], 3, device=prior.device)
 
@@ -269,7 +279,7 @@ class _Seen:
         keypoints, confidence = self.keypoints[rows, :frames], self.confidence[rows, :frames]
         camera = self.camera[rows]
         if moving:
-            camera = refinement.refine(camera, joints, keypoints, lengths, confidence)
+            camera = refinement.refine(camera, joints, keypoints, lengths, confidence, ridge=self.ridge)
             self.camera.rotation[rows], self.camera.translation[rows] = camera.rotation, camera.translation
         if self.place:
             joints = refinement.place(joints, camera, keypoints, lengths, confidence)
@@ -299,10 +309,11 @@ def lift_observations(
 
     def motions() -> Tensor:
         prior = load(run, "cuda" if torch.cuda.is_available() else "cpu")
+        own = METHODS[prior.config.method]
         return lift(
             prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths,
-            texts=[clip[0] for clip in observed.captions], refine=METHODS[prior.config.method].refine,
-            place=method.place, method="walk", progress=True,
+            texts=[clip[0] for clip in observed.captions], refine=own.refine, ridge=own.ridge, place=method.place,
+            method="walk", progress=True,
         )  # fmt: skip
 
     name = f"round-{digest.hexdigest()[:10]}{'-placed' * method.place}.safetensors"

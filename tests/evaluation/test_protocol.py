@@ -58,10 +58,11 @@ class TestRows:
         assert {"fid", "fid_raw", "r_precision_3", "acceleration", "lift_truth_mpjpe", "lift_pnp_absolute"} <= set(row)
         assert {"tmr_fid", "tmr_r_precision_1", "kid", "recall_dagger", "multimodality", "jitter"} <= set(row)
         assert {"root_height_distance", "lift_silent_pck_100"} <= set(row) and row["protocol"] == "smoke"
+        assert {"learned_stature", "predicted_size_90"} <= set(row)
         for name in ("fid", "diversity", "skating"):
             mean, half = row[name]
             assert mean >= 0 and half >= 0
-        assert len(list(run.glob("metrics-*.json"))) == 2
+        assert len(list(run.glob("metrics-*.json"))) == 3
         assert protocol.evaluate(config, "videomdm", run) == row
         assert row["judges"] == protocol.evaluate(config, "real")["judges"] != ""
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from videomdm import features, prepare, sample
 from videomdm.cache import cached_json
 from videomdm.cameras import Camera
-from videomdm.config import Config
+from videomdm.config import METHODS, Config
 from videomdm.data.corpus import FPS, Corpus
 from videomdm.evaluation import motion, pose
 from videomdm.sample import Prior
@@ -48,7 +48,7 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
     """
     test = _clips(config, clips)
     filmed = prepare.observe(config, test, "truth", "test")
-    captions = [clip[0] for clip in test.captions]
+    captions, ridge = [clip[0] for clip in test.captions], METHODS[config.method].ridge
     metrics = {}
     for name, (frame, refine, place, told) in PROBES.items():
 
@@ -58,7 +58,8 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
             seen = prepare.observe(config, test, frame, "test")
             lifted = sample.lift(
                 prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths,
-                texts=captions if told else None, refine=refine, place=place, method=config.sampler or None,
+                texts=captions if told else None, refine=refine, ridge=ridge, place=place,
+                method=config.sampler or None,
             )  # fmt: skip
             return lifting_errors(lifted, seen.camera, test, filmed.camera)
 

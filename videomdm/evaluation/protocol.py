@@ -26,7 +26,7 @@ from videomdm.cache import cached_json, cached_tensors
 from videomdm.config import METHODS, Config
 from videomdm.data.corpus import Corpus
 from videomdm.diffusion import Diffusion
-from videomdm.evaluation import distribution, measures
+from videomdm.evaluation import distribution, measures, stature
 from videomdm.evaluation.judges import Judge, judge, judges
 from videomdm.evaluation.lifting import lifting, teacher_errors
 from videomdm.evaluation.measures import POOL, Measured
@@ -103,7 +103,8 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
             run / f"metrics-lifting-{lifts}.json",
             lambda: lifting(_load(run), config, size.lift_clips, run / "evaluation", lifts),
         )
-        return {**label, **generated, **errors}
+        statures = cached_json(run / f"metrics-stature-{_weights(run)}.json", lambda: _of_stature(config, run))
+        return {**label, **generated, **errors, **statures}
     make = {"real": real, "teacher": teacher}[row]
     test = prepare.fingerprint(prepare.load(config, "test"))
     path = config.cache / f"metrics-{row}-{test}-{prepare.lifted_from(config)}-{version}.json"
@@ -158,7 +159,9 @@ def teacher(config: Config) -> dict[str, object]:
             **measures.text_metrics(asked, captions, panel, seed, _captions_of(train)),
             **measures.motion_metrics(true, given),
         })  # fmt: skip
-    found = {**_intervals(repeats), **_noise_that_hides(config, train), **teacher_errors(config, size.lift_clips)}
+    found = {**_intervals(repeats), **_noise_that_hides(config, train)}
+    found |= teacher_errors(config, size.lift_clips)
+    found |= stature.learned(prepare.observe(config, train, "teacher").teacher, train)
     return {**found, **_names(panel)}
 
 
@@ -267,14 +270,34 @@ def draw_captions(corpus: Corpus, n: int, seed: int) -> tuple[Tensor, list[str]]
 def _of_generation(config: Config, run: Path) -> dict[str, object]:
     train = prepare.load(config, "train")
     panel = _panel(config, train)
-    weights = hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()[:10]
-    folder = run / "evaluation" / f"{weights}-{_version(config, protocol(config), panel)}"
+    folder = run / "evaluation" / f"{_weights(run)}-{_version(config, protocol(config), panel)}"
     metrics = generation(_load(run), config, panel, folder)
-    if lifter := (method := METHODS[config.method]).lifter:  # a round: how good are the motions that its MDM was given?
-        observed = prepare.observe(config, train, config.frame)
-        made = sample.lift_observations(config.but(method=lifter).folder, observed, config.cache, method)
-        metrics["lifted_fid"] = motions_fid(made.teacher, made.lengths, prepare.load(config, "test"), panel[0])
+    if METHODS[config.method].lifter:  # a round: how good are the motions that its MDM was given?
+        made, test = _learned(config, train), prepare.load(config, "test")
+        metrics["lifted_fid"] = motions_fid(made, train.lengths, test, panel[0])
     return metrics
+
+
+def _of_stature(config: Config, run: Path) -> dict[str, float]:
+    train = prepare.load(config, "train")
+    motions = _learned(config, train)
+    return stature.learned(motions, train) | stature.predicted(_load(run), motions, train)
+
+
+def _learned(config: Config, train: Corpus) -> Tensor:
+    """The motions (C, T, J, 3) that a finished run of the configuration's method was trained on."""
+    method = METHODS[config.method]
+    if method.motions == "truth":
+        return train.joints
+    observed = prepare.observe(config, train, config.frame)
+    if method.lifter:
+        run = config.but(method=method.lifter).folder
+        observed = sample.lift_observations(run, observed, config.cache, method)
+    return observed.teacher
+
+
+def _weights(run: Path) -> str:
+    return hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()[:10]
 
 
 def _measured(joints: Tensor, corpus: Corpus, config: Config, panel: Sequence[Judge]) -> Measured:

@@ -1,0 +1,48 @@
+"""How large people are in motions and in predictions, on bodies whose size the tests choose."""
+
+import pytest
+import torch
+
+from videomdm import features
+from videomdm.data import procedural
+from videomdm.denoiser import MDM
+from videomdm.evaluation import stature
+from videomdm.normaliser import Normaliser
+from videomdm.sample import Prior
+from videomdm.skeletons import SMPL22
+from videomdm.train import profile
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return procedural.generate(12, seed=2)
+
+
+class Shrinking(MDM):
+    """Answers with the clean motion of a body that is smaller the more noise there is: 1 % per step."""
+
+    def __init__(self, corpus, normaliser):
+        super().__init__(len(normaliser.mean), width=16, n_layers=1, n_heads=2, feedforward=16)
+        self.corpus, self.normaliser = corpus, normaliser
+
+    def forward(self, x, t, text=None, lengths=None, drop=None):
+        smaller = features.encode((1 - 0.01 * int(t[0])) * self.corpus.joints[:, : x.shape[1] + 1])
+        return self.normaliser.normalise(smaller)
+
+
+def test_learned(corpus):
+    scale = torch.linspace(0.9, 1.1, len(corpus))
+    found = stature.learned(scale[:, None, None, None] * corpus.joints, corpus)
+    assert found["learned_stature"] == pytest.approx(100, abs=1e-3)
+    assert found["learned_stature_spread"] == pytest.approx(100 * scale.std().item(), rel=1e-4)
+
+
+def test_predicted(corpus):
+    joints = features.hold_last(corpus.joints, corpus.lengths)
+    normaliser = Normaliser.fit(features.encode(joints), corpus.lengths - 1, len(SMPL22))
+    config = profile("smoke")
+    prior = Prior(Shrinking(corpus, normaliser), normaliser, SMPL22, corpus.fps, config)
+    found = stature.predicted(prior, corpus.joints, corpus)
+    assert list(found) == [f"predicted_size_{level}" for level in stature.LEVELS]
+    for level in stature.LEVELS:
+        assert found[f"predicted_size_{level}"] == pytest.approx(100 - level / 100 * config.n_steps, abs=0.05)

@@ -1,0 +1,56 @@
+"""How large people are: in the motions that a prior learned, and in its predictions at each noise level.
+
+The mean of several poses has shorter bones than each of them.  A denoiser predicts the mean of all motions that might
+hide in the noise, so it shows people smaller than they are, and whoever takes their size from it errs that way.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from videomdm import features, kinematics, text
+from videomdm.data.corpus import Corpus
+from videomdm.sample import Prior
+
+LEVELS = (10, 30, 50, 70, 90)  # % of the diffusion steps, from the clean end
+CLIPS = 256
+
+
+def learned(joints: Tensor, truth: Corpus) -> dict[str, float]:
+    """Stature of motions (C, T, J, 3) over that of the same clips' truth, in %: mean and spread over clips."""
+    own, true = (kinematics.stature(j, truth.lengths, truth.skeleton) for j in (joints, truth.joints))
+    ratio = 100 * own.double() / true
+    return {"learned_stature": float(ratio.mean()), "learned_stature_spread": float(ratio.std())}
+
+
+@torch.no_grad()
+def predicted(prior: Prior, joints: Tensor, truth: Corpus, seed: int = 0) -> dict[str, float]:
+    """Stature in a prior's one-step predictions over that of the motions that were diffused, in %.
+
+    Args:
+        prior: predicts, told the clips' first captions.
+        joints: (C, T, J, 3) motions of ``truth``'s clips that it was trained on, metres.
+        truth: the clips' lengths and captions; :data:`CLIPS` of them are taken, evenly spaced.
+        seed: of the noise, which is the same at all levels.
+
+    Returns:
+        ``predicted_size_<level>`` for each of :data:`LEVELS`: the mean over clips.
+    """
+    rows = torch.linspace(0, len(truth) - 1, min(CLIPS, len(truth))).long()
+    clips, skeleton = truth.select(rows), prior.skeleton
+    given, device = joints[rows, : clips.joints.shape[1]], prior.device
+    clean = prior.normaliser.normalise(
+        features.encode(features.hold_last(given, clips.lengths), skeleton).to(device)
+    )  # fmt: skip
+    condition = text.by_name(prior.config.text).encode([names[0] for names in clips.captions]).to(device)
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(device)
+    lengths = clips.lengths.to(device)
+    before = kinematics.stature(given.to(device), lengths, skeleton)
+    found = {}
+    for level in LEVELS:
+        t = torch.full((len(rows),), round(level / 100 * prior.config.n_steps), device=device)
+        guess = prior.model(prior.diffusion.q_sample(clean, t, noise), t, condition, lengths - 1)
+        after = kinematics.stature(features.decode(prior.normaliser.denormalise(guess)), lengths, skeleton)
+        found[f"predicted_size_{level}"] = float(100 * (after / before).mean())
+    return found
