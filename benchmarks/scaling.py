@@ -6,10 +6,7 @@ plain MDM's, a single pass: the least to compute for one exchange of gradients.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,12 +15,11 @@ import torch
 
 from benchmarks import timing
 from benchmarks.timing import Metrics
-from videomdm import train
+from videomdm import distributed, train
 from videomdm.config import Config
 
 #: name -> processes, whether they share the weights (FSDP).
 VERSIONS = {"baseline": (1, False), "ddp": (2, False), "fsdp": (2, True)}
-LAUNCH = "--num_machines 1 --main_process_port 0 --mixed_precision no --dynamo_backend no -m videomdm.train --config"
 
 
 def possible() -> bool:
@@ -56,11 +52,6 @@ def run(config: Config, results: Path, repeats: int, batches: int = 6) -> Path:
 
 def _batches(config: Config, processes: int) -> list[float]:
     """Seconds of each batch of a run but the first, which sets up."""
-    Path(config.runs).mkdir(parents=True, exist_ok=True)
-    description = Path(config.runs) / "config.json"
-    description.write_text(config.to_json())
-    how = ["--num_processes", str(processes), *["--multi_gpu"] * (processes > 1)]
-    command = [sys.executable, "-m", "accelerate.commands.launch", *how, *LAUNCH.split(), str(description)]
-    subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True)
+    distributed.fit(config, processes)
     seconds = [row["seconds"] for row in train.history(config)]
     return [after - before for before, after in zip(seconds, seconds[1:], strict=False)]

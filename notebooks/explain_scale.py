@@ -15,16 +15,13 @@
 # and works out how long the paper's recipe should take on how many GPUs.
 
 # %%
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import torch
 
-from videomdm import losses, train
+from videomdm import distributed, losses, train
 from videomdm.data import shards
 from videomdm.plots import panels
 from videomdm.plots.style import GHOST, LEFT, RIGHT
@@ -65,27 +62,17 @@ for mine in (slice(0, 2), slice(2, 4)):
 # Now the same run three times, with VideoMDM's losses and multistep batches: on one process; on two that hold all weights
 # each (DDP); on two that hold half of every weight, of its average and of its moments each, and put a layer together
 # when it computes (FSDP, the setting `shard_weights`).
-# (On a machine without GPUs `--multi_gpu` starts processes on the CPU.)
-
+# {py:func}`videomdm.distributed.fit` starts the processes as `accelerate launch` does.
 
 # %%
-def launch(processes, sharded=False):
-    """Train as a command line does, and return the log."""
-    ours = config.but(runs=str(folder / f"{processes}{'s' * sharded}"), shard_weights=sharded)
-    (folder / "config.json").write_text(ours.to_json())
-    command = [sys.executable, "-m", "accelerate.commands.launch", *["--multi_gpu"] * (processes > 1)]
-    command += ["--num_processes", f"{processes}", "--num_machines", "1", "--main_process_port", "0"]
-    command += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    command += ["-m", "videomdm.train", "--config", str(folder / "config.json")]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, env=environment, capture_output=True, check=True)
-    return train.history(ours)
-
-
-one = launch(1)
-for other in ("2", "2s"):
-    shutil.copytree(folder / "1" / "cache", folder / other / "cache")  # the same clips, filmed and lifted
-runs = {"DDP": launch(2), "FSDP": launch(2, sharded=True)}
+runs = {}
+for name, processes, sharded in (("one", 1, False), ("DDP", 2, False), ("FSDP", 2, True)):
+    ours = config.but(runs=str(folder / name), shard_weights=sharded)
+    if runs:
+        shutil.copytree(folder / "one" / "cache", ours.cache)  # the same clips, filmed and lifted
+    distributed.fit(ours, processes, cpu=True)
+    runs[name] = train.history(ours)
+one = runs.pop("one")
 difference = {name: [abs(a["loss"] - b["loss"]) for a, b in zip(one, run, strict=True)] for name, run in runs.items()}
 
 # %% tags=["hide-input"]
@@ -121,7 +108,7 @@ for name, values in difference.items():
 # We make a corpus of a million clips by naming one small shard, again and again, in an index.
 
 # %%
-folder_of_shards = next((folder / "1" / "cache").glob("shards-*"))
+folder_of_shards = next((folder / "one" / "cache").glob("shards-*"))
 few = shards.Shards(folder_of_shards, two_d=True)
 shards.write_index(folder_of_shards, few.files * (1_000_000 // len(few)))
 many = shards.Shards(folder_of_shards, two_d=True)

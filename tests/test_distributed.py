@@ -94,17 +94,15 @@ def assert_same_curve(rows, whole):
 
 
 @pytest.mark.parametrize("sharded", [False, True])
-def test_launched_killed_and_finished_alone(config, whole, tmp_path, sharded):
+def test_launched_killed_and_finished_alone(config, whole, tmp_path, monkeypatch, sharded):
     """Two processes that stream their clips follow the curve of one that held them.
 
     When one of them dies both end, and one alone goes on.
     """
     ours = config.but(runs=str(tmp_path), shard_clips=100, shard_weights=sharded)
     shutil.copytree(config.cache, ours.cache)
-    (tmp_path / "config.json").write_text(ours.to_json())
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", 2, "--num_machines", 1]
-    launch += ["--main_process_port", 0, "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "videomdm.train"]
-    process = start(*launch, "--config", tmp_path / "config.json")
+    monkeypatch.chdir(ROOT)  # for the launched processes
+    process = distributed.launch(ours, 2, cpu=True)
     wait_for(process, ours.folder, "config.json")
     workers = psutil.Process(process.pid).children(recursive=True)
     victim = next(worker for worker in workers if worker.environ().get("RANK") == "1")

@@ -10,19 +10,55 @@ Every device holds the whole model (DDP), or a share of every weight (:mod:`vide
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from videomdm.config import Config
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 PATIENCE = timedelta(days=1)  # for a process that prepares data while the others wait
+_PLAIN = ("--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no", "--dynamo_backend", "no")
+
+
+def launch(config: Config, processes: int, cpu: bool = False) -> subprocess.Popen[str]:
+    """Start training on several processes of this machine, as ``accelerate launch`` does.
+
+    Args:
+        config: what to train; written to its folder of runs as ``config.json``.
+        processes: each on a device of its own, or one thread of the CPU.
+        cpu: leave GPUs alone.
+
+    Returns:
+        The launcher; its standard error, where progress goes, is a pipe to be read.
+    """
+    description = Path(config.runs) / "config.json"
+    description.parent.mkdir(parents=True, exist_ok=True)
+    description.write_text(config.to_json())
+    many = ["--multi_gpu"] if processes > 1 else []  # without GPUs this starts processes on the CPU
+    command = [sys.executable, "-m", "accelerate.commands.launch", *many, "--num_processes", str(processes), *_PLAIN]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("ACCELERATE", "WORLD", "RANK"))}
+    environment |= {"OMP_NUM_THREADS": "1", **({"CUDA_VISIBLE_DEVICES": ""} if cpu else {})}
+    command += ["-m", "videomdm.train", "--config", str(description)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def fit(config: Config, processes: int, cpu: bool = False) -> None:
+    """Train to the end as :func:`launch` starts it; raises ``RuntimeError`` with the last of what a failed one said."""
+    process = launch(config, processes, cpu)
+    said = process.communicate()[1]
+    if process.returncode:
+        raise RuntimeError(f"{processes} processes ended with status {process.returncode}:\n{said[-2000:]}")
 
 
 def _together() -> Accelerator | None:

@@ -209,8 +209,8 @@ def videomdm(
     confidence: Tensor | None = None,
     weights: Weights = Weights(),
     refined: Tensor | None = None,
-    ridge: tuple[float, ...] = RIDGE,
     shares: dict[str, Tensor] | None = None,
+    ridge: tuple[float, ...] = RIDGE,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Eq. 4: ``lambda_2D L_2D + lambda_vel L_vel + lambda_repr L_repr``.
 
@@ -223,8 +223,8 @@ def videomdm(
         weights: lambdas and variants; a term of weight 0 is not computed.
         refined: (B,) bool, clips whose camera is first refined to see the prediction (ours,
             :func:`videomdm.refinement.refine`); none by default.
-        ridge: that function's damping.
         shares: of a batch that is spread over processes, what this process' terms count for (:func:`shares_of`).
+        ridge: damping of the refinement.
 
     Returns:
         The total, and its unweighted parts by name (``reprojection``, ``velocity``, ``representation``), detached.
