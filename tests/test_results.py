@@ -5,6 +5,7 @@ import json
 import pytest
 
 from videomdm import report, results, study, train
+from videomdm.evaluation.stature import LEVELS
 
 METRICS = {
     "fid": [4.0, 0.2], "tmr_fid": [2.0, 0.1], "acceleration": 3.0, "path_length": 1.0, "lift_truth_mpjpe": 50.0,
@@ -156,3 +157,11 @@ def test_a_study_by_name_has_its_rows():
         assert set(rows) <= set(study.ROWS) and len(set(rows)) == len(rows)
     assert "videomdm/no-depth" in study.STUDIES["ablations"] and "videomdm-pnp/round-1" in study.STUDIES["gap"]
     assert "mdm-teacher/error-0.5" in study.STUDIES["sweeps"]
+
+
+def test_sizes_are_drawn_for_rows_that_have_them():
+    sizes = {f"predicted_size_{level}": 100 - level / 10 for level in LEVELS}
+    rows = {"mdm-3d": {**METRICS, **sizes}, "videomdm": METRICS}
+    (axes,) = report.sizes_plot(rows, ("videomdm", "mdm-3d", "videomdm-pnp")).axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mdm-3d"]
+    assert axes.lines[0].get_ydata().tolist() == list(sizes.values())

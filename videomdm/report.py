@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from videomdm import results
 from videomdm.config import METHODS
-from videomdm.plots import Table, dot_plot, metrics_table
+from videomdm.evaluation.stature import LEVELS
+from videomdm.plots import Table, dot_plot, metrics_table, panels
+from videomdm.plots.style import GHOST, SERIES
 
 Rows = Mapping[str, Mapping[str, object]]
 ORDER = ("real", "rays", "teacher", "prior", *METHODS)
@@ -120,6 +122,20 @@ def changes_plot(rows: Rows) -> Figure:
         "lift_truth_mpjpe": "lifting MPJPE mm",
     }  # fmt: skip
     return dot_plot(rows, panels, reference="real", logarithmic=("fid", "fid_raw"))
+
+
+def sizes_plot(rows: Rows, chosen: Sequence[str]) -> Figure:
+    """How much of people's size a prior's predictions keep at each noise level, for those rows that measured it."""
+    figure, (axes,) = panels("predicted stature over that of the diffused motion, %")
+    for row, colour in zip((row for row in chosen if row in rows), SERIES, strict=False):
+        sizes = [rows[row].get(f"predicted_size_{level}") for level in LEVELS]
+        if None not in sizes:
+            axes.plot(LEVELS, [mean(size) for size in sizes], "o-", color=colour, label=row)
+    axes.axhline(100, color=GHOST, linestyle="--", zorder=0)
+    axes.set_xlabel("noise level, % of the steps")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=9)
+    return figure
 
 
 def sources(found: Sequence[Mapping]) -> Table:

@@ -171,6 +171,7 @@ class TestLifting:
         elsewhere = (test.joints - origin[:, None, None]) @ turn[0].T
         errors = lifting.lifting_errors(elsewhere, filmed.camera.in_frame(turn, origin), test, filmed.camera)
         assert errors.pop("pck_50") == errors.pop("pck_100") == 100
+        assert errors.pop("stature") == pytest.approx(100, abs=1e-3)
         assert all(error < 0.01 for error in errors.values())
 
     def test_a_moved_root_is_seen_by_the_absolute_error_only(self, config):
@@ -180,6 +181,12 @@ class TestLifting:
         errors = lifting.lifting_errors(moved, filmed.camera, test, filmed.camera)
         assert errors["absolute"] == pytest.approx(100, rel=1e-3)
         assert errors["mpjpe"] < 0.01 and errors["pa_mpjpe"] < 0.01
+
+    def test_a_smaller_body_is_seen_as_such(self, config):
+        test = prepare.load(config, "test").select([0, 1])
+        filmed = prepare.observe(config, test, "truth", "test")
+        errors = lifting.lifting_errors(0.9 * test.joints, filmed.camera, test, filmed.camera)
+        assert errors["stature"] == pytest.approx(90, abs=1e-3) and errors["mpjpe"] > 1 > errors["pa_mpjpe"]
 
     def test_teacher_has_the_errors_of_a_lifter(self, config):
         row = protocol.evaluate(config, "teacher")
