@@ -165,3 +165,16 @@ def test_sizes_are_drawn_for_rows_that_have_them():
     (axes,) = report.sizes_plot(rows, ("videomdm", "mdm-3d", "videomdm-pnp")).axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mdm-3d"]
     assert axes.lines[0].get_ydata().tolist() == list(sizes.values())
+
+
+def test_sweeps_go_through_the_method_itself():
+    rows = {name: {"fid": [fid, 0.1]} for name, fid in (
+        ("real", 0.4), ("videomdm", 4.0), ("videomdm/error-1.5", 5.0), ("videomdm/error-0.0", 3.0),
+        ("videomdm/camera-20.0", 6.0), ("mdm-teacher", 9.0),
+    ) }  # fmt: skip
+    errors, cameras_, keypoints = report.sweeps_plot({k: v for k, v in rows.items() if k != "real"}, "fid", "FID").axes
+    (line,) = (c.lines[0] for c in errors.containers)
+    assert line.get_xydata().tolist() == [[0.0, 3.0], [1.0, 4.0], [1.5, 5.0]]
+    (line,) = (c.lines[0] for c in cameras_.containers)
+    assert line.get_xydata().tolist() == [[0.0, 4.0], [20.0, 6.0]]
+    assert not keypoints.containers

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from videomdm import results
 from videomdm.config import METHODS
 from videomdm.evaluation.stature import LEVELS
 from videomdm.plots import Table, dot_plot, metrics_table, panels
-from videomdm.plots.style import GHOST, SERIES
+from videomdm.plots.style import GHOST, LEFT, RIGHT, SERIES
 
 Rows = Mapping[str, Mapping[str, object]]
 ORDER = ("real", "rays", "teacher", "prior", *METHODS)
@@ -38,6 +39,12 @@ ABLATION = {
     "R-precision top 3": "r_precision_3", "MM-distance": "mm_distance", "acceleration m/s²": "acceleration",
     "bones %": "bone_deviation", "skating": "skating", "lifting MPJPE mm": "lift_truth_mpjpe",
     "its accel. error": "lift_truth_acceleration_error",
+}  # fmt: skip
+
+#: What the sweeps change -> the title of its panel.
+SWEEPS = {
+    "teacher_error": "teacher's error, times", "camera_noise": "cameras turned by, degrees",
+    "keypoint_noise": "keypoints' error, image units",
 }  # fmt: skip
 
 
@@ -122,6 +129,29 @@ def changes_plot(rows: Rows) -> Figure:
         "lift_truth_mpjpe": "lifting MPJPE mm",
     }  # fmt: skip
     return dot_plot(rows, panels, reference="real", logarithmic=("fid", "fid_raw"))
+
+
+def sweeps_plot(rows: Rows, metric: str, title: str) -> Figure:
+    """A metric against each source of error that was swept, a line for each method; intervals as bars."""
+    figure, axes = panels(*SWEEPS.values(), share_y=True)
+    for panel, swept in zip(axes, SWEEPS, strict=True):
+        for base, colour in (("videomdm", RIGHT), ("mdm-teacher", LEFT)):
+            own = {row: getattr(METHODS[row], swept) for row in rows if row.split("/")[0] == base}
+            normal = getattr(METHODS[base], swept)
+            points = sorted((value, row) for row, value in own.items() if row == base or value != normal)
+            if len(points) > 1:
+                values = [rows[row][metric] for _, row in points]
+                half = [value[1] if isinstance(value, list | tuple) else 0.0 for value in values]
+                x, y = [value for value, _ in points], [mean(value) for value in values]
+                panel.errorbar(x, y, yerr=half, fmt="o-", color=colour, capsize=2, label=base)
+        panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter(NullFormatter())
+    axes[0].set_ylabel(title)
+    if axes[0].get_legend_handles_labels()[0]:
+        axes[0].legend(frameon=False, fontsize=9)
+    return figure
 
 
 def sizes_plot(rows: Rows, chosen: Sequence[str]) -> Figure:

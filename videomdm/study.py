@@ -29,7 +29,10 @@ STUDIES = {
     "samplers-ddim": ("real", "mdm-3d", "mdm-teacher", "videomdm"),
     "table1": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp"),
     "ablations": ("real", "mdm-teacher", "videomdm", *(name for name, m in METHODS.items() if m.ablates)),
-    "sweeps": ("real", "videomdm", *(name for name in METHODS if name.split("/")[-1].startswith(_SWEPT))),
+    "sweeps": (
+        "real", "mdm-teacher", "videomdm",
+        *(name for name in METHODS if name.split("/")[-1].startswith(_SWEPT)),
+    ),
     "gap": (
         "real", "teacher", "mdm-3d", "videomdm", "videomdm-pnp",
         *(name for name in METHODS if name.split("/")[-1].startswith(_CLOSES)),
