@@ -48,9 +48,9 @@ def refine(
         confidence: (B, T, J) weights of the joints, all alike by default.
         steps: Gauss-Newton steps.
         ridge: damping of rotation about the world's x, y and z (per squared radian) and of translation along the
-            camera's (per squared metre).  A prediction shows people smaller than they are
-            (:mod:`videomdm.evaluation.stature`), so by default the camera comes nearer; :data:`KNOWN_DISTANCE` keeps
-            it where somebody's true size put it.
+            camera's (per squared metre).  A prediction varies less than the truth, so a camera that is free to move
+            comes a little too near; in training the prior learns the smaller people that it sees there, and so on
+            (:mod:`videomdm.evaluation.stature`).  :data:`KNOWN_DISTANCE` keeps it where somebody's true size put it.
 
     Returns:
         Cameras of batch (B,).  No gradient flows.

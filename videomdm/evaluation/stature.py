@@ -1,7 +1,7 @@
 """How large people are: in the motions that a prior learned, and in its predictions at each noise level.
 
-The mean of several poses has shorter bones than each of them.  A denoiser predicts the mean of all motions that might
-hide in the noise, so it shows people smaller than they are, and whoever takes their size from it errs that way.
+From one camera size and distance cannot be told apart.  Where training may move the camera along its view, nothing
+but the prior's own prediction says how large people are, and that drifts.
 """
 
 from __future__ import annotations
