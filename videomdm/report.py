@@ -164,7 +164,7 @@ def sizes_plot(rows: Rows, chosen: Sequence[str]) -> Figure:
     axes.axhline(100, color=GHOST, linestyle="--", zorder=0)
     axes.set_xlabel("noise level, % of the steps")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
