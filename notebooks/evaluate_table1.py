@@ -125,15 +125,17 @@ for name, rows in corpora.items():
 # %% [markdown]
 # **With known cameras VideoMDM leaves its teacher behind, whichever it is.**
 # On bandai its FID is two fifths of that of MDM on the same teacher's motions, with either teacher; the two seeds of each
-# lie far apart from those of the other (4.0 and 5.7 against 11.4 and 12.4).
+# lie far apart from those of the other (4.0 and 5.7 against 11.4 and 12.4; with the trajectory teacher 4.5 and 6.0 against
+# 11.1 and 13.0).
 # On the built-in corpus it is half.
 # The second judge agrees on all three, by less.
 # The trajectory teacher's root path is learned, but its body is lifted 8 % too large all the same, so its motions' FID is
 # that of the naive teacher's, and so is all that follows.
 #
 # **Seeds matter.**
-# The second seed's VideoMDM jerks (accelerations of 5.8 m/s² where the first has 3.2 and the truth 3.5), which is where
-# its FID, captions and intervals come from; MDM on true 3-D hardly depends on the seed.
+# With the second seed whatever learned from a teacher jerks (VideoMDM has accelerations of 5.8 m/s² where the first seed
+# has 3.1 and the truth 3.5; with the trajectory teacher 6.5 and 3.2), which is where its FID, captions and intervals come
+# from; MDM on true 3-D hardly depends on the seed.
 #
 # **Without known cameras, on bandai, little is won as a generator**: *videomdm-frame* and *videomdm-pnp* stand on the
 # teacher's floor with the teacher's size (the column *root height*: 77 mm too high), and are judged for it.
