@@ -88,6 +88,8 @@ for name, rows in corpora.items():
 # %% [markdown]
 # ## Generated motions
 #
+# Every prior is trained with 4,000 batches, of which it may share the first 2,000 with others; a round's come on top of those
+# of the prior that lifted for it.
 # *Lifted FID* is that of the motions a round is trained on: what plain MDM could reach if it learned them perfectly.
 
 # %%
@@ -188,8 +190,8 @@ for name, rows in corpora.items():
 # With known cameras *round-1* has 1.23 times the FID of MDM on true 3-D on bandai, over two seeds, where VideoMDM itself
 # has 2.5 times; it moves as fast and as far as real motions do, and stands 7 mm from their height.
 # A second round has 1.05 times (one seed).
-# On the built-in corpus *round-1* has .97 times that FID, though it moves a third more jerkily than real motions, as MDM on true
-# 3-D does.
+# On the built-in corpus *round-1* has .97 times that FID, though it moves a third more jerkily than real motions, as MDM on
+# true 3-D does.
 # The motions that it learned have FID .66 and 1.0 (the two seeds), so what remains lies in learning them.
 #
 # **Placed frames are for lifting.**
@@ -204,7 +206,7 @@ for name, rows in corpora.items():
 # **Size was what the cameras that nobody knows were missing.**
 # Refined cameras shrink people, and lifting shrinks them once more: on bandai from the teacher's 106.9 % of the true stature
 # to 99.7 %, by luck; a second round stands at 94.5 %, and the built-in corpus goes from 96.8 to 92.6 %.
-# With the stature known, its cameras' distances kept and one body for all, *sized-round-1* has 1.23 times the FID of the
+# With the stature known, its cameras' distances kept, frames placed and one body for all, *sized-round-1* has 1.23 times the FID of the
 # round with known cameras (two seeds of that one, one of this), and 1.12 times by the second judge; against the second round
 # with known cameras it has 1.44 times.
 # Starting from PnP cameras, and with frames placed, *sized* lifts with an absolute error of 98 mm, as does the prior that
@@ -238,8 +240,9 @@ for name, rows in corpora.items():
 # Refining pays where the camera is told wrongly.
 # Where it is told in the truth's frame there is nothing to win, and that probe is not refined.
 #
-# The round on motions lifted in the teacher's frame and rays between the steps of a multistep batch are rows of `METHODS`
-# that have not run yet (`make study`).
+# The round on motions lifted in the teacher's frame, rays between the steps of a multistep batch, second rounds with one body
+# for all, and on the built-in corpus second rounds and known statures are rows of `METHODS` that have not run yet
+# (`make study`).
 
 # %%
 report.sources(found)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from videomdm import results
 from videomdm.config import METHODS
 from videomdm.evaluation.stature import LEVELS
 from videomdm.plots import Table, dot_plot, metrics_table, panels
+from videomdm.plots.panels import plain_logarithms
 from videomdm.plots.style import GHOST, LEFT, RIGHT, SERIES
 
 Rows = Mapping[str, Mapping[str, object]]
@@ -145,9 +145,7 @@ def sweeps_plot(rows: Rows, metric: str, title: str) -> Figure:
                 x, y = [value for value, _ in points], [mean(value) for value in values]
                 panel.errorbar(x, y, yerr=half, fmt="o-", color=colour, capsize=2, label=base)
         panel.set_yscale("log")
-        panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        panel.yaxis.set_major_formatter("{x:g}")
-        panel.yaxis.set_minor_formatter(NullFormatter())
+        plain_logarithms(panel.yaxis)
     axes[0].set_ylabel(title)
     if axes[0].get_legend_handles_labels()[0]:
         axes[0].legend(frameon=False, fontsize=9)

@@ -184,8 +184,7 @@ class Trainer:
         refined = t < refinement.BELOW * self.config.n_steps if method.refine else None
         return self._videomdm(
             predicted, batch.features, batch.keypoints, batch.camera, batch.lengths, data.normaliser, data.skeleton,
-            batch.confidence, replace(self.config.weights, **method.weights), refined, shares,
-            method.ridge,
+            batch.confidence, replace(self.config.weights, **method.weights), refined, shares, method.ridge,
         )  # fmt: skip
 
     @torch.no_grad()

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import features, kinematics, prepare, sample
+from videomdm import features, prepare, sample
 from videomdm.cache import cached_json
 from videomdm.cameras import Camera
 from videomdm.config import METHODS, Config
 from videomdm.data.corpus import FPS, Corpus
-from videomdm.evaluation import motion, pose
+from videomdm.evaluation import motion, pose, stature
 from videomdm.sample import Prior
 
 ROOT = 0
@@ -84,7 +84,6 @@ def lifting_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera
     without that; both and ``pa_mpjpe`` are in mm, ``acceleration_error`` in m/s^2; ``stature`` is in % of the true one.
     """
     seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
-    statures = (kinematics.stature(joints, truth.lengths, truth.skeleton) for joints in (seen, true))
     aligned = seen - seen[..., ROOT : ROOT + 1, :] + true[..., ROOT : ROOT + 1, :]
     return {
         "mpjpe": float(pose.root_aligned_mpjpe(seen, true, truth.lengths, ROOT)),
@@ -93,7 +92,7 @@ def lifting_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera
         "pck_50": float(pose.pck(aligned, true, 50, truth.lengths)),
         "pck_100": float(pose.pck(aligned, true, 100, truth.lengths)),
         "acceleration_error": float(pose.acceleration_error(seen, true, truth.fps, truth.lengths)),
-        "stature": float(100 * torch.div(*statures).mean()),
+        "stature": float(stature.ratio(predicted, truth).mean()),
     }
 
 

@@ -17,11 +17,16 @@ LEVELS = (10, 30, 50, 70, 90)  # % of the diffusion steps, from the clean end
 CLIPS = 256
 
 
-def learned(joints: Tensor, truth: Corpus) -> dict[str, float]:
-    """Stature of motions (C, T, J, 3) over that of the same clips' truth, in %: mean and spread over clips."""
+def ratio(joints: Tensor, truth: Corpus) -> Tensor:
+    """(C,) stature of motions (C, T, J, 3), in any frame, over that of the same clips' truth, in %."""
     own, true = (kinematics.stature(j, truth.lengths, truth.skeleton) for j in (joints, truth.joints))
-    ratio = 100 * own.double() / true
-    return {"learned_stature": float(ratio.mean()), "learned_stature_spread": float(ratio.std())}
+    return 100 * own.double() / true
+
+
+def learned(joints: Tensor, truth: Corpus) -> dict[str, float]:
+    """:func:`ratio` of the motions that a prior was trained on: mean and spread over clips."""
+    ratios = ratio(joints, truth)
+    return {"learned_stature": float(ratios.mean()), "learned_stature_spread": float(ratios.std())}
 
 
 @torch.no_grad()

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
+from videomdm.plots.panels import plain_logarithms
 from videomdm.plots.style import GHOST, INK, RIGHT
 
 ROW_HEIGHT = 0.34  # inches
@@ -47,9 +47,7 @@ def dot_plot(
             axes.axvline(real[0] if isinstance(real, list | tuple) else real, color=GHOST, linestyle="--", zorder=0)
         if metric in logarithmic:
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_minor_formatter(NullFormatter())
+            plain_logarithms(axes.xaxis)
         axes.set_title(title, fontsize=10)
         axes.grid(axis="x", color="0.92")
         axes.spines[["top", "right", "left"]].set_visible(False)

@@ -7,7 +7,9 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from videomdm.plots.style import GRID, INK
 
@@ -34,6 +36,13 @@ def panels(*titles: str, height: float = 3.6, share_y: bool = False) -> tuple[Fi
         axes.yaxis.label.set_color(INK)
     plt.close(figure)  # a notebook shows what a cell returns, and only that
     return figure, list(row[0])
+
+
+def plain_logarithms(axis: Axis) -> None:
+    """Mark a logarithmic axis at 1, 2, 5, 10 ... in plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def keep(figure: Figure, name: str) -> Figure:
