@@ -64,6 +64,14 @@ class TestRefine:
         assert (free / depth).mean() == pytest.approx(0.9, abs=0.02)
         assert (held / depth - 1).abs().max() < 0.01
 
+    def test_what_varies_less_than_the_truth_keeps_its_distance(self, corpus, camera):
+        """A prediction is the mean of what may be true: the truth is that and an error independent of it."""
+        error = 0.15 * torch.randn(corpus.joints.shape, generator=torch.Generator().manual_seed(1))
+        keypoints, middle = camera.project(corpus.joints + error)[0], corpus.joints.mean((1, 2), keepdim=True)
+        found = refine(camera, corpus.joints, keypoints, corpus.lengths, steps=5)
+        moved = found.to_camera(middle)[:, 0, 0, 2] / camera.to_camera(middle)[:, 0, 0, 2]
+        assert moved.mean() == pytest.approx(1, abs=0.005)
+
     def test_padding_and_unseen_joints_do_not_count(self, corpus, camera):
         wrong, keypoints = moved(camera, 0.1), camera.project(corpus.joints)[0]
         confidence = torch.ones(keypoints.shape[:-1])

@@ -123,13 +123,13 @@ def where(chosen: Tensor, first: Camera, second: Camera) -> Camera:
 
 def _step(camera: Camera, points: Tensor, seen: Tensor, weight: Tensor, damping: Tensor) -> Camera:
     """One step for points (B, N, 3) seen at (B, N, 2) with weights (B, N) that sum to 1."""
-    inside = camera.to_camera(points)
+    inside, (image, _) = camera.to_camera(points), camera.project(points)
     residual = inside[..., :2] - seen * inside[..., 2:]
     # d X_c / d (turn about the world's axes, shift along the camera's) = [R (e_k x X), e_k]
     eye = torch.eye(3).to(points).expand(*points.shape, 3)
     turned = torch.linalg.cross(eye, points[..., None, :].expand_as(eye), dim=-1).mT
     slope = torch.cat((camera.rotation[:, None] @ turned, eye), -1)  # (B, N, 3, 6)
-    slope = slope[..., :2, :] - seen[..., None] * slope[..., 2:, :]
+    slope = slope[..., :2, :] - image[..., None] * slope[..., 2:, :]  # that of the image point, times depth
     weighted = (slope * weight[..., None, None]).flatten(1, 2)
     normal = weighted.mT @ slope.flatten(1, 2) + damping
     step = -torch.linalg.solve(normal, (weighted.mT @ residual.flatten(1, 2)[..., None]))[..., 0]
