@@ -5,7 +5,7 @@ import json
 import pytest
 
 from videomdm import report, results, study, train
-from videomdm.evaluation.stature import LEVELS
+from videomdm.evaluation.stature import LEVELS, SIZES
 
 METRICS = {
     "fid": [4.0, 0.2], "tmr_fid": [2.0, 0.1], "acceleration": 3.0, "path_length": 1.0, "lift_truth_mpjpe": 50.0,
@@ -165,6 +165,15 @@ def test_sizes_are_drawn_for_rows_that_have_them():
     (axes,) = report.sizes_plot(rows, ("videomdm", "mdm-3d", "videomdm-pnp")).axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mdm-3d"]
     assert axes.lines[0].get_ydata().tolist() == list(sizes.values())
+
+
+def test_what_size_costs_is_drawn_beside_the_rows_of_that_size():
+    cost = {f"{judge}fid_of_size_{size}": [1 + abs(size - 100) / 5, 0.1] for size in SIZES for judge in ("", "tmr_")}
+    rows = {"real": METRICS | cost, "mdm-3d": METRICS | {"learned_stature": 100.0}, "videomdm": METRICS}
+    for axes, fid in zip(report.size_costs_plot(rows).axes, (4.0, 2.0), strict=True):
+        curve, (dot,) = axes.lines[0], [line for line in axes.lines if line.get_label() == "mdm-3d"]
+        assert len(axes.lines) == 2 and curve.get_ydata().tolist() == [1 + abs(size - 100) / 5 for size in SIZES]
+        assert dot.get_xydata().tolist() == [[100.0, fid]]
 
 
 def test_sweeps_go_through_the_method_itself():

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from videomdm import results
 from videomdm.config import METHODS
-from videomdm.evaluation.stature import LEVELS
+from videomdm.evaluation.stature import LEVELS, SIZES
 from videomdm.plots import Table, dot_plot, metrics_table, panels
 from videomdm.plots.panels import plain_logarithms
 from videomdm.plots.style import GHOST, LEFT, RIGHT, SERIES
@@ -163,6 +163,24 @@ def sizes_plot(rows: Rows, chosen: Sequence[str]) -> Figure:
     axes.set_xlabel("noise level, % of the steps")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def size_costs_plot(rows: Rows) -> Figure:
+    """FID against the stature of the motions that each row learned, over that of true motions of that size."""
+    figure, axes = panels("FID", "FID, second judge", height=4.2)
+    shown = {row: metrics for row, metrics in rows.items() if "learned_stature" in metrics}
+    for panel, metric in zip(axes, ("fid", "tmr_fid"), strict=True):
+        cost = [rows["real"][f"{metric}_of_size_{size}"] for size in SIZES]
+        panel.plot(SIZES, [mean(value) for value in cost], "-", color=GHOST, label="true motions, resized", zorder=0)
+        for i, (row, metrics) in enumerate(shown.items()):
+            marker, colour = "os^Dv"[i // len(SERIES)], SERIES[i % len(SERIES)]
+            at = mean(metrics["learned_stature"]), mean(metrics[metric])
+            panel.plot(*at, marker, color=colour, markersize=6, label=row)
+        panel.set_yscale("log")
+        plain_logarithms(panel.yaxis)
+        panel.set_xlabel("stature of the motions learned, % of the truth")
+    axes[1].legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

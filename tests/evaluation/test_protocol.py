@@ -8,7 +8,7 @@ import torch
 from videomdm import prepare, sample, train
 from videomdm.cameras import Camera
 from videomdm.denoiser import MDM
-from videomdm.evaluation import lifting, protocol
+from videomdm.evaluation import lifting, protocol, stature
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,10 @@ class TestRows:
             judge,
         )  # fmt: skip
         assert moved > row["fid"][0]
+        for judged in ("", "tmr_"):
+            cost = {size: row[f"{judged}fid_of_size_{size}"][0] for size in stature.SIZES}
+            assert cost[100] == pytest.approx(row[f"{judged}fid"][0], rel=1e-3)
+            assert min(cost[min(cost)], cost[max(cost)]) > cost[100]
 
     def test_method_row_has_both_probes(self, config):
         run = train.fit(config)

@@ -36,7 +36,7 @@ from videomdm.sample import Prior
 
 __all__ = ["PROTOCOLS", "Judge", "Protocol", "evaluate", "generation", "judge", "judges", "lifting", "protocol", "real"]
 
-VERSION = 2  # count up when a metric changes: what is kept goes by it
+VERSION = 3  # count up when a metric changes: what is kept goes by it
 CHUNK = 256  # motions sampled together; their noise depends on it
 
 
@@ -115,7 +115,8 @@ def real(config: Config) -> dict[str, object]:
     """The real-data row: the test split's own figures.
 
     The distribution metrics compare as many motions of the training split with it: the best that a method can
-    reach.  Its R-precision and MM-distance are the judges' own quality.
+    reach.  Its R-precision and MM-distance are the judges' own quality.  ``fid_of_size_<percent>`` is FID of the same
+    motions by people of another size.
     """
     train, test = prepare.load(config, "train"), prepare.load(config, "test")
     panel = _panel(config, train)
@@ -129,6 +130,7 @@ def real(config: Config) -> dict[str, object]:
             **measures.distribution_metrics(true, measures.select(other, chosen), panel, seed),
             **measures.diversity(true, seed),
             **measures.text_metrics(measures.select(true, rows), captions, panel, seed, _captions_of(train)),
+            **_fid_of_sizes(train.select(chosen), test, panel),
         })  # fmt: skip
     found = _intervals(repeats)  # of the draws alone; how the test split moves is not drawn
     return {**found, "fid_raw": found["fid"], **measures.motion_metrics(true, true), **_names(panel)}
@@ -255,6 +257,14 @@ def motions_fid(joints: Tensor, lengths: Tensor, test: Corpus, judge: Judge) -> 
     """FID of given motions against the test split."""
     true = judge.joints(test.joints, test.lengths, test.skeleton)
     return distribution.fid(true, judge.joints(joints, lengths, test.skeleton))
+
+
+def _fid_of_sizes(motions: Corpus, test: Corpus, panel: Sequence[Judge]) -> dict[str, float]:
+    """FID of true motions of people who are larger or smaller: what a wrong size costs by itself."""
+    return {
+        f"{judge.prefix}fid_of_size_{size}": motions_fid(size / 100 * motions.joints, motions.lengths, test, judge)
+        for judge in panel for size in stature.SIZES
+    }  # fmt: skip
 
 
 def draw_captions(corpus: Corpus, n: int, seed: int) -> tuple[Tensor, list[str]]:

@@ -15,6 +15,7 @@ from videomdm.sample import Prior
 
 LEVELS = (10, 30, 50, 70, 90)  # % of the diffusion steps, from the clean end
 CLIPS = 256
+SIZES = (85, 90, 95, 100, 105, 110, 115)  # % of people's own, at which true motions are judged
 
 
 def ratio(joints: Tensor, truth: Corpus) -> Tensor:
