@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from videomdm import footage
+from videomdm import footage, kinematics
 from videomdm.cameras import Camera, reprojection_error
 from videomdm.data import demonstration, recordings, render
 from videomdm.data.corpus import DataError
@@ -82,6 +82,20 @@ class TestObserve:
         (up_before, height_before), (up_after, height_after) = ((u.mean(), h.mean()) for u, h in figures)
         assert up_before == pytest.approx(8.8, abs=0.4) and up_after == pytest.approx(4.8, abs=0.4)
         assert height_before == pytest.approx(25, abs=2) and height_after == pytest.approx(19, abs=2)
+
+    def test_people_of_known_height(self, found, material):
+        tall = footage.observe(found, 60, height=1.9).observations
+        stature = kinematics.stature(tall.teacher, tall.lengths)
+        assert torch.allclose(stature, torch.tensor(0.9 * 1.9), atol=1e-3)
+        scale = stature / kinematics.stature(material.observations.teacher, tall.lengths)
+        depths = [o.camera.to_camera(o.teacher)[:, 0, 0, 2] for o in (tall, material.observations)]
+        assert (depths[0] / depths[1] / scale - 1).abs().median() < 0.01, "as far away as they are large"
+        error = reprojection_error(tall.camera, tall.teacher, tall.keypoints, tall.lengths)
+        assert error.median() < 0.012
+
+    def test_a_height_in_centimetres(self, found):
+        with pytest.raises(ValueError, match="height is 190, expected metres, 0.5 to 2.5"):
+            footage.observe(found, 60, height=190)
 
     def test_nothing_to_use(self):
         empty = Recordings(skipped=[("a", "the camera moves")])

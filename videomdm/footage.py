@@ -26,7 +26,7 @@ from videomdm.cameras import Camera
 from videomdm.data import clips, recordings
 from videomdm.data.corpus import MIN_FRAMES, DataError
 from videomdm.data.keypoints import KeypointTrack
-from videomdm.data.observations import Footage, Observations
+from videomdm.data.observations import Footage, Observations, to_stature
 from videomdm.data.recordings import Recordings
 from videomdm.data.resampling import bridge
 from videomdm.data.sightings import Source
@@ -38,6 +38,10 @@ from videomdm.skeletons import SMPL22
 
 #: Y up, towards the viewer -> x right, y down, z forward, and back.
 CAMERA_AXES = (1.0, -1.0, -1.0)
+#: Stature as :func:`videomdm.kinematics.stature` measures it, ankle to head joint bone by bone, over a person's height.
+#: By Drillis and Contini's proportions (1966) these joints are .88 of the height apart, and bones are not all upright.
+BONES_OF_HEIGHT = 0.9
+HEIGHTS = (0.5, 2.5)  # metres that somebody's height may be
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Material:
         return table(self.recordings, self.clips, self.unused, self.teachers)
 
 
-def observe(found: Recordings, max_frames: int, root: str = "naive") -> Material:
+def observe(found: Recordings, max_frames: int, root: str = "naive", height: float | None = None) -> Material:
     """Clips of recordings: cut, lifted, with cameras, level, in their canonical frames.
 
     A clip whose camera cannot be trusted (:data:`videomdm.pnp.LIMIT`) is left out, and said to be.
@@ -107,15 +111,17 @@ def observe(found: Recordings, max_frames: int, root: str = "naive") -> Material
         found: SMPL-22 tracks.
         max_frames: longest clip.
         root: which of the package's teachers, see :func:`videomdm.lifters.teacher.lift`.
+        height: metres from the floor to the crown that the people in the recordings have, where that is known.
 
     Raises:
         DataError: no clip is left; the message says what became of each recording.
+        ValueError: a height that is not in metres.
     """
     cut, unused, teachers = _cut(found, max_frames)
     report = None
     if cut:
         seen = recordings.footage([clip.track for clip in cut])
-        world = lift(cut, seen, root)
+        world = lift(cut, seen, root, height)
         motions = features.canonicalise(world, floor="median", lengths=seen.lengths)
         names = [clip.track.name for clip in cut]
         camera, report = pnp.estimate(motions, seen.keypoints, seen.confidence, seen.lengths, names=names)
@@ -157,11 +163,14 @@ def cut(
     return [track.cut(*ends) for ends in split.clips], [(at[a], at[b], why) for a, b, why in split.unused]
 
 
-def lift(chosen: Sequence[Clip], seen: Footage, root: str = "naive") -> Tensor:
+def lift(chosen: Sequence[Clip], seen: Footage, root: str = "naive", height: float | None = None) -> Tensor:
     """The teacher's motions (C, T, 22, 3) in a world with Y up: another lifter's where there is one, else our own.
 
-    Poses that have no path are put where they were seen (appendix D).
+    Poses that have no path are put where they were seen (appendix D).  Where the people's ``height`` is known (metres),
+    motions are scaled to it about the camera, so that the image stays as it is.
     """
+    if height is not None and not HEIGHTS[0] <= height <= HEIGHTS[1]:
+        raise ValueError(f"height is {height}, expected metres, {HEIGHTS[0]} to {HEIGHTS[1]}")
     own = torch.tensor([clip.lifted is None for clip in chosen])
     parts = seen.keypoints, seen.confidence, seen.lengths
     world = torch.zeros(*seen.keypoints.shape[:-1], 3)
@@ -175,7 +184,9 @@ def lift(chosen: Sequence[Clip], seen: Footage, root: str = "naive") -> Tensor:
             one = slice(i, i + 1)
             pose = (world[one] - world[one, :, :1]) * world.new_tensor(CAMERA_AXES)
             world[one] = teacher.place(pose, *(p[one] for p in parts), seen.camera[one], root=root)
-    return world
+    if height is None:
+        return world
+    return to_stature(world, seen.camera, torch.full((len(chosen),), BONES_OF_HEIGHT * height), seen.lengths, SMPL22)
 
 
 def lift_with(prior: Prior, observed: Observations, seed: int = 0, progress: bool = False) -> tuple[Tensor, Camera]:

@@ -48,6 +48,7 @@ def lift(
     caption: str | None = None,
     lifted: Lifted | None = None,
     root: str = "naive",
+    height: float | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> Whole:
@@ -62,13 +63,14 @@ def lift(
         caption: what the person does, where known.
         lifted: the teacher's motion, where another lifter made it.
         root: the package's teacher, see :func:`videomdm.lifters.teacher.lift`.
+        height: metres from the floor to the crown, where it is known (:func:`videomdm.footage.lift`).
         seed: of the noise.
         progress: show a bar.
     """
     starts, length = windows(len(track), prior.config.max_frames)
     parts = footage.as_clips([track.cut(s, s + length) for s in starts], track, lifted)
     seen = recordings.footage([part.track for part in parts])
-    world = footage.lift(parts, seen, root)
+    world = footage.lift(parts, seen, root, height)
     frame = features.canonical_frame(world, floor="median")
     motions = features.canonicalise(world, floor="median")
     found, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[p.track.name for p in parts])
