@@ -152,7 +152,7 @@ for name, rows in corpora.items():
 # %%
 sizes = {
     "learned stature %": "learned_stature", "its spread": "learned_stature_spread",
-    "lifted stature %": "lift_pnp_refined_stature", "root height, mm": "root_height_distance", "FID": "fid",
+    "lifted stature %": "lift_refined_pnp_stature", "root height, mm": "root_height_distance", "FID": "fid",
 }  # fmt: skip
 for name, rows in corpora.items():
     print(name)
@@ -168,12 +168,12 @@ for name, rows in corpora.items():
 
 # %%
 errors = {"MPJPE": "mpjpe", "absolute": "absolute"}
-probes = ("truth", "truth_placed", "teacher", "teacher_refined", "pnp", "pnp_refined", "pnp_refined_placed")
+probes = ("truth", "truth_placed", "teacher", "refined_teacher", "pnp", "refined_pnp", "refined_pnp_placed")
 for name, rows in corpora.items():
     lifted = {row: metrics for row, metrics in rows.items() if row != "real"}
     print(name)
     display(report.table(lifted, report.lifting_columns(probes, errors)))
-    shown = ("truth", "truth_placed", "pnp", "pnp_refined", "pnp_refined_placed")
+    shown = ("truth", "truth_placed", "pnp", "refined_pnp", "refined_pnp_placed")
     display(dot_plot(lifted, {f"lift_{probe}_absolute": probe.replace("_", " ") for probe in shown}))
 
 # %% [markdown]

@@ -110,12 +110,7 @@ METHODS = {
     "videomdm/round-1-rigid": Method("lifted", lifter="videomdm", body="constant"),
     "videomdm-pnp/round-1-rigid": Method("lifted", lifter="videomdm-pnp/refined", body="constant"),
     "videomdm/round-1-placed": Method("lifted", lifter="videomdm", place=True),
-    "videomdm-pnp/round-1-placed": Method("lifted", lifter="videomdm-pnp/refined", place=True),
     "videomdm-pnp/round-1-common": Method("lifted", lifter="videomdm-pnp/refined", place=True, body="common"),
-    "videomdm-pnp/lifter-2-common": Method(
-        "lifted", "pnp", lifter="videomdm-pnp/refined", refine=True, place=True, body="common"
-    ),
-    "videomdm-pnp/round-2-common": Method("lifted", lifter="videomdm-pnp/lifter-2-common", place=True, body="common"),
     "mdm-teacher/sized": Method("teacher", sized=True),
     "videomdm-pnp/sized": Method("teacher", "pnp", refine=True, sized=True),
     "videomdm-pnp/sized-round-1": Method("lifted", lifter="videomdm-pnp/sized", sized=True, place=True, body="common"),

@@ -25,10 +25,10 @@ PROBES = {
     "truth": ("truth", False, False, True),
     "teacher": ("teacher", False, False, True),
     "pnp": ("pnp", False, False, True),
-    "teacher_refined": ("teacher", True, False, True),
-    "pnp_refined": ("pnp", True, False, True),
+    "refined_teacher": ("teacher", True, False, True),
+    "refined_pnp": ("pnp", True, False, True),
     "truth_placed": ("truth", False, True, True),
-    "pnp_refined_placed": ("pnp", True, True, True),
+    "refined_pnp_placed": ("pnp", True, True, True),
     "silent": ("truth", False, False, False),
 }
 
