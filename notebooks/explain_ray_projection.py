@@ -630,13 +630,14 @@ cases = {"a noisy pose": (x + errors, x), "a mean of what may be true": (x, x + 
 def distances(pose: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """By rays and by image, over the true one: (N,) each, for cameras that may move but not turn."""
     keypoints, inside = camera.project(seen)[0], camera.to_camera(pose)
-    slope = torch.cat([torch.eye(2).expand(*keypoints.shape, 2), -keypoints[..., None]], -1) * valid[..., None, None, None]
-    miss = (inside[..., :2] - keypoints * inside[..., 2:]) * valid[..., None, None]
+    miss = inside[..., :2] - keypoints * inside[..., 2:]
+    slope = torch.cat([torch.eye(2).expand(*keypoints.shape, 2), -keypoints[..., None]], -1)
+    miss, slope = miss * valid[..., None, None], slope * valid[..., None, None, None]
     by_rays = torch.linalg.lstsq(slope.flatten(1, 3), -miss.flatten(1)[..., None]).solution[:, 2, 0]
     still = (1e6, 1e6, 1e6, 0.0, 0.0, 0.0)
-    by_image = refinement.refine(camera, pose, keypoints, lengths, steps=5, ridge=still).translation - camera.translation
+    moved = refinement.refine(camera, pose, keypoints, lengths, steps=5, ridge=still)
     depth = (inside[..., 0, 2] * valid).sum(1) / lengths
-    return 1 + by_rays / depth, 1 + by_image[:, 2] / depth
+    return 1 + by_rays / depth, 1 + (moved.translation - camera.translation)[:, 2] / depth
 
 
 valid = (torch.arange(x.shape[1]) < lengths[:, None]).to(x)

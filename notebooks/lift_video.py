@@ -13,7 +13,7 @@
 # A teacher guesses the third dimension, and a prior that knows how people move corrects it, held to the keypoints that were seen.
 #
 #     papermill notebooks/lift_video.py out.ipynb -p video FILE
-#     papermill notebooks/lift_video.py out.ipynb -p video FILE -p prior RUN -p caption "a person walks and waves"
+#     papermill notebooks/lift_video.py out.ipynb -p video FILE -p prior RUN -p caption "a person walks and waves" -p height 1.75
 #
 # Keypoints that lie beside the video (`squat.json`, `squat.npz` or a folder `squat/` for `squat.mp4`) are used; without them RTMPose looks for people (`pip install 'videomdm[video]'`).
 # `prior` is the folder of a finished run, of `train_humanml.py` or of `train_video.py`.
@@ -25,6 +25,7 @@ prior = None  # folder of a finished run; None trains one on the built-in corpus
 profile = "laptop"  # smoke, laptop, study or paper: of the prior, where one is trained
 caption = None  # what the person does; None takes what lies beside the video, or its name
 field_of_view = None  # degrees across the image's diagonal; None assumes 53
+height = None  # metres from floor to crown that the person has; None lets the teacher guess
 moving_camera = False  # take a recording whose camera moves all the same
 seed = 0
 runs = "runs"  # where run folders, caches and results go
@@ -47,7 +48,7 @@ from videomdm.plots import Picture, keypoints_over, metrics_table, player
 
 check_parameters(
     globals(),
-    {"video", "prior", "profile", "caption", "field_of_view", "moving_camera", "seed", "runs", "out"},
+    {"video", "prior", "profile", "caption", "field_of_view", "height", "moving_camera", "seed", "runs", "out"},
 )
 scenes = None
 if video is None:
@@ -84,7 +85,7 @@ if film:
 run = Path(prior) if prior else train.fit(train.profile(profile, seed=seed, runs=runs))
 model = sample.load(run)
 other = footage.other_lifter(source, track.fps)
-whole = stitch.lift(model, track, caption, other, model.config.teacher, seed)
+whole = stitch.lift(model, track, caption, other, model.config.teacher, height, seed)
 print(f"prior: {run.name}\nteacher: {'own' if other is None else other.lifter}\n{whole.report}")
 
 # %%
@@ -105,7 +106,7 @@ keypoints_over(whole.camera.project(whole.joints)[0], over=track.keypoints)
 # %% [markdown]
 # Where the truth is not known, three numbers tell: how far the projected joints are from the keypoints, how smooth the motion is, and how often feet that stand slide.
 # The prior's joints are on the rays by construction: that its reprojection error is 0 says nothing about depth.
-# Size and depth cannot be told apart by one camera, so absolute sizes are a guess, and a prior is as good as its training: with the laptop's few minutes its poses are as good as the teacher's (after Procrustes alignment), its camera is not.
+# Size and depth cannot be told apart by one camera, so absolute sizes are a guess unless `height` tells them, and a prior is as good as its training: with the laptop's few minutes its poses are as good as the teacher's (after Procrustes alignment), its camera is not.
 
 # %%
 ours = {"teacher": (whole.teacher, whole.teacher_camera), "prior": (whole.joints, whole.camera)}

@@ -13,7 +13,7 @@
 # Nobody wore markers and no camera was calibrated: all there is are 2-D keypoints, and what VideoMDM makes of them.
 #
 #     papermill notebooks/train_video.py out.ipynb -p videos DIR
-#     papermill notebooks/train_video.py out.ipynb -p videos DIR -p prior RUN -p field_of_view 68
+#     papermill notebooks/train_video.py out.ipynb -p videos DIR -p prior RUN -p field_of_view 68 -p height 1.75
 #
 # What the folder may hold, side by side under one name:
 #
@@ -31,8 +31,9 @@
 videos = None  # folder of videos; None films built-in motions
 prior = None  # folder of a finished run to start from; None trains one on the built-in corpus
 profile = "laptop"  # smoke, laptop, study or paper: sizes and budgets
-method = "videomdm-pnp/refined"  # how the videos are learned from, see videomdm.config.METHODS
+method = None  # how the videos are learned from, see videomdm.config.METHODS; None refines the cameras
 field_of_view = None  # degrees across the image's diagonal; None assumes 53
+height = None  # metres from floor to crown that the people have; None lets the teacher guess
 moving_camera = False  # take recordings whose camera moves all the same
 seed = 0
 runs = "runs"  # where run folders, caches and the demonstration's videos go
@@ -53,7 +54,7 @@ from videomdm.plots import Picture, loss_curves, metrics_table, player
 
 check_parameters(
     globals(),
-    {"videos", "prior", "profile", "method", "field_of_view", "moving_camera", "seed", "runs"},
+    {"videos", "prior", "profile", "method", "field_of_view", "height", "moving_camera", "seed", "runs"},
 )
 scenes = None
 if videos is None:
@@ -72,7 +73,7 @@ found = recordings.load(
     videos, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
 )
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
-material = footage.observe(found, base.max_frames, base.teacher)
+material = footage.observe(found, base.max_frames, base.teacher, height)
 observed = material.observations
 print("\n".join([f"{len(found)} recordings are used, {len(found.skipped)} are not", *found.notes]))
 metrics_table(material.rows())
@@ -111,6 +112,7 @@ if scenes:
 
 # %%
 start = Path(prior) if prior else train.fit(base)
+method = method or ("videomdm-pnp/sized" if height else "videomdm-pnp/refined")
 config = base.but(
     data=f"videos-{observed.fingerprint()}", data_root=None, method=method, start=str(start), seed=seed, runs=runs,
     profile=profile, steps=train.profile(profile).steps,
@@ -133,7 +135,7 @@ loss_curves(
 captions = [clip[0] for clip in observed.captions]
 lifted = {"teacher": (observed.teacher, observed.camera)}
 for name, folder in (("prior", start), ("fine-tuned", run)):
-    lifted[name] = footage.lift_with(sample.load(folder), observed, seed)
+    lifted[name] = footage.lift_with(sample.load(folder), observed, seed, height=height)
 ways = dict(lifted)
 if scenes:
     how = {"floor": "median", "lengths": truth.lengths}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from videomdm import features, footage, stitch, train
+from videomdm import features, footage, kinematics, stitch, train
 from videomdm.cameras import reprojection_error
 from videomdm.data import demonstration, recordings, render
 from videomdm.data.keypoints import Intrinsics
@@ -78,6 +78,13 @@ class TestLift:
         assert footage.up_error(whole.teacher_camera[None], true_camera) < 6
         assert whole.teacher[-1, 0].norm() == pytest.approx(float(truth.clip(0)[-1, 0].norm()), rel=0.3), "it walks"
 
+    def test_somebody_of_known_height(self, prior, track, scene):
+        whole = stitch.lift(prior, track, scene.caption, height=1.6)
+        for motion, camera in ((whole.joints, whole.camera), (whole.teacher, whole.teacher_camera)):
+            stature = kinematics.stature(motion[None], torch.tensor([len(motion)]))
+            assert float(stature) == pytest.approx(0.9 * 1.6, rel=0.02)  # of the windows exactly, blended nearly
+            assert (camera.project(motion)[0] - track.keypoints).norm(dim=-1).median() < 0.02
+
     def test_windows_without_a_good_camera_are_taken_for_level(self, prior, track, scene, monkeypatch):
         monkeypatch.setattr(stitch.pnp, "LIMIT", 0.0)
         with pytest.warns(UserWarning, match="not to be trusted"):
@@ -96,3 +103,5 @@ def test_clips_are_lifted_onto_their_rays_over_short_gaps(prior, track, scene):
     for i, n in enumerate(observed.lengths.tolist()):
         image = camera[i].project(joints[i, :n])[0]
         assert (image - observed.keypoints[i, :n]).abs().max() < 1e-3
+    tall, _ = footage.lift_with(prior, observed, height=1.9)
+    assert torch.allclose(kinematics.stature(tall, observed.lengths), torch.tensor(0.9 * 1.9), atol=1e-3)

@@ -167,10 +167,8 @@ def lift(chosen: Sequence[Clip], seen: Footage, root: str = "naive", height: flo
     """The teacher's motions (C, T, 22, 3) in a world with Y up: another lifter's where there is one, else our own.
 
     Poses that have no path are put where they were seen (appendix D).  Where the people's ``height`` is known (metres),
-    motions are scaled to it about the camera, so that the image stays as it is.
+    they get it (:func:`to_height`).
     """
-    if height is not None and not HEIGHTS[0] <= height <= HEIGHTS[1]:
-        raise ValueError(f"height is {height}, expected metres, {HEIGHTS[0]} to {HEIGHTS[1]}")
     own = torch.tensor([clip.lifted is None for clip in chosen])
     parts = seen.keypoints, seen.confidence, seen.lengths
     world = torch.zeros(*seen.keypoints.shape[:-1], 3)
@@ -184,16 +182,34 @@ def lift(chosen: Sequence[Clip], seen: Footage, root: str = "naive", height: flo
             one = slice(i, i + 1)
             pose = (world[one] - world[one, :, :1]) * world.new_tensor(CAMERA_AXES)
             world[one] = teacher.place(pose, *(p[one] for p in parts), seen.camera[one], root=root)
-    if height is None:
-        return world
-    return to_stature(world, seen.camera, torch.full((len(chosen),), BONES_OF_HEIGHT * height), seen.lengths, SMPL22)
+    return world if height is None else to_height(world, seen.camera, height, seen.lengths)
 
 
-def lift_with(prior: Prior, observed: Observations, seed: int = 0, progress: bool = False) -> tuple[Tensor, Camera]:
+def to_height(joints: Tensor, camera: Camera, height: float, lengths: Tensor) -> Tensor:
+    """People (C, T, 22, 3) scaled to a known height about their cameras (C,), so that the image stays as it is.
+
+    Args:
+        joints: metres, in the world of ``camera``.
+        camera: batch (C,).
+        height: metres, from the floor to the crown.
+        lengths: (C,) frames that count.
+
+    Raises:
+        ValueError: a height that is not in metres.
+    """
+    if not HEIGHTS[0] <= height <= HEIGHTS[1]:
+        raise ValueError(f"height is {height}, expected metres, {HEIGHTS[0]} to {HEIGHTS[1]}")
+    return to_stature(joints, camera, torch.full((len(joints),), BONES_OF_HEIGHT * height), lengths, SMPL22)
+
+
+def lift_with(
+    prior: Prior, observed: Observations, seed: int = 0, progress: bool = False, height: float | None = None
+) -> tuple[Tensor, Camera]:
     """Clips lifted by a prior (appendix G.2), each frame placed by its size (:func:`videomdm.refinement.place`).
 
     Told are the first captions.  Cameras are refined on the way where they are only near the canonical frame.  Short
-    gaps in the keypoints are bridged (:func:`videomdm.data.resampling.bridge`), or joints would jump.
+    gaps in the keypoints are bridged (:func:`videomdm.data.resampling.bridge`), or joints would jump.  Where the
+    people's ``height`` is known (metres), they get it.
 
     Returns:
         (C, T, J, 3) metres, level, in their canonical frames, and the cameras (C,) in these.
@@ -203,6 +219,8 @@ def lift_with(prior: Prior, observed: Observations, seed: int = 0, progress: boo
         texts=[clip[0] for clip in observed.captions], refine=observed.frame != "truth", place=True, seed=seed,
         progress=progress,
     )  # fmt: skip
+    if height is not None:
+        joints = to_height(joints, observed.camera, height, observed.lengths)
     return level(joints, observed.camera, observed.lengths)
 
 

@@ -37,8 +37,10 @@ def refine(
 ) -> Camera:
     """The camera moved so that it sees ``joints`` nearer to ``keypoints``.
 
-    The residual of a joint is the distance from its keypoint's ray in the image's axes at the joint's own depth,
-    ``X_c.xy - k X_c.z``, in metres: linear in the camera's translation, and not larger for near joints than for far.
+    Gauss-Newton on the image error times depth, ``X_c.z (pi(X_c) - k) = X_c.xy - k X_c.z``, in metres as in eq. 1: not
+    larger for near joints than for far.  As there the depth is a weight, so the slope is that of the image point.  The
+    slope of the distance from the ray, with ``k`` in place of ``pi(X_c)``, would bring the camera too near: a
+    prediction is a mean of what may be true and varies less than what was seen.
 
     Args:
         camera: batch (B,).
@@ -48,12 +50,12 @@ def refine(
         confidence: (B, T, J) weights of the joints, all alike by default.
         steps: Gauss-Newton steps.
         ridge: damping of rotation about the world's x, y and z (per squared radian) and of translation along the
-            camera's (per squared metre).  A prediction varies less than the truth, so a camera that is free to move
-            comes a little too near; in training the prior learns the smaller people that it sees there, and so on
-            (:mod:`videomdm.evaluation.stature`).  :data:`KNOWN_DISTANCE` keeps it where somebody's true size put it.
+            camera's (per squared metre).  :data:`KNOWN_DISTANCE` keeps the camera where somebody's true size put it.
 
     Returns:
         Cameras of batch (B,).  No gradient flows.
+
+    Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     with torch.no_grad():
         valid = torch.arange(joints.shape[1], device=joints.device) < lengths[:, None]
@@ -78,7 +80,8 @@ def place(
 ) -> Tensor:
     """Every frame shifted to where its joints are seen nearest to ``keypoints`` (ours).
 
-    With the residuals ``r`` of :func:`refine`, linear in the shifts ``d_t`` (in camera axes), a clip's shifts minimise
+    With residuals ``r = X_c.xy - k X_c.z``, the distances from the rays, linear in the shifts ``d_t`` (in camera
+    axes), a clip's shifts minimise
     ``sum_t mean_j c_tj |r_tj(d_t)|^2 + stay |d_t|^2 + smooth |d_{t-1} - 2 d_t + d_{t+1}|^2``: one linear system per
     clip.  A drift is taken back, and no new jitter comes in.
 

@@ -81,6 +81,8 @@ def lift(
     own = sample.lift(
         prior, seen.keypoints, camera, confidence, texts=texts, refine=True, place=True, seed=seed, progress=progress
     )
+    if height is not None:
+        own = footage.to_height(own, camera, height, seen.lengths)
     joints, teacher = (blend(camera.to_camera(x), starts, len(track)) for x in (own, motions))
     return Whole(*_level(joints), *_level(teacher), report)
 
