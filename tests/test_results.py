@@ -138,7 +138,9 @@ def test_a_corpus_is_that_of_the_first_study_that_has_it(folder):
 
 def test_goals_of_table_1_name_the_best_and_leave_out_what_has_not_run(folder):
     config = train.profile("smoke")
-    for row, fid in (("videomdm/round-1", 3.0), ("videomdm-pnp", 5.0), ("videomdm-frame", 5.5)):
+    for row, fid in (
+        ("videomdm/round-1", 3.0), ("videomdm-pnp", 5.0), ("videomdm-frame", 5.5), ("videomdm-pnp/sized", 4.2),
+    ):  # fmt: skip
         results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "fid": [fid, 0.1]}, row)
     _, corpora = report.find(folder, "s")
     (rows,) = corpora.values()
@@ -147,6 +149,8 @@ def test_goals_of_table_1_name_the_best_and_leave_out_what_has_not_run(folder):
     assert measured["FID: videomdm over mdm-teacher"] == ("0.400", "yes")
     assert measured["FID: the best from 2-D (videomdm/round-1) over mdm-3d"] == ("0.750", "yes")
     assert measured["FID without true cameras (videomdm-pnp) over with (videomdm/round-1)"] == ("1.67", "no")
+    sized = "FID without true cameras, but people's stature (videomdm-pnp/sized) over with (videomdm/round-1)"
+    assert measured[sized] == ("1.40", "yes")
     del rows["mdm-teacher"]
     assert "mdm-teacher" not in str(report.table1_goals(rows))
     assert report.table1_goals({"real": METRICS, "teacher": METRICS}) is None
