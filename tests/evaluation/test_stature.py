@@ -37,6 +37,20 @@ def test_learned(corpus):
     assert found["learned_stature_spread"] == pytest.approx(100 * scale.std().item(), rel=1e-4)
 
 
+def test_corrected(corpus):
+    scale = torch.linspace(0.9, 1.1, len(corpus))[:, None, None, None]
+    raised = torch.tensor([0.0, 0.05, 0.0])
+    found = stature.corrected(scale * corpus.joints + raised, corpus)
+    assert list(found) == ["size", "size_height", "bones_height"]
+    for motions in found.values():
+        assert torch.allclose(stature.ratio(motions, corpus), torch.tensor(100.0, dtype=torch.float64), atol=0.01)
+    valid = torch.arange(corpus.joints.shape[1]) < corpus.lengths[:, None]
+    torch.testing.assert_close(found["size_height"][valid], corpus.joints[valid], atol=1e-4, rtol=0)
+    off = (found["bones_height"] - corpus.joints)[:, :, :, 1][valid]
+    assert off.abs().mean() < 0.01, "bones of true length from a root of the true mean height"
+    assert (found["size"] - corpus.joints)[:, :, 0, 1][valid].mean() > 0.045
+
+
 def test_predicted(corpus):
     joints = features.hold_last(corpus.joints, corpus.lengths)
     normaliser = Normaliser.fit(features.encode(joints), corpus.lengths - 1, len(SMPL22))

@@ -291,7 +291,12 @@ def _of_generation(config: Config, run: Path) -> dict[str, object]:
 def _of_stature(config: Config, run: Path) -> dict[str, float]:
     train = prepare.load(config, "train")
     motions = _learned(config, train)
-    return stature.learned(motions, train) | stature.predicted(_load(run), motions, train)
+    found = stature.learned(motions, train) | stature.predicted(_load(run), motions, train)
+    if METHODS[config.method].lifter:  # what of a lifted motion's FID is that its people are of another size?
+        test, first = prepare.load(config, "test"), _panel(config, train)[0]
+        for name, better in stature.corrected(motions, train).items():
+            found[f"lifted_fid_true_{name}"] = motions_fid(better, train.lengths, test, first)
+    return found
 
 
 def _learned(config: Config, train: Corpus) -> Tensor:

@@ -30,6 +30,35 @@ def learned(joints: Tensor, truth: Corpus) -> dict[str, float]:
     return {"learned_stature": float(ratios.mean()), "learned_stature_spread": float(ratios.std())}
 
 
+def corrected(joints: Tensor, truth: Corpus) -> dict[str, Tensor]:
+    """Motions with more and more of their bodies put right, to see what of their distance to true ones that explains.
+
+    Args:
+        joints: (C, T, J, 3) metres, Y up, each clip in a frame of its own.
+        truth: the true motions of the same clips.
+
+    Returns:
+        ``size``: scaled to the true stature; ``size_height``: then raised or lowered to the root's true mean height;
+        ``bones_height``: all bones of true lengths, and that height.  Each (C, T, J, 3).
+    """
+    lengths, skeleton = truth.lengths, truth.skeleton
+    sized = joints * (100 / ratio(joints, truth)).to(joints)[:, None, None, None]
+    bones = kinematics.bone_lengths(truth.joints, lengths, skeleton)
+    boned = kinematics.constant_bones(joints, lengths, skeleton, bones)
+    high = _root_height(truth.joints, lengths)
+    raised = {
+        name: motions + joints.new_tensor([0, 1, 0]) * (high - _root_height(motions, lengths))[:, None, None, None]
+        for name, motions in (("size_height", sized), ("bones_height", boned))
+    }
+    return {"size": sized, **raised}
+
+
+def _root_height(joints: Tensor, lengths: Tensor) -> Tensor:
+    """(C,) metres, the mean over a clip's frames (C,)."""
+    inside = torch.arange(joints.shape[1]) < lengths[:, None]
+    return (joints[:, :, 0, 1] * inside).sum(1) / lengths
+
+
 @torch.no_grad()
 def predicted(prior: Prior, joints: Tensor, truth: Corpus, seed: int = 0) -> dict[str, float]:
     """Stature in a prior's one-step predictions over that of the motions that were diffused, in %.
