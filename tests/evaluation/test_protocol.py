@@ -70,6 +70,13 @@ class TestRows:
         assert protocol.evaluate(config, "videomdm", run) == row
         assert row["judges"] == protocol.evaluate(config, "real")["judges"] != ""
 
+    def test_row_of_a_round_says_what_its_motions_lack(self, config):
+        round_1 = config.but(method="videomdm/round-1")
+        row = protocol.evaluate(round_1, "videomdm/round-1", train.fit(round_1))
+        assert row["learned_stature"] != pytest.approx(100, abs=0.1)
+        better = [row[f"lifted_fid_true_{name}"] for name in ("size", "size_height", "bones_height")]
+        assert min(better) > 0 and len({row["lifted_fid"], *better}) == 4
+
     def test_same_captions_for_every_method(self, config):
         test = prepare.load(config, "test")
         rows, captions = protocol.draw_captions(test, 25, seed=1)
