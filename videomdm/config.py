@@ -114,6 +114,12 @@ METHODS = {
     "mdm-teacher/sized": Method("teacher", sized=True),
     "videomdm-pnp/sized": Method("teacher", "pnp", refine=True, sized=True),
     "videomdm-pnp/sized-round-1": Method("lifted", lifter="videomdm-pnp/sized", sized=True, place=True, body="common"),
+    "videomdm-pnp/sized-lifter-2": Method(
+        "lifted", "pnp", lifter="videomdm-pnp/sized", refine=True, sized=True, place=True, body="common"
+    ),
+    "videomdm-pnp/sized-round-2": Method(
+        "lifted", lifter="videomdm-pnp/sized-lifter-2", sized=True, place=True, body="common"
+    ),
     # Ablations of table 3, and the exact weights of appendix A.
     "videomdm/no-depth": Method("teacher", "truth", weights={"weighting": "none"}),
     # The same with the lambdas of its two image terms raised by what the weights would be on average: the mean squared
