@@ -133,7 +133,7 @@ for corpus, rows in samplers.items():
 #
 # What does that cost?
 # The grey line is FID of *true* motions by people of another size (`fid_of_size_*` in the row *real*), the dots are the
-# rows, each at the stature of the motions that it learned.
+# rows, each at the stature of its predictions (at half noise).
 
 # %%
 for name, rows in corpora.items():

@@ -173,11 +173,12 @@ def test_sizes_are_drawn_for_rows_that_have_them():
 
 def test_what_size_costs_is_drawn_beside_the_rows_of_that_size():
     cost = {f"{judge}fid_of_size_{size}": [1 + abs(size - 100) / 5, 0.1] for size in SIZES for judge in ("", "tmr_")}
-    rows = {"real": METRICS | cost, "mdm-3d": METRICS | {"learned_stature": 100.0}, "videomdm": METRICS}
+    rows = {"real": METRICS | cost, "mdm-3d": METRICS | {"learned_stature": 105.0, "predicted_size_50": 98.0}}
+    rows["videomdm"] = METRICS
     for axes, fid in zip(report.size_costs_plot(rows).axes, (4.0, 2.0), strict=True):
         curve, (dot,) = axes.lines[0], [line for line in axes.lines if line.get_label() == "mdm-3d"]
         assert len(axes.lines) == 2 and curve.get_ydata().tolist() == [1 + abs(size - 100) / 5 for size in SIZES]
-        assert dot.get_xydata().tolist() == [[100.0, fid]]
+        assert dot.get_xydata().tolist() == [pytest.approx([102.9, fid])]
 
 
 def test_sweeps_go_through_the_method_itself():

@@ -167,7 +167,10 @@ def sizes_plot(rows: Rows, chosen: Sequence[str]) -> Figure:
 
 
 def size_costs_plot(rows: Rows) -> Figure:
-    """FID against the stature of the motions that each row learned, over that of true motions of that size."""
+    """FID of each row against how large the people are that it predicts at half noise, over true motions of that size.
+
+    A row that predicts nothing, the teacher, stands at the stature of its motions.
+    """
     figure, axes = panels("FID", "FID, second judge", height=4.2)
     shown = {row: metrics for row, metrics in rows.items() if "learned_stature" in metrics}
     for panel, metric in zip(axes, ("fid", "tmr_fid"), strict=True):
@@ -175,11 +178,11 @@ def size_costs_plot(rows: Rows) -> Figure:
         panel.plot(SIZES, [mean(value) for value in cost], "-", color=GHOST, label="true motions, resized", zorder=0)
         for i, (row, metrics) in enumerate(shown.items()):
             marker, colour = "os^Dv"[i // len(SERIES)], SERIES[i % len(SERIES)]
-            at = mean(metrics["learned_stature"]), mean(metrics[metric])
-            panel.plot(*at, marker, color=colour, markersize=6, label=row)
+            stature = mean(metrics["learned_stature"]) * mean(metrics.get("predicted_size_50", 100.0)) / 100
+            panel.plot(stature, mean(metrics[metric]), marker, color=colour, markersize=6, label=row)
         panel.set_yscale("log")
         plain_logarithms(panel.yaxis)
-        panel.set_xlabel("stature of the motions learned, % of the truth")
+        panel.set_xlabel("people's stature, % of the truth")
     axes[1].legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
