@@ -105,7 +105,9 @@ for name, rows in corpora.items():
 # [Closing the gap](evaluate_gap.ipynb) has cameras that are refined on the way.
 
 # %%
-errors = {"MPJPE": "mpjpe", "PA": "pa_mpjpe", "PCK@100": "pck_100", "accel. error": "acceleration_error"}
+errors = {
+    "MPJPE": "mpjpe", "PA": "pa_mpjpe", "PCK@50": "pck_50", "PCK@100": "pck_100", "accel. error": "acceleration_error"
+}  # fmt: skip
 probes = ("truth", "teacher", "pnp")
 for name, rows in corpora.items():
     lifted = {row: metrics for row, metrics in rows.items() if row != "real"}

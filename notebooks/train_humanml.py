@@ -28,6 +28,7 @@ data_root = None  # folder of the data; none for the built-in corpus
 method = "videomdm"  # see videomdm.config.METHODS
 seed = 0
 on_error = "raise"  # or "skip": leave bad clips out and list them here
+evaluator = None  # folder of HumanML3D's published evaluator; None trains a judge on the true motions
 runs = "runs"  # where run folders and caches go
 
 # %%
@@ -40,8 +41,10 @@ from videomdm.evaluation import protocol
 from videomdm.papermill_io import check_parameters
 from videomdm.plots import keypoints_over, loss_curves, metrics_table, player
 
-check_parameters(globals(), {"profile", "data", "data_root", "method", "seed", "on_error", "runs"})
-config = train.profile(profile, data=data, data_root=data_root, method=method, seed=seed, on_error=on_error, runs=runs)
+check_parameters(globals(), {"profile", "data", "data_root", "method", "seed", "on_error", "evaluator", "runs"})
+config = train.profile(
+    profile, data=data, data_root=data_root, method=method, seed=seed, on_error=on_error, evaluator=evaluator, runs=runs
+)
 print(f"run folder: {config.folder}")
 
 # %% [markdown]

@@ -40,6 +40,17 @@ def test_incomplete_results_are_named(folder):
         results.read(folder, "s")
 
 
+def test_a_file_holds_one_run_and_one_way_to_evaluate_it(tmp_path):
+    config = train.profile("smoke")
+    path = results.write(tmp_path, "s", config, "python -m x", 1.0, METRICS, "videomdm")
+    assert results.holds(path, config) and not results.holds(path.with_name("other.json"), config)
+    assert not results.holds(path, config.but(steps=11)) and not results.holds(path, config.but(sampler="ddpm"))
+    content = json.loads(path.read_text())
+    del content["evaluation"]  # as older files
+    path.write_text(json.dumps(content))
+    assert results.holds(path, config.but(sampler="ddpm"))
+
+
 def test_interval():
     assert results.mean_interval([1.0, 3.0]) == pytest.approx([2.0, 1.96 * 2**0.5 / 2**0.5])
     assert results.mean_interval([5.0]) == [5.0, 0.0]
@@ -134,6 +145,14 @@ def test_a_corpus_is_that_of_the_first_study_that_has_it(folder):
     assert [r["data"] for r in found if r["study"] == "more"] == ["bandai"]
     with pytest.raises(FileNotFoundError, match=r"python -m videomdm\.study other"):
         report.find(folder, "s", "other")
+
+
+def test_rows_of_different_judges_are_not_compared(folder):
+    config = train.profile("smoke")
+    for row, judges in (("mdm-3d", "aa bb"), ("videomdm", "aa cc")):
+        results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "judges": judges}, row)
+    with pytest.raises(ValueError, match="mdm-3d was judged by aa bb, videomdm by aa cc; expected one panel"):
+        report.find(folder, "s")
 
 
 def test_goals_of_table_1_name_the_best_and_leave_out_what_has_not_run(folder):

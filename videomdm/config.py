@@ -14,6 +14,10 @@ from videomdm.losses import Weights
 from videomdm.refinement import KNOWN_DISTANCE, RIDGE
 
 PRECISIONS = ("float32", "bf16")
+#: Settings that change what is measured of a run, not the run.
+EVALUATION = (
+    "guidance", "sampler", "protocol", "evaluator", "evaluator_steps", "evaluation_samples", "lift_samples", "repeats"
+)  # fmt: skip
 TEACHERS = ("naive", "trajectory")
 
 
@@ -166,6 +170,8 @@ class Config:
         weights: lambdas of eq. 4 and loss variants.
         guidance: classifier-free guidance scale when sampling.
         sampler: ``"ddpm"`` or ``"ddim"``, all steps; ``""`` samples as the prior was trained.
+        evaluator: folder of HumanML3D's published evaluator, the first judge in place of one that is trained
+            (:func:`videomdm.evaluation.judges.published`).
         evaluator_steps, evaluation_samples, lift_samples, repeats: size of the evaluation.
         protocol: ``"quick"`` or ``"full"`` in place of the last three, see :mod:`videomdm.evaluation.protocol`.
         log_every, checkpoint_every: in batches.
@@ -214,6 +220,7 @@ class Config:
     condition_drop: float = 0.1
     weights: Weights = Weights(0.3, 16.0, 1.0)
     guidance: float = 2.5
+    evaluator: str | None = None
     evaluator_steps: int = 20_000
     evaluation_samples: int = 1000
     lift_samples: int = 256
@@ -287,8 +294,7 @@ class Config:
             FileNotFoundError: ``start`` holds no finished run.
         """
         values = dataclasses.asdict(self)
-        ignored = {"runs", "profile", "log_every", "evaluation_samples", "lift_samples", "repeats", "evaluator_steps",
-                   "protocol", "guidance", "sampler", "shard_weights"}  # fmt: skip
+        ignored = {"runs", "profile", "log_every", "shard_weights", *EVALUATION}
         ignored |= {f.name for f in dataclasses.fields(self) if "later" in f.metadata and values[f.name] == f.default}
         chosen = {k: values[k] for k in (fields or sorted(set(values) - ignored))}
         if chosen.get("start"):

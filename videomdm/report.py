@@ -19,15 +19,16 @@ ORDER = ("real", "rays", "teacher", "prior", *METHODS)
 
 # Columns of the book's tables: title -> metric.
 DISTRIBUTION = {
-    "FID": "fid", "FID raw": "fid_raw", "FID %": "fid_percent", "KID": "kid", "precision": "precision",
-    "recall": "recall", "recall†": "recall_dagger", "diversity": "diversity", "multimodality": "multimodality",
+    "FID": "fid", "FID raw": "fid_raw", "FID %": "fid_percent", "KID": "kid", "its std": "kid_std",
+    "precision": "precision", "recall": "recall", "recall†": "recall_dagger", "diversity": "diversity", "multimodality": "multimodality",
 }  # fmt: skip
 TEXT = {
     "R-precision top 1": "r_precision_1", "top 2": "r_precision_2", "top 3": "r_precision_3",
     "top 3, new phrasings": "r_precision_3_unseen", "MM-distance": "mm_distance",
 }  # fmt: skip
 SECOND_JUDGE = {
-    "FID": "tmr_fid", "R-precision top 1": "tmr_r_precision_1", "top 3": "tmr_r_precision_3",
+    "FID": "tmr_fid", "R-precision top 1": "tmr_r_precision_1", "top 2": "tmr_r_precision_2",
+    "top 3": "tmr_r_precision_3",
     "MM-distance": "tmr_mm_distance",
 }  # fmt: skip
 MOTION = {
@@ -67,16 +68,31 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
 
     Raises:
         FileNotFoundError: no such study.
+        ValueError: rows of a corpus that different judges measured.
     """
     found: list[dict] = []
     for study in studies:
         known = {_corpus(result) for result in found}
         found += [r for r in results.read(_place(Path(folder), study), study) if _corpus(r) not in known]
     found.sort(key=lambda r: (r["data"], r["profile"], ORDER.index(r["method"])))
+    _check_judges(found)
     corpora: dict[str, dict] = {}
     for result in found:
         corpora.setdefault(_corpus(result), {}).setdefault(result["method"], []).append(result["metrics"])
     return found, {name: {row: _over_seeds(runs) for row, runs in rows.items()} for name, rows in corpora.items()}
+
+
+def _check_judges(found: Sequence[Mapping]) -> None:
+    """Rows of one corpus are compared, so that one panel must have measured them; the oldest do not name theirs."""
+    panels: dict[str, Mapping] = {}
+    for result in found:
+        if judges := result["metrics"].get("judges"):
+            first = panels.setdefault(_corpus(result), result)
+            if first["metrics"]["judges"] != judges:
+                raise ValueError(
+                    f"{_corpus(result)}: {first['method']} was judged by {first['metrics']['judges']}, "
+                    f"{result['method']} by {judges}; expected one panel, evaluate one of them again"
+                )
 
 
 def _corpus(result: Mapping) -> str:
@@ -104,7 +120,7 @@ def mean(value: object) -> float:
 
 
 def _over_seeds(runs: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
-    """One row's metrics over its seeds; those that not all seeds have are left out, and so are words that differ."""
+    """One row's metrics over its seeds; those that not all seeds have are left out, and so are words."""
     first, *others = runs
     if not others:
         return first

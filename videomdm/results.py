@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from videomdm.config import Config
+from videomdm.config import EVALUATION, Config
 
 KEYS = (
     "study",
@@ -91,7 +91,8 @@ def write(
         "study": study, "data": config.data, "method": method, "profile": config.profile, "seed": config.seed,
         **_teacher(config), "command": command, "commit": commit(), "machine": machine(),
         "versions": {name: version(name) for name in ("videomdm", "torch", "numpy")},
-        "seconds": round(seconds, 1), "config": config.key(), "metrics": dict(metrics),
+        "seconds": round(seconds, 1), "config": config.key(), "evaluation": config.key(*EVALUATION),
+        "metrics": dict(metrics),
     }  # fmt: skip
     target = path(folder, study, config, method)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +100,14 @@ def write(
     partial.write_text(json.dumps(result, indent=1) + "\n")
     partial.replace(target)
     return target
+
+
+def holds(path: Path, config: Config) -> bool:
+    """Whether a file holds what a configuration's run and evaluation give; older files do not name the evaluation."""
+    if not path.exists():
+        return False
+    result, asked = json.loads(path.read_text()), config.key(*EVALUATION)
+    return result["config"] == config.key() and result.get("evaluation", asked) == asked
 
 
 def read(folder: Path, study: str) -> list[dict]:

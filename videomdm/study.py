@@ -7,7 +7,6 @@ resumed from its last checkpoint.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +25,6 @@ _SWEPT = ("error-", "camera-", "keypoints-")
 STUDIES = {
     "first-light": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp", "videomdm/round-1"),
     "samplers-ddpm": ("real", "mdm-teacher", "videomdm"),
-    "samplers-ddim": ("real", "mdm-3d", "mdm-teacher", "videomdm"),
     "table1": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp"),
     "ablations": ("real", "mdm-teacher", "videomdm", *(name for name, m in METHODS.items() if m.ablates)),
     "sweeps": (
@@ -47,7 +45,7 @@ Evaluation = Callable[[Config, str, Path | None], Mapping[str, object]]
 def run(config: Config, row: str, study: str, folder: Path, command: str, evaluate: Evaluation) -> Path:
     """Train (where the row is a method), evaluate, and write the result; returns its file."""
     path = results.path(folder, study, config, row)
-    if path.exists() and json.loads(path.read_text())["config"] == config.key():
+    if results.holds(path, config):
         return path
     fitted = train.fit(config) if row in METHODS else None
     seconds = train.seconds(config) if fitted else 0.0
@@ -70,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--protocol", default="", choices=["", *protocol.PROTOCOLS], help="the profile's own by default"
     )
     parser.add_argument("--sampler", default="", choices=["", "ddpm", "ddim"], help="as trained by default")
+    parser.add_argument("--evaluator", help="folder of HumanML3D's published evaluator, the first judge")
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
@@ -80,7 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = {name: getattr(given, name) for name in ("teacher", "seed", "precision", "protocol", "sampler")}
     told = {name: value for name, value in chosen.items() if name == "seed" or value != parser.get_default(name)}
     command += "".join(f" --{name} {value}" for name, value in told.items())
-    base = train.profile(given.profile, data=given.data, data_root=given.data_root, runs=given.runs, **chosen)
+    if given.evaluator:
+        command += " --evaluator " + Path(given.evaluator).name
+    base = train.profile(
+        given.profile, data=given.data, data_root=given.data_root, runs=given.runs, evaluator=given.evaluator, **chosen
+    )
     log.info("commit %s", results.commit())
     for row in given.rows or STUDIES.get(given.study, ROWS):
         config = base.but(method=row) if row in METHODS else base

@@ -79,18 +79,16 @@ class TestLoad:
         assert humanml3d.load(root, "train").joints.dtype == torch.float32
 
 
-class TestTokens:
-    def test_aligned_with_captions(self, root):
-        add(root, "000001", joints(150), WHOLE + "turns.#turn/VERB#1.0#4.0\nspins.#spin/VERB#1.0#4.0\n")
-        corpus = humanml3d.load(root, None)
-        tokens = humanml3d.tokens(root, corpus.names)
-        whole = (("a/DET", "person/NOUN", "walk/VERB"),)
-        assert tokens == [whole, (("turn/VERB",), ("spin/VERB",)), whole]
-        assert [len(t) for t in tokens] == [len(c) for c in corpus.captions]
+class TestTagged:
+    def test_every_caption_of_the_split_has_its_words(self, root):
+        add(root, "000001", joints(150), WHOLE + "turns.#turn/VERB#1.0#4.0\n")
+        found = humanml3d.tagged(root, "train")
+        assert found == {"a person walks.": ("a/DET", "person/NOUN", "walk/VERB"), "turns.": ("turn/VERB",)}
+        assert set(found) == {c for captions in humanml3d.load(root, "train").captions for c in captions}
 
-    def test_unknown_part(self, root):
-        with pytest.raises(DataError, match=r"000001\.txt: no caption of clip 000001@3-9"):
-            humanml3d.tokens(root, ["000001@3-9"])
+    def test_motions_without_texts_are_left_out(self, root):
+        (root / "texts" / "000002.txt").unlink()
+        assert humanml3d.tagged(root, "test") == {}
 
 
 class TestStatistics:

@@ -98,39 +98,35 @@ def names(root: str | Path, split: str) -> list[str]:
     return _names(Path(root), (split,))
 
 
-def tokens(root: str | Path, names: Sequence[str]) -> list[tuple[tuple[str, ...], ...]]:
-    """Each caption's words with their part of speech ("walk/VERB"), input of the T2M evaluator.
+def tagged(root: str | Path, split: str) -> dict[str, tuple[str, ...]]:
+    """The captions of a split -> their words with parts of speech ("walk/VERB"), which the T2M evaluator reads.
 
     Args:
         root: as for :func:`load`.
-        names: clip names of a corpus that :func:`load` returned.
-
-    Returns:
-        For each clip, for each of its captions (in the order of ``corpus.captions``), its tokens.
+        split: ``"train"``, ``"val"`` or ``"test"``; motions of it that have no text file are left out, as
+            :func:`load` lists them.
 
     Raises:
-        DataError: a caption file is missing or malformed, or holds no caption for the clip.
+        DataError: a caption file is malformed.
     """
-    found = []
-    for name in names:
-        file = Path(root) / "texts" / f"{name.partition('@')[0]}.txt"
-        own = [c.tokens for c in _captions(file) if c.clip_name(file.stem) == name]
-        if not own:
-            raise DataError(f"{file}: no caption of clip {name}")
-        found.append(tuple(own))
-    return found
+    files = [Path(root) / "texts" / f"{name}.txt" for name in names(root, split)]
+    return {caption.text: caption.tokens for file in files if file.exists() for caption in _captions(file)}
 
 
-def statistics(root: str | Path) -> tuple[Tensor, Tensor]:
+def statistics(root: str | Path, files: tuple[str, str] = ("Mean.npy", "Std.npy")) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the data set's features, two float32 tensors (263,).
 
+    Args:
+        root: the folder that holds them.
+        files: their names.
+
     Raises:
-        DataError: Mean.npy or Std.npy is missing or of another shape, not finite, or a deviation is not
+        DataError: a file is missing or of another shape, not finite, or a deviation is not
         positive.
     """
-    mean, std = (_statistic(Path(root) / file) for file in ("Mean.npy", "Std.npy"))
+    mean, std = (_statistic(Path(root) / file) for file in files)
     if not (std > 0).all():
-        raise DataError(f"{Path(root) / 'Std.npy'}: channel {int(std.argmin())} is {std.min()}, expected > 0")
+        raise DataError(f"{Path(root) / files[1]}: channel {int(std.argmin())} is {std.min()}, expected > 0")
     return mean, std
 
 

@@ -1,21 +1,28 @@
-"""The judges: evaluators trained on a corpus' true motions, with the statistics that they read features by."""
+"""The judges: evaluators trained on a corpus' true motions, with the statistics that they read features by.
+
+In place of the first, HumanML3D has a published one; with it figures compare with published ones.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from videomdm import features, prepare
+from videomdm import distributed, features, prepare
 from videomdm.cache import cached_tensors
 from videomdm.config import Config
+from videomdm.data import humanml3d
 from videomdm.data.corpus import Corpus
 from videomdm.evaluation.evaluator import Evaluator
-from videomdm.evaluation.text_motion import load_evaluator, train_evaluator
+from videomdm.evaluation.text_motion import load_evaluator, load_t2m_checkpoint, train_evaluator
 from videomdm.evaluation.tmr import load_tmr, train_tmr
+from videomdm.evaluation.vocabulary import Caption, GloveVocabulary
 from videomdm.normaliser import Normaliser
 from videomdm.skeletons import Skeleton
 
@@ -25,6 +32,8 @@ ARCHITECTURES = {
     "": ("evaluator", train_evaluator, load_evaluator),
     "tmr_": ("tmr", train_tmr, load_tmr),
 }
+#: Where the published evaluator's files lie in its folder: weights, the statistics of its features, GloVe.
+PUBLISHED = ("text_mot_match/model/finest.tar", "Comp_v6_KLD01/meta", "glove")
 
 
 @dataclass
@@ -34,11 +43,13 @@ class Judge:
     Attributes:
         evaluator, normaliser: on one device.
         prefix: of its metrics' names.
+        tagged: captions whose words somebody tagged -> their ``word/TAG`` tokens; others are tagged by rule.
     """
 
     evaluator: Evaluator
     normaliser: Normaliser
     prefix: str = ""
+    tagged: Mapping[str, Caption] = field(default_factory=dict)
 
     def motions(self, encoded: Tensor, lengths: Tensor) -> Tensor:
         """Embeddings of features (N, T, D) of which the first ``lengths`` rows count.
@@ -55,7 +66,7 @@ class Judge:
 
     def texts(self, captions: list[str]) -> Tensor:
         """Embeddings of captions, on the CPU."""
-        return self.evaluator.encode_texts(captions).cpu()
+        return self.evaluator.encode_texts([self.tagged.get(caption, caption) for caption in captions]).cpu()
 
     @cached_property
     def digest(self) -> str:
@@ -66,19 +77,38 @@ class Judge:
         return digest.hexdigest()[:10]
 
     def to(self, device: torch.device | str) -> Judge:
-        return Judge(self.evaluator.to(device), self.normaliser.to(device), self.prefix)
+        return replace(self, evaluator=self.evaluator.to(device), normaliser=self.normaliser.to(device))
+
+
+def published(folder: str | Path, tagged: Mapping[str, Caption]) -> Judge:
+    """The evaluator of Guo et al. (2022) as published, by which HumanML3D's figures are measured.
+
+    Args:
+        folder: holds :data:`PUBLISHED`: what the authors' archives ``t2m`` and ``glove`` unpack to.
+        tagged: captions -> tokens, see :func:`videomdm.data.humanml3d.tagged`.
+
+    Raises:
+        DataError: names the file that is missing or not what it should be.
+    """
+    weights, statistics, glove = (Path(folder) / part for part in PUBLISHED)
+    evaluator = load_t2m_checkpoint(weights, GloveVocabulary(glove))
+    return Judge(evaluator, Normaliser(*humanml3d.statistics(statistics, ("mean.npy", "std.npy"))), tagged=tagged)
 
 
 def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Judge:
     """A judge for a corpus, trained on the true motions of the training split; cached.
 
+    The first is the published one where ``config.evaluator`` names its folder.
     It judges; no prior is ever trained with it.
 
     Args:
-        config: names the data and the training steps.
+        config: names the data, the training steps and the published evaluator, where there is one.
         prefix: a key of :data:`ARCHITECTURES`.
         corpus: the training split, where it is already loaded.
     """
+    if config.evaluator and not prefix:
+        is_humanml3d = config.data == "humanml3d"
+        return published(config.evaluator, humanml3d.tagged(config.data_root, "test") if is_humanml3d else {})
     corpus = corpus or prepare.load(config, "train")
     stem, train, load = ARCHITECTURES[prefix]
     lengths, name = corpus.lengths - 1, prepare.fingerprint(corpus)
@@ -94,7 +124,10 @@ def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Jud
     path = config.cache / f"{stem}-{name}-{config.evaluator_steps}.safetensors"
     if path.exists():
         return Judge(load(path), normaliser, prefix)
-    evaluator = train(normaliser.normalise(encoded()), lengths, corpus.captions, steps=config.evaluator_steps)
+    evaluator = train(
+        normaliser.normalise(encoded()), lengths, corpus.captions, steps=config.evaluator_steps,
+        device=distributed.device(),
+    )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     evaluator.save(path)
     return Judge(evaluator, normaliser, prefix)

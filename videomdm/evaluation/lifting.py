@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from videomdm import features, prepare, sample
 from videomdm.cache import cached_json
@@ -50,7 +51,7 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
     filmed = prepare.observe(config, test, "truth", "test")
     captions, ridge = [clip[0] for clip in test.captions], METHODS[config.method].ridge
     metrics = {}
-    for name, (frame, refine, place, told) in PROBES.items():
+    for name, (frame, refine, place, told) in tqdm(PROBES.items(), "lifting", unit="probe"):
 
         def errors(
             frame: str = frame, refine: bool = refine, place: bool = place, told: bool = told

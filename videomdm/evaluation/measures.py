@@ -104,9 +104,9 @@ def distribution_metrics(real: Measured, given: Measured, judges: Sequence[Judge
 
 
 def diversity(given: Measured, seed: int) -> dict[str, float]:
-    """Diversity in the first judge's embedding, of 300 pairs or as many as half the motions."""
+    """Diversity in the first judge's embedding, of 300 pairs, or as many as there are motions."""
     embedded = given["embedding"]
-    pairs = min(DIVERSITY_PAIRS, len(embedded) // 2)
+    pairs = min(DIVERSITY_PAIRS, len(embedded))
     return {"diversity": distribution.diversity(embedded, pairs, generator=_generator(seed))}
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from videomdm.data.corpus import FPS
-from videomdm.evaluation.pose import MILLIMETRES, average_frames, check_clips
+from videomdm.evaluation.pose import average_frames, check_clips
 from videomdm.skeletons import SMPL22, Skeleton
 
 CONTACT_HEIGHT = 0.05  # m: a foot joint below this stands
@@ -92,22 +92,6 @@ def path_length(joints: Tensor, lengths: Tensor | None = None, root: int = 0, pe
     steps = joints[..., root, :][..., [0, 2]].diff(dim=-2).norm(dim=-1)
     clips = (steps * valid[..., 1:]).sum(-1)
     return clips if per_clip else clips.mean()
-
-
-def floor_penetration(joints: Tensor, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
-    """Mean over frames of how far the lowest joint is below the floor y = 0, mm (0 where it is above)."""
-    joints, valid = check_clips(joints, lengths, "joints")
-    return MILLIMETRES * average_frames((-_lowest(joints)).clamp_min(0), valid, per_clip)
-
-
-def floating(joints: Tensor, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
-    """Mean over frames of how far the lowest joint is above the floor y = 0, mm (0 where it is below)."""
-    joints, valid = check_clips(joints, lengths, "joints")
-    return MILLIMETRES * average_frames(_lowest(joints).clamp_min(0), valid, per_clip)
-
-
-def _lowest(joints: Tensor) -> Tensor:
-    return joints[..., 1].amin(-1)
 
 
 def _clips(joints: Tensor, lengths: Tensor | None, skeleton: Skeleton, least: int = 1) -> tuple[Tensor, Tensor]:

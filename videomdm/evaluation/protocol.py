@@ -6,7 +6,7 @@ keypoints.
 
 Every number of a row is the mean over repeats with its 95 % interval, where repeats differ.  A repeat draws its
 captions, with the true lengths of their clips, from its own number, and every sampled batch its noise, so all
-methods are asked for the same motions with the same noise.
+methods are asked for the same motions with the same noise (on one kind of device: a GPU draws other numbers).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from videomdm.sample import Prior
 
 __all__ = ["PROTOCOLS", "Judge", "Protocol", "evaluate", "generation", "judge", "judges", "lifting", "protocol", "real"]
 
-VERSION = 3  # count up when a metric changes: what is kept goes by it
+VERSION = 4  # count up when a metric changes: what is kept goes by it
 CHUNK = 256  # motions sampled together; their noise depends on it
 
 
@@ -92,10 +92,11 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         row: ``"real"``, ``"teacher"`` or a method.
         run: the method's finished run.
     Returns:
-        Metric -> value or [mean, 95 % half-width], and ``protocol``, the name of the protocol.
+        Metric -> value or [mean, 95 % half-width], and in words ``protocol``, its name, and ``judges``, their digests.
     """
     size = protocol(config)
-    label, version = {"protocol": size.name}, _version(config, size)
+    version = _version(config, size, _panel(config, prepare.load(config, "train")))
+    label = {"protocol": size.name}
     if run is not None:
         lifts = f"{version}-{lifted.version(config.teacher)}"
         generated = cached_json(run / f"metrics-generation-{version}.json", lambda: _of_generation(config, run))
@@ -103,7 +104,8 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
             run / f"metrics-lifting-{lifts}.json",
             lambda: lifting(_load(run), config, size.lift_clips, run / "evaluation", lifts),
         )
-        statures = cached_json(run / f"metrics-stature-{_weights(run)}.json", lambda: _of_stature(config, run))
+        bodies = run / f"metrics-stature-{_weights(run)}-{version}.json"
+        statures = cached_json(bodies, lambda: _of_stature(config, run))
         return {**label, **generated, **errors, **statures}
     make = {"real": real, "teacher": teacher}[row]
     test = prepare.fingerprint(prepare.load(config, "test"))
@@ -130,7 +132,7 @@ def real(config: Config) -> dict[str, object]:
             **measures.distribution_metrics(true, measures.select(other, chosen), panel, seed),
             **measures.diversity(true, seed),
             **measures.text_metrics(measures.select(true, rows), captions, panel, seed, _captions_of(train)),
-            **_fid_of_sizes(train.select(chosen), test, panel),
+            **_fid_of_sizes(train.select(chosen), true, panel),
         })  # fmt: skip
     found = _intervals(repeats)  # of the draws alone; how the test split moves is not drawn
     return {**found, "fid_raw": found["fid"], **measures.motion_metrics(true, true), **_names(panel)}
@@ -259,12 +261,14 @@ def motions_fid(joints: Tensor, lengths: Tensor, test: Corpus, judge: Judge) -> 
     return distribution.fid(true, judge.joints(joints, lengths, test.skeleton))
 
 
-def _fid_of_sizes(motions: Corpus, test: Corpus, panel: Sequence[Judge]) -> dict[str, float]:
+def _fid_of_sizes(motions: Corpus, true: Measured, panel: Sequence[Judge]) -> dict[str, float]:
     """FID of true motions of people who are larger or smaller: what a wrong size costs by itself."""
-    return {
-        f"{judge.prefix}fid_of_size_{size}": motions_fid(size / 100 * motions.joints, motions.lengths, test, judge)
-        for judge in panel for size in stature.SIZES
-    }  # fmt: skip
+    found = {}
+    for one in panel:
+        for size in stature.SIZES:
+            embedded = one.joints(size / 100 * motions.joints, motions.lengths, motions.skeleton)
+            found[f"{one.prefix}fid_of_size_{size}"] = distribution.fid(true[f"{one.prefix}embedding"], embedded)
+    return found
 
 
 def draw_captions(corpus: Corpus, n: int, seed: int) -> tuple[Tensor, list[str]]:
@@ -325,7 +329,7 @@ def _measured(joints: Tensor, corpus: Corpus, config: Config, panel: Sequence[Ju
     )
 
 
-def _version(config: Config, size: Protocol, panel: Sequence[Judge] = ()) -> str:
+def _version(config: Config, size: Protocol, panel: Sequence[Judge]) -> str:
     """Short hash of all that metrics depend on besides data and weights."""
     about = [VERSION, measures.VERSION, asdict(size), config.guidance, config.evaluator_steps]
     about += [config.sampler] if config.sampler else []

@@ -1,0 +1,87 @@
+"""The published evaluator as the first judge, from a folder as its authors' archives unpack to."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from videomdm import features, prepare, train
+from videomdm.data.corpus import DataError
+from videomdm.evaluation import judges, protocol
+from videomdm.evaluation.text_motion import TextMotionEvaluator
+
+WORDS = ["unk", "sos", "eos", "walk", "person", "jump", "a"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Small random weights, statistics and vectors where the published ones lie."""
+    weights, statistics, glove = (tmp_path / "t2m" / part for part in judges.PUBLISHED)
+    for path in (weights.parent, statistics, glove):
+        path.mkdir(parents=True)
+    torch.manual_seed(0)
+    model = TextMotionEvaluator(263, 8, 8, 12, 12, 8)
+    parts: dict[str, dict] = {}
+    for key, tensor in model.state_dict().items():
+        part, name = key.split(".", 1)
+        parts.setdefault(part, {})[name] = tensor
+    torch.save({"epoch": 1, **parts}, weights)
+    np.save(statistics / "mean.npy", np.linspace(-1, 1, 263).astype("f4"))
+    np.save(statistics / "std.npy", np.linspace(0.5, 2, 263).astype("f4"))
+    np.save(glove / "our_vab_data.npy", np.random.default_rng(0).normal(size=(len(WORDS), 300)))
+    (glove / "our_vab_idx.json").write_text(json.dumps({word: i for i, word in enumerate(WORDS)}))
+    return tmp_path / "t2m"
+
+
+@pytest.fixture
+def config(folder, tmp_path):
+    return train.profile(
+        "smoke", evaluator=str(folder), runs=str(tmp_path / "runs"), n_clips=200, evaluator_steps=2, repeats=1
+    )
+
+
+class TestPublished:
+    def test_reads_motions_by_its_own_statistics(self, folder, config):
+        judge = judges.judge(config)
+        test = prepare.load(config, "test")
+        encoded = features.encode(features.hold_last(test.joints, test.lengths))
+        mean, std = (torch.from_numpy(np.load(folder / judges.PUBLISHED[1] / f"{n}.npy")) for n in ("mean", "std"))
+        padded = torch.nn.functional.pad((encoded - mean) / std, (0, 0, 0, 4))
+        own = judge.evaluator.encode_motions(padded, test.lengths - 1)
+        torch.testing.assert_close(judge.joints(test.joints, test.lengths, test.skeleton), own)
+
+    def test_reads_tagged_captions_by_their_tags_and_others_by_rule(self, folder):
+        judge = judges.published(folder, {"somebody went": ("person/NOUN", "walk/VERB")})
+        by_tag, tokens, by_rule = (
+            judge.texts(["somebody went"]), judge.evaluator.encode_texts([("person/NOUN", "walk/VERB")]),
+            judges.published(folder, {}).texts(["somebody went"]),
+        )  # fmt: skip
+        assert torch.equal(by_tag, tokens) and not torch.allclose(by_tag, by_rule)
+        assert torch.equal(judge.to("cpu").texts(["somebody went"]), by_tag)
+
+    def test_is_the_first_judge_of_a_row_and_the_second_is_trained(self, config):
+        row = protocol.evaluate(config, "real")
+        assert row["judges"].split()[0] == judges.judge(config).digest
+        assert [path.name.split("-")[0] for path in sorted(config.cache.glob("*-2.safetensors"))] == ["tmr"]
+        assert row["fid"][0] != protocol.evaluate(config.but(evaluator=None), "real")["fid"][0]
+
+    @pytest.mark.parametrize("part", ["finest.tar", "mean.npy", "our_vab_data.npy"])
+    def test_missing_files_are_named(self, folder, part):
+        next(folder.rglob(part)).unlink()
+        with pytest.raises(DataError, match=part):
+            judges.published(folder, {})
+
+    def test_humanml3d_brings_its_tags(self, folder, tmp_path):
+        root = tmp_path / "humanml3d"
+        (root / "texts").mkdir(parents=True)
+        (root / "new_joints").mkdir()
+        for split in ("train", "val", "test"):
+            (root / f"{split}.txt").write_text("000001\n")
+        (root / "texts" / "000001.txt").write_text("somebody goes.#person/NOUN walk/VERB#0.0#0.0\n")
+        config = train.profile("smoke", data="humanml3d", data_root=str(root), evaluator=str(folder))
+        assert judges.judge(config).tagged == {"somebody goes.": ("person/NOUN", "walk/VERB")}
+
+
+def test_the_run_does_not_depend_on_the_judge(config):
+    assert config.key() == config.but(evaluator=None).key()
