@@ -28,6 +28,11 @@
 # All rows share data, footage, model, number of batches, captions asked for and noise.
 # They share the schedule of appendix G.1 as well: a prior that was trained by walking over few low steps samples that
 # way ({py:meth}`videomdm.sample.Prior.sampler`), plain MDM by all steps of DDPM.
+#
+# An evaluation is small (profile *study*): 3 repeats of 384 motions for FID and the rest, 12 captions with 10
+# motions each for multimodality, 128 clips to lift.
+# The field's 20 repeats of 1,000 motions are `--protocol full`; what it costs is at the end.
+#
 # A corpus named with *trajectory teacher* was lifted by the network that predicts the root's path itself;
 # the others take the root's depth from appendix D.
 
@@ -131,20 +136,20 @@ for name, rows in corpora.items():
 # 11.1 and 13.0).
 # On the built-in corpus it is half.
 # The second judge agrees on all three, by less.
-# The trajectory teacher's root path is learned, but its body is lifted 8 % too large all the same, so its motions' FID is
+# The trajectory teacher's root path is learned, but its body is lifted 7 % too large all the same, so its motions' FID is
 # that of the naive teacher's, and so is all that follows.
 #
 # **Seeds matter.**
 # With the second seed whatever learned from a teacher jerks (VideoMDM has accelerations of 5.8 m/s² where the first seed
-# has 3.1 and the truth 3.5; with the trajectory teacher 6.5 and 3.2), which is where its FID, captions and intervals come
+# has 3.1 and the truth 3.5; with the trajectory teacher 6.5 and 3.1), which is where its FID, captions and intervals come
 # from; MDM on true 3-D hardly depends on the seed.
 #
 # **Without known cameras, on bandai, little is won as a generator**: *videomdm-frame* and *videomdm-pnp* stand on the
 # teacher's floor with the teacher's size (the column *root height*: 77 mm too high), and are judged for it.
 # On the built-in corpus, where the teacher's size is nearly right, *videomdm-pnp* lies between MDM on the teacher and
 # VideoMDM by the first judge, and behind both by the second.
-# So neither of these rows comes within 1.5 times of known cameras, and no row of bandai within 1.6 times of true 3-D:
-# rounds do, which this table has for the built-in corpus only.
+# So neither of these rows comes within 1.5 times of known cameras, and no row of bandai within 1.6 times of true 3-D.
+# With known cameras a round does, which this table has for the built-in corpus only.
 # [Closing the gap](evaluate_gap.ipynb) is about this.
 
 # %% [markdown]

@@ -20,7 +20,8 @@ ORDER = ("real", "rays", "teacher", "prior", *METHODS)
 # Columns of the book's tables: title -> metric.
 DISTRIBUTION = {
     "FID": "fid", "FID raw": "fid_raw", "FID %": "fid_percent", "KID": "kid", "its std": "kid_std",
-    "precision": "precision", "recall": "recall", "recall†": "recall_dagger", "diversity": "diversity", "multimodality": "multimodality",
+    "precision": "precision", "recall": "recall", "recall†": "recall_dagger", "diversity": "diversity",
+    "multimodality": "multimodality",
 }  # fmt: skip
 TEXT = {
     "R-precision top 1": "r_precision_1", "top 2": "r_precision_2", "top 3": "r_precision_3",

@@ -1,4 +1,4 @@
-"""What a motion does, without a true one beside it: skating, bone lengths, acceleration, path, floor.
+"""What a motion does, without a true one beside it: skating, bone lengths, acceleration, path.
 
 Joints are (..., T, J, 3) in metres with Y up and the floor at y = 0.  As in :mod:`videomdm.evaluation.pose`,
 ``lengths`` (...) marks the padding, results are float64, the mean over clips or with ``per_clip=True`` one
