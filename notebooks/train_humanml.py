@@ -45,6 +45,8 @@ check_parameters(globals(), {"profile", "data", "data_root", "method", "seed", "
 config = train.profile(
     profile, data=data, data_root=data_root, method=method, seed=seed, on_error=on_error, evaluator=evaluator, runs=runs
 )
+if evaluator:
+    protocol.judge(config)  # files that are missing are to be missed before the training
 print(f"run folder: {config.folder}")
 
 # %% [markdown]
@@ -68,7 +70,8 @@ for name, reason in corpus.skipped[:10]:
 
 # %%
 observed = prepare.observe(config, corpus, "truth")
-shown = next(i for i, action in enumerate(corpus.actions) if "walk" in action)
+walks = ("walk" in action or "walk" in said[0] for action, said in zip(corpus.actions, corpus.captions, strict=True))
+shown = next((i for i, is_walk in enumerate(walks) if is_walk), 0)
 n = int(corpus.lengths[shown])
 keypoints_over(observed.keypoints[shown, :n], title=corpus.captions[shown][0])
 
@@ -129,10 +132,7 @@ metrics_table([
 
 # %%
 test = prepare.load(config, "test")
-chosen = {}
-for i, action in enumerate(test.actions):
-    chosen.setdefault(action, i)
-chosen = list(chosen.values())[:6]
+chosen = test.varied(6)
 captions = [test.captions[i][0] for i in chosen]
 seconds = float(test.lengths.max()) / test.fps
 motions = deliver(prior, captions, run / "motions", seconds, seed=seed)

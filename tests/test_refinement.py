@@ -84,6 +84,17 @@ class TestRefine:
         torch.testing.assert_close(found.rotation, expected.rotation)
         torch.testing.assert_close(found.translation, expected.translation)
 
+    def test_joints_predicted_at_the_camera_do_not_count(self, corpus, camera):
+        wrong, keypoints = moved(camera, 0.1), camera.project(corpus.joints)[0]
+        confidence = torch.ones(keypoints.shape[:-1])
+        confidence[:, :, 5] = 0
+        expected = refine(wrong, corpus.joints, keypoints, corpus.lengths, confidence)
+        joints = corpus.joints.clone()
+        joints[:, :, 5] = wrong.to_world(torch.tensor([0.0, 0.1, 0.2]).expand(len(joints), joints.shape[1], 3))
+        found = refine(wrong, joints, keypoints, corpus.lengths)
+        torch.testing.assert_close(found.rotation, expected.rotation, atol=1e-4, rtol=0)
+        torch.testing.assert_close(found.translation, expected.translation, atol=1e-3, rtol=0)
+
     def test_rotations_stay_rotations_and_no_gradient_flows(self, corpus, camera):
         joints = corpus.joints.clone().requires_grad_()
         found = refine(moved(camera, 1.0), joints, camera.project(corpus.joints)[0], corpus.lengths, steps=5)

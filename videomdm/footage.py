@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from videomdm import features, ground, pnp, sample
+from videomdm import features, ground, pnp, refinement, sample
 from videomdm.cameras import Camera
 from videomdm.data import clips, recordings
 from videomdm.data.corpus import MIN_FRAMES, DataError
@@ -168,6 +168,9 @@ def lift(chosen: Sequence[Clip], seen: Footage, root: str = "naive", height: flo
 
     Poses that have no path are put where they were seen (appendix D).  Where the people's ``height`` is known (metres),
     they get it (:func:`to_height`).
+
+    Raises:
+        ValueError: a height that is not in metres.
     """
     own = torch.tensor([clip.lifted is None for clip in chosen])
     parts = seen.keypoints, seen.confidence, seen.lengths
@@ -197,9 +200,14 @@ def to_height(joints: Tensor, camera: Camera, height: float, lengths: Tensor) ->
     Raises:
         ValueError: a height that is not in metres.
     """
-    if not HEIGHTS[0] <= height <= HEIGHTS[1]:
-        raise ValueError(f"height is {height}, expected metres, {HEIGHTS[0]} to {HEIGHTS[1]}")
+    check_height(height)
     return to_stature(joints, camera, torch.full((len(joints),), BONES_OF_HEIGHT * height), lengths, SMPL22)
+
+
+def check_height(height: float | None) -> None:
+    """Raises ``ValueError`` for a height, where one is known, that cannot be somebody's in metres."""
+    if height is not None and not HEIGHTS[0] <= height <= HEIGHTS[1]:
+        raise ValueError(f"height is {height}, expected metres, {HEIGHTS[0]} to {HEIGHTS[1]}")
 
 
 def lift_with(
@@ -209,19 +217,24 @@ def lift_with(
 
     Told are the first captions.  Cameras are refined on the way where they are only near the canonical frame.  Short
     gaps in the keypoints are bridged (:func:`videomdm.data.resampling.bridge`), or joints would jump.  Where the
-    people's ``height`` is known (metres), they get it.
+    people's ``height`` is known (metres), they get it, and cameras keep their distance.
 
     Returns:
         (C, T, J, 3) metres, level, in their canonical frames, and the cameras (C,) in these.
     """
     joints = sample.lift(
         prior, observed.keypoints, observed.camera, bridge(observed.confidence, observed.fps), observed.lengths,
-        texts=[clip[0] for clip in observed.captions], refine=observed.frame != "truth", place=True, seed=seed,
-        progress=progress,
+        texts=[clip[0] for clip in observed.captions], refine=observed.frame != "truth", ridge=ridge(height),
+        place=True, seed=seed, progress=progress,
     )  # fmt: skip
     if height is not None:
         joints = to_height(joints, observed.camera, height, observed.lengths)
     return level(joints, observed.camera, observed.lengths)
+
+
+def ridge(height: float | None) -> tuple[float, ...]:
+    """Damping of :func:`videomdm.refinement.refine`: people of known height tell the camera's distance."""
+    return refinement.RIDGE if height is None else refinement.KNOWN_DISTANCE
 
 
 def level(joints: Tensor, camera: Camera, lengths: Tensor) -> tuple[Tensor, Camera]:

@@ -23,6 +23,7 @@ KNOWN_DISTANCE = (*RIDGE[:5], 100.0)
 # What holds a frame's shift back, in mean squared metres per squared metre: of the shift, and of its second difference,
 # at 20 frames per second.
 STAY, SMOOTH = 0.003, 100.0
+NEAR = 0.5  # metres; joints predicted nearer do not count, as eq. 1's tau says
 BELOW = 0.7  # share of the diffusion steps, from the clean end, in which predictions say enough about the camera
 
 
@@ -37,10 +38,10 @@ def refine(
 ) -> Camera:
     """The camera moved so that it sees ``joints`` nearer to ``keypoints``.
 
-    Gauss-Newton on the image error times depth, ``X_c.z (pi(X_c) - k) = X_c.xy - k X_c.z``, in metres as in eq. 1: not
-    larger for near joints than for far.  As there the depth is a weight, so the slope is that of the image point.  The
-    slope of the distance from the ray, with ``k`` in place of ``pi(X_c)``, would bring the camera too near: a
-    prediction is a mean of what may be true and varies less than what was seen.
+    Gauss-Newton on the image error, weighted by a depth that each step holds fixed, as in eq. 1:
+    ``X_c.z (pi(X_c) - k)``, in metres, not larger for near joints than for far.  A fit to the rays,
+    ``X_c.xy - k X_c.z`` with a depth that moves as well, would bring the camera too near: a prediction is a mean of
+    what may be true and varies less than what was seen.
 
     Args:
         camera: batch (B,).
@@ -61,7 +62,6 @@ def refine(
         valid = torch.arange(joints.shape[1], device=joints.device) < lengths[:, None]
         weight = valid[..., None].expand(joints.shape[:-1]).to(joints)
         weight = (weight if confidence is None else weight * confidence).flatten(1)
-        weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
         points, seen = joints.flatten(1, 2), keypoints.flatten(1, 2)
         damping = torch.diag(torch.tensor(ridge)).to(points)
         for _ in range(steps):
@@ -83,7 +83,8 @@ def place(
     With residuals ``r = X_c.xy - k X_c.z``, the distances from the rays, linear in the shifts ``d_t`` (in camera
     axes), a clip's shifts minimise
     ``sum_t mean_j c_tj |r_tj(d_t)|^2 + stay |d_t|^2 + smooth |d_{t-1} - 2 d_t + d_{t+1}|^2``: one linear system per
-    clip.  A drift is taken back, and no new jitter comes in.
+    clip.  A drift is taken back, and no new jitter comes in.  That a fit to the rays is unbiased for noisy poses only
+    matters little here: lifting has put the predictions on their rays in every step before.
 
     Args:
         joints: (B, T, J, 3) metres, as predicted, in the camera's world.
@@ -125,9 +126,12 @@ def where(chosen: Tensor, first: Camera, second: Camera) -> Camera:
 
 
 def _step(camera: Camera, points: Tensor, seen: Tensor, weight: Tensor, damping: Tensor) -> Camera:
-    """One step for points (B, N, 3) seen at (B, N, 2) with weights (B, N) that sum to 1."""
-    inside, (image, _) = camera.to_camera(points), camera.project(points)
-    residual = inside[..., :2] - seen * inside[..., 2:]
+    """One step for points (B, N, 3) seen at (B, N, 2) with weights (B, N)."""
+    inside = camera.to_camera(points)
+    depth = inside[..., 2:]
+    residual, image = inside[..., :2] - seen * depth, inside[..., :2] / depth.clamp(min=NEAR)
+    weight = weight * (depth[..., 0] > NEAR)
+    weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
     # d X_c / d (turn about the world's axes, shift along the camera's) = [R (e_k x X), e_k]
     eye = torch.eye(3).to(points).expand(*points.shape, 3)
     turned = torch.linalg.cross(eye, points[..., None, :].expand_as(eye), dim=-1).mT

@@ -48,9 +48,9 @@ def lift(
     caption: str | None = None,
     lifted: Lifted | None = None,
     root: str = "naive",
-    height: float | None = None,
     seed: int = 0,
     progress: bool = False,
+    height: float | None = None,
 ) -> Whole:
     """Lift a whole recording.
 
@@ -63,9 +63,9 @@ def lift(
         caption: what the person does, where known.
         lifted: the teacher's motion, where another lifter made it.
         root: the package's teacher, see :func:`videomdm.lifters.teacher.lift`.
-        height: metres from the floor to the crown, where it is known (:func:`videomdm.footage.lift`).
         seed: of the noise.
         progress: show a bar.
+        height: metres from the floor to the crown, where it is known (:func:`videomdm.footage.to_height`).
     """
     starts, length = windows(len(track), prior.config.max_frames)
     parts = footage.as_clips([track.cut(s, s + length) for s in starts], track, lifted)
@@ -79,8 +79,9 @@ def lift(
     texts = None if caption is None else [caption] * len(parts)
     confidence = bridge(seen.confidence, track.fps)
     own = sample.lift(
-        prior, seen.keypoints, camera, confidence, texts=texts, refine=True, place=True, seed=seed, progress=progress
-    )
+        prior, seen.keypoints, camera, confidence, texts=texts, refine=True, ridge=footage.ridge(height), place=True,
+        seed=seed, progress=progress,
+    )  # fmt: skip
     if height is not None:
         own = footage.to_height(own, camera, height, seen.lengths)
     joints, teacher = (blend(camera.to_camera(x), starts, len(track)) for x in (own, motions))

@@ -80,11 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     told = {name: value for name, value in chosen.items() if name == "seed" or value != parser.get_default(name)}
     command += "".join(f" --{name} {value}" for name, value in told.items())
     if given.evaluator:
-        command += " --evaluator " + Path(given.evaluator).name
+        command += " --evaluator $VIDEOMDM_DATA/" + Path(given.evaluator).name
     base = train.profile(
         given.profile, data=given.data, data_root=given.data_root, runs=given.runs, evaluator=given.evaluator, **chosen
     )
     log.info("commit %s", results.commit())
+    if given.evaluator:
+        protocol.judge(base)  # files that are missing are to be missed before the training
     for row in given.rows or STUDIES.get(given.study, ROWS):
         config = base.but(method=row) if row in METHODS else base
         run(config, row, given.study, given.results, f"{command} --rows {row}", protocol.evaluate)

@@ -86,9 +86,11 @@ class TestTagged:
         assert found == {"a person walks.": ("a/DET", "person/NOUN", "walk/VERB"), "turns.": ("turn/VERB",)}
         assert set(found) == {c for captions in humanml3d.load(root, "train").captions for c in captions}
 
-    def test_motions_without_texts_are_left_out(self, root):
-        (root / "texts" / "000002.txt").unlink()
-        assert humanml3d.tagged(root, "test") == {}
+    def test_bad_files(self, root):
+        (root / "texts" / "000002.txt").write_text("no fields\n")
+        assert humanml3d.tagged(root, "test", "skip") == {}
+        with pytest.raises(DataError, match=r"000002\.txt, line 1: 'no fields', expected caption#tokens"):
+            humanml3d.tagged(root, "test")
 
 
 class TestStatistics:

@@ -17,7 +17,7 @@ WORDS = ["unk", "sos", "eos", "walk", "person", "jump", "a"]
 @pytest.fixture
 def folder(tmp_path):
     """Small random weights, statistics and vectors where the published ones lie."""
-    weights, statistics, glove = (tmp_path / "t2m" / part for part in judges.PUBLISHED)
+    weights, statistics, glove = (tmp_path / "t2m" / part.replace("*", "01") for part in judges.PUBLISHED)
     for path in (weights.parent, statistics, glove):
         path.mkdir(parents=True)
     torch.manual_seed(0)
@@ -42,13 +42,15 @@ def config(folder, tmp_path):
 
 
 class TestPublished:
-    def test_reads_motions_by_its_own_statistics(self, folder, config):
+    def test_reads_motions_by_its_own_statistics_in_units_of_four(self, folder, config):
         judge = judges.judge(config)
         test = prepare.load(config, "test")
         encoded = features.encode(features.hold_last(test.joints, test.lengths))
-        mean, std = (torch.from_numpy(np.load(folder / judges.PUBLISHED[1] / f"{n}.npy")) for n in ("mean", "std"))
+        mean, std = (torch.from_numpy(np.load(next(folder.rglob(f"{n}.npy")))) for n in ("mean", "std"))
         padded = torch.nn.functional.pad((encoded - mean) / std, (0, 0, 0, 4))
-        own = judge.evaluator.encode_motions(padded, test.lengths - 1)
+        rows = test.lengths - 1
+        own = judge.evaluator.encode_motions(padded, rows // 4 * 4)
+        assert not torch.allclose(own, judge.evaluator.encode_motions(padded, rows))
         torch.testing.assert_close(judge.joints(test.joints, test.lengths, test.skeleton), own)
 
     def test_reads_tagged_captions_by_their_tags_and_others_by_rule(self, folder):
@@ -71,6 +73,10 @@ class TestPublished:
         next(folder.rglob(part)).unlink()
         with pytest.raises(DataError, match=part):
             judges.published(folder, {})
+
+    def test_another_folder(self, tmp_path):
+        with pytest.raises(DataError, match=r"no Comp_v6_KLD\*/meta, expected what the authors' archive t2m"):
+            judges.published(tmp_path / "elsewhere", {})
 
     def test_humanml3d_brings_its_tags(self, folder, tmp_path):
         root = tmp_path / "humanml3d"

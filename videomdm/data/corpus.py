@@ -62,6 +62,15 @@ class Corpus:
             list(self.skipped),
         )  # fmt: skip
 
+    def varied(self, n: int) -> list[int]:
+        """Up to ``n`` clips to look at: one of each action where the corpus names these, else evenly spaced ones."""
+        first: dict[str, int] = {}
+        for i, action in enumerate(self.actions):
+            first.setdefault(action, i)
+        if len(first) > 1:
+            return list(first.values())[:n]
+        return torch.linspace(0, len(self) - 1, min(n, len(self))).long().tolist()
+
     def cut(self, max_frames: int, min_frames: int = MIN_FRAMES) -> Corpus:
         """Cut every clip longer than ``max_frames`` into equal consecutive pieces of at most ``max_frames``.
 

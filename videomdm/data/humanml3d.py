@@ -98,19 +98,25 @@ def names(root: str | Path, split: str) -> list[str]:
     return _names(Path(root), (split,))
 
 
-def tagged(root: str | Path, split: str) -> dict[str, tuple[str, ...]]:
+def tagged(root: str | Path, split: str, on_error: str = "raise") -> dict[str, tuple[str, ...]]:
     """The captions of a split -> their words with parts of speech ("walk/VERB"), which the T2M evaluator reads.
 
     Args:
         root: as for :func:`load`.
-        split: ``"train"``, ``"val"`` or ``"test"``; motions of it that have no text file are left out, as
-            :func:`load` lists them.
+        split: ``"train"``, ``"val"`` or ``"test"``.
+        on_error: as for :func:`load`, which lists the motions whose text file is missing or malformed.
 
     Raises:
-        DataError: a caption file is malformed.
+        DataError: a caption file is missing or malformed.
     """
-    files = [Path(root) / "texts" / f"{name}.txt" for name in names(root, split)]
-    return {caption.text: caption.tokens for file in files if file.exists() for caption in _captions(file)}
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names(root, split):
+        try:
+            found |= {caption.text: caption.tokens for caption in _captions(Path(root) / "texts" / f"{name}.txt")}
+        except DataError:
+            if on_error == "raise":
+                raise
+    return found
 
 
 def statistics(root: str | Path, files: tuple[str, str] = ("Mean.npy", "Std.npy")) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """The judges: evaluators trained on a corpus' true motions, with the statistics that they read features by.
 
-In place of the first, HumanML3D has a published one; with it figures compare with published ones.
+HumanML3D has a published one, which may stand in the place of the first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from videomdm import distributed, features, prepare
 from videomdm.cache import cached_tensors
 from videomdm.config import Config
 from videomdm.data import humanml3d
-from videomdm.data.corpus import Corpus
+from videomdm.data.corpus import Corpus, DataError
 from videomdm.evaluation.evaluator import Evaluator
 from videomdm.evaluation.text_motion import load_evaluator, load_t2m_checkpoint, train_evaluator
 from videomdm.evaluation.tmr import load_tmr, train_tmr
@@ -33,7 +33,8 @@ ARCHITECTURES = {
     "tmr_": ("tmr", train_tmr, load_tmr),
 }
 #: Where the published evaluator's files lie in its folder: weights, the statistics of its features, GloVe.
-PUBLISHED = ("text_mot_match/model/finest.tar", "Comp_v6_KLD01/meta", "glove")
+PUBLISHED = ("text_mot_match/model/finest.tar", "Comp_v6_KLD*/meta", "glove")
+UNIT = 4  # frames: its data loader cuts every motion to a multiple of these
 
 
 @dataclass
@@ -44,12 +45,14 @@ class Judge:
         evaluator, normaliser: on one device.
         prefix: of its metrics' names.
         tagged: captions whose words somebody tagged -> their ``word/TAG`` tokens; others are tagged by rule.
+        unit: motions are cut to a multiple of so many frames.
     """
 
     evaluator: Evaluator
     normaliser: Normaliser
     prefix: str = ""
     tagged: Mapping[str, Caption] = field(default_factory=dict)
+    unit: int = 1
 
     def motions(self, encoded: Tensor, lengths: Tensor) -> Tensor:
         """Embeddings of features (N, T, D) of which the first ``lengths`` rows count.
@@ -57,6 +60,7 @@ class Judge:
         T2M's convolutions look up to three frames past the end, so there is always padding there: otherwise a
         clip's embedding would depend on how long the others of its batch are.
         """
+        lengths = lengths - lengths % self.unit
         normalised = self.normaliser.normalise(encoded.to(self.normaliser.mean.device))
         return self.evaluator.encode_motions(torch.nn.functional.pad(normalised, (0, 0, 0, 4)), lengths)
 
@@ -83,6 +87,10 @@ class Judge:
 def published(folder: str | Path, tagged: Mapping[str, Caption]) -> Judge:
     """The evaluator of Guo et al. (2022) as published, by which HumanML3D's figures are measured.
 
+    Before anything is compared with published figures, the row *real* has to be near the published one (R-precision
+    top 1 of about .51).  What differs here: motions are encoded from joints on a floor that is robust
+    (:func:`videomdm.features.canonicalise`), and generated ones too, but for ``fid_raw``.
+
     Args:
         folder: holds :data:`PUBLISHED`: what the authors' archives ``t2m`` and ``glove`` unpack to.
         tagged: captions -> tokens, see :func:`videomdm.data.humanml3d.tagged`.
@@ -90,9 +98,12 @@ def published(folder: str | Path, tagged: Mapping[str, Caption]) -> Judge:
     Raises:
         DataError: names the file that is missing or not what it should be.
     """
-    weights, statistics, glove = (Path(folder) / part for part in PUBLISHED)
-    evaluator = load_t2m_checkpoint(weights, GloveVocabulary(glove))
-    return Judge(evaluator, Normaliser(*humanml3d.statistics(statistics, ("mean.npy", "std.npy"))), tagged=tagged)
+    weights, statistics, glove = PUBLISHED
+    if not (found := sorted(Path(folder).glob(statistics))):
+        raise DataError(f"{folder}: no {statistics}, expected what the authors' archive t2m unpacks to")
+    evaluator = load_t2m_checkpoint(Path(folder) / weights, GloveVocabulary(Path(folder) / glove))
+    normaliser = Normaliser(*humanml3d.statistics(found[0], ("mean.npy", "std.npy")))
+    return Judge(evaluator, normaliser, tagged=tagged, unit=UNIT)
 
 
 def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Judge:
@@ -108,7 +119,8 @@ def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Jud
     """
     if config.evaluator and not prefix:
         is_humanml3d = config.data == "humanml3d"
-        return published(config.evaluator, humanml3d.tagged(config.data_root, "test") if is_humanml3d else {})
+        tagged = humanml3d.tagged(config.data_root, "test", config.on_error) if is_humanml3d else {}
+        return published(config.evaluator, tagged)
     corpus = corpus or prepare.load(config, "train")
     stem, train, load = ARCHITECTURES[prefix]
     lengths, name = corpus.lengths - 1, prepare.fingerprint(corpus)
@@ -130,7 +142,7 @@ def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Jud
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     evaluator.save(path)
-    return Judge(evaluator, normaliser, prefix)
+    return Judge(evaluator.cpu(), normaliser, prefix)
 
 
 def judges(config: Config, corpus: Corpus | None = None) -> tuple[Judge, ...]:

@@ -98,7 +98,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
     version = _version(config, size, _panel(config, prepare.load(config, "train")))
     label = {"protocol": size.name}
     if run is not None:
-        lifts = f"{version}-{lifted.version(config.teacher)}"
+        lifts = f"{_version(config, size)}-{lifted.version(config.teacher)}"  # no judge looks at these
         generated = cached_json(run / f"metrics-generation-{version}.json", lambda: _of_generation(config, run))
         errors = cached_json(
             run / f"metrics-lifting-{lifts}.json",
@@ -266,7 +266,7 @@ def _fid_of_sizes(motions: Corpus, true: Measured, panel: Sequence[Judge]) -> di
     found = {}
     for one in panel:
         for size in stature.SIZES:
-            embedded = one.joints(size / 100 * motions.joints, motions.lengths, motions.skeleton)
+            embedded = one.joints(size / 100 * motions.joints, motions.lengths, motions.skeleton).cpu()
             found[f"{one.prefix}fid_of_size_{size}"] = distribution.fid(true[f"{one.prefix}embedding"], embedded)
     return found
 
@@ -329,7 +329,7 @@ def _measured(joints: Tensor, corpus: Corpus, config: Config, panel: Sequence[Ju
     )
 
 
-def _version(config: Config, size: Protocol, panel: Sequence[Judge]) -> str:
+def _version(config: Config, size: Protocol, panel: Sequence[Judge] = ()) -> str:
     """Short hash of all that metrics depend on besides data and weights."""
     about = [VERSION, measures.VERSION, asdict(size), config.guidance, config.evaluator_steps]
     about += [config.sampler] if config.sampler else []

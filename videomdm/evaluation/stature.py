@@ -1,7 +1,7 @@
 """How large people are: in the motions that a prior learned, and in its predictions at each noise level.
 
 From one camera size and distance cannot be told apart.  Where training may move the camera along its view, nothing
-but the prior's own prediction says how large people are, and that drifts.
+but the prior's own prediction says how large people are, and that may drift.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def corrected(joints: Tensor, truth: Corpus) -> dict[str, Tensor]:
     """Motions with more and more of their bodies put right, to see what of their distance to true ones that explains.
 
     Args:
-        joints: (C, T, J, 3) metres, Y up, each clip in a frame of its own.
+        joints: (C, T, J, 3) metres, Y up, on the floor y = 0.
         truth: the true motions of the same clips.
 
     Returns:
