@@ -1,37 +1,18 @@
 """The published evaluator as the first judge, from a folder as its authors' archives unpack to."""
 
-import json
-
 import numpy as np
 import pytest
+import t2m_folder
 import torch
 
 from videomdm import features, prepare, train
 from videomdm.data.corpus import DataError
 from videomdm.evaluation import judges, protocol
-from videomdm.evaluation.text_motion import TextMotionEvaluator
-
-WORDS = ["unk", "sos", "eos", "walk", "person", "jump", "a"]
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Small random weights, statistics and vectors where the published ones lie."""
-    weights, statistics, glove = (tmp_path / "t2m" / part.replace("*", "01") for part in judges.PUBLISHED)
-    for path in (weights.parent, statistics, glove):
-        path.mkdir(parents=True)
-    torch.manual_seed(0)
-    model = TextMotionEvaluator(263, 8, 8, 12, 12, 8)
-    parts: dict[str, dict] = {}
-    for key, tensor in model.state_dict().items():
-        part, name = key.split(".", 1)
-        parts.setdefault(part, {})[name] = tensor
-    torch.save({"epoch": 1, **parts}, weights)
-    np.save(statistics / "mean.npy", np.linspace(-1, 1, 263).astype("f4"))
-    np.save(statistics / "std.npy", np.linspace(0.5, 2, 263).astype("f4"))
-    np.save(glove / "our_vab_data.npy", np.random.default_rng(0).normal(size=(len(WORDS), 300)))
-    (glove / "our_vab_idx.json").write_text(json.dumps({word: i for i, word in enumerate(WORDS)}))
-    return tmp_path / "t2m"
+    return t2m_folder.write(tmp_path / "t2m")
 
 
 @pytest.fixture
