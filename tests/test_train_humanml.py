@@ -51,8 +51,7 @@ def test_the_page_runs_with_the_published_evaluator(root, tmp_path):
         str(output.get("text", "")) for cell in nbformat.read(out, as_version=4).cells if cell.cell_type == "code"
         for output in cell.outputs
     )  # fmt: skip
-    clips = int(re.search(r"(\d+) clips of", printed)[1])
-    assert 50 < clips <= 70, "too short and too long ones are left out"
+    assert int(re.search(r"(\d+) clips of", printed)[1]) >= 70, "longer ones are cut into several"
     assert "6 BVH files" in printed
 
 
