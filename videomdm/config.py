@@ -140,8 +140,8 @@ METHODS = {
     **{f"mdm-teacher/error-{e}": Method("teacher", teacher_error=e) for e in (0.0, 0.5, 1.5)},
     **{f"videomdm/error-{e}": Method("teacher", "truth", teacher_error=e) for e in (0.0, 0.5, 1.5)},
     **{f"videomdm/camera-{d}": Method("teacher", "truth", camera_noise=d) for d in (5.0, 10.0, 20.0)},
-    **{f"mdm-teacher/keypoints-{n}": Method("teacher", keypoint_noise=n) for n in (0.005, 0.01, 0.02)},
-    **{f"videomdm/keypoints-{n}": Method("teacher", "truth", keypoint_noise=n) for n in (0.005, 0.01, 0.02)},
+    **{f"mdm-teacher/keypoints-{n}": Method("teacher", keypoint_noise=n) for n in (0.01, 0.02)},
+    **{f"videomdm/keypoints-{n}": Method("teacher", "truth", keypoint_noise=n) for n in (0.01, 0.02)},
 }
 
 
