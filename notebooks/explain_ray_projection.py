@@ -627,7 +627,7 @@ errors = 0.08 * drifting(x.shape, seed=6)
 cases = {"a noisy pose": (x + errors, x), "a mean of what may be true": (x, x + errors)}
 
 
-def distances(pose: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def camera_distances(pose: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """By rays and by image, over the true one: (N,) each, for cameras that may move but not turn."""
     keypoints, inside = camera.project(seen)[0], camera.to_camera(pose)
     miss = inside[..., :2] - keypoints * inside[..., 2:]
@@ -641,7 +641,7 @@ def distances(pose: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Tensor, tor
 
 
 valid = (torch.arange(x.shape[1]) < lengths[:, None]).to(x)
-fitted = {name: distances(pose, seen) for name, (pose, seen) in cases.items()}
+fitted = {name: camera_distances(pose, seen) for name, (pose, seen) in cases.items()}
 
 # %% tags=["hide-input"]
 figure, panes = panels(*cases, height=2.9, share_y=True)
@@ -669,6 +669,7 @@ for name, (rays, image) in means.items():
 # A prediction is a mean, so refinement fits the image.
 # It did not always: with the camera fitted by rays, a loss asked for people of the size that they have from too near, the next prediction was smaller, and the next camera nearer again.
 # What the change did for priors that learn without known cameras is measured on {doc}`Closing the gap </runs/evaluate_gap>`.
+# Placing {eq}`eq:place` fits the rays: in lifting every step before has put the predictions on their rays, so there is little left of either error.
 #
 # ## Where it breaks
 #
