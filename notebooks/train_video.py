@@ -175,17 +175,18 @@ metrics_table([
 #
 # On the built-in motions, with the laptop's budget, its poses are a little better than the teacher's after Procrustes alignment; against the truth as it stands, the prior errs more.
 # The camera is the cause: told the true one, the prior errs less than the teacher.
-# Fine-tuning on three quarters of a minute of motions of kinds that the corpus has teaches it nothing new; it is for videos of what the corpus does not have.
+# Fine-tuning on three quarters of a minute of motions of kinds that the corpus has teaches it little that is new: it moves the errors by 2 to 3 mm, down against the truth as it stands and up after alignment; it is for videos of what the corpus does not have.
 # The cell below holds these sentences to the numbers.
 
 # %%
 if scenes and profile == "laptop" and not height:
     skating = {name: float(row["skating"].mean()) for name, row in measured.items()}
-    assert max(skating["prior"], skating["fine-tuned"]) < 0.8 * skating["teacher"]
+    assert skating["prior"] < 0.8 * skating["teacher"] and skating["fine-tuned"] < 0.9 * skating["teacher"]
     mpjpe, aligned = ({name: row[k] for name, row in errors.items()} for k in ("mpjpe", "pa_mpjpe"))
     assert aligned["prior"] < aligned["teacher"] and mpjpe["prior"] > mpjpe["teacher"]
     assert mpjpe["prior, told the true camera"] < mpjpe["teacher"] - 2
-    assert mpjpe["fine-tuned"] > mpjpe["prior"] - 2 and aligned["fine-tuned"] > aligned["prior"] - 2
+    assert mpjpe["prior"] - 4 < mpjpe["fine-tuned"] < mpjpe["prior"]
+    assert aligned["prior"] < aligned["fine-tuned"] < aligned["prior"] + 4
     print("skating: " + ", ".join(f"{value:.2f} ({name})" for name, value in skating.items()))
     print(f"the camera costs {mpjpe['prior'] - mpjpe['prior, told the true camera']:.0f} mm")
 
