@@ -542,10 +542,10 @@ print(f"lifted motion {tuple(lifted.shape)}, off the keypoints by {fit:.4f}")
 # A prior drifts, it does not jump, so the shifts are held to be small and smooth:
 #
 # $$
-# \min_{d}\; \sum_t \Bigl( \frac1J \sum_j c_{tj}\, |r_{tj}(d_t)|^2 + \rho\, |d_t|^2 + \sigma\, |d_{t-1} - 2 d_t + d_{t+1}|^2 \Bigr) ,
-# \qquad \rho = 0.003, \quad \sigma = 100 .
+# \min_{d}\; \sum_t \Bigl( \frac1J \sum_j c_{tj}\, |r_{tj}(d_t)|^2 + \rho\, |d_t|^2 + \sigma\, |d_{t-1} - 2 d_t + d_{t+1}|^2 \Bigr)
 # $$ (eq:place)
 #
+# with $\rho = 0.003$ and $\sigma = 100$.
 # That is one linear system per clip, symmetric and positive ({py:func}`videomdm.refinement.place`).
 # How well does a frame tell its depth?
 # Take $d_t$ along the axis: each residual changes by $y_{tj}$ per metre, so that the curvature is the mean square of the
