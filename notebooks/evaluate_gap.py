@@ -273,8 +273,8 @@ for name, rows in corpora.items():
 # Constant bones (*rigid*) change a round without cameras by less than its interval (5.7 instead of 6.0); the size of bones is
 # what is wrong, not that it changes.
 # One body for all clips, with frames placed (*common*), helps a little more (5.4), where all clips are of one person.
-# A second round of people of unknown stature is none either (6.7): the spread of their statures doubles, to 8.6 %, because
-# every clip's camera finds its own distance again.
+# A second round of people of unknown stature is none either (6.7): the spread of their statures doubles, to 8.6 %, we
+# think because every clip's camera finds its own distance again.
 #
 # ## What to run with nothing but videos
 #

@@ -70,8 +70,7 @@ for name, reason in corpus.skipped[:10]:
 
 # %%
 observed = prepare.observe(config, corpus, "truth")
-walks = ("walk" in action or "walk" in said[0] for action, said in zip(corpus.actions, corpus.captions, strict=True))
-shown = next((i for i, is_walk in enumerate(walks) if is_walk), 0)
+shown = next((i for i, captions in enumerate(corpus.captions) if "walk" in captions[0]), 0)
 n = int(corpus.lengths[shown])
 keypoints_over(observed.keypoints[shown, :n], title=corpus.captions[shown][0])
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from videomdm import refinement
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
-from videomdm.refinement import KNOWN_DISTANCE, RIDGE
 
 PRECISIONS = ("float32", "bf16")
 #: Settings that change what is measured of a run, not the run.
@@ -75,8 +75,8 @@ class Method:
 
     @property
     def ridge(self) -> tuple[float, ...]:
-        """Damping of :func:`videomdm.refinement.refine`: with people of known size the camera's distance is known."""
-        return KNOWN_DISTANCE if self.sized else RIDGE
+        """Damping of :func:`videomdm.refinement.refine`."""
+        return refinement.ridge(self.sized)
 
     @property
     def ablates(self) -> bool:

@@ -224,17 +224,12 @@ def lift_with(
     """
     joints = sample.lift(
         prior, observed.keypoints, observed.camera, bridge(observed.confidence, observed.fps), observed.lengths,
-        texts=[clip[0] for clip in observed.captions], refine=observed.frame != "truth", ridge=ridge(height),
-        place=True, seed=seed, progress=progress,
+        texts=[clip[0] for clip in observed.captions], refine=observed.frame != "truth",
+        ridge=refinement.ridge(height is not None), place=True, seed=seed, progress=progress,
     )  # fmt: skip
     if height is not None:
         joints = to_height(joints, observed.camera, height, observed.lengths)
     return level(joints, observed.camera, observed.lengths)
-
-
-def ridge(height: float | None) -> tuple[float, ...]:
-    """Damping of :func:`videomdm.refinement.refine`: people of known height tell the camera's distance."""
-    return refinement.RIDGE if height is None else refinement.KNOWN_DISTANCE
 
 
 def level(joints: Tensor, camera: Camera, lengths: Tensor) -> tuple[Tensor, Camera]:

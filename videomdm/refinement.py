@@ -69,6 +69,11 @@ def refine(
     return camera
 
 
+def ridge(known_distance: bool) -> tuple[float, ...]:
+    """Damping for :func:`refine`; people of known size tell how far away the camera is."""
+    return KNOWN_DISTANCE if known_distance else RIDGE
+
+
 def place(
     joints: Tensor,
     camera: Camera,

@@ -85,10 +85,10 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
 
 def _check_judges(found: Sequence[Mapping]) -> None:
     """Rows of one corpus are compared, so that one panel must have measured them; the oldest do not name theirs."""
-    panels: dict[str, Mapping] = {}
+    firsts: dict[str, Mapping] = {}
     for result in found:
         if judges := result["metrics"].get("judges"):
-            first = panels.setdefault(_corpus(result), result)
+            first = firsts.setdefault(_corpus(result), result)
             if first["metrics"]["judges"] != judges:
                 raise ValueError(
                     f"{_corpus(result)}: {first['method']} was judged by {first['metrics']['judges']}, "

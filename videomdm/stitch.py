@@ -79,8 +79,8 @@ def lift(
     texts = None if caption is None else [caption] * len(parts)
     confidence = bridge(seen.confidence, track.fps)
     own = sample.lift(
-        prior, seen.keypoints, camera, confidence, texts=texts, refine=True, ridge=footage.ridge(height), place=True,
-        seed=seed, progress=progress,
+        prior, seen.keypoints, camera, confidence, texts=texts, refine=True, ridge=refinement.ridge(height is not None),
+        place=True, seed=seed, progress=progress,
     )  # fmt: skip
     if height is not None:
         own = footage.to_height(own, camera, height, seen.lengths)

@@ -66,7 +66,7 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, split in SETS.items():
         corpus = prepare.load(config, split)
-        rows = torch.linspace(0, len(corpus) - 1, min(config.lift_samples, len(corpus))).long()
+        rows = corpus.spaced(config.lift_samples)
         truth = corpus.select(rows)
 
         def lifted(

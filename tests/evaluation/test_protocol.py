@@ -41,16 +41,11 @@ class TestJudge:
 
 
 class TestRows:
-    def test_real_row_is_near_itself_and_kept(self, config, judge):
+    def test_real_row_is_near_itself_and_kept(self, config):
         row = protocol.evaluate(config, "real")
         assert row["bone_deviation"] < 0.1 and row["skating"] < 0.1
         assert 0 <= row["r_precision_1"][0] <= row["r_precision_3"][0] <= 1
         assert protocol.evaluate(config, "real") == row
-        moved = protocol.motions_fid(
-            2 * prepare.load(config, "test").joints, prepare.load(config, "test").lengths, prepare.load(config, "test"),
-            judge,
-        )  # fmt: skip
-        assert moved > row["fid"][0]
         for judged in ("", "tmr_"):
             cost = {size: row[f"{judged}fid_of_size_{size}"][0] for size in stature.SIZES}
             assert cost[100] == pytest.approx(row[f"{judged}fid"][0], rel=1e-3)

@@ -69,7 +69,11 @@ class Corpus:
             first.setdefault(action, i)
         if len(first) > 1:
             return list(first.values())[:n]
-        return torch.linspace(0, len(self) - 1, min(n, len(self))).long().tolist()
+        return self.spaced(n).tolist()
+
+    def spaced(self, n: int) -> Tensor:
+        """Indices of ``n`` clips, or of all where there are fewer, evenly spaced."""
+        return torch.linspace(0, len(self) - 1, min(n, len(self))).long()
 
     def cut(self, max_frames: int, min_frames: int = MIN_FRAMES) -> Corpus:
         """Cut every clip longer than ``max_frames`` into equal consecutive pieces of at most ``max_frames``.

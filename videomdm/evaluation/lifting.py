@@ -131,4 +131,4 @@ def without_truth(
 def _clips(config: Config, n: int) -> Corpus:
     """Evenly spaced clips of the test split."""
     test = prepare.load(config, "test")
-    return test.select(torch.linspace(0, len(test) - 1, min(n, len(test))).long())
+    return test.select(test.spaced(n))

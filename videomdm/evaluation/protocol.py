@@ -94,19 +94,23 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
     Returns:
         Metric -> value or [mean, 95 % half-width], and in words ``protocol``, its name, and ``judges``, their digests.
     """
-    size = protocol(config)
-    version = _version(config, size, _panel(config, prepare.load(config, "train")))
-    label = {"protocol": size.name}
+    size, train = protocol(config), prepare.load(config, "train")
+    panel = _panel(config, train)
+    label, version = {"protocol": size.name}, _version(config, size, panel)
     if run is not None:
         lifts = f"{_version(config, size)}-{lifted.version(config.teacher)}"  # no judge looks at these
-        generated = cached_json(run / f"metrics-generation-{version}.json", lambda: _of_generation(config, run))
+        generated = cached_json(
+            run / f"metrics-generation-{version}.json",
+            lambda: generation(_load(run), config, panel, run / "evaluation" / f"{_weights(run)}-{version}"),
+        )
         errors = cached_json(
             run / f"metrics-lifting-{lifts}.json",
             lambda: lifting(_load(run), config, size.lift_clips, run / "evaluation", lifts),
         )
-        bodies = run / f"metrics-stature-{_weights(run)}-{version}.json"
-        statures = cached_json(bodies, lambda: _of_stature(config, run))
-        return {**label, **generated, **errors, **statures}
+        learned = cached_json(
+            run / f"metrics-learned-{_weights(run)}-{version}.json", lambda: _of_learned(config, run, train, panel[0])
+        )
+        return {**label, **generated, **errors, **learned}
     make = {"real": real, "teacher": teacher}[row]
     test = prepare.fingerprint(prepare.load(config, "test"))
     path = config.cache / f"metrics-{row}-{test}-{prepare.lifted_from(config)}-{version}.json"
@@ -255,19 +259,13 @@ def sample_measured(
     return measures.select(measures.join(parts), order.argsort())
 
 
-def motions_fid(joints: Tensor, lengths: Tensor, test: Corpus, judge: Judge) -> float:
-    """FID of given motions against the test split."""
-    true = judge.joints(test.joints, test.lengths, test.skeleton)
-    return distribution.fid(true, judge.joints(joints, lengths, test.skeleton))
-
-
 def _fid_of_sizes(motions: Corpus, true: Measured, panel: Sequence[Judge]) -> dict[str, float]:
     """FID of true motions of people who are larger or smaller: what a wrong size costs by itself."""
     found = {}
     for one in panel:
         for size in stature.SIZES:
-            embedded = one.joints(size / 100 * motions.joints, motions.lengths, motions.skeleton).cpu()
-            found[f"{one.prefix}fid_of_size_{size}"] = distribution.fid(true[f"{one.prefix}embedding"], embedded)
+            given = one.joints(size / 100 * motions.joints, motions.lengths, motions.skeleton).cpu()
+            found[f"{one.prefix}fid_of_size_{size}"] = distribution.fid(true[f"{one.prefix}embedding"], given)
     return found
 
 
@@ -281,25 +279,20 @@ def draw_captions(corpus: Corpus, n: int, seed: int) -> tuple[Tensor, list[str]]
     return rows, [c[int(draw * len(c))] for c, draw in zip(captions, draws, strict=True)]
 
 
-def _of_generation(config: Config, run: Path) -> dict[str, object]:
-    train = prepare.load(config, "train")
-    panel = _panel(config, train)
-    folder = run / "evaluation" / f"{_weights(run)}-{_version(config, protocol(config), panel)}"
-    metrics = generation(_load(run), config, panel, folder)
-    if METHODS[config.method].lifter:  # a round: how good are the motions that its MDM was given?
-        made, test = _learned(config, train), prepare.load(config, "test")
-        metrics["lifted_fid"] = motions_fid(made, train.lengths, test, panel[0])
-    return metrics
+def _of_learned(config: Config, run: Path, train: Corpus, judge: Judge) -> dict[str, float]:
+    """How large people are in the motions that a run learned and in what it predicts; for a round, how good they are.
 
-
-def _of_stature(config: Config, run: Path) -> dict[str, float]:
-    train = prepare.load(config, "train")
+    ``lifted_fid`` is of the motions that the round's MDM was given, ``lifted_fid_true_*`` of the same with their bodies
+    put right (:func:`videomdm.evaluation.stature.corrected`).
+    """
     motions = _learned(config, train)
     found = stature.learned(motions, train) | stature.predicted(_load(run), motions, train)
-    if METHODS[config.method].lifter:  # what of a lifted motion's FID is that its people are of another size?
-        test, first = prepare.load(config, "test"), _panel(config, train)[0]
-        for name, better in stature.corrected(motions, train).items():
-            found[f"lifted_fid_true_{name}"] = motions_fid(better, train.lengths, test, first)
+    if METHODS[config.method].lifter:
+        test = prepare.load(config, "test")
+        true = judge.joints(test.joints, test.lengths, test.skeleton)
+        better = {f"_true_{name}": joints for name, joints in stature.corrected(motions, train).items()}
+        for name, joints in {"": motions, **better}.items():
+            found[f"lifted_fid{name}"] = distribution.fid(true, judge.joints(joints, train.lengths, train.skeleton))
     return found
 
 

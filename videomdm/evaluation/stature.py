@@ -72,7 +72,7 @@ def predicted(prior: Prior, joints: Tensor, truth: Corpus, seed: int = 0) -> dic
     Returns:
         ``predicted_size_<level>`` for each of :data:`LEVELS`: the mean over clips.
     """
-    rows = torch.linspace(0, len(truth) - 1, min(CLIPS, len(truth))).long()
+    rows = truth.spaced(CLIPS)
     clips, skeleton = truth.select(rows), prior.skeleton
     given, device = joints[rows, : clips.joints.shape[1]], prior.device
     clean = prior.normaliser.normalise(
