@@ -220,7 +220,7 @@ for name, rows in corpora.items():
 # With known cameras *round-1* has 1.23 times the FID of MDM on true 3-D on bandai, over two seeds, where VideoMDM itself
 # has 2.5 times; it moves as fast and as far as real motions do, and stands 7 mm from their height.
 # A second round has 1.05 times (one seed).
-# On the built-in corpus *round-1* has .97 times that FID, though it moves a third more jerkily than real motions, as MDM on
+# On the built-in corpus *round-1* has .96 times that FID, though it moves a third more jerkily than real motions, as MDM on
 # true 3-D does.
 # The motions that it learned have FID .66 and 1.0 (the two seeds), so what remains lies in learning them.
 #
@@ -237,7 +237,7 @@ for name, rows in corpora.items():
 # On bandai *pnp/round-1* learned motions of FID 4.5, of people who are 4.9 % too tall.
 # Scaled to the true stature the same motions have FID 1.7, and with the root at its true mean height as well 1.4; with known
 # cameras they have .66.
-# Size alone would not cost that much (true motions of such people have FID 1.2), but the lifted bodies' legs are too long
+# Size alone would not cost that much (true motions of such people have FID 1.1), but the lifted bodies' legs are too long
 # for their size as well: both errors raise the hips, and FID squares their sum.
 #
 # **So the height of the people is worth more than the camera.**

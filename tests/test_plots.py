@@ -11,6 +11,7 @@ import torch
 
 from videomdm import cameras, plots
 from videomdm.plots import offline, players, style
+from videomdm.plots.offline import library_html
 from videomdm.skeletons import H36M17, SMPL22
 
 HEIGHTS = torch.linspace(0, 1.7, 22)
@@ -244,7 +245,7 @@ class TestOffline:
         assert "height:300px" in html and "http" not in html
 
     def test_library_is_the_installed_one(self):
-        packed = offline.library_html().partition('atob("')[2].partition('"')[0]
+        packed = library_html().partition('atob("')[2].partition('"')[0]
         assert gzip.decompress(base64.b64decode(packed)).decode() == offline.get_plotlyjs()
 
     def test_jupyter_gets_json_and_pages_get_html_only(self, monkeypatch):
