@@ -69,22 +69,23 @@ def _seconds_per_step(config: Config, data: object, steps: int, multistep: bool)
     trainer = Trainer(config, data)
     if multistep:
         schedule = config.multistep
-        trainer.timesteps = Multistep(schedule.threshold, config.t_star, config.n_buckets)  # every batch is low
+        # Every batch is low.
+        trainer.timesteps = Multistep(schedule.threshold, config.optimiser.t_star, config.optimiser.n_buckets)
     elif config.multistep.t_star:
-        trainer.timesteps = Multistep(config.n_steps, 0, config.n_buckets)  # none is
+        trainer.timesteps = Multistep(config.model.n_steps, 0, config.optimiser.n_buckets)  # none is
     trainer.step(0, 1e-4)
     return timing.seconds(lambda: [trainer.step(1 + i, 1e-4) for i in range(steps)]) / steps
 
 
 def _hours(config: Config, plain: float, mean: float) -> float:
     """The warm-up is plain MDM, whose step costs at most what a high batch of the second stage costs."""
-    if METHODS[config.method].frame is None:
-        return (config.warmup_steps + config.steps) * plain / 3600
+    if config.recipe.frame is None:
+        return (config.optimiser.warmup_steps + config.optimiser.steps) * plain / 3600
     warmup = _seconds_per_step(
         config.but(method="mdm-teacher"),
         synthetic.training_set(config.but(method="mdm-teacher"), "full", timing.device(), n=512), 8, multistep=False,
     )  # fmt: skip
-    return (config.warmup_steps * warmup + config.steps * mean) / 3600
+    return (config.optimiser.warmup_steps * warmup + config.optimiser.steps * mean) / 3600
 
 
 def _peak_memory() -> float:

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from videomdm import sample, train
-from videomdm.cameras import Camera
 from videomdm.denoiser import MDM
 from videomdm.evaluation import lifting, protocol, stature
 from videomdm.train import observe
@@ -102,7 +101,7 @@ class TestProtocols:
 def prior(config, judge):
     """An untrained prior: what it makes does not matter here."""
     torch.manual_seed(0)
-    size = config.width, config.n_layers, config.n_heads, config.feedforward
+    size = config.model.width, config.model.n_layers, config.model.n_heads, config.model.feedforward
     model = MDM(len(judge.normaliser.mean), *size).eval()
     test = observe.load(config, "test")
     return sample.Prior(model, judge.normaliser, test.skeleton, test.fps, config.but(n_steps=3, t_star=0))
@@ -211,5 +210,5 @@ def test_footage_in_other_frames_shows_the_same_keypoints(config):
     inside = torch.arange(seen.shape[1]) < own.lengths[:, None]
     root = (seen - own.keypoints)[..., 0, :].norm(dim=-1)
     assert root[inside].max() < 1e-4, "the teacher's root lies on its ray in its own frame"
-    reprojected = dataclasses.replace(own, camera=Camera(true.camera.rotation, true.camera.translation))
+    reprojected = dataclasses.replace(own, seen=own.seen.by(true.camera))
     assert (reprojected.camera.project(own.teacher)[0] - own.keypoints)[..., 0, :].norm(dim=-1)[inside].max() > 1e-3

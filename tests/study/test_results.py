@@ -93,24 +93,24 @@ def test_goals_not_met_are_said(folder):
 
 
 def test_teachers_are_kept_apart(folder):
-    other = train.profile("smoke", teacher="trajectory")
+    other = train.profile("smoke", root_path="network")
     named = results.write(folder, "s", other, "python -m x", 1.0, {**METRICS, "fid": 1.0}, "mdm-teacher")
     assert named.name == "procedural-smoke-mdm-teacher-trajectory-s0.json"
     assert (
         results.path(folder, "s", train.profile("smoke"), "mdm-teacher").name == "procedural-smoke-mdm-teacher-s0.json"
     )
     found, corpora = report.find(folder, "s")
-    assert [r.get("teacher") for r in found].count("trajectory") == 1
+    assert [r.get("teacher") for r in found].count("network") == 1
     assert corpora["procedural (smoke)"]["mdm-teacher"]["fid"] == [10.0, 1.0]
     assert corpora["procedural (smoke, trajectory teacher)"] == {"mdm-teacher": {**METRICS, "fid": 1.0}}
 
 
 def test_a_study_with_another_teacher(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(protocol, "evaluate", lambda config, row, run: asked.append(config.teacher) or METRICS)
-    study.main(["t", "--profile", "smoke", "--rows", "teacher", "--teacher", "trajectory", "--results", str(tmp_path)])
+    monkeypatch.setattr(protocol, "evaluate", lambda config, row, run: asked.append(config.data.root_path) or METRICS)
+    study.main(["t", "--profile", "smoke", "--rows", "teacher", "--teacher", "network", "--results", str(tmp_path)])
     (path,) = (tmp_path / "t").glob("*.json")
-    assert asked == ["trajectory"] and path.name == "procedural-smoke-teacher-trajectory-s0.json"
+    assert asked == ["network"] and path.name == "procedural-smoke-teacher-trajectory-s0.json"
     assert "--teacher trajectory --seed 0 --rows teacher" in json.loads(path.read_text())["command"]
 
 

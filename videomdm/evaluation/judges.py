@@ -26,7 +26,7 @@ from videomdm.evaluation.vocabulary import Caption, GloveVocabulary
 from videomdm.features.normaliser import Normaliser
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.storage.cache import cached_tensors
-from videomdm.train import distributed, observe
+from videomdm.train import distributed, observe, provenance
 
 #: What a judge's metrics are prefixed by -> the stem of its file, how it is trained and loaded.  The first judges
 #: in tables; the second, of another architecture, shows whether a conclusion hangs on the first.
@@ -111,7 +111,7 @@ def published(folder: str | Path, tagged: Mapping[str, Caption]) -> Judge:
 def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Judge:
     """A judge for a corpus, trained on the true motions of the training split; cached.
 
-    The first is the published one where ``config.evaluator`` names its folder.
+    The first is the published one where ``config.evaluation.evaluator`` names its folder.
     It judges; no prior is ever trained with it.
 
     Args:
@@ -119,13 +119,13 @@ def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Jud
         prefix: a key of :data:`ARCHITECTURES`.
         corpus: the training split, where it is already loaded.
     """
-    if config.evaluator and not prefix:
-        is_humanml3d = config.data == "humanml3d"
-        tagged = humanml3d.tagged(config.data_root, "test", config.on_error) if is_humanml3d else {}
-        return published(config.evaluator, tagged)
+    if config.evaluation.evaluator and not prefix:
+        is_humanml3d = config.data.source == "humanml3d"
+        tagged = humanml3d.tagged(config.data.root, "test", config.data.on_error) if is_humanml3d else {}
+        return published(config.evaluation.evaluator, tagged)
     corpus = corpus or observe.load(config, "train")
     stem, train, load = ARCHITECTURES[prefix]
-    lengths, name = corpus.lengths - 1, observe.fingerprint(corpus)
+    lengths, name = corpus.lengths - 1, provenance.corpus(corpus)
 
     def encoded() -> Tensor:
         return features.encode(features.hold_last(corpus.joints, corpus.lengths), corpus.skeleton)
@@ -135,11 +135,11 @@ def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Jud
         lambda: vars(Normaliser.fit(encoded(), lengths, len(corpus.skeleton))),
     )
     normaliser = Normaliser(**statistics)
-    path = config.cache / f"{stem}-{name}-{config.evaluator_steps}.safetensors"
+    path = config.cache / f"{stem}-{name}-{config.evaluation.evaluator_steps}.safetensors"
     if path.exists():
         return Judge(load(path), normaliser, prefix)
     evaluator = train(
-        normaliser.normalise(encoded()), lengths, corpus.captions, steps=config.evaluator_steps,
+        normaliser.normalise(encoded()), lengths, corpus.captions, steps=config.evaluation.evaluator_steps,
         device=distributed.device(),
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,10 +11,8 @@ methods are asked for the same motions with the same noise (on one kind of devic
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,7 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from videomdm import features, losses, sample
-from videomdm.config import Config
+from videomdm.config import STAGES, Config
 from videomdm.data.corpus import Corpus
 from videomdm.diffusion import Diffusion
 from videomdm.evaluation import distribution, measures, stature
@@ -30,14 +28,13 @@ from videomdm.evaluation.judges import Judge, judge, judges
 from videomdm.evaluation.lifting import lifting, teacher_errors
 from videomdm.evaluation.measures import POOL, Measured, mean_interval
 from videomdm.lifters import teacher as lifted
-from videomdm.methods import METHODS
 from videomdm.sample.prior import Prior
 from videomdm.storage.cache import cached_json, cached_tensors
-from videomdm.train import dataset, observe, rounds
+from videomdm.storage.files import digest
+from videomdm.train import dataset, observe, provenance, rounds
 
 __all__ = ["PROTOCOLS", "Judge", "Protocol", "evaluate", "generation", "judge", "judges", "lifting", "protocol", "real"]
 
-VERSION = 4  # count up when a metric changes: what is kept goes by it
 CHUNK = 256  # motions sampled together; their noise depends on it
 
 
@@ -73,14 +70,13 @@ def protocol(config: Config) -> Protocol:
     Raises:
         ValueError: an unknown name.
     """
-    if not config.protocol:
-        texts = max(1, config.evaluation_samples // 32)
-        return Protocol(
-            config.profile, config.repeats, config.evaluation_samples, texts, 10, config.lift_samples
-        )  # fmt: skip
-    if config.protocol not in PROTOCOLS:
-        raise ValueError(f"protocol is {config.protocol!r}, expected one of {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[config.protocol]
+    asked = config.evaluation
+    if not asked.protocol:
+        texts = max(1, asked.samples // 32)
+        return Protocol(config.profile, asked.repeats, asked.samples, texts, 10, asked.lift_samples)
+    if asked.protocol not in PROTOCOLS:
+        raise ValueError(f"protocol is {asked.protocol!r}, expected one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[asked.protocol]
 
 
 def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, object]:
@@ -99,7 +95,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
     panel = _panel(config, train)
     label, version = {"protocol": size.name}, _version(config, size, panel)
     if run is not None:
-        lifts = f"{_version(config, size)}-{lifted.version(config.teacher)}"  # no judge looks at these
+        lifts = f"{_version(config, size)}-{lifted.version(config.data.root_path)}"  # no judge looks at these
         generated = cached_json(
             run / f"metrics-generation-{version}.json",
             lambda: generation(_load(run), config, panel, run / "evaluation" / f"{_weights(run)}-{version}"),
@@ -113,8 +109,8 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         )
         return {**label, **generated, **errors, **learned}
     make = {"real": real, "teacher": teacher}[row]
-    test = observe.fingerprint(observe.load(config, "test"))
-    path = config.cache / f"metrics-{row}-{test}-{observe.lifted_from(config)}-{version}.json"
+    about = digest(provenance.corpus(observe.load(config, "test")), provenance.seen(config), version)
+    path = config.cache / f"metrics-{row}-{about}.json"
     return {**label, **cached_json(path, lambda: make(config))}
 
 
@@ -186,7 +182,7 @@ def _noise_that_hides(config: Config, train: Corpus) -> dict[str, float]:
     truth = features.encode(features.hold_last(train.joints, train.lengths), train.skeleton)
     inside = losses.valid_frames(given.lengths, truth.shape[1])
     error = (given.normaliser.normalise(truth) - given.features)[inside].square().mean().sqrt()
-    return {"feature_error": float(error), "t_star": Diffusion(config.n_steps).step_of(float(error))}
+    return {"feature_error": float(error), "t_star": Diffusion(config.model.n_steps).step_of(float(error))}
 
 
 def generation(prior: Prior, config: Config, panel: Sequence[Judge], folder: Path | None = None) -> dict[str, object]:
@@ -206,7 +202,7 @@ def generation(prior: Prior, config: Config, panel: Sequence[Judge], folder: Pat
     rows, captions = draw_captions(test, size.texts, size.repeats)
     asked.append((rows.repeat_interleave(size.per_text), [c for c in captions for _ in range(size.per_text)]))
     rows, captions = torch.cat([rows for rows, _ in asked]), [c for _, captions in asked for c in captions]
-    how = {"guidance": config.guidance, "method": config.sampler or None}
+    how = {"guidance": config.evaluation.guidance, "method": config.evaluation.sampler or None}
     made = sample_measured(prior, captions, test.lengths[rows], how, panel, folder)
     answers = measures.select(made, slice(size.repeats * n, None))
     true, trained = _measured(test.joints, test, config, panel), _captions_of(train)
@@ -288,7 +284,7 @@ def _of_learned(config: Config, run: Path, train: Corpus, judge: Judge) -> dict[
     """
     motions = _learned(config, train)
     found = stature.learned(motions, train) | stature.predicted(_load(run), motions, train)
-    if METHODS[config.method].lifter:
+    if config.recipe.lifter:
         test = observe.load(config, "test")
         true = judge.joints(test.joints, test.lengths, test.skeleton)
         better = {f"_true_{name}": joints for name, joints in stature.corrected(motions, train).items()}
@@ -299,7 +295,7 @@ def _of_learned(config: Config, run: Path, train: Corpus, judge: Judge) -> dict[
 
 def _learned(config: Config, train: Corpus) -> Tensor:
     """The motions (C, T, J, 3) that a finished run of the configuration's method was trained on."""
-    method = METHODS[config.method]
+    method = config.recipe
     if method.motions == "truth":
         return train.joints
     observed = observe.observe(config, train, config.frame)
@@ -310,25 +306,23 @@ def _learned(config: Config, train: Corpus) -> Tensor:
 
 
 def _weights(run: Path) -> str:
-    return hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()[:10]
+    return digest(run / "weights.safetensors")
 
 
 def _measured(joints: Tensor, corpus: Corpus, config: Config, panel: Sequence[Judge]) -> Measured:
     """Given motions of a corpus' clips, measured; cached by the content of motions, judges and measures."""
-    content = hashlib.sha256(joints.contiguous().numpy().tobytes())
-    content.update(repr((corpus.lengths.tolist(), [j.digest for j in panel], measures.VERSION)).encode())
+    content = digest(joints, corpus.lengths, [j.digest for j in panel], measures.VERSION)
     return cached_tensors(
-        config.cache / f"measured-{content.hexdigest()[:10]}.safetensors",
+        config.cache / f"measured-{content}.safetensors",
         lambda: measures.measure(joints, corpus.lengths, corpus.skeleton, corpus.fps, panel),
     )
 
 
 def _version(config: Config, size: Protocol, panel: Sequence[Judge] = ()) -> str:
     """Short hash of all that metrics depend on besides data and weights."""
-    about = [VERSION, measures.VERSION, asdict(size), config.guidance, config.evaluator_steps]
-    about += [config.sampler] if config.sampler else []
-    about += [judge.digest for judge in panel]
-    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:10]
+    asked = config.evaluation
+    about = [STAGES["evaluate"], measures.VERSION, asked.guidance, asked.evaluator_steps, asked.sampler]
+    return digest(size, about, [judge.digest for judge in panel])
 
 
 def _panel(config: Config, train: Corpus) -> tuple[Judge, ...]:
