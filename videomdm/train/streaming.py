@@ -8,8 +8,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from videomdm import text
 from videomdm.config import Config
 from videomdm.conventions import DataError
@@ -18,6 +16,7 @@ from videomdm.data.corpus import Corpus
 from videomdm.data.observations import Observations
 from videomdm.data.shards import Shards
 from videomdm.methods import METHODS
+from videomdm.storage.progress import Bar
 from videomdm.train import distributed, finetune
 from videomdm.train.dataset import encode
 from videomdm.train.observe import _errors, _observe, _real_footage, _seen_key, lifted_from
@@ -50,7 +49,7 @@ def streamed(
         parts, encoder = _parts(config, observations), text.by_name(config.text)
         files = [shards.path(folder, number) for number in range(len(parts))]
         own = range(distributed.rank(), len(parts), distributed.world())
-        for number in tqdm(own, "preparing shards", unit="shard", disable=distributed.rank() > 0):
+        for number in Bar(own, "preparing shards", unit="shard", disable=distributed.rank() > 0):
             if not files[number].exists():
                 _write_shard(config, files[number], parts[number](), number, encoder, lift)
         distributed.wait()
