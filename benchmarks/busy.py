@@ -1,9 +1,13 @@
 """What training loses to other busy processes on the same cores, with threads that wait actively, passively, or not.
 
 Every setting has a process of its own that trains on all cores and waits for its turn without computing.  In turn, each
-trains a few batches beside none, one and two processes that only count.  A machine that shares its cores fairly
-gives n threads beside k such processes n / (n + k) of the time, so k alone explain a batch that takes (n + k) / n times
-as long; what a batch takes beyond that, the threads lose by waiting for each other.
+trains a few batches beside none, one and two processes that only count.
+
+Two figures say how much longer a batch takes than the cores' share explains; 1 is nothing lost.  ``over_share``
+counts what was there: the core seconds that nobody else had while a batch was trained, over those that its
+arithmetic needs (one thread waits for nobody).  ``slower`` is the batch's time over that beside no process, which
+a fair share of C cores between n threads and k processes explains up to (n + k) / C; on a machine that others use
+at the same time, they are among the k.
 """
 
 from __future__ import annotations
@@ -34,10 +38,20 @@ SETTINGS = {
 COMPETITORS = (0, 1, 2)
 
 
+Piece = dict[str, float]  # seconds per batch of some batches: "wall", "processor", "others"
+
+
 def run(config: Config, results: Path, repeats: int, batches: int = 5) -> Path:
     """``batches`` batches of every setting beside every number of competitors, ``repeats`` times in turn."""
     began = time.monotonic()
-    spent: dict[tuple[int, str], list[dict[str, float]]] = {(k, name): [] for k in COMPETITORS for name in SETTINGS}
+    metrics: Metrics = {"batch": config.batch_size, "batches": batches, "cores": os.cpu_count()}
+    metrics |= summary(measure(config, repeats, batches), os.cpu_count())
+    return timing.write(results, "busy", config, metrics, began)
+
+
+def measure(config: Config, repeats: int, batches: int) -> dict[tuple[int, str], list[Piece]]:
+    """What the batches took, by number of competitors and setting."""
+    spent: dict[tuple[int, str], list[Piece]] = {(k, name): [] for k in COMPETITORS for name in SETTINGS}
     with ExitStack() as stack:
         trainers = {name: stack.enter_context(_trainer(config, setting)) for name, setting in SETTINGS.items()}
         for _ in range(repeats):
@@ -45,33 +59,33 @@ def run(config: Config, results: Path, repeats: int, batches: int = 5) -> Path:
                 with _competitors(k):
                     for name, trainer in trainers.items():
                         spent[k, name].append(_train(trainer, batches))
-    metrics: Metrics = {"batch": config.batch_size, "batches": batches, "cores": os.cpu_count()}
+    return spent
+
+
+def summary(spent: dict[tuple[int, str], list[Piece]], cores: int) -> Metrics:
+    """Metrics of :func:`measure`'s times, and a line for each setting and number of competitors."""
+    metrics: Metrics = {}
+    needed = min(_mean(pieces, "processor") for (_, name), pieces in spent.items() if name == "one-thread")
     for k in COMPETITORS:
-        walls = {name: [piece["wall"] for piece in spent[k, name]] for name in SETTINGS}
-        metrics |= timing.summary(f"beside-{k}", walls)
+        case = f"beside-{k}"
+        metrics |= timing.summary(case, {name: [p["wall"] for p in spent[k, name]] for name in SETTINGS})
         for name in SETTINGS:
             pieces = spent[k, name]
-            metrics[f"beside-{k}_{name}_processor_seconds"] = mean_interval(piece["processor"] for piece in pieces)
-            wall = sum(piece["wall"] for piece in pieces)
-            metrics[f"beside-{k}_{name}_cores_of_others"] = sum(piece["others"] for piece in pieces) / wall
-            metrics[f"beside-{k}_{name}_over_share"] = over_share(spent[0, name], pieces, k, _threads(name))
-    for name in SETTINGS:
-        lost = ", ".join(f"{metrics[f'beside-{k}_{name}_over_share']:.2f}" for k in COMPETITORS)
-        print(f"{name:12s} takes {lost} x what the cores' share explains beside {COMPETITORS} processes", flush=True)
-    return timing.write(results, "busy", config, metrics, began)
+            wall, others = _mean(pieces, "wall"), _mean(pieces, "others")
+            found = {
+                "processor_seconds": mean_interval(p["processor"] for p in pieces),
+                "cores_of_others": others / wall,
+                "over_share": (cores * wall - others) / needed,
+                "slower": wall / _mean(spent[0, name], "wall"),
+            }
+            print(f"{case} {name:11s} others had {others / wall:.2f} cores; {found['over_share']:.2f} x what the share "
+                  f"explains; {found['slower']:.2f} x as long as beside none", flush=True)  # fmt: skip
+            metrics |= {f"{case}_{name}_{what}": value for what, value in found.items()}
+    return metrics
 
 
-def over_share(alone: list[dict[str, float]], beside: list[dict[str, float]], k: int, threads: int) -> float:
-    """How much longer a batch takes beside ``k`` processes than a fair share of the cores explains; 1 is nothing lost.
-
-    A lone thread beside fewer processes than there are other cores would lose nothing.
-    """
-    longer = sum(piece["wall"] for piece in beside) / sum(piece["wall"] for piece in alone)
-    return longer / max(1.0, (threads + k) / os.cpu_count())
-
-
-def _threads(name: str) -> int:
-    return int(SETTINGS[name].get("OMP_NUM_THREADS", os.cpu_count()))
+def _mean(pieces: list[Piece], what: str) -> float:
+    return sum(piece[what] for piece in pieces) / len(pieces)
 
 
 @contextmanager
@@ -100,7 +114,7 @@ def _competitors(k: int) -> Iterator[None]:
             process.wait()
 
 
-def _train(trainer: subprocess.Popen[str], batches: int) -> dict[str, float]:
+def _train(trainer: subprocess.Popen[str], batches: int) -> Piece:
     """Seconds per batch: ``wall``, ``processor`` (of all threads), and what all other processes had of the cores."""
     before = _busy()
     print(batches, file=trainer.stdin, flush=True)

@@ -36,7 +36,7 @@ for probe in Bar(range(2), "lifting", unit="probe"):
         time.sleep(0.1)
 print("a warning", file=sys.stderr)
 """
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STATE = re.compile(r"videomdm: +\d+%\|[^|\r\n]*\| (\d+)/20 \[\d\d:\d\d<(\d\d:\d\d|\?),[^\r\n]*loss=(0\.\d{4})")
 
 
