@@ -64,6 +64,8 @@ class Bar(tqdm):
             self._lines.append(_stderr)
             options["file"] = io.StringIO()  # for the line's end that tqdm writes at the bar's
         super().__init__(*arguments, **{"leave": None, "mininterval": REFRESH, **options})
+        if self._notebook:
+            self.ncols = None  # all that there is to say, whatever the width of the terminal that papermill runs on
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
         if msg is None:
@@ -81,7 +83,7 @@ class Bar(tqdm):
             super().moveto(n)
 
     def _tell(self, stay: bool = False) -> None:
-        described = {"prefix": self.desc.removesuffix(": ") or "progress", "bar_format": _PLAIN}
+        described = {"prefix": self.desc.removesuffix(": ") or "progress", "bar_format": _PLAIN, "ncols": None}
         line = self.format_meter(**{**self.format_dict, **described})
         for lines in self._lines:
             lines.add(line, stay)
