@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm import features, sample
 from videomdm.cameras.camera import Camera
@@ -19,6 +18,7 @@ from videomdm.data.corpus import Corpus
 from videomdm.evaluation import motion, pose, stature
 from videomdm.sample.prior import Prior
 from videomdm.storage.cache import cached_json
+from videomdm.storage.progress import Bar
 from videomdm.train import observe
 
 ROOT = 0
@@ -53,7 +53,7 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
     filmed = observe.observe(config, test, "truth", "test")
     captions, known = [clip[0] for clip in test.captions], config.recipe.known_height
     metrics = {}
-    for name, (frame, refine, place, told) in tqdm(PROBES.items(), "lifting", unit="probe"):
+    for name, (frame, refine, place, told) in Bar(PROBES.items(), "lifting", unit="probe"):
 
         def errors(
             frame: str = frame, refine: bool = refine, place: bool = place, told: bool = told

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm import features, losses, sample
 from videomdm.config import STAGES, Config
@@ -31,6 +30,7 @@ from videomdm.lifters import teacher as lifted
 from videomdm.sample.prior import Prior
 from videomdm.storage.cache import cached_json, cached_tensors
 from videomdm.storage.files import digest
+from videomdm.storage.progress import Bar
 from videomdm.train import dataset, observe, provenance, rounds
 
 __all__ = ["PROTOCOLS", "Judge", "Protocol", "evaluate", "generation", "judge", "judges", "lifting", "protocol", "real"]
@@ -240,7 +240,7 @@ def sample_measured(
     """
     order = lengths.argsort(stable=True)
     parts = []
-    with tqdm(total=len(captions), desc="sampling", unit="motion") as bar:
+    with Bar(total=len(captions), desc="sampling", unit="motion") as bar:
         for seed, rows in enumerate(order.split(CHUNK)):
             texts = [captions[i] for i in rows.tolist()]
 

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm import losses
 from videomdm.config import PROFILES, Config, profile
@@ -21,6 +20,7 @@ from videomdm.data.shards import Shards
 from videomdm.methods import METHODS
 from videomdm.sample.prior import build_denoiser
 from videomdm.storage import checkpoints
+from videomdm.storage.progress import Bar
 from videomdm.train import dataset, distributed, finetune, observe, rounds, streaming
 from videomdm.train.dataset import TrainingSet
 from videomdm.train.trainer import Trainer, keep_memory
@@ -144,7 +144,9 @@ def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path 
     logfile = _Log(folder / "log.jsonl", first)
     steps = _batches(config)
     writes = distributed.rank() == 0
-    bar = tqdm(total=steps, initial=first, desc=config.method, unit="batch", mininterval=2, disable=not writes)
+    bar = Bar(
+        total=steps, initial=first, desc=config.method, unit="batch", disable=not writes, log=folder / "progress.log"
+    )
     for step in range(first, steps):
         logfile.add(trainer.step(step, _learning_rate(config, step)))
         bar.update()

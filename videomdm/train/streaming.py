@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from videomdm import text
 from videomdm.config import Config
 from videomdm.conventions import DataError
@@ -16,6 +14,7 @@ from videomdm.data import shards, sources
 from videomdm.data.corpus import Corpus
 from videomdm.data.observations import Observations
 from videomdm.data.shards import Shards
+from videomdm.storage.progress import Bar
 from videomdm.train import distributed, finetune, provenance, rounds
 from videomdm.train.dataset import encode
 from videomdm.train.observe import observe_part, real_footage
@@ -44,7 +43,7 @@ def streamed(config: Config, observations: Observations | Path | None = None, li
         parts, encoder = _parts(config, source), text.by_name(config.model.text)
         files = [shards.path(folder, number) for number in range(len(parts))]
         own = range(distributed.rank(), len(parts), distributed.world())
-        for number in tqdm(own, "preparing shards", unit="shard", disable=distributed.rank() > 0):
+        for number in Bar(own, "preparing shards", unit="shard", disable=distributed.rank() > 0):
             if not files[number].exists():
                 _write_shard(config, files[number], parts[number](), number, encoder, lifter)
         distributed.wait()
