@@ -244,8 +244,8 @@ def convert(trial: Trial, folder: Path, body: Tensor | None) -> dict[str, Any]:
     clips = []
     for cut in cuts:
         clip = joints[cut.start : cut.end][: TOO_LONG - 1]
-        if fault := _fault(clip):
-            dropped.append((cut.name, fault))
+        if reason := fault(clip):
+            dropped.append((cut.name, reason))
             continue
         for name, own, text in ((cut.name, clip, cut.text), (f"M{cut.name}", mirror(clip), cut.mirrored_text)):
             layout.write_motion(folder, name, features.canonicalise(own, target_offsets=body), text)
@@ -258,8 +258,8 @@ def mirror(joints: Tensor) -> Tensor:
     return joints[..., SMPL22.mirrored, :] * joints.new_tensor((-1.0, 1.0, 1.0))
 
 
-def _fault(joints: Tensor) -> str | None:
-    """What is wrong with a clip (T, 22, 3)."""
+def fault(joints: Tensor) -> str | None:
+    """What is wrong with a clip (T, 22, 3) at 20 fps, metres; None for a good one."""
     if not joints.isfinite().all():
         return "not finite"
     speed = joints.diff(dim=0).norm(dim=-1).amax() * FPS
@@ -302,7 +302,7 @@ def prepare(
         raise ValueError(f"body is {body!r}, expected 'own' or 'humanml3d'")
     if out.resolve() in (humanml3d.resolve(), (humanml3d / "HumanML3D").resolve(), motions.resolve()):
         raise DataError(f"{out}: is a folder that is read, expected another one to write to")
-    rows = _rows(humanml3d)
+    rows = read_rows(humanml3d)
     listed = _trials(motions, rows, _descriptions(descriptions) if descriptions else {})
     offsets = layout.read_body(humanml3d) if body == "humanml3d" else None
     keys = {trial.name: _key(trial, body) for trial in listed}
@@ -319,8 +319,8 @@ def prepare(
     return _finish(out, rows, [done[trial.name] for trial in listed])
 
 
-def _rows(humanml3d: Path) -> dict[str, list[Row]]:
-    """HumanML3D's rows of each trial of CMU."""
+def read_rows(humanml3d: Path) -> dict[str, list[Row]]:
+    """HumanML3D's rows of each trial of CMU, from a copy of its repository; raises :class:`DataError` as that does."""
     index = [(trial_of(row.source), row) for row in layout.read_index(humanml3d)]
     index = [(trial, row) for trial, row in index if trial]
     splits = layout.read_splits(humanml3d)
