@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from videomdm.conventions import DataError
 from videomdm.data import asf_amc
-from videomdm.data.corpus import DataError
 
 SKELETON = """# two bones
 :version 1.10

@@ -17,7 +17,7 @@ import roma
 import torch
 from torch import Tensor
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 
 _ROOT_ORDER = ("TX", "TY", "TZ", "RX", "RY", "RZ")
 _TURNS = ("rx", "ry", "rz")

@@ -38,13 +38,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import features
+from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
 from videomdm.data import cmu_bodies
 from videomdm.data import humanml3d_layout as layout
-from videomdm.data.corpus import FPS, MAX_FRAMES, MIN_FRAMES, DataError
 from videomdm.data.humanml3d import SPLITS, TOO_LONG
-from videomdm.kinematics import bone_vectors
-from videomdm.skeletons import SMPL22
+from videomdm.features.representation import canonicalise
+from videomdm.skeletons.definitions import SMPL22
+from videomdm.skeletons.kinematics import bone_vectors
 
 _VERSION = 1  # to be raised when the same files give other clips: what was made before is then made again
 _FASTEST = 18.0  # m/s; in good clips no joint exceeds 17
@@ -248,7 +248,7 @@ def convert(trial: Trial, folder: Path, body: Tensor | None) -> dict[str, Any]:
             dropped.append((cut.name, reason))
             continue
         for name, own, text in ((cut.name, clip, cut.text), (f"M{cut.name}", mirror(clip), cut.mirrored_text)):
-            layout.write_motion(folder, name, features.canonicalise(own, target_offsets=body), text)
+            layout.write_motion(folder, name, canonicalise(own, target_offsets=body), text)
             clips.append((name, cut.split, trial.name, cut.start, cut.end, len(clip), skeleton, cut.captions_by))
     return {"trial": trial.name, "clips": clips, "dropped": dropped}
 

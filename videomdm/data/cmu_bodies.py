@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from videomdm.conventions import DataError
 from videomdm.data import asf_amc, bvh
 from videomdm.data.asf_amc import AmcMotion
 from videomdm.data.bvh import BvhMotion
-from videomdm.data.corpus import DataError
-from videomdm.kinematics import stature
-from videomdm.skeletons import SMPL22
+from videomdm.skeletons.definitions import SMPL22
+from videomdm.skeletons.kinematics import stature
 
 _INCH = 0.0254  # metres
 _ASF_UNIT = _INCH / 0.45  # metres, of all of CMU's skeletons; cgspeed's MotionBuilder files keep it

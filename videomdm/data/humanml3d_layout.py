@@ -23,12 +23,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import features
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.data.humanml3d import SPLITS
-from videomdm.kinematics import rest_offsets
-from videomdm.normaliser import Moments, Normaliser
-from videomdm.skeletons import SMPL22
+from videomdm.features.normaliser import Moments, Normaliser
+from videomdm.features.representation import encode
+from videomdm.skeletons.definitions import SMPL22
+from videomdm.skeletons.kinematics import rest_offsets
 
 _COLUMNS = ("source_path", "start_frame", "end_frame", "new_name")
 _EXAMPLE = "new_joints/012314.npy"  # the one motion that the repository holds, for comparison
@@ -149,7 +149,7 @@ def write_motion(folder: Path, name: str, joints: Tensor, text: str) -> None:
     """
     of_joints, of_features, of_text = files(folder, name)
     write_array(of_joints, joints)
-    write_array(of_features, features.encode(joints))
+    write_array(of_features, encode(joints))
     write_file(of_text, lambda file: file.write(text.encode("utf-8")))
 
 
