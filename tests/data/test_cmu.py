@@ -276,8 +276,11 @@ class TestBadFiles:
         (tmp_path / "m/01_01.bvh").write_text("HIERARCHY\n")
         (tmp_path / "m/60_01.bvh").write_bytes((motions / "60_01.bvh").read_bytes())
         report = cmu.prepare(tmp_path / "m", root, tmp_path / "out", workers=1)
-        assert report["rows"]["written"] == 1
-        assert report["dropped"][1][0] == "01_01.bvh" and "no MOTION" in report["dropped"][1][1]
+        reasons = dict(report["dropped"])
+        assert "no MOTION" in reasons["01_01.bvh"] and reasons["000007"] == "no file of trial 01_01 can be read"
+        assert report["rows"] == {"in_index": 5, "written": 1}  # and each other row is accounted for
+        assert sorted(reasons) == ["000007", "000010", "01_01.bvh"]
+        assert report["missing_trials"] == {"01_02": ["000003"], "99_01": ["000011"]}
 
     def test_the_next_kind_of_file_takes_its_place(self, inputs, tmp_path):
         motions, root = inputs

@@ -116,7 +116,7 @@ class Trial:
 
 
 def trial_name(text: str) -> str | None:
-    """ "02_01" for the stem of a motion's file, "2_1", "02_01_walk"; None where it is not named after a trial."""
+    """The trial after which a file is named: "02_01" of "2_1" or "02_01_walk"; None where there is none."""
     found = _TRIAL.match(text)
     return found and f"{int(found['subject']):02d}_{int(found['number']):02d}"
 
@@ -229,18 +229,12 @@ def convert(trial: Trial, folder: Path, body: Tensor | None) -> dict[str, Any]:
     Returns:
         The trial's line of ``trials.jsonl``: its ``clips`` by the columns of ``index.csv``, and what was ``dropped``.
     """
-    dropped: list[tuple[str, str]] = []
-    for path in trial.motions:
-        try:
-            joints, skeleton = cmu_bodies.read(path, trial.skeleton, trial.capture_rate // int(FPS))
-        except DataError as error:
-            dropped.append((path.name, f"cannot be read: {error}"))
-            continue
+    joints, skeleton, dropped = _read(trial)
+    if skeleton:
         cuts, unusable = plan(trial, len(joints))
-        dropped += unusable
-        break
     else:
-        cuts, skeleton = [], None
+        cuts, unusable = [], [(row.name, f"no file of trial {trial.name} can be read") for row in trial.rows]
+    dropped += unusable
     clips = []
     for cut in cuts:
         clip = joints[cut.start : cut.end][: TOO_LONG - 1]
@@ -251,6 +245,17 @@ def convert(trial: Trial, folder: Path, body: Tensor | None) -> dict[str, Any]:
             layout.write_motion(folder, name, canonicalise(own, target_offsets=body), text)
             clips.append((name, cut.split, trial.name, cut.start, cut.end, len(clip), skeleton, cut.captions_by))
     return {"trial": trial.name, "clips": clips, "dropped": dropped}
+
+
+def _read(trial: Trial) -> tuple[Tensor, str | None, list[tuple[str, str]]]:
+    """Joints of the first of a trial's files that can be read and its kind of skeleton; which cannot, and why."""
+    unread = []
+    for path in trial.motions:
+        try:
+            return *cmu_bodies.read(path, trial.skeleton, trial.capture_rate // int(FPS)), unread
+        except DataError as error:
+            unread.append((path.name, f"cannot be read: {error}"))
+    return torch.empty(0, len(SMPL22), 3), None, unread
 
 
 def mirror(joints: Tensor) -> Tensor:
@@ -360,7 +365,8 @@ def _trials(motions: Path, rows: dict[str, list[Row]], descriptions: dict[str, s
             files[name].append(path)
     if not files:
         raise DataError(
-            f"{motions}: no .amc or .bvh file that is named after a trial of CMU (02_01.amc), in it or below"
+            f"{motions}: no .amc or .bvh file that is named after a trial of CMU (02_01.amc), in it or below; "
+            "archives have to be unpacked"
         )
     trials = []
     for name in sorted(files.keys() & (rows.keys() | descriptions.keys())):
