@@ -30,8 +30,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -413,12 +414,23 @@ def _each(work: Callable[[Trial], dict], trials: Sequence[Trial], workers: int |
     if workers <= 1:
         yield from map(work, trials)
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
     try:
         for future in as_completed([pool.submit(work, trial) for trial in trials]):
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    torch.set_num_threads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Workers of a parent that was killed would otherwise wait for it forever."""
+    parent_process().join()
+    os._exit(1)
 
 
 def _finish(out: Path, rows: dict[str, list[Row]], lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
