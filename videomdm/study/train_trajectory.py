@@ -50,7 +50,7 @@ def draw_lifted(
         pose = lifter.lift(keypoints, confidence, torch.full((size,), frames))
         inside = torch.ones(size, frames, dtype=torch.bool)
         bones = teacher.bone_lengths(pose, inside, corpus.skeleton)
-        first = teacher.root_path(keypoints, bones, inside, teacher.DEPTH_SMOOTHING, corpus.skeleton)
+        first = teacher.path_from_bones(keypoints, bones, inside, teacher.DEPTH_SMOOTHING, corpus.skeleton)
         parts.append((first, pose, keypoints, confidence, joints[..., 0, :]))
     names = ("first", "pose", "keypoints", "confidence", "true")
     return {name: torch.cat(part) for name, part in zip(names, zip(*parts, strict=True), strict=True)}
@@ -117,7 +117,7 @@ def measure(corpus: Corpus, seed: int, lifter: Lifter, network: Trajectory) -> d
     seen = footage.keypoints, footage.confidence, footage.lengths
     pose, found = lifter.lift(*seen), {}
     for name, root in (("naive", "naive"), ("trajectory", network)):
-        lifted = teacher.place(pose, *seen, footage.camera, skeleton=corpus.skeleton, root=root)
+        lifted = teacher.place(pose, *seen, footage.camera, skeleton=corpus.skeleton, root_path=root)
         error = cameras.reprojection_error(footage.camera, lifted, footage.keypoints, footage.lengths).mean()
         found[name] = teachers.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)
         found[name]["reprojection"] = round(1000 * float(error), 3)
