@@ -27,6 +27,7 @@ from benchmarks import synthetic, timing
 from benchmarks.timing import Metrics
 from videomdm.config import Config
 from videomdm.evaluation.measures import mean_interval
+from videomdm.storage.progress import Bar
 from videomdm.train.trainer import Trainer, keep_memory
 
 #: name -> what the environment says; the baseline is libgomp's own behaviour: 300,000 turns of a loop before sleeping.
@@ -54,11 +55,13 @@ def measure(config: Config, repeats: int, batches: int) -> dict[tuple[int, str],
     spent: dict[tuple[int, str], list[Piece]] = {(k, name): [] for k in COMPETITORS for name in SETTINGS}
     with ExitStack() as stack:
         trainers = {name: stack.enter_context(_trainer(config, setting)) for name, setting in SETTINGS.items()}
+        bar = stack.enter_context(Bar(total=repeats * len(spent), desc="busy", unit="piece"))
         for _ in range(repeats):
             for k in COMPETITORS:
                 with _competitors(k):
                     for name, trainer in trainers.items():
                         spent[k, name].append(_train(trainer, batches))
+                        bar.update()
     return spent
 
 
