@@ -37,6 +37,7 @@ SETTINGS = {
     "one-thread": {"OMP_NUM_THREADS": "1"},
 }
 COMPETITORS = (0, 1, 2)
+COUNT = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"  # ends with us, however we end
 
 
 Piece = dict[str, float]  # seconds per batch of some batches: "wall", "processor", "others"
@@ -45,7 +46,7 @@ Piece = dict[str, float]  # seconds per batch of some batches: "wall", "processo
 def run(config: Config, results: Path, repeats: int, batches: int = 5) -> Path:
     """``batches`` batches of every setting beside every number of competitors, ``repeats`` times in turn."""
     began = time.monotonic()
-    metrics: Metrics = {"batch": config.batch_size, "batches": batches, "cores": os.cpu_count()}
+    metrics: Metrics = {"batch": config.optimiser.batch_size, "batches": batches, "cores": os.cpu_count()}
     metrics |= summary(measure(config, repeats, batches), os.cpu_count())
     return timing.write(results, "busy", config, metrics, began)
 
@@ -108,7 +109,7 @@ def _trainer(config: Config, setting: dict[str, str]) -> Iterator[subprocess.Pop
 
 @contextmanager
 def _competitors(k: int) -> Iterator[None]:
-    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(k)]
+    processes = [subprocess.Popen([sys.executable, "-c", COUNT]) for _ in range(k)]
     try:
         yield
     finally:
