@@ -24,10 +24,11 @@ from videomdm import conversions, features
 from videomdm.cameras import Camera
 from videomdm.data import clips, fit3d, keypoints, recordings
 from videomdm.data.corpus import FPS, Corpus, DataError, from_clips
+from videomdm.data.detection import Detector
 from videomdm.data.fit3d import FIT3D25, Sequence
 from videomdm.data.keypoints import Detections, KeypointTrack
 from videomdm.data.observations import Footage
-from videomdm.data.video import Detector, Video
+from videomdm.data.video import Video
 from videomdm.skeletons import COCO17, H36M17, HALPE26, SMPL22
 
 SIZE = 900  # pixels, both sides of every video

@@ -25,13 +25,12 @@ from tqdm import tqdm
 from videomdm.cameras import Camera
 from videomdm.data import captions, keypoint_npz, sightings
 from videomdm.data.corpus import FPS, MIN_FRAMES, DataError
+from videomdm.data.detection import Detector, choose
 from videomdm.data.keypoints import Detections, Intrinsics, KeypointTrack, pad_tracks
 from videomdm.data.observations import Footage
 from videomdm.data.resampling import resample, smooth
-from videomdm.data.rtmpose import OnDemand
 from videomdm.data.sightings import Source
 from videomdm.data.tracking import describe, follow, put_sides_right
-from videomdm.data.video import Detector
 from videomdm.skeletons import SMPL22, Skeleton
 
 MOST_FILLED = 0.5  # share of a track's frames that may be filled in
@@ -73,7 +72,7 @@ class Recordings:
 
 def load(
     folder: str | Path,
-    detector: Detector | None = None,
+    detector: Detector | str = "auto",
     layout: Skeleton = SMPL22,
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
@@ -84,8 +83,8 @@ def load(
 
     Args:
         folder: of videos and keypoint files.
-        detector: finds people in videos without keypoints; it has a ``layout`` (and may have a ``name``, for the
-            cache).  :class:`videomdm.data.rtmpose.RTMPose` when None.
+        detector: finds people in videos without keypoints: a :class:`videomdm.data.detection.Detector`, or the name
+            of one, see :func:`videomdm.data.detection.choose`.
         layout: of the tracks.
         intrinsics: of the camera that took all of them, or its field of view in degrees across the diagonal; the
             assumed field of view when None, which the tracks' notes say.
@@ -97,8 +96,8 @@ def load(
     Raises:
         DataError: no such folder, nothing to read in it, a bad ``captions.csv``, or the first bad file
             (``on_error="raise"``).
-        ValueError: unknown ``on_error``, an impossible field of view.
-        ImportError, OSError: videos need a detector and the default one is not to be had (``on_error="raise"``).
+        ValueError: unknown ``on_error`` or detector, an impossible field of view.
+        ImportError, OSError: videos need a detector that is not to be had (``on_error="raise"``).
     """
     folder = Path(folder)
     if on_error not in ("raise", "skip"):
@@ -106,7 +105,7 @@ def load(
     if intrinsics is not None and not isinstance(intrinsics, Intrinsics):
         Intrinsics.from_field_of_view(1, 1, intrinsics)  # an impossible one is no recording's fault
     sources, table = sightings.sources(folder), captions.read_table(folder)
-    detector = detector or OnDemand()
+    detector = choose(detector)
     found = Recordings(notes=_strangers(table, sources))
     for source in tqdm(sources, "reading recordings", delay=2):
         found.skipped += [
@@ -131,7 +130,7 @@ def load(
 
 def load_one(
     video: str | Path,
-    detector: Detector | None = None,
+    detector: Detector | str = "auto",
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
     cache: Path | None = None,
@@ -140,11 +139,12 @@ def load_one(
 
     Raises:
         DataError: what is wrong with the video.
-        ImportError, OSError: it needs a detector and the default one is not to be had.
+        ValueError: an unknown detector.
+        ImportError, OSError: it needs a detector that is not to be had.
     """
     source = sightings.source(video)
     folder = Path(video).parent
-    found = _read(source, detector or OnDemand(), SMPL22, intrinsics, moving_camera, cache)
+    found = _read(source, choose(detector), SMPL22, intrinsics, moving_camera, cache)
     return found, captions.of(folder, source.name, captions.read_table(folder)), source
 
 

@@ -24,6 +24,8 @@ MAX_LOST = 2.0  # seconds that a person may be out of sight
 OVERLAP = 0.3  # intersection over union of two people's boxes from which they may be mistaken for each other
 SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from which a switch is likely
 JUMP = 0.02  # body sizes that limbs must be off before a swap of sides is looked for
+ARMS = ("shoulder", "elbow", "wrist", "pinky", "index", "thumb")
+LEGS = ("hip", "knee", "ankle", "foot", "big_toe", "small_toe", "foot_index", "heel")
 FLIPPED = 0.5  # a swap is one when swapping back reduces the distance to less than this share
 
 
@@ -174,8 +176,8 @@ def put_sides_right(person: Person, layout: Skeleton) -> int:
     """
     changed = np.zeros(len(person.frames), dtype=bool)
     mirrored = list(layout.mirrored)
-    for part in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle", "foot", "big_toe", "small_toe", "heel")):
-        joints = np.array([name.endswith(part) for name in layout.joints])
+    for part in ARMS, LEGS:
+        joints = np.array([name.partition("_")[2] in part for name in layout.joints])
         flips = np.zeros(len(person.frames), dtype=bool)
         limbs = [k[joints] for k in person.keypoints]
         swapped = [k[mirrored][joints] for k in person.keypoints]
