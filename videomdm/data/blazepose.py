@@ -125,6 +125,7 @@ class Network:
             return
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the next frame is decoded meanwhile
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         self._run = lambda image: session.run(None, {name: image})
