@@ -1,4 +1,4 @@
-"""``python -m benchmarks [step] [sampling] [features] [metrics] [precision] [scaling] [quality] [detection]``; see the package."""
+"""``python -m benchmarks [NAME ...]``: all that need no file, or those that are named; see the package."""
 
 from __future__ import annotations
 

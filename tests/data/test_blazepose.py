@@ -1,6 +1,7 @@
 """BlazePose: what stands around its two networks, on outputs made by hand; the networks themselves; real films."""
 
 import math
+import shutil
 import sys
 
 import cv2
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from videomdm.conversions import convert
-from videomdm.data import blazepose, keypoint_npz
+from videomdm.data import blazepose, keypoint_npz, recordings
 from videomdm.data.blazepose import WEIGHTS, BlazePose, Network, anchors, crop, is_same, people, refined, square_around
 from videomdm.data.detection import detect
 from videomdm.data.tracking import follow
@@ -267,6 +268,41 @@ class TestNetworks:
     def test_not_installed(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="none.onnx: no such file; the package was installed without"):
             Network(tmp_path / "none.onnx")
+
+
+@pytest.fixture(scope="module")
+def seen(clip_mp4):
+    return detect(Video(clip_mp4), BlazePose(), BLAZEPOSE33)[0]
+
+
+class TestOnRenderedFigures:
+    """The networks see the renderer's figures, so all of it is tested against what is known of them."""
+
+    def test_converted_it_is_the_motion_that_was_filmed(self, seen, scene):
+        assert [len(p) for p in seen.people] == [1] * 60
+        found, confidence = _converted(seen.people, BLAZEPOSE33)
+        true = scene.intrinsics.to_pixels(scene.camera.project(scene.joints)[0])
+        height = true[..., 1].amax(-1) - true[..., 1].amin(-1)
+        apart = (found - true).norm(dim=-1) / height[:, None]
+        apart[confidence < 0.3] = torch.nan
+        by_joint = apart.nanmedian(0).values
+        assert float(apart.nanmedian()) < 0.03 and float(by_joint[~by_joint.isnan()].max()) < 0.05
+        assert float((confidence >= 0.3).float().mean()) > 0.85
+
+    def test_left_is_left(self, seen, scene):
+        """Mirrored keypoints are much farther from the truth."""
+        found, _ = _converted(seen.people, BLAZEPOSE33)
+        true = scene.intrinsics.to_pixels(scene.camera.project(scene.joints)[0]).double()
+        own, other = ((found[:, list(order)] - true).norm(dim=-1).mean() for order in (range(22), SMPL22.mirrored))
+        assert other > 2 * own
+
+    def test_a_video_alone_becomes_a_track(self, clip_mp4, scene, tmp_path):
+        shutil.copy(clip_mp4, tmp_path / "lunge.mp4")
+        track, captions, _ = recordings.load_one(tmp_path / "lunge.mp4", "blazepose", scene.intrinsics)
+        assert captions == ("lunge",) and "keypoints by blazepose-full" in track.notes
+        true = scene.camera.project(scene.joints)[0]
+        size = (true[..., 1].amax() - true[..., 1].amin()).item()
+        assert len(track) == 60 and (track.keypoints - true).norm(dim=-1).median() < 0.03 * size
 
 
 SHARED = [joint for joint in HALPE26.joints if joint in BLAZEPOSE33.joints]
