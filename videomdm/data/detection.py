@@ -90,7 +90,8 @@ def detect(
     people, times, watch, kept = [], [], CameraWatch(), time.monotonic()
     seconds = round(video.promised / video.fps, 1) or None
     form = "{desc}: {percentage:3.0f} % of {total:.0f} s |{bar}| {elapsed}<{remaining}" if seconds else None
-    with tqdm(total=seconds, desc=f"people in {video.path.name}", bar_format=form, delay=2, leave=False) as bar:
+    shown = {"bar_format": form, "delay": 2, "mininterval": 1, "leave": False}
+    with tqdm(total=seconds, desc=f"people in {video.path.name}", **shown) as bar:
         for now, image, found, state in ahead(_found(ahead(video), detector, *begun)):
             bar.update(now - times[-1] if times else 0)
             times.append(now)
