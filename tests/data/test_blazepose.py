@@ -89,6 +89,11 @@ class TestSquare:
             assert np.allclose(middle, inside, atol=1.5), "RGB, upright, the top at 1 / 1.25 of the half side"
             assert np.allclose(blazepose.transform(middle, to_image), place, atol=1.5)
 
+    def test_wide_and_high_images_are_searched_in_parts_too(self):
+        assert blazepose.parts(100, 100).tolist() == [[50, 50, 100, 0]]
+        assert blazepose.parts(160, 90).tolist() == [[80, 45, 160, 0], [45, 45, 90, 0], [115, 45, 90, 0]]
+        assert blazepose.parts(90, 250)[1:, :2].tolist() == [[45, 45], [45, 125], [45, 205]]
+
     def test_same(self):
         square = np.array([100.0, 100.0, 50.0, 0.0])
         assert is_same(square, square + [5, -5, 0, 2])
@@ -166,7 +171,7 @@ class Stage:
         return [points.reshape(1, 195), np.array([[float(bool(pairs))]]), np.full((1, 64, 64, 39), WEAK)]
 
 
-def draw(*figures, size=(300, 400)):
+def draw(*figures, size=(400, 400)):
     """An image of figures (x, y of the hips, radius)."""
     image = np.zeros((*size, 3), np.uint8)
     for x, y, radius in figures:
@@ -185,7 +190,7 @@ class TestFollowing:
         for k in range(31):
             found = stage.detector(draw((100 + 6 * k, 150, 60)))
             assert found.shape == (1, 33, 3) and np.allclose(hips(found), [[100 + 6 * k, 150]], atol=2)
-        assert stage.searched == 4, "in the first image, and in every tenth after it"
+        assert stage.searched == 2, "in the first image, and in every twentieth after it"
         assert np.allclose(found[0, 32, :2], (280, 90), atol=2) and np.allclose(found[0, 0, :2], (280, 210), atol=2)
 
     def test_lost_and_found_in_the_same_image(self):
@@ -239,9 +244,9 @@ class TestFollowing:
             return [points.reshape(1, 195), present, heat]
 
         stage.detector.__dict__["_look"] = look
-        found = stage.detector(draw((200, 270, 60)))[0]
+        found = stage.detector(draw((200, 370, 60)))[0]
         assert found[16, 2] == pytest.approx(0.8 * 0.5), "visible and present"
-        outside = found[:, 1] > 300
+        outside = found[:, 1] > 400
         assert 0 < outside.sum() < 16 and not found[outside, 2].any(), "below the image"
         assert found[~outside, 2].min() >= 0.4
 
@@ -347,6 +352,21 @@ class TestOnFilms:
         his = np.array([recorded.people[main.frames[k]][0][0, :2] for k in inside])
         assert len(inside) > 100 and np.linalg.norm(places[inside] - his, axis=1).max() < 100
         assert any(len(p) > 1 for p in found.people), "the woman is seen, as another"
+
+    def test_a_man_who_is_small_in_the_picture_is_found_in_its_parts(self, walk, data_root, monkeypatch):
+        found, _ = walk
+        detector, hits = BlazePose(), {True: 0, False: 0}
+        for k, (_, image) in enumerate(Video(data_root / "real" / "walk_park.mp4")):
+            if k >= 165 or k % 12 != 1:
+                continue
+            hips = found.people[k][0, [23, 24], :2].mean(0)
+            for whole_only in hits:
+                with monkeypatch.context() as patch:
+                    if whole_only:
+                        patch.setattr(blazepose, "parts", lambda w, h: np.array([[w / 2, h / 2, max(w, h), 0.0]]))
+                    squares = detector._search(image)
+                hits[whole_only] += bool((np.linalg.norm(squares[:, :2] - hips, axis=1) < 60).any())
+        assert hits[False] >= hits[True] + 5
 
     @pytest.mark.parametrize("camera", ["cam01", "cam03"])
     def test_a_balancing_person(self, data_root, camera):

@@ -35,7 +35,7 @@ SAME = 0.3  # intersection over union from which two boxes are of one person
 MARGIN = 1.25  # side of the square, in diameters of the circle around the person
 WINDOW = 3  # cells on each side of a keypoint in which its heat map is averaged
 PEAK = 0.5  # of a heat map, from which it is believed
-EVERY = 10  # images after which the whole image is searched again
+EVERY = 20  # images after which the whole image is searched again
 MOST = 3  # people who are followed at once, the largest
 APART, RESIZED = 0.15, 1.5  # sides of the square between two people's middles, or times their sizes differ
 
@@ -90,13 +90,16 @@ class BlazePose:
         return found
 
     def _search(self, image: np.ndarray) -> np.ndarray:
-        """Squares (P, 4) around everybody in the image, the largest and likeliest first."""
-        whole = np.array([image.shape[1] / 2, image.shape[0] / 2, max(image.shape[:2]), 0.0])
-        pixels, to_image = crop(image, whole, PERSON_SIZE, cv2.BORDER_CONSTANT)
-        boxes, scores = self._find(2 * pixels - 1)
-        circles, scores = people(boxes[0], scores[0, :, 0])
-        squares = square_around(transform(circles, to_image))
-        return squares[np.argsort(-scores * squares[:, 2])]
+        """Squares (P, 4) around everybody in the image, the largest and likeliest first; several for some people."""
+        squares, scores = [], []
+        for part in parts(image.shape[1], image.shape[0]):
+            pixels, to_image = crop(image, part, PERSON_SIZE, cv2.BORDER_CONSTANT)
+            boxes, logits = self._find(2 * pixels - 1)
+            circles, likely = people(boxes[0], logits[0, :, 0])
+            squares.append(square_around(transform(circles, to_image)))
+            scores.append(likely)
+        found = np.concatenate(squares)
+        return found[np.argsort(-np.concatenate(scores) * found[:, 2])]
 
     def _keypoints(self, image: np.ndarray, square: np.ndarray) -> Found | None:
         """The person in a square (4,); None when there is nobody."""
@@ -165,6 +168,19 @@ def crop(image: np.ndarray, square: np.ndarray, size: int, border: int) -> tuple
         image, to_image, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border
     )
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.float32) / 255, to_image
+
+
+def parts(width: int, height: int) -> np.ndarray:
+    """Squares (S, 4) in which an image is searched: all of it, and parts as large as its shorter side.
+
+    People are small in the whole of a wide image, often too small to be found.
+    """
+    short, size = min(width, height), np.array([width, height])
+    share = np.linspace(0, 1, math.ceil(max(width, height) / short))[:, None]
+    middles = short / 2 + share * (size - short)
+    pieces = np.column_stack([middles, np.full(len(share), short), np.zeros(len(share))])
+    whole = np.array([[width / 2, height / 2, max(width, height), 0.0]])
+    return np.concatenate([whole, pieces]) if len(pieces) > 1 else whole
 
 
 def transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
