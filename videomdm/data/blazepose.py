@@ -74,20 +74,30 @@ class BlazePose:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         age, squares = self.state[:1].sum() + 1, self.state[1:].reshape(-1, 4)
-        found = self._follow(image, squares, [])
+        found = self._people(image, squares, [], 1)
         if len(found) < max(len(squares), 1) or age >= EVERY:
-            age, found = 0, self._follow(image, self._search(image), found)
+            age, found = 0, self._people(image, self._search(image), found, 2)
         self.state = np.concatenate([[age], *(square for _, square in found)])
         return np.array([keypoints for keypoints, _ in found]).reshape(-1, len(self.layout), 3)
 
-    def _follow(self, image: np.ndarray, squares: np.ndarray, found: list[Found]) -> list[Found]:
+    def _people(self, image: np.ndarray, squares: np.ndarray, found: list[Found], looks: int) -> list[Found]:
         """The people in the squares (P, 4), after those who were ``found`` before and are nobody else."""
         for square in squares:
-            if len(found) < MOST and not any(is_same(square, other) for _, other in found):
-                one = self._keypoints(image, square)
-                if one is not None and not any(is_same(one[1], other) for _, other in found):
-                    found = [*found, one]
+            one = self._person(image, square, found, looks)
+            found = found if one is None else [*found, one]
         return found
+
+    def _person(self, image: np.ndarray, square: np.ndarray, found: list[Found], looks: int) -> Found | None:
+        """The person in a square (4,) who is none of the ``found``, or None.
+
+        At somebody new a second look is taken, in the square that the first one gave: who is gone then was never there.
+        """
+        one = None
+        for _ in range(looks):
+            if len(found) == MOST or is_known(square, found) or (one := self._keypoints(image, square)) is None:
+                return None
+            square = one[1]
+        return None if is_known(square, found) else one
 
     def _search(self, image: np.ndarray) -> np.ndarray:
         """Squares (P, 4) around everybody in the image, the largest and likeliest first; several for some people."""
@@ -204,6 +214,11 @@ def is_same(square: np.ndarray, other: np.ndarray) -> bool:
     """Whether two squares (4,) are of one person."""
     larger, smaller = max(square[2], other[2]), min(square[2], other[2])
     return bool(np.hypot(*(square - other)[:2]) < APART * larger and larger < RESIZED * smaller)
+
+
+def is_known(square: np.ndarray, found: list[Found]) -> bool:
+    """Whether a square (4,) is of one of the people found."""
+    return any(is_same(square, other) for _, other in found)
 
 
 @cache
