@@ -112,6 +112,18 @@ for result in found:
 timings.gains(found, "metrics")
 
 # %% [markdown]
+# ## Finding people in a video
+#
+# BlazePose on a film of a person, from the file to everybody in every frame.
+# *baseline* decodes a frame, finds people in it and watches the camera, one after the other; *detect* does the three at
+# the same time.
+# *networks* is what the detector's two networks take with nothing around them, *decoding* what the frames take, and
+# *opencv* is *detect* where onnxruntime is not installed.
+
+# %%
+timings.gains(found, "detection")
+
+# %% [markdown]
 # ## A second process
 #
 # The same batches of 8 full-length clips on one process with one thread, and on two that take 4 clips each; *ddp* holds

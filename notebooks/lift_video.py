@@ -15,7 +15,7 @@
 #     papermill notebooks/lift_video.py out.ipynb -p video FILE
 #     papermill notebooks/lift_video.py out.ipynb -p video FILE -p prior RUN -p caption "a person walks and waves" -p height 1.75
 #
-# Keypoints that lie beside the video (`squat.json`, `squat.npz` or a folder `squat/` for `squat.mp4`) are used; without them RTMPose looks for people (`pip install 'videomdm[video]'`).
+# Keypoints that lie beside the video (`squat.json`, `squat.npz` or a folder `squat/` for `squat.mp4`) are used; without them a detector looks for people: BlazePose, which is part of the package, or the paper's RTMPose, which downloads its weights (`pip install 'videomdm[video]'`).
 # `prior` is the folder of a finished run, of `train_humanml.py` or of `train_video.py`.
 # Without `video` the page films a built-in motion, whose truth is known.
 
@@ -26,6 +26,7 @@ profile = "laptop"  # smoke, laptop, study or paper: of the prior, where one is 
 caption = None  # what the person does; None takes what lies beside the video, or its name
 field_of_view = None  # degrees across the image's diagonal; None assumes 53
 height = None  # metres from floor to crown that the person has; None lets the teacher guess
+detector = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera = False  # take a recording whose camera moves all the same
 seed = 0
 runs = "runs"  # where run folders, caches and results go
@@ -50,7 +51,19 @@ from videomdm.videos import check_height, lift_recording, other_lifter, up_error
 
 check_parameters(
     globals(),
-    {"video", "prior", "profile", "caption", "field_of_view", "height", "moving_camera", "seed", "runs", "out"},
+    {
+        "video",
+        "prior",
+        "profile",
+        "caption",
+        "field_of_view",
+        "height",
+        "detector",
+        "moving_camera",
+        "seed",
+        "runs",
+        "out",
+    },
 )
 check_height(height)
 scenes = None
@@ -65,9 +78,7 @@ if video is None:
 # The main person's keypoints, at 20 frames a second, filled where the detector lost them (grey) and smoothed.
 
 # %%
-track, words, source = recordings.load_one(
-    video, intrinsics=field_of_view, moving_camera=moving_camera, cache=Path(runs) / "cache"
-)
+track, words, source = recordings.load_one(video, detector, field_of_view, moving_camera, cache=Path(runs) / "cache")
 caption = caption or words[0]
 out = Path(out or Path(runs) / "lifted" / Path(video).stem)
 print(f"{caption!r}: {len(track)} frames, {len(track) / track.fps:.1f} s")
