@@ -85,8 +85,8 @@ def load(
 
     Args:
         folder: of videos and keypoint files.
-        detector: finds people in videos without keypoints: a :class:`videomdm.data.recordings.detection.Detector`, or the name
-            of one, see :func:`videomdm.data.recordings.detection.choose`.
+        detector: finds people in videos without keypoints: a :class:`videomdm.data.recordings.detection.Detector`, or
+            the name of one, see :func:`videomdm.data.recordings.detection.choose`.
         layout: of the tracks.
         intrinsics: of the camera that took all of them, or its field of view in degrees across the diagonal; the
             assumed field of view when None, which the tracks' notes say.
