@@ -20,16 +20,16 @@
 # Without `video` the page films a built-in motion, whose truth is known.
 
 # %% tags=["parameters"]
-video = None  # file; None films a built-in motion
-prior = None  # folder of a finished run; None trains one on the built-in corpus
-profile = "laptop"  # smoke, laptop, study or paper: of the prior, where one is trained
-caption = None  # what the person does; None takes what lies beside the video, or its name
-field_of_view = None  # degrees across the image's diagonal; None assumes 53
-height = None  # metres from floor to crown that the person has; None lets the teacher guess
-moving_camera = False  # take a recording whose camera moves all the same
-seed = 0
-runs = "runs"  # where run folders, caches and results go
-out = None  # folder for the results; None takes one in runs, named after the video
+video: str | None = None  # file; None films a built-in motion
+prior: str | None = None  # folder of a finished run; None trains one on the built-in corpus
+profile: str = "laptop"  # smoke, laptop, study or paper: of the prior, where one is trained
+caption: str | None = None  # what the person does; None takes what lies beside the video, or its name
+field_of_view: float | None = None  # degrees across the image's diagonal; None assumes 53
+height: float | None = None  # metres from floor to crown that the person has; None lets the teacher guess
+moving_camera: bool = False  # take a recording whose camera moves all the same
+seed: int = 0
+runs: str = "runs"  # where run folders, caches and results go
+out: str | None = None  # folder for the results; None takes one in runs, named after the video
 
 # %%
 from dataclasses import replace
@@ -48,10 +48,7 @@ from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, keypoints_over, metrics_table, player
 from videomdm.videos import check_height, lift_recording, other_lifter, up_error
 
-check_parameters(
-    globals(),
-    {"video", "prior", "profile", "caption", "field_of_view", "height", "moving_camera", "seed", "runs", "out"},
-)
+check_parameters(globals())
 check_height(height)
 scenes = None
 if video is None:
