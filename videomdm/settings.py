@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
         help="settings to change, such as data=bandai lr=1e-4 on_error=skip",
     )  # fmt: skip
+    parser.epilog = f"settings: {', '.join(fields())}; videomdm.config says what each is"
 
 
 def read(given: argparse.Namespace) -> Config:
