@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run, given = _parse(name, arguments)
             return run(given) or DONE
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
+        print(f"\nvideomdm {name}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if "--debug" in arguments:
