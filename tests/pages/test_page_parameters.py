@@ -1,4 +1,4 @@
-"""What is typed after papermill's -p is what a page takes: words as other command lines have them, folders named by date."""
+"""What is typed after `-p` is what a page takes: words as other command lines have them, folders named by date."""
 
 import shutil
 import subprocess
