@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from videomdm import settings
 from videomdm.config import Config
 from videomdm.conventions import DataError
-from videomdm.methods import METHODS
 from videomdm.train import distributed
 from videomdm.train.streaming import streamed
 
@@ -25,10 +24,10 @@ def prepare(config: Config) -> None:
     Raises:
         DataError: a training set that is not streamed, or that a prior lifts which is yet to be trained.
     """
-    if config.shard_clips < 1 or METHODS[config.method].lifter:
+    if config.data.shard_clips < 1 or config.recipe.lifter:
         raise DataError(
-            f"shard_clips is {config.shard_clips} and method {config.method!r}, expected --set shard_clips=N of at "
-            "least 1 and a method without a lifter (that one has to be trained first, and training prepares then)"
+            f"shard_clips is {config.data.shard_clips} and method {config.method!r}, expected --set shard_clips=N of "
+            "at least 1 and a method without a lifter (that one has to be trained first, and training prepares then)"
         )
     data = streamed(config)
     if distributed.rank() == 0:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videomdm.config import PROFILES, Config, profile
+from videomdm.config import PROFILES, SETTINGS, Config, profile
 from videomdm.parameters import parse
 
 
 def fields() -> dict[str, Any]:
     """The type of every setting, by the name that ``--set`` knows it by."""
-    hints = typing.get_type_hints(Config)
-    return {f.name: hints[f.name] for f in dataclasses.fields(Config)}
+    own = typing.get_type_hints(Config)
+    return {
+        name: typing.get_type_hints(own[group])[attribute] if group else own[attribute]
+        for name, (group, attribute) in SETTINGS.items()
+    }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

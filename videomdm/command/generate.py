@@ -38,7 +38,7 @@ def run(given: argparse.Namespace) -> None:
 
     files.check_ending(given.out)
     prior = sample.load(run)
-    longest = prior.config.max_frames / prior.fps
+    longest = prior.config.data.max_frames / prior.fps
     if given.seconds is not None and not 2 / prior.fps <= given.seconds <= longest:
         raise DataError(
             f"--seconds is {given.seconds:g}, expected {2 / prior.fps:g} to {longest:g}, the longest that {run} was "

@@ -154,9 +154,9 @@ def lift_track(
     except DataError as error:
         notes.append(f"{error}; the package's teacher lifts instead")
         other = None
-    root = prior.config.teacher
+    root = prior.config.data.root_path
     found = lift_recording(prior, track, caption, other, root, seed, progress=progress, height=height)
-    starts, length = windows(len(track), prior.config.max_frames)
+    starts, length = windows(len(track), prior.config.data.max_frames)
     parts = [(first, first + length) for first in starts]
     return LiftedRecording(
         track, caption, found, "own" if other is None else other.lifter, parts, notes, _unused(track, source)
