@@ -34,7 +34,7 @@
 # optimiser's arithmetic are not counted in $F$.
 
 # %% tags=["parameters"]
-results_folder = "results"
+results_folder: str = "results"
 
 # %%
 from IPython.display import display
@@ -44,7 +44,7 @@ from videomdm.plots import panels, style
 from videomdm.plots.roofline import roofline
 from videomdm.study import report, timings
 
-check_parameters(globals(), {"results_folder"})
+check_parameters(globals())
 found = timings.find(results_folder)
 timings.machines(found)
 

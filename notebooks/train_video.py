@@ -28,16 +28,16 @@
 # Then the truth is known, and every step below is compared with it.
 
 # %% tags=["parameters"]
-videos = None  # folder of videos; None films built-in motions
-prior = None  # folder of a finished run to start from; None trains one on the built-in corpus
-profile = "laptop"  # smoke, laptop, study or paper: sizes and budgets
-method = None  # see videomdm.config.METHODS; None refines the cameras, which keep their distance where height is known
-field_of_view = None  # degrees across the image's diagonal; None assumes 53
-height = None  # metres from floor to crown that the people have; None lets the teacher guess
-detector = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
-moving_camera = False  # take recordings whose camera moves all the same
-seed = 0
-runs = "runs"  # where run folders, caches and the demonstration's videos go
+videos: str | None = None  # folder of videos; None films built-in motions
+prior: str | None = None  # folder of a finished run to start from; None trains one on the built-in corpus
+profile: str = "laptop"  # smoke, laptop, study or paper: sizes and budgets
+method: str | None = None  # see videomdm.config.METHODS; None refines cameras, all but distance if height is given
+field_of_view: float | None = None  # degrees across the image's diagonal; None assumes 53
+height: float | None = None  # metres from floor to crown that the people have; None lets the teacher guess
+detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
+moving_camera: bool = False  # take recordings whose camera moves all the same
+seed: int = 0
+runs: str = "runs"  # where run folders, caches and the demonstration's videos go
 
 # %%
 from dataclasses import replace
@@ -55,10 +55,7 @@ from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, loss_curves, metrics_table, player
 from videomdm.videos import check_height, gather, height_error, lift_observed, up_error
 
-check_parameters(
-    globals(),
-    {"videos", "prior", "profile", "method", "field_of_view", "height", "detector", "moving_camera", "seed", "runs"},
-)
+check_parameters(globals())
 check_height(height)
 scenes = None
 if videos is None:

@@ -137,10 +137,10 @@ def load_one(
     moving_camera: bool = False,
     cache: Path | None = None,
 ) -> tuple[KeypointTrack, tuple[str, ...], Source]:
-    """One video's SMPL-22 track, captions and files; arguments as in :func:`load`.
+    """One recording's SMPL-22 track, captions and files, by its video or keypoints; arguments as in :func:`load`.
 
     Raises:
-        DataError: what is wrong with the video.
+        DataError: what is wrong with it.
         ValueError: an unknown detector.
         ImportError, OSError: it needs a detector that is not to be had.
     """

@@ -80,13 +80,22 @@ def sources(folder: str | Path) -> list[Source]:
     return found
 
 
-def source(video: str | Path) -> Source:
-    """One video with what lies beside it; raises ``DataError`` where it is not there or no video."""
-    video = Path(video)
-    if not video.is_file() or video.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{video}: no such video, expected a file that ends in {', '.join(SUFFIXES)}")
-    found = _group(sorted(video.parent.iterdir()), video.parent)
-    return replace(next(s for s in found if video in (s.video, *s.others)), video=video, others=())
+def source(file: str | Path) -> Source:
+    """One recording by its video, its keypoint file or its OpenPose folder, with what lies beside it.
+
+    Raises:
+        DataError: it is not there, or nothing of the kind.
+    """
+    file = Path(file)
+    kind, _ = _kind(file)
+    if not file.exists() or kind not in ("video", "keypoints"):
+        raise DataError(
+            f"{file}: no such video, expected a file that ends in {', '.join(SUFFIXES)}, or keypoints (npz, json, "
+            "OpenPose's folders)"
+        )
+    found = _group(sorted(file.parent.iterdir()), file.parent)
+    own = next(s for s in found if file in (s.video, s.keypoints, *s.others))
+    return replace(own, **{kind: file}, others=())
 
 
 def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighting:
