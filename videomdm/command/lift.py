@@ -32,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--caption", metavar="TEXT", help="what the person does (default: what lies beside the video, or its name)"
     )
+    parser.add_argument(
+        "--detector", choices=["auto", "rtmpose", "blazepose"], default="auto",
+        help="who finds people in videos without keypoints (default: auto, RTMPose where it is installed)",
+    )  # fmt: skip
     parser.add_argument("--moving-camera", action="store_true", help="take recordings whose camera moves all the same")
     parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
     runs.add_argument(parser)
@@ -76,7 +80,10 @@ def _read(given: argparse.Namespace, cache: Path) -> Recordings:
     from videomdm.data import recordings
     from videomdm.data.recordings import keypoint_json
 
-    how = {"intrinsics": given.field_of_view, "moving_camera": given.moving_camera, "cache": cache}
+    how = {
+        "detector": given.detector, "intrinsics": given.field_of_view, "moving_camera": given.moving_camera,
+        "cache": cache,
+    }  # fmt: skip
     if given.path.is_dir() and not keypoint_json.is_openpose(given.path):
         return recordings.load(given.path, on_error="skip", **how)
     track, words, source = recordings.load_one(given.path, **how)

@@ -27,9 +27,9 @@ from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
 from videomdm.conventions import FPS, MIN_FRAMES, DataError
+from videomdm.data.recordings import captions, keypoint_npz, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
-from videomdm.data.recordings.folder import captions, keypoint_npz, reading
 from videomdm.data.recordings.reading import Source
 from videomdm.data.recordings.tracking import describe, follow, put_sides_right
 from videomdm.skeletons.definitions import SMPL22, Skeleton

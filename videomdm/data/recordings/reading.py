@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from videomdm.conventions import DataError
+from videomdm.data.recordings import keypoint_json, keypoint_npz
 from videomdm.data.recordings.detection import Detector, detect
 from videomdm.data.recordings.detections import Detections, Intrinsics
-from videomdm.data.recordings.folder import keypoint_json, keypoint_npz
 from videomdm.data.recordings.video import SUFFIXES, Video, watch_camera
 from videomdm.skeletons.definitions import by_name
 
