@@ -325,8 +325,8 @@ def report(found: dict) -> str:
     lines = [
         f"{counts['votes counted']} votes of {counts['participants counted']} participants count, "
         f"of {counts['comparisons']} votes of {counts['participants']} participants.",
-        f"Left out: {counts['participants left out']} participants who failed an attention check, "
-        f"{counts['votes too quick']} votes quicker than their clips.",
+        f"Left out: participants who failed an attention check: {counts['participants left out']}; "
+        f"votes quicker than their clips: {counts['votes too quick']}.",
         "",
         "Preferred, with 95 % intervals (Wilson; participants resampled) and the exact test against one half:",
     ]
