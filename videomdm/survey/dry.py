@@ -8,16 +8,12 @@ and their votes are analysed.  It rehearses a survey; it says nothing about the 
 from __future__ import annotations
 
 import json
-import socket
-import threading
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import uvicorn
 
 from videomdm import deliver, sample, train
 from videomdm.data import procedural
@@ -58,25 +54,12 @@ def vote(folder: Path, voters: Voters, n: int, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     own, careless = voters.drawn(n, rng)
     limits = serve.Limits(starts=(10 * n, 1e3), votes=(1e3, 1e3), requests=(1e5, 1e5))  # voters who need no time
-    server = uvicorn.Server(uvicorn.Config(serve.application(folder, limits), log_level="warning", access_log=False))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            while not server.started:
-                time.sleep(0.01)
-                if not thread.is_alive():
-                    raise OSError("the survey's server did not start")
-            with ThreadPoolExecutor(8) as pool:
-                taking_part = [
-                    pool.submit(_take_part, address, slots, key, own[k], bool(careless[k]), [seed, k]) for k in range(n)
-                ]
-                for one in taking_part:
-                    one.result()
-        finally:
-            server.should_exit = True
-            thread.join()
+    with serve.running(folder, limits) as address, ThreadPoolExecutor(8) as pool:
+        taking_part = [
+            pool.submit(_take_part, f"{address}/api", slots, key, own[k], bool(careless[k]), [seed, k]) for k in range(n)
+        ]
+        for one in taking_part:
+            one.result()
 
 
 def _take_part(address: str, slots: list, key: dict, own: np.ndarray, careless: bool, seed: list[int]) -> None:

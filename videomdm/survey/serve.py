@@ -12,10 +12,12 @@ import json
 import math
 import re
 import secrets
+import socket
 import sqlite3
+import threading
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -221,6 +223,12 @@ async def _body(request: Request) -> bytes:
     return body
 
 
+_UVICORN = {
+    "access_log": False, "log_level": "warning", "server_header": False, "limit_concurrency": 2000,
+    "timeout_keep_alive": 10, "timeout_graceful_shutdown": 5, "h11_max_incomplete_event_size": 16_384, "http": "h11",
+}  # fmt: skip
+
+
 # ---- the application --------------------------------------------------------------------------------------
 
 
@@ -292,6 +300,25 @@ class _Headers:
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
+@contextlib.contextmanager
+def running(folder: Path, limits: Limits | None = None) -> Iterator[str]:
+    """A survey served on a free port of this machine while the block runs; yields its address, ``http://...``."""
+    app = application(folder, limits)
+    server = uvicorn.Server(uvicorn.Config(app, **_UVICORN))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started:
+                if not thread.is_alive():
+                    raise OSError(f"{folder}: the server did not start")
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
 def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000, limits: Limits | None = None) -> None:
     """Serve until interrupted.
 
@@ -299,7 +326,4 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000, limits: Limit
     """
     app = application(folder, limits)
     print(f"The survey is at http://{host}:{port}/ and its votes go to {folder / 'votes.sqlite'}", flush=True)
-    uvicorn.run(
-        app, host=host, port=port, access_log=False, log_level="warning", server_header=False, limit_concurrency=2000,
-        timeout_keep_alive=10, h11_max_incomplete_event_size=16_384,
-    )  # fmt: skip
+    uvicorn.run(app, host=host, port=port, **_UVICORN)

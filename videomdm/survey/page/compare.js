@@ -51,6 +51,7 @@
     $("methods").appendChild(Object.assign(document.createElement("th"), { textContent: method, scope: "col" }));
   }
   document.querySelector("table").classList.toggle("wide", data.methods.length > 2);
+  document.querySelector("table").style.maxWidth = `${24 * data.methods.length}rem`;
 
   // ---- drawing -------------------------------------------------------------------------------------------------
 
