@@ -61,8 +61,8 @@ study-rows-%: setup
 	  $$run table1 $$on --seed 1 --precision bf16 --rows $(TRAINED); \
 	  $$run table1 $$on --seed 1 --teacher trajectory --rows mdm-teacher videomdm; \
 	  $$run gap $$on --seed 1 --precision bf16 --rows mdm-3d videomdm/round-1 videomdm-pnp/round-1; \
-	  $(BIN)/python -m videomdm.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 2000; \
-	  $(BIN)/python -m videomdm.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 400 \
+	  $(BIN)/python -m videomdm.study.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 2000; \
+	  $(BIN)/python -m videomdm.study.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 400 \
 	    --study table2-400 --rows videomdm)
 
 study: $(CORPORA:%=study-rows-%)

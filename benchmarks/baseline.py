@@ -12,7 +12,7 @@ from videomdm import losses
 from videomdm.config import Config
 from videomdm.denoiser import sinusoids
 from videomdm.diffusion import Diffusion, Multistep
-from videomdm.prepare import TrainingSet
+from videomdm.train.dataset import TrainingSet
 
 
 class PlainMDM(nn.Module):
@@ -39,7 +39,7 @@ class PlainMDM(nn.Module):
 
 
 class PlainTrainer:
-    """Training as one writes it first; ``timesteps`` as in :class:`videomdm.step.Trainer`."""
+    """Training as one writes it first; ``timesteps`` as in :class:`videomdm.train.trainer.Trainer`."""
 
     def __init__(self, config: Config, data: TrainingSet) -> None:
         self.config, self.data, self.where = config, data, data.features.device

@@ -21,13 +21,15 @@ from pathlib import Path
 import torch
 
 from benchmarks import synthetic, timing
-from videomdm import results, sample
-from videomdm.config import METHODS, PRECISIONS, PROFILES, Config
+from videomdm import sample
+from videomdm.config import PRECISIONS, PROFILES, Config
 from videomdm.diffusion import Multistep
 from videomdm.evaluation import protocol
 from videomdm.evaluation.judges import judges
 from videomdm.evaluation.lifting import teacher_errors
-from videomdm.step import Trainer, keep_memory
+from videomdm.methods import METHODS
+from videomdm.study import results
+from videomdm.train.trainer import Trainer, keep_memory
 
 ROWS = ("mdm-teacher", "videomdm", "videomdm-pnp/refined")
 SAMPLES = 100

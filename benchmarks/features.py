@@ -18,10 +18,10 @@ from benchmarks import synthetic, timing
 from benchmarks.timing import Metrics, Work
 from videomdm import features
 from videomdm.config import Config
-from videomdm.encoder import HEADING_SIGMA
-from videomdm.kinematics import rest_offsets
+from videomdm.features.channels import HEADING_SIGMA
 from videomdm.skeletons import SMPL22
-from videomdm.step import keep_memory
+from videomdm.skeletons.kinematics import rest_offsets
+from videomdm.train.trainer import keep_memory
 
 FACE = SMPL22.face_indices
 Y = np.array([0.0, 1.0, 0.0])

@@ -26,12 +26,14 @@ from torch import Tensor
 
 from benchmarks import __main__ as entry
 from benchmarks import synthetic, timing
-from videomdm import checkpoints, features, losses, results, study, train
+from videomdm import features, losses, study, train
 from videomdm.config import Config, profile
 from videomdm.denoiser import guided
 from videomdm.diffusion import Multistep
 from videomdm.evaluation import protocol
-from videomdm.step import Trainer
+from videomdm.storage import checkpoints
+from videomdm.study import results
+from videomdm.train.trainer import Trainer
 
 STUDY_ROWS = ("real", "teacher", "mdm-3d", "mdm-teacher", "videomdm")
 RECIPE = 600_000  # batches of the paper: 400K warm-up, 200K multistep

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from benchmarks import timing
 from benchmarks.timing import Metrics
-from videomdm import prepare
 from videomdm.config import Config
-from videomdm.prepare import TrainingSet
-from videomdm.step import Trainer, keep_memory
+from videomdm.train import dataset, observe
+from videomdm.train.dataset import TrainingSet
+from videomdm.train.trainer import Trainer, keep_memory
 
 WINDOW = 20  # steps
 RISE = 50  # steps in which the learning rate rises
@@ -45,8 +45,8 @@ def run(config: Config, results: Path, steps: int) -> Path:
     began = time.monotonic()
     keep_memory()
     config = config.but(method="videomdm", precision="float32", compile=None)
-    corpus = prepare.load(config, "train")
-    data = prepare.training_set(config, prepare.observe(config, corpus, config.frame)).to(timing.device())
+    corpus = observe.load(config, "train")
+    data = dataset.training_set(config, observe.observe(config, corpus, config.frame)).to(timing.device())
     metrics: Metrics = {"steps": steps, "window": WINDOW, "batch": config.batch_size}
     for name, changes in VERSIONS.items():
         start = time.monotonic()

@@ -12,13 +12,14 @@ from pathlib import Path
 from benchmarks import timing
 from benchmarks.sampling import DDIM_STEPS
 from benchmarks.timing import Metrics
-from videomdm import prepare, sample
+from videomdm import sample
 from videomdm.config import Config
 from videomdm.evaluation import distribution
 from videomdm.evaluation.judges import judge
+from videomdm.evaluation.measures import mean_interval
 from videomdm.evaluation.protocol import draw_captions
-from videomdm.results import mean_interval
-from videomdm.sample import Prior
+from videomdm.sample.prior import Prior
+from videomdm.train import observe
 
 #: Name -> precision of the model, and the sampler (none: as the prior was trained, see `Prior.sampler`).
 CASES = {
@@ -50,7 +51,7 @@ def run(folder: Path, results: Path, repeats: int, n: int, runs: str | None = No
     began = time.monotonic()
     prior = sample.load(folder, timing.device())
     config: Config = prior.config.but(runs=runs or str(folder.parent))
-    train, test = prepare.load(config, "train"), prepare.load(config, "test")
+    train, test = observe.load(config, "train"), observe.load(config, "test")
     critic = judge(config, corpus=train).to(timing.device())
     true = critic.joints(test.joints, test.lengths, test.skeleton)
     n = min(n, len(test))

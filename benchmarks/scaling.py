@@ -15,8 +15,9 @@ import torch
 
 from benchmarks import timing
 from benchmarks.timing import Metrics
-from videomdm import distributed, train
+from videomdm import train
 from videomdm.config import Config
+from videomdm.train import distributed
 
 #: name -> processes, whether they share the weights (FSDP).
 VERSIONS = {"baseline": (1, False), "ddp": (2, False), "fsdp": (2, True)}

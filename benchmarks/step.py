@@ -13,7 +13,7 @@ from benchmarks.timing import Metrics, Work
 from videomdm.config import Config
 from videomdm.diffusion import Multistep
 from videomdm.features import n_features
-from videomdm.step import Trainer, keep_memory
+from videomdm.train.trainer import Trainer, keep_memory
 
 FAST = {"precision": "bf16", "length_buckets": 4}
 CANDIDATES = {

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from videomdm import cameras, features, text
-from videomdm.config import METHODS, Config
+from videomdm.config import Config
 from videomdm.data import procedural
-from videomdm.normaliser import Normaliser
-from videomdm.prepare import TrainingSet
-from videomdm.sample import Prior
+from videomdm.features.normaliser import Normaliser
+from videomdm.methods import METHODS
+from videomdm.sample.prior import Prior, build_denoiser
 from videomdm.skeletons import SMPL22
-from videomdm.step import build_denoiser
+from videomdm.train.dataset import TrainingSet
 
 # HumanML3D (Guo et al. 2022): clips of 2 s to 9.8 s at 20 fps, 7.1 s in the mean.  With a share of 0.31 at the
 # cap, where its longer motions were cut, and the rest uniform, the mean is that.

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from videomdm import results
 from videomdm.config import Config
-from videomdm.results import mean_interval
+from videomdm.evaluation.measures import mean_interval
+from videomdm.study import results
 
 Metrics = dict[str, object]
 

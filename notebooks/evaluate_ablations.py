@@ -38,8 +38,8 @@ results_folder = "results"
 # %%
 from IPython.display import display
 
-from videomdm import report
-from videomdm.papermill_io import check_parameters
+from videomdm.pages.papermill_io import check_parameters
+from videomdm.study import report
 
 check_parameters(globals(), {"results_folder"})
 found, corpora = report.find(results_folder, "ablations")

@@ -38,9 +38,9 @@ study = "first-light"
 # %%
 from IPython.display import display
 
-from videomdm import report
-from videomdm.papermill_io import check_parameters
+from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import dot_plot
+from videomdm.study import report
 
 check_parameters(globals(), {"results_folder", "study"})
 found, corpora = report.find(results_folder, study)

@@ -31,7 +31,7 @@
 # frames.
 # A predicted motion stands in its canonical frame by construction.
 # So at each step below the highest noise, two Gauss-Newton steps move the camera to where it sees the prediction at the
-# keypoints ({py:func}`videomdm.refinement.refine`).
+# keypoints ({py:func}`videomdm.cameras.refinement.refine`).
 # With $y$ the keypoint of a joint and $X_c$ its predicted place in camera axes, the residual is
 #
 # $$
@@ -44,7 +44,7 @@
 #
 # **Placed frames.**
 # Moving joints onto rays says nothing about depth, though the size at which somebody is seen does.
-# So before that, every frame is shifted to where its size says ({py:func}`videomdm.refinement.place`,
+# So before that, every frame is shifted to where its size says ({py:func}`videomdm.cameras.placement.place`,
 # {doc}`derived here </notebooks/explain_ray_projection>`).
 #
 # **One body for all.**
@@ -62,9 +62,9 @@ study = "gap"
 # %%
 from IPython.display import display
 
-from videomdm import report
-from videomdm.papermill_io import check_parameters
+from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import dot_plot
+from videomdm.study import report
 
 check_parameters(globals(), {"results_folder", "study"})
 found, corpora = report.find(results_folder, study)

@@ -39,10 +39,10 @@ results_folder = "results"
 # %%
 from IPython.display import display
 
-from videomdm import report, timings
-from videomdm.papermill_io import check_parameters
+from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import panels, style
 from videomdm.plots.roofline import roofline
+from videomdm.study import report, timings
 
 check_parameters(globals(), {"results_folder"})
 found = timings.find(results_folder)
@@ -89,7 +89,7 @@ timings.gains(found, "sampling")
 # Joints are kept as planes: all values of one coordinate of one joint lie side by side in memory, as vector units want
 # them, and a share of the clips that fits the caches goes through at a time.
 # And no joint's rotation is ever a matrix: every shortest rotation is two half-turns, of which the first is a constant of
-# the layout and the second is one unit vector ({py:mod}`videomdm.encoder`).
+# the layout and the second is one unit vector ({py:mod}`videomdm.features.channels`).
 #
 # Compiling the encoder is compared as well; the time to compile is not in the table, so below it says from how many clips
 # on that would pay.

@@ -43,9 +43,9 @@ studies = ["table1", "first-light"]  # a corpus is taken from the first that has
 # %%
 from IPython.display import display
 
-from videomdm import report
-from videomdm.papermill_io import check_parameters
+from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import dot_plot
+from videomdm.study import report
 
 check_parameters(globals(), {"results_folder", "studies"})
 found, corpora = report.find(results_folder, *studies)

@@ -32,7 +32,7 @@
 # paper's rows do, about 3 m/s².
 # Noise of a real detector is larger and slower, so it is its jitter that is matched here, not its error.
 #
-# `python -m videomdm.table2 --data fit3d --data-root DIR --source humanml3d --source-root DIR --profile paper` is the same
+# `python -m videomdm.study.table2 --data fit3d --data-root DIR --source humanml3d --source-root DIR --profile paper` is the same
 # study on Fit3D itself.
 
 # %% tags=["parameters"]
@@ -42,9 +42,9 @@ runs = "runs"  # where the fine-tuned runs lie, for the figure of one motion
 # %%
 from IPython.display import display
 
-from videomdm import report, table2
-from videomdm.papermill_io import check_parameters
+from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import dot_plot, film_strip, metrics_table
+from videomdm.study import report, table2
 
 check_parameters(globals(), {"results_folder", "runs"})
 found, corpora = report.find(results_folder, "table2")
@@ -87,7 +87,7 @@ metrics_table([{"": row, **dict(zip(columns, values, strict=True))} for row, val
 # *rays* is no method either: the truth, moved onto the noisy keypoints' rays.
 #
 # *placed* is ours: each time before joints are moved onto their rays, every frame is put where its size says
-# ({py:func}`videomdm.refinement.place`, {doc}`derived here </notebooks/explain_ray_projection>`).
+# ({py:func}`videomdm.cameras.placement.place`, {doc}`derived here </notebooks/explain_ray_projection>`).
 # The lifter's motions are placed once, as they are.
 # Intervals are over clips.
 

@@ -27,10 +27,10 @@ import torch
 
 from videomdm import cameras, features
 from videomdm.data import clips, procedural
-from videomdm.kinematics import rest_offsets
+from videomdm.pages.claims import Claims
 from videomdm.plots import Table, film_strip, keep, panels
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT, SERIES
-from videomdm.verify import Claims
+from videomdm.skeletons.kinematics import rest_offsets
 
 claims = Claims()
 rule = clips.Rule()

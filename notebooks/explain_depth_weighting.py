@@ -23,12 +23,13 @@ import sympy as sp
 import torch
 from torch import nn
 
-from videomdm import cameras, depth, losses, results
+from videomdm import cameras, depth, losses
 from videomdm.data import procedural
+from videomdm.pages.claims import Claims
 from videomdm.plots import Table, keep, metrics_table, panels, player
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT, SERIES
 from videomdm.skeletons import SMPL22
-from videomdm.verify import Claims
+from videomdm.study import results
 
 claims = Claims()
 

@@ -24,14 +24,14 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from videomdm import cameras, features, kinematics
+from videomdm import cameras, features
+from videomdm.conventions import FPS
 from videomdm.data import procedural
-from videomdm.data.corpus import FPS
+from videomdm.pages.claims import Claims
 from videomdm.plots import film_strip, keep, metrics_table, panels, player
 from videomdm.plots.blocks import feature_blocks
 from videomdm.plots.style import GHOST, LEFT, RIGHT, SERIES
-from videomdm.skeletons import SMPL22
-from videomdm.verify import Claims
+from videomdm.skeletons import SMPL22, kinematics
 
 claims = Claims()
 
@@ -406,8 +406,8 @@ print(", ".join(f"heading {degrees}: off by {error:.0f}" for degrees, error in b
 # The body is worst off when it faces sideways, and right again when it faces away.
 #
 # Whoever needs rotations makes them from the joints.
-# {py:func}`videomdm.kinematics.inverse_kinematics` gives rotations in the usual sense, relative to the parent
-# bone, and {py:func}`videomdm.kinematics.forward_kinematics` poses the skeleton with them.
+# {py:func}`videomdm.skeletons.kinematics.inverse_kinematics` gives rotations in the usual sense, relative to the parent
+# bone, and {py:func}`videomdm.skeletons.kinematics.forward_kinematics` poses the skeleton with them.
 # That is what the package's BVH export is built on.
 
 # %%
@@ -662,8 +662,8 @@ assert (again - dancer[:-1]).norm(dim=-1).max() < 1e-6
 # {py:func}`videomdm.features.encode`, {py:func}`videomdm.features.decode`, {py:func}`videomdm.features.blocks`,
 # {py:func}`videomdm.features.root_trajectory`, {py:func}`videomdm.features.position_channels`,
 # {py:func}`videomdm.features.redundant_channels`, {py:func}`videomdm.features.canonical_frame`,
-# {py:func}`videomdm.features.canonicalise`, {py:func}`videomdm.kinematics.inverse_kinematics`,
-# {py:func}`videomdm.kinematics.forward_kinematics`, {py:meth}`videomdm.cameras.Camera.in_frame`.
+# {py:func}`videomdm.features.canonicalise`, {py:func}`videomdm.skeletons.kinematics.inverse_kinematics`,
+# {py:func}`videomdm.skeletons.kinematics.forward_kinematics`, {py:meth}`videomdm.cameras.Camera.in_frame`.
 #
 # How positions are judged in the image is the matter of [](explain_depth_weighting); where the redundant channels get
 # their targets from, of [](explain_ray_projection).

@@ -18,9 +18,9 @@ import torch
 
 from videomdm import cameras
 from videomdm.data import procedural
+from videomdm.pages.claims import Claims
 from videomdm.plots import film_strip, keypoints_over, player
 from videomdm.skeletons import SMPL22
-from videomdm.verify import Claims
 
 claims = Claims()
 

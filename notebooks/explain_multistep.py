@@ -30,12 +30,12 @@ from videomdm import features
 from videomdm.config import PROFILES
 from videomdm.data import observations, procedural
 from videomdm.diffusion import Diffusion, Multistep
+from videomdm.features.normaliser import Normaliser
 from videomdm.lifters import teacher as teachers
-from videomdm.linear import LinearDenoiser
-from videomdm.normaliser import Normaliser
+from videomdm.pages.claims import Claims
+from videomdm.pages.linear import LinearDenoiser
 from videomdm.plots import keep, metrics_table, panels
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT, SERIES
-from videomdm.verify import Claims
 
 claims = Claims()
 diffusion = Diffusion(50)
@@ -50,7 +50,7 @@ diffusion = Diffusion(50)
 #
 # As in the paper, training diffuses what the teacher said, and compares the prediction with the truth.
 # (The truth comes in through keypoints, but on average over cameras the depth-weighted 2-D loss is the 3-D error.)
-# For such data the best denoiser of all is linear, and {py:class}`videomdm.linear.LinearDenoiser` computes it
+# For such data the best denoiser of all is linear, and {py:class}`videomdm.pages.linear.LinearDenoiser` computes it
 # exactly.
 # We make three: one trained on the truth, one on the teacher, and one on the teacher with multistep training,
 # $t^* = 12$ and $N = 4$ buckets.
@@ -683,7 +683,7 @@ for method, exponent in (("ddim", 1), ("ddpm", 2)):
 # ## Functions on this page
 #
 # {py:class}`videomdm.diffusion.Diffusion`, {py:class}`videomdm.diffusion.Multistep`,
-# {py:class}`videomdm.linear.LinearDenoiser`, {py:func}`videomdm.train.fit`.
+# {py:class}`videomdm.pages.linear.LinearDenoiser`, {py:func}`videomdm.train.fit`.
 #
 # Where the teacher's error comes from is the matter of [](explain_root_depth); what the losses compare the prediction
 # with, of [](explain_depth_weighting) and [](explain_ray_projection).

@@ -22,16 +22,17 @@ import roma
 import sympy as sp
 import torch
 
-from videomdm import cameras, encoder, features, losses, refinement, sample
-from videomdm.cameras import Camera
+from videomdm import cameras, features, losses, sample
+from videomdm.cameras import Camera, placement, refinement
 from videomdm.config import Config
 from videomdm.data import procedural
-from videomdm.normaliser import Normaliser
+from videomdm.features.channels import CONTACT_THRESHOLD
+from videomdm.features.normaliser import Normaliser
+from videomdm.pages.claims import Claims
 from videomdm.plots import keep, keypoints_over, panels, player
 from videomdm.plots.rays import ray_scene
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT
 from videomdm.skeletons import SMPL22
-from videomdm.verify import Claims
 
 torch.set_num_threads(1)  # the same sums in the same order on every machine
 claims = Claims()
@@ -443,7 +444,7 @@ keep(figure, "ray_projection_targets")
 on_rays = normaliser.normalise(losses.ray_target(teacher, y, camera, lengths, SMPL22))
 plain = normaliser.normalise(features.encode(teacher))
 valid = losses.valid_frames(lengths - 1, plain.shape[1])
-claims.check("a foot rests below, cm per frame", 100 * encoder.CONTACT_THRESHOLD**0.5, 4.47, 0.01)
+claims.check("a foot rests below, cm per frame", 100 * CONTACT_THRESHOLD**0.5, 4.47, 0.01)
 for name in ("joint_rotations", "joint_velocities", "foot_contacts"):
     block = features.blocks(len(SMPL22))[name]
     ray, direct = ((target - o[:, :-1])[valid][:, block].square().mean() for target in (on_rays, plain))
@@ -546,7 +547,7 @@ print(f"lifted motion {tuple(lifted.shape)}, off the keypoints by {fit:.4f}")
 # $$ (eq:place)
 #
 # with $\rho = 0.003$ and $\sigma = 100$.
-# That is one linear system per clip, symmetric and positive ({py:func}`videomdm.refinement.place`).
+# That is one linear system per clip, symmetric and positive ({py:func}`videomdm.cameras.placement.place`).
 # How well does a frame tell its depth?
 # Take $d_t$ along the axis: each residual changes by $y_{tj}$ per metre, so that the curvature is the mean square of the
 # keypoints about the axis, and errors $\epsilon$ of the pose, independent from joint to joint, give
@@ -561,7 +562,7 @@ print(f"lifted motion {tuple(lifted.shape)}, off the keypoints by {fit:.4f}")
 sign = torch.where(torch.arange(len(x)) % 2 == 0, 1.0, -1.0)
 drift = torch.linspace(0, 1, x.shape[1])[:, None] * sign[:, None, None] * camera.rotation[:, 2][:, None]
 off = teacher + drift[:, :, None]
-placed = refinement.place(off, camera, y, lengths)
+placed = placement.place(off, camera, y, lengths)
 inside = torch.arange(x.shape[1]) < lengths[:, None]
 
 
@@ -596,7 +597,7 @@ print(f"depth error: rays leave {left[1] / left[0]:.2f} of it, placing {left[2] 
 # ## Who is wrong, the motion or the picture?
 #
 # Where nobody measured the camera, lifting and training move it to where it sees the predicted motion at the keypoints
-# ({py:func}`videomdm.refinement.refine`).
+# ({py:func}`videomdm.cameras.refinement.refine`).
 # Take its distance alone.
 # Let $a_j$ be the place of joint $j$ across the view, about the middle of the body, and $y_j$ its keypoint, about the middle of the keypoints.
 # At a distance $d$ the two are proportional, $a_j = d\, y_j$, and there are two ways to fit that line:
@@ -815,6 +816,6 @@ for nearer, farther in zip(distances[1:], distances, strict=False):
 # ## Functions on this page
 #
 # {py:meth}`videomdm.cameras.Camera.project_to_rays`; {py:func}`videomdm.losses.ray_target`, {py:func}`videomdm.losses.representation`;
-# {py:func}`videomdm.refinement.place`, {py:func}`videomdm.refinement.refine`; {py:func}`videomdm.sample.lift`; {py:func}`videomdm.plots.rays.ray_scene`.
+# {py:func}`videomdm.cameras.placement.place`, {py:func}`videomdm.cameras.refinement.refine`; {py:func}`videomdm.sample.lift`; {py:func}`videomdm.plots.rays.ray_scene`.
 #
 # The first correction in 2-D, error times depth, is on [](explain_first_look); the 263 channels are on [](explain_features), depth weights on [](explain_depth_weighting).

@@ -30,11 +30,11 @@ from videomdm import features
 from videomdm.data import procedural
 from videomdm.evaluation.distribution import precision, recall, recall_dagger
 from videomdm.evaluation.text_motion import train_evaluator
-from videomdm.normaliser import Normaliser
+from videomdm.features.normaliser import Normaliser
+from videomdm.pages.claims import Claims
 from videomdm.plots import dot_plot, keep, metrics_table, panels
 from videomdm.plots.clouds import METRICS, balls, band, clouds
 from videomdm.plots.style import INK, LEFT, RIGHT
-from videomdm.verify import Claims
 
 torch.set_num_threads(1)  # thousands of small products: threads would only wait for each other
 claims = Claims()

@@ -29,10 +29,10 @@ import torch
 
 from videomdm import cameras, depth, losses
 from videomdm.data import bandai, procedural
+from videomdm.pages.claims import Claims
 from videomdm.plots import Table, keep, panels
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT, SERIES, TRUNK, layout
 from videomdm.skeletons import SMPL22
-from videomdm.verify import Claims
 
 claims = Claims()
 bones = SMPL22.root_bones

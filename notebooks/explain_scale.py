@@ -21,12 +21,14 @@ from pathlib import Path
 
 import torch
 
-from videomdm import distributed, losses, train
+from videomdm import losses, train
 from videomdm.data import shards
+from videomdm.pages.claims import Claims
 from videomdm.plots import panels
 from videomdm.plots.style import GHOST, LEFT, RIGHT
-from videomdm.step import Trainer, build_denoiser
-from videomdm.verify import Claims
+from videomdm.sample.prior import build_denoiser
+from videomdm.train import distributed
+from videomdm.train.trainer import Trainer
 
 claims = Claims()
 folder = Path(tempfile.mkdtemp())
@@ -62,7 +64,7 @@ for mine in (slice(0, 2), slice(2, 4)):
 # Now the same run three times, with VideoMDM's losses and multistep batches: on one process; on two that hold all weights
 # each (DDP); on two that hold half of every weight, of its average and of its moments each, and put a layer together
 # when it computes (FSDP, the setting `shard_weights`).
-# {py:func}`videomdm.distributed.fit` starts the processes as `accelerate launch` does.
+# {py:func}`videomdm.train.distributed.fit` starts the processes as `accelerate launch` does.
 
 # %%
 runs = {}
@@ -192,6 +194,6 @@ claims.table()
 # %% [markdown]
 # ## Functions on this page
 #
-# {py:func}`videomdm.losses.shares_of`, {py:mod}`videomdm.distributed`, {py:mod}`videomdm.fsdp`,
+# {py:func}`videomdm.losses.shares_of`, {py:mod}`videomdm.train.distributed`, {py:mod}`videomdm.train.fsdp`,
 # {py:class}`videomdm.data.shards.Shards`,
 # {py:func}`videomdm.prepare.streamed`, {py:func}`videomdm.train.fit`.

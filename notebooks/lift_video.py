@@ -38,19 +38,21 @@ from pathlib import Path
 import torch
 from IPython.display import display
 
-from videomdm import features, footage, sample, stitch, train
-from videomdm.data import demonstration, keypoint_npz, recordings
-from videomdm.data.video import below, sheet, write_overlay
-from videomdm.deliver import write
+from videomdm import features, sample, train
+from videomdm.data import recordings
+from videomdm.data.recordings import demonstration, keypoint_npz
+from videomdm.data.recordings.video import below, sheet, write_overlay
 from videomdm.evaluation.lifting import lifting_errors, without_truth
-from videomdm.papermill_io import check_parameters
+from videomdm.export.deliver import write
+from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, keypoints_over, metrics_table, player
+from videomdm.videos import check_height, lift_recording, other_lifter, up_error
 
 check_parameters(
     globals(),
     {"video", "prior", "profile", "caption", "field_of_view", "height", "moving_camera", "seed", "runs", "out"},
 )
-footage.check_height(height)
+check_height(height)
 scenes = None
 if video is None:
     scenes = demonstration.write(Path(runs) / "one-video", 1, unfit=False)
@@ -85,8 +87,8 @@ if film:
 # %%
 run = Path(prior) if prior else train.fit(train.profile(profile, seed=seed, runs=runs))
 model = sample.load(run)
-other = footage.other_lifter(source, track.fps)
-whole = stitch.lift(model, track, caption, other, model.config.teacher, seed, height=height)
+other = other_lifter(source, track.fps)
+whole = lift_recording(model, track, caption, other, model.config.teacher, seed, height=height)
 print(f"prior: {run.name}\nteacher: {'own' if other is None else other.lifter}\n{whole.report}")
 
 # %%
@@ -123,7 +125,7 @@ for name, (joints, camera) in ours.items():
         errors = lifting_errors(joints[None], camera[None], truth, true_camera)
         row |= {"MPJPE mm": errors["mpjpe"], "after Procrustes mm": errors["pa_mpjpe"]}
         row["acceleration error m/s²"] = errors["acceleration_error"]
-        row["up is off by degrees"] = float(footage.up_error(camera[None], true_camera))
+        row["up is off by degrees"] = float(up_error(camera[None], true_camera))
     rows.append(row)
 if scenes and profile == "laptop" and not height:
     assert abs(rows[1]["after Procrustes mm"] - rows[0]["after Procrustes mm"]) < 5

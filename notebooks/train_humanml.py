@@ -34,12 +34,13 @@ runs = "runs"  # where run folders and caches go
 # %%
 from collections import Counter
 
-from videomdm import prepare, sample, train
+from videomdm import sample, train
 from videomdm.data import bvh
-from videomdm.deliver import deliver
 from videomdm.evaluation import protocol
-from videomdm.papermill_io import check_parameters
+from videomdm.export.deliver import deliver
+from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import keypoints_over, loss_curves, metrics_table, player
+from videomdm.train import observe
 
 check_parameters(globals(), {"profile", "data", "data_root", "method", "seed", "on_error", "evaluator", "runs"})
 config = train.profile(
@@ -55,7 +56,7 @@ print(f"run folder: {config.folder}")
 # The clips, each in its own canonical frame: first frame at the origin and facing +Z.
 
 # %%
-corpus = prepare.load(config, "train")
+corpus = observe.load(config, "train")
 print(
     f"{len(corpus)} clips of {int(corpus.lengths.min())} to {int(corpus.lengths.max())} frames, {corpus.fps:g} a second"
 )
@@ -69,7 +70,7 @@ for name, reason in corpus.skipped[:10]:
 # One camera per clip gives keypoints ...
 
 # %%
-observed = prepare.observe(config, corpus, "truth")
+observed = observe.observe(config, corpus, "truth")
 shown = next((i for i, captions in enumerate(corpus.captions) if "walk" in captions[0]), 0)
 n = int(corpus.lengths[shown])
 keypoints_over(observed.keypoints[shown, :n], title=corpus.captions[shown][0])
@@ -130,7 +131,7 @@ metrics_table([
 # Each generated motion stands beside a real one that has the caption.
 
 # %%
-test = prepare.load(config, "test")
+test = observe.load(config, "test")
 chosen = test.varied(6)
 captions = [test.captions[i][0] for i in chosen]
 seconds = float(test.lengths.max()) / test.fps
@@ -160,7 +161,7 @@ player({caption[:32]: motion for caption, motion in zip(captions[3:], motions[3:
 
 # %%
 held_out = test.select(chosen[:1])
-filmed = prepare.observe(config, held_out, "truth", "test")
+filmed = observe.observe(config, held_out, "truth", "test")
 lifted = sample.lift(prior, filmed.keypoints[0], filmed.camera[0])
 player({"lifted over truth": lifted}, ghosts={"lifted over truth": held_out.clip(0)}, camera=filmed.camera[0])
 

@@ -44,19 +44,21 @@ from pathlib import Path
 
 from IPython.display import display
 
-from videomdm import features, footage, sample, train
-from videomdm.data import demonstration, keypoint_npz, recordings
-from videomdm.data.video import below, sheet, write_overlay
-from videomdm.deliver import deliver, write
+from videomdm import features, sample, train
+from videomdm.data import recordings
+from videomdm.data.recordings import demonstration, keypoint_npz
+from videomdm.data.recordings.video import below, sheet, write_overlay
 from videomdm.evaluation.lifting import lifting_errors, without_truth
-from videomdm.papermill_io import check_parameters
+from videomdm.export.deliver import deliver, write
+from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, loss_curves, metrics_table, player
+from videomdm.videos import check_height, gather, height_error, lift_observed, up_error
 
 check_parameters(
     globals(),
     {"videos", "prior", "profile", "method", "field_of_view", "height", "moving_camera", "seed", "runs"},
 )
-footage.check_height(height)
+check_height(height)
 scenes = None
 if videos is None:
     videos = Path(runs) / "demonstration"
@@ -74,7 +76,7 @@ found = recordings.load(
     videos, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
 )
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
-material = footage.observe(found, base.max_frames, base.teacher, height)
+material = gather(found, base.max_frames, base.teacher, height)
 observed = material.observations
 print("\n".join([f"{len(found)} recordings are used, {len(found.skipped)} are not", *found.notes]))
 metrics_table(material.rows())
@@ -93,13 +95,12 @@ print(material.report)
 # Feet that stand are on one plane, and people keep their balance over it: from the two the floor is estimated, and motion and camera are turned until it is level.
 
 # %%
-print(f"floors leaned by {footage.up_error(material.before, observed.camera).mean():.1f} degrees")
+print(f"floors leaned by {up_error(material.before, observed.camera).mean():.1f} degrees")
 if scenes:
     truth, true_camera = demonstration.behind([clip.track for clip in material.clips], scenes)
     sides = ((material.before, material.unlevelled()), (observed.camera, observed.teacher))
     (up_before, height_before), (up_after, height_after) = (
-        (footage.up_error(c, true_camera).mean(), footage.height_error(x, truth.joints, truth.lengths).mean())
-        for c, x in sides
+        (up_error(c, true_camera).mean(), height_error(x, truth.joints, truth.lengths).mean()) for c, x in sides
     )
     print(f"up is off by {up_before:.1f} degrees with the camera from PnP, and by {up_after:.1f} once it is levelled;")
     print(f"the root's height errs by {height_before:.0f} mm over a clip before, by {height_after:.0f} mm after")
@@ -136,12 +137,12 @@ loss_curves(
 captions = [clip[0] for clip in observed.captions]
 lifted = {"teacher": (observed.teacher, observed.camera)}
 for name, folder in (("prior", start), ("fine-tuned", run)):
-    lifted[name] = footage.lift_with(sample.load(folder), observed, seed, height=height)
+    lifted[name] = lift_observed(sample.load(folder), observed, seed, height=height)
 ways = dict(lifted)
 if scenes:
     how = {"floor": "median", "lengths": truth.lengths}
     told = replace(observed, camera=true_camera.in_frame(*features.canonical_frame(truth.joints, **how)), frame="truth")
-    ways["prior, told the true camera"] = footage.lift_with(sample.load(start), told, seed, height=height)
+    ways["prior, told the true camera"] = lift_observed(sample.load(start), told, seed, height=height)
 
 # %%
 measured, errors = {}, {}

@@ -9,9 +9,10 @@ import torch
 
 from benchmarks import __main__ as entry
 from benchmarks import baseline, features, gpu, precision, scaling, step, synthetic, timing
-from videomdm import results, sample, train
+from videomdm import sample, train
 from videomdm.denoiser import MDM, official_name
-from videomdm.kinematics import rest_offsets
+from videomdm.skeletons.kinematics import rest_offsets
+from videomdm.study import results
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from benchmarks import cost
-from videomdm import results, train
+from videomdm import train
 from videomdm.evaluation import protocol
+from videomdm.study import results
 
 
 def test_one_method(monkeypatch, capsys):

@@ -7,8 +7,8 @@ import torch
 
 from videomdm import cameras, features, losses
 from videomdm.cameras import Camera
+from videomdm.features.normaliser import Normaliser
 from videomdm.losses import Weights
-from videomdm.normaliser import Normaliser
 from videomdm.skeletons import SMPL22
 
 J = len(SMPL22)

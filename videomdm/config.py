@@ -5,20 +5,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videomdm import refinement
 from videomdm.diffusion import Multistep
+from videomdm.lifters.teacher import TEACHERS
 from videomdm.losses import Weights
+from videomdm.methods import METHODS
 
 PRECISIONS = ("float32", "bf16")
 #: Settings that change what is measured of a run, not the run.
 EVALUATION = (
     "guidance", "sampler", "protocol", "evaluator", "evaluator_steps", "evaluation_samples", "lift_samples", "repeats"
 )  # fmt: skip
-TEACHERS = ("naive", "trajectory")
 
 
 def _later(default: object) -> object:
@@ -31,118 +30,6 @@ def _digest(weights: Path) -> str:
         raise FileNotFoundError(f"{weights}: no such file, expected the weights of a finished run to start from")
     with weights.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Method:
-    """How a prior is trained: which motions are diffused, and what the prediction is compared with.
-
-    Attributes:
-        motions: ``"truth"`` (3-D supervision, the upper bound), ``"teacher"`` (the lifter's 3-D) or ``"lifted"``
-            (the training keypoints lifted by another method's prior, see ``lifter``).
-        frame: for the 2-D losses, the frame in which training is told the cameras (see
-            :class:`videomdm.data.observations.Observations`); None trains plain MDM: x0-MSE on ``motions``.
-        lifter: the method whose prior lifts the training keypoints.
-        refine: whether cameras are refined (:mod:`videomdm.refinement`), in training and in lifting for a round.
-        multistep: whether low timesteps are visited one after the other (appendix G.1).
-        weights: changes to the configuration's :class:`videomdm.losses.Weights`, for the ablations.
-        teacher_error: factor on the teacher's error, 0 for a perfect one (for the sweep; the truth is read).
-        camera_noise: degrees by which every camera is turned, about an axis and the subject's place of its own.
-        keypoint_noise: of the simulated detector, added to the configuration's.
-        sized: whether each person's stature is known: the teacher's motions and lifted ones are scaled to it
-            (:func:`videomdm.data.observations.to_stature`), and refined cameras keep their distance.
-        body: of lifted motions: ``"free"`` as lifted, ``"constant"`` (bones of a clip keep their length,
-            :func:`videomdm.kinematics.constant_bones`), or ``"common"`` (all clips have the same proportions, and the
-            same stature where it is not known, as after HumanML3D's first step; their medians).
-        place: whether lifted motions are put at every frame where their size says
-            (:func:`videomdm.refinement.place`).
-        project: whether predictions are moved onto the observed rays between the steps of a multistep batch.
-    """
-
-    motions: str
-    frame: str | None = None
-    lifter: str | None = None
-    refine: bool = False
-    multistep: bool = True
-    weights: Mapping[str, object] = field(default_factory=dict)
-    teacher_error: float = 1.0
-    camera_noise: float = 0.0
-    keypoint_noise: float = 0.0
-    sized: bool = False
-    body: str = "free"
-    place: bool = False
-    project: bool = False
-
-    @property
-    def ridge(self) -> tuple[float, ...]:
-        """Damping of :func:`videomdm.refinement.refine`."""
-        return refinement.ridge(self.sized)
-
-    @property
-    def ablates(self) -> bool:
-        """Whether a part of the paper's training is changed or left out."""
-        return bool(self.weights) or not self.multistep
-
-    @property
-    def warmup(self) -> Method:
-        """Plain MDM on the same motions, which a 2-D stage goes on from."""
-        return dataclasses.replace(
-            self, frame=None, refine=False, multistep=True, weights={}, camera_noise=0.0, project=False
-        )
-
-
-METHODS = {
-    "mdm-3d": Method("truth"),
-    "mdm-teacher": Method("teacher"),
-    "videomdm": Method("teacher", "truth"),
-    "videomdm-frame": Method("teacher", "teacher"),
-    "videomdm-pnp": Method("teacher", "pnp"),
-    # Cameras that nobody has to know, and refined.
-    "videomdm-frame/refined": Method("teacher", "teacher", refine=True),
-    "videomdm-pnp/refined": Method("teacher", "pnp", refine=True),
-    # Rounds: plain MDM on the motions that VideoMDM lifted; VideoMDM with these as its teacher lifts for the next.
-    "videomdm/round-1": Method("lifted", lifter="videomdm"),
-    "videomdm/lifter-2": Method("lifted", "truth", lifter="videomdm"),
-    "videomdm/round-2": Method("lifted", lifter="videomdm/lifter-2"),
-    "videomdm-frame/round-1": Method("lifted", lifter="videomdm-frame/refined"),
-    "videomdm-pnp/round-1": Method("lifted", lifter="videomdm-pnp/refined"),
-    "videomdm-pnp/lifter-2": Method("lifted", "pnp", lifter="videomdm-pnp/refined", refine=True),
-    "videomdm-pnp/round-2": Method("lifted", lifter="videomdm-pnp/lifter-2"),
-    # What else might close the gap: rays between the steps, bones of constant length, every frame placed by
-    # its size, one body for all, a stature that is known.
-    "videomdm/projected": Method("teacher", "truth", project=True),
-    "videomdm/round-1-rigid": Method("lifted", lifter="videomdm", body="constant"),
-    "videomdm-pnp/round-1-rigid": Method("lifted", lifter="videomdm-pnp/refined", body="constant"),
-    "videomdm/round-1-placed": Method("lifted", lifter="videomdm", place=True),
-    "videomdm-pnp/round-1-common": Method("lifted", lifter="videomdm-pnp/refined", place=True, body="common"),
-    "mdm-teacher/sized": Method("teacher", sized=True),
-    "videomdm-pnp/sized": Method("teacher", "pnp", refine=True, sized=True),
-    "videomdm-pnp/sized-round-1": Method("lifted", lifter="videomdm-pnp/sized", sized=True, place=True, body="common"),
-    "videomdm-pnp/sized-lifter-2": Method(
-        "lifted", "pnp", lifter="videomdm-pnp/sized", refine=True, sized=True, place=True, body="common"
-    ),
-    "videomdm-pnp/sized-round-2": Method(
-        "lifted", lifter="videomdm-pnp/sized-lifter-2", sized=True, place=True, body="common"
-    ),
-    # Ablations of table 3, and the exact weights of appendix A.
-    "videomdm/no-depth": Method("teacher", "truth", weights={"weighting": "none"}),
-    # The same with the lambdas of its two image terms raised by what the weights would be on average: the mean squared
-    # depth of bandai's joints is 14 m^2.
-    "videomdm/no-depth-raised": Method(
-        "teacher", "truth", weights={"weighting": "none", "reprojection": 14 * 0.3, "velocity": 14 * 30.0}
-    ),
-    "videomdm/no-multistep": Method("teacher", "truth", multistep=False),
-    "videomdm/no-velocity": Method("teacher", "truth", weights={"velocity": 0.0}),
-    "videomdm/no-representation": Method("teacher", "truth", weights={"representation": 0.0}),
-    "videomdm/no-rays": Method("teacher", "truth", weights={"ray_projection": False}),
-    "videomdm/exact": Method("teacher", "truth", weights={"weighting": "exact"}),
-    # Sweeps: the teacher's error, the cameras', the keypoints'.
-    **{f"mdm-teacher/error-{e}": Method("teacher", teacher_error=e) for e in (0.0, 0.5, 1.5)},
-    **{f"videomdm/error-{e}": Method("teacher", "truth", teacher_error=e) for e in (0.0, 0.5, 1.5)},
-    **{f"videomdm/camera-{d}": Method("teacher", "truth", camera_noise=d) for d in (5.0, 10.0, 20.0)},
-    **{f"mdm-teacher/keypoints-{n}": Method("teacher", keypoint_noise=n) for n in (0.01, 0.02)},
-    **{f"videomdm/keypoints-{n}": Method("teacher", "truth", keypoint_noise=n) for n in (0.01, 0.02)},
-}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videomdm.checkpoints import load_tensors, read_tensors
+from videomdm.storage.checkpoints import load_tensors, read_tensors
 
 MAX_TOKENS = 5000  # rows of the table of positions; diffusion steps are looked up in the same table
 

@@ -14,11 +14,12 @@ from torch.nn.functional import pad
 
 from videomdm import depth as depth_weights
 from videomdm import features as feat
-from videomdm.cameras import Camera
-from videomdm.normaliser import Normaliser
-from videomdm.projection import onto_rays
-from videomdm.refinement import RIDGE, refine, where
-from videomdm.skeletons import Skeleton
+from videomdm.cameras.camera import Camera
+from videomdm.cameras.refinement import refine, ridge, where
+from videomdm.features.normaliser import Normaliser
+from videomdm.features.rays import onto_rays
+from videomdm.skeletons.definitions import Skeleton
+from videomdm.skeletons.padding import masked_mean, valid_frames
 
 TAU = 0.5  # metres; eq. 1 drops joints predicted nearer than this
 
@@ -40,17 +41,6 @@ class Weights:
     representation: float = 1.0
     weighting: str = "depth"
     ray_projection: bool = True
-
-
-def valid_frames(lengths: Tensor, n_frames: int) -> Tensor:
-    """(B, T) mask of the frames before each clip's length (B,)."""
-    return torch.arange(n_frames, device=lengths.device) < lengths[:, None]
-
-
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of ``values`` where ``mask`` (broadcastable, 0/1) is set; 0 where nothing is."""
-    mask = mask.expand_as(values)
-    return (values * mask).sum() / mask.sum().clamp(min=1)
 
 
 def _axis_weights(depth: Tensor, camera: Camera, valid: Tensor, kind: str) -> Tensor:
@@ -210,7 +200,7 @@ def videomdm(
     weights: Weights = Weights(),
     refined: Tensor | None = None,
     shares: dict[str, Tensor] | None = None,
-    ridge: tuple[float, ...] = RIDGE,
+    known_distance: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Eq. 4: ``lambda_2D L_2D + lambda_vel L_vel + lambda_repr L_repr``.
 
@@ -222,9 +212,9 @@ def videomdm(
         skeleton: the joint layout.
         weights: lambdas and variants; a term of weight 0 is not computed.
         refined: (B,) bool, clips whose camera is first refined to see the prediction (ours,
-            :func:`videomdm.refinement.refine`); none by default.
+            :func:`videomdm.cameras.refinement.refine`); none by default.
         shares: of a batch that is spread over processes, what this process' terms count for (:func:`shares_of`).
-        ridge: damping of the refinement.
+        known_distance: whether refined cameras keep their distance, which people of known size told.
 
     Returns:
         The total, and its unweighted parts by name (``reprojection``, ``velocity``, ``representation``), detached.
@@ -235,7 +225,9 @@ def videomdm(
     positions, redundant = predicted.split([channels.stop - channels.start for channels in named], dim=-1)
     joints = feat.decode_positions(normaliser.denormalise(positions.float(), named[0]))
     if refined is not None:
-        camera = where(refined, refine(camera, joints, keypoints, lengths, confidence, ridge=ridge), camera)
+        camera = where(
+            refined, refine(camera, joints, keypoints, lengths, confidence, ridge=ridge(known_distance)), camera
+        )
     residuals = _residuals(joints, keypoints, camera, lengths, confidence, weights.weighting, TAU)
     parts = {}
     if weights.reprojection:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videomdm.cache import cached
+from videomdm.storage.cache import cached
 
 
 class TextEncoder(Protocol):

@@ -7,8 +7,9 @@ import pytest
 from rendered import RedShirt, panned
 
 from videomdm import cameras
-from videomdm.data import procedural, render
-from videomdm.data.keypoints import Intrinsics
+from videomdm.data import procedural
+from videomdm.data.recordings import rendering
+from videomdm.data.recordings.detections import Intrinsics
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,7 @@ def scene(corpus):
 def clip_mp4(scene, tmp_path_factory):
     """The scene's video at 20 fps, by a static camera."""
     path = tmp_path_factory.mktemp("videos") / "clip.mp4"
-    render.film(path, [scene.joints], scene.camera, scene.intrinsics)
+    rendering.film(path, [scene.joints], scene.camera, scene.intrinsics)
     return path
 
 
@@ -37,7 +38,7 @@ def clip_mp4(scene, tmp_path_factory):
 def panned_mp4(scene, tmp_path_factory):
     """The same by a camera that turns by 4 degrees per second."""
     path = tmp_path_factory.mktemp("videos") / "panned.mp4"
-    render.film(path, [scene.joints], panned(scene.camera, len(scene.joints), 4.0), scene.intrinsics)
+    rendering.film(path, [scene.joints], panned(scene.camera, len(scene.joints), 4.0), scene.intrinsics)
     return path
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from videomdm import prepare
-from videomdm.config import METHODS, profile
+from videomdm.config import profile
+from videomdm.conventions import DataError
 from videomdm.data import bandai, bandai_captions, bvh, observations
-from videomdm.data.corpus import DataError
+from videomdm.methods import METHODS
 from videomdm.skeletons import SMPL22
+from videomdm.train import observe
 
 PARENTS = {
     "joint_Root": None, "Hips": "joint_Root", "Spine": "Hips", "Chest": "Spine", "Neck": "Chest", "Head": "Neck",
@@ -391,7 +392,7 @@ class TestBadInput:
 def test_mean_squared_depth_is_what_the_ablation_raises_its_lambdas_by(data_root):
     """``videomdm/no-depth-raised`` in :mod:`videomdm.config`."""
     config = profile("study", data="bandai", data_root=str(data_root / "bandai"), method="videomdm/no-depth-raised")
-    corpus = prepare.load(config, "train")
+    corpus = observe.load(config, "train")
     depth = observations.film(corpus).camera.project(corpus.joints)[1].flatten(2)
     inside = torch.arange(depth.shape[1]) < corpus.lengths[:, None]
     raised = METHODS[config.method].weights["velocity"] / config.weights.velocity

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from videomdm.conventions import DataError
 from videomdm.data import bvh
-from videomdm.data.corpus import DataError
 
 TEXT = """HIERARCHY
 ROOT Hips

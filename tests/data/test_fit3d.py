@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from videomdm import cameras
+from videomdm.conventions import DataError
 from videomdm.data import fit3d, procedural
-from videomdm.data.corpus import DataError
 from videomdm.data.fit3d import FIT3D25
 from videomdm.skeletons import SMPL22
 

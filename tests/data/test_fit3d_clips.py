@@ -7,12 +7,14 @@ import pytest
 import torch
 from test_fit3d import SAME, TO_Z_UP, camera_json, write
 
-from videomdm import cameras, prepare, table2, train
+from videomdm import cameras, train
 from videomdm.config import PROFILES
+from videomdm.conventions import DataError
 from videomdm.data import fit3d, fit3d_clips, procedural, sources
-from videomdm.data.corpus import DataError
 from videomdm.data.fit3d import FIT3D25
 from videomdm.skeletons import SMPL22
+from videomdm.study import table2
+from videomdm.train import observe
 
 CAMERAS = {"50591643": cameras.orbit(0.4, 0.15, (0.0, 0.9, 0.0), 4.0),
            "65906101": cameras.orbit(2.0, 0.10, (0.0, 0.9, 0.0), 4.5)}  # fmt: skip
@@ -88,8 +90,8 @@ def test_splits_are_subjects_and_captions_are_exercises(root):
 def test_true_cameras_see_the_truth_at_the_keypoints(config, max_frames):
     """Clips, cuts, time, lens, world and canonical frame agree: only smoothing lies between."""
     config = config.but(max_frames=max_frames)
-    corpus = prepare.load(config, "train")
-    seen = prepare.observe(config, corpus, "truth")
+    corpus = observe.load(config, "train")
+    seen = observe.observe(config, corpus, "truth")
     assert seen.names == corpus.names and torch.equal(seen.lengths, corpus.lengths)
     inside = torch.arange(corpus.joints.shape[1]) < corpus.lengths[:, None]
     off = (seen.camera.project(corpus.joints)[0] - seen.keypoints).norm(dim=-1)[inside]
@@ -104,7 +106,7 @@ def test_training_reads_the_truth_for_nothing_but_the_true_frame(config, root, m
     """With the truth moved elsewhere, what a prior without true cameras sees stays the same."""
 
     def observed(frame):
-        return prepare.observe(config, prepare.load(config, "train"), frame)
+        return observe.observe(config, observe.load(config, "train"), frame)
 
     before = {frame: observed(frame) for frame in ("pnp", "teacher", "truth")}
     fit3d_clips._clips.cache_clear()
@@ -119,13 +121,13 @@ def test_training_reads_the_truth_for_nothing_but_the_true_frame(config, root, m
 
 
 def test_other_keypoints_are_other_observations(config, root, motions):
-    corpus = prepare.load(config, "test")
-    first = prepare.observe(config, corpus, "teacher", "test")
+    corpus = observe.load(config, "test")
+    first = observe.observe(config, corpus, "teacher", "test")
     (name,) = {s.camera for s in fit3d_clips.chosen(root) if (s.subject, s.exercise) == ("s05", "squat")}
     moved = fit3d_clips.smpl22(motions["squat"]) + torch.tensor([0.2, 0.0, 0.0])
     see(root, "s05", name, "squat", CAMERAS[name], moved)
     fit3d_clips._clips.cache_clear()
-    second = prepare.observe(config, corpus, "teacher", "test")
+    second = observe.observe(config, corpus, "teacher", "test")
     see(root, "s05", name, "squat", CAMERAS[name], fit3d_clips.smpl22(motions["squat"]))
     fit3d_clips._clips.cache_clear()
     assert not torch.allclose(first.keypoints, second.keypoints, atol=1e-3)
@@ -177,4 +179,4 @@ def test_table_2_on_it(config, root, tmp_path, monkeypatch):
     files = sorted((tmp_path / "r" / "table2").glob("*.json"))
     assert len(files) == 2
     metrics = json.loads(files[1].read_text())["metrics"]
-    assert metrics["seen_clips"] == min(8, len(prepare.load(config, "train"))) and "noise_0_mpjpe" not in metrics
+    assert metrics["seen_clips"] == min(8, len(observe.load(config, "train"))) and "noise_0_mpjpe" not in metrics

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from videomdm.conventions import DataError
 from videomdm.data import humanml3d
-from videomdm.data.corpus import DataError
 
 WHOLE = "a person walks.#a/DET person/NOUN walk/VERB#0.0#0.0\n"
 

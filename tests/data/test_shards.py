@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from videomdm import checkpoints, distributed, prepare, train
+from videomdm import prepare, train
+from videomdm.conventions import DataError
 from videomdm.data import observations, procedural, shards
-from videomdm.data.corpus import DataError
 from videomdm.data.observations import Observations
-from videomdm.normaliser import Moments
+from videomdm.features.normaliser import Moments
+from videomdm.storage import checkpoints
+from videomdm.train import dataset, distributed, observe, streaming
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +34,12 @@ def observed():
 
 @pytest.fixture(scope="module")
 def held(config, observed):
-    return prepare.training_set(config, observed)
+    return dataset.training_set(config, observed)
 
 
 @pytest.fixture(scope="module")
 def streamed(config, observed):
-    return prepare.streamed(config, observed)
+    return streaming.streamed(config, observed)
 
 
 class TestSameClips:
@@ -102,7 +104,7 @@ import json, sys, time
 from pathlib import Path
 from videomdm import train
 from videomdm.data.shards import Shards
-from videomdm.step import Trainer
+from videomdm.train.trainer import Trainer
 
 def private():  # MB that no file backs: pages of a mapped file are the system's to drop
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -129,7 +131,7 @@ class TestLarge:
     @classmethod
     def folder(cls, config, observed):
         """A million clips: an index that names two shards again and again."""
-        few = prepare.streamed(config.but(shard_clips=cls.SIZE), observed.select([*range(40)] * 20))
+        few = streaming.streamed(config.but(shard_clips=cls.SIZE), observed.select([*range(40)] * 20))
         shards.write_index(few.folder, few.files * (cls.CLIPS // 2 // cls.SIZE))
         return few.folder
 
@@ -167,11 +169,11 @@ class TestPreparation:
         with monkeypatch.context() as patch:
             patch.setattr(shards, "write", interrupted)
             with pytest.raises(KeyboardInterrupt):
-                prepare.streamed(ours, observed)
+                streaming.streamed(ours, observed)
             assert not list(tmp_path.rglob(shards.INDEX))
             patch.setattr(shards, "write", lambda file, *a: (write(file, *a), written.append(file.name)))
-            data = prepare.streamed(ours, observed)
-            prepare.streamed(ours, observed)
+            data = streaming.streamed(ours, observed)
+            streaming.streamed(ours, observed)
         assert written == [f"shard-{n:05d}.safetensors" for n in range(3)]  # each once
         assert len(data) == 40 and not list(data.folder.glob(".*"))
 
@@ -181,15 +183,15 @@ class TestPreparation:
             patch.setattr(distributed, "rank", lambda: 1)
             patch.setattr(distributed, "world", lambda: 2)
             with pytest.raises(DataError, match="no index"):  # rank 0 writes it, and is not there
-                prepare.streamed(ours, observed)
+                streaming.streamed(ours, observed)
         assert [file.name for file in tmp_path.rglob("*.safetensors")] == ["shard-00001.safetensors"]
-        assert len(prepare.streamed(ours, observed)) == 40
+        assert len(streaming.streamed(ours, observed)) == 40
 
     def test_a_corpus_is_filmed_and_lifted_part_by_part(self, config, tmp_path, capsys):
         """One part sees what is seen in memory; two have cameras of their own, and are lifted once for all methods."""
         ours = config.but(runs=str(tmp_path), n_clips=20)
-        held = prepare.training_set(ours, prepare.observe(ours, prepare.load(ours, "train"), "truth"))
-        one = prepare.streamed(ours.but(shard_clips=100))
+        held = dataset.training_set(ours, observe.observe(ours, observe.load(ours, "train"), "truth"))
+        one = streaming.streamed(ours.but(shard_clips=100))
         rows, caption = torch.arange(len(held)), torch.zeros(len(held))
         assert torch.equal(
             one.batch(rows, caption, 44).keypoints[:, :39], held.batch(rows, caption, 43).keypoints[:, :39]
@@ -201,7 +203,7 @@ class TestPreparation:
         assert len(set(ours.cache.glob("lifted-*")) - lifted) == 2
         prepare.main([*arguments, "method=videomdm-frame"])
         assert len(set(ours.cache.glob("lifted-*")) - lifted) == 2 and len(list(ours.cache.glob("shards-*"))) == 3
-        two = prepare.streamed(ours.but(shard_clips=10)).batch(rows, caption, 44)
+        two = streaming.streamed(ours.but(shard_clips=10)).batch(rows, caption, 44)
         assert not torch.allclose(two.camera.rotation[10:], two.camera.rotation[: len(held) - 10])
 
     def test_a_round_is_streamed_too(self, config, observed, tmp_path):
@@ -219,14 +221,14 @@ class TestPreparation:
     def test_a_folder_of_observations(self, config, observed, streamed, tmp_path):
         for name, rows in (("a", range(25)), ("b", range(25, 40))):
             observed.select(rows).save(tmp_path / f"{name}.safetensors")
-        data = prepare.streamed(config, tmp_path)
+        data = streaming.streamed(config, tmp_path)
         assert len(data.files) == 2 and torch.equal(data.lengths, streamed.lengths)
         torch.testing.assert_close(data.normaliser.std, streamed.normaliser.std, rtol=1e-6, atol=0)
         with pytest.raises(ValueError, match="expected a configuration with shard_clips"):
             train.fit(config.but(shard_clips=0), tmp_path)
         (tmp_path / "empty").mkdir()
         with pytest.raises(DataError, match="empty: no observations, expected .safetensors"):
-            prepare.streamed(config, tmp_path / "empty")
+            streaming.streamed(config, tmp_path / "empty")
 
     def test_selected_observations_are_these(self, observed):
         chosen = observed.select([3, 30])
@@ -237,7 +239,7 @@ class TestPreparation:
 
     def test_methods_on_the_same_footage_share_shards(self, config, observed):
         folders = {
-            method: prepare.streamed(config.but(method=method), observed).folder
+            method: streaming.streamed(config.but(method=method), observed).folder
             for method in ("videomdm", "mdm-teacher", "videomdm/no-rays", "videomdm-pnp")
         }
         assert folders["videomdm"] == folders["mdm-teacher"] == folders["videomdm/no-rays"]
@@ -247,7 +249,7 @@ class TestPreparation:
         bad = observed.select(range(40))
         bad.teacher[20, 3, 1] = float("nan")
         with pytest.raises(DataError, match="NaN or infinite"):
-            prepare.streamed(config.but(runs=str(tmp_path)), bad)
+            streaming.streamed(config.but(runs=str(tmp_path)), bad)
         assert [file.name for file in tmp_path.rglob("shard-*")] == ["shard-00000.safetensors"]
 
 
@@ -282,7 +284,7 @@ class TestBadFiles:
             shards.write_index(copy, [shards.path(copy, n).name for n in range(3)])
 
     def test_without_keypoints(self, config, tmp_path):
-        data = prepare.streamed(config.but(method="mdm-3d", n_clips=20, runs=str(tmp_path)))
+        data = streaming.streamed(config.but(method="mdm-3d", n_clips=20, runs=str(tmp_path)))
         assert data.batch(torch.tensor([0]), torch.zeros(1), 60).keypoints is None
         with pytest.raises(DataError, match="hold no keypoints"):
             shards.Shards(data.folder, two_d=True)

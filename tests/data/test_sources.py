@@ -8,8 +8,9 @@ import torch
 
 from videomdm import cameras, features
 from videomdm.cameras import Camera
+from videomdm.conventions import DataError
 from videomdm.data import observations, procedural, sources
-from videomdm.data.corpus import DataError, check_joints, from_clips
+from videomdm.data.corpus import check_joints, from_clips
 from videomdm.skeletons import SMPL22
 
 

@@ -5,9 +5,10 @@ import pytest
 import t2m_folder
 import torch
 
-from videomdm import features, prepare, train
-from videomdm.data.corpus import DataError
+from videomdm import features, train
+from videomdm.conventions import DataError
 from videomdm.evaluation import judges, protocol
+from videomdm.train import observe
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def config(folder, tmp_path):
 class TestPublished:
     def test_reads_motions_by_its_own_statistics_in_units_of_four(self, folder, config):
         judge = judges.judge(config)
-        test = prepare.load(config, "test")
+        test = observe.load(config, "test")
         encoded = features.encode(features.hold_last(test.joints, test.lengths))
         mean, std = (torch.from_numpy(np.load(next(folder.rglob(f"{n}.npy")))) for n in ("mean", "std"))
         padded = torch.nn.functional.pad((encoded - mean) / std, (0, 0, 0, 4))

@@ -5,12 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import uniform_filter1d
 
-from videomdm.evaluation.motion import (
-    bone_length_deviation,
-    mean_acceleration,
-    path_length,
-    skating_ratio,
-)
+from videomdm.evaluation.motion import bone_length_deviation, mean_acceleration, path_length, skating_ratio
 from videomdm.skeletons import SMPL22
 
 LEFT_TOE, RIGHT_TOE = SMPL22.index("left_foot"), SMPL22.index("right_foot")

@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 import torch
 
-from videomdm import prepare, sample, train
+from videomdm import sample, train
 from videomdm.cameras import Camera
 from videomdm.denoiser import MDM
 from videomdm.evaluation import lifting, protocol, stature
+from videomdm.train import observe
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +27,12 @@ class TestJudge:
         files = list(config.cache.glob("evaluator-*"))
         again = protocol.judge(config)
         assert list(config.cache.glob("evaluator-*")) == files and len(files) == 1
-        joints = prepare.load(config, "test")
+        joints = observe.load(config, "test")
         first, second = (j.joints(joints.joints, joints.lengths, joints.skeleton) for j in (judge, again))
         assert torch.equal(first, second)
 
     def test_padding_does_not_matter(self, config, judge):
-        test = prepare.load(config, "test")
+        test = observe.load(config, "test")
         shortest = int(test.lengths.argmin())
         alone = test.select([shortest])
         together = judge.joints(test.joints, test.lengths, test.skeleton)[shortest]
@@ -73,7 +74,7 @@ class TestRows:
         assert min(better) > 0 and len({row["lifted_fid"], *better}) == 4
 
     def test_same_captions_for_every_method(self, config):
-        test = prepare.load(config, "test")
+        test = observe.load(config, "test")
         rows, captions = protocol.draw_captions(test, 25, seed=1)
         again, same = protocol.draw_captions(test, 25, seed=1)
         assert torch.equal(rows, again) and captions == same
@@ -103,7 +104,7 @@ def prior(config, judge):
     torch.manual_seed(0)
     size = config.width, config.n_layers, config.n_heads, config.feedforward
     model = MDM(len(judge.normaliser.mean), *size).eval()
-    test = prepare.load(config, "test")
+    test = observe.load(config, "test")
     return sample.Prior(model, judge.normaliser, test.skeleton, test.fps, config.but(n_steps=3, t_star=0))
 
 
@@ -170,8 +171,8 @@ class TestResuming:
 class TestLifting:
     def test_errors_do_not_depend_on_the_frame_of_the_camera(self, config):
         """The truth, given in a turned and moved frame with the camera of that frame, has no error."""
-        test = prepare.load(config, "test").select([0, 1, 2])
-        filmed = prepare.observe(config, test, "truth", "test")
+        test = observe.load(config, "test").select([0, 1, 2])
+        filmed = observe.observe(config, test, "truth", "test")
         turn = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]).expand(3, 3, 3)
         origin = torch.tensor([[1.0, 0.2, -2.0]]).expand(3, 3)
         elsewhere = (test.joints - origin[:, None, None]) @ turn[0].T
@@ -181,16 +182,16 @@ class TestLifting:
         assert all(error < 0.01 for error in errors.values())
 
     def test_a_moved_root_is_seen_by_the_absolute_error_only(self, config):
-        test = prepare.load(config, "test").select([0, 1])
-        filmed = prepare.observe(config, test, "truth", "test")
+        test = observe.load(config, "test").select([0, 1])
+        filmed = observe.observe(config, test, "truth", "test")
         moved = test.joints + torch.tensor([0.0, 0.1, 0.0])
         errors = lifting.lifting_errors(moved, filmed.camera, test, filmed.camera)
         assert errors["absolute"] == pytest.approx(100, rel=1e-3)
         assert errors["mpjpe"] < 0.01 and errors["pa_mpjpe"] < 0.01
 
     def test_a_smaller_body_is_seen_as_such(self, config):
-        test = prepare.load(config, "test").select([0, 1])
-        filmed = prepare.observe(config, test, "truth", "test")
+        test = observe.load(config, "test").select([0, 1])
+        filmed = observe.observe(config, test, "truth", "test")
         errors = lifting.lifting_errors(0.9 * test.joints, filmed.camera, test, filmed.camera)
         assert errors["stature"] == pytest.approx(90, abs=1e-3) and errors["mpjpe"] > 1 > errors["pa_mpjpe"]
 
@@ -202,8 +203,8 @@ class TestLifting:
 
 def test_footage_in_other_frames_shows_the_same_keypoints(config):
     """Teacher-frame cameras and the truth's agree on what the teacher looks like in the image."""
-    test = prepare.load(config, "test").select([0, 1, 2])
-    true, own = (prepare.observe(config, test, frame, "test") for frame in ("truth", "teacher"))
+    test = observe.load(config, "test").select([0, 1, 2])
+    true, own = (observe.observe(config, test, frame, "test") for frame in ("truth", "teacher"))
     assert torch.equal(true.keypoints, own.keypoints) and torch.equal(true.teacher, own.teacher)
     assert not torch.allclose(true.camera.translation, own.camera.translation)
     seen, _ = own.camera.project(own.teacher)

@@ -7,8 +7,8 @@ from videomdm import features
 from videomdm.data import procedural
 from videomdm.denoiser import MDM
 from videomdm.evaluation import stature
-from videomdm.normaliser import Normaliser
-from videomdm.sample import Prior
+from videomdm.features.normaliser import Normaliser
+from videomdm.sample.prior import Prior
 from videomdm.skeletons import SMPL22
 from videomdm.train import profile
 

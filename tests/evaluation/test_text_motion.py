@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.evaluation.contrastive import contrastive_loss
 from videomdm.evaluation.text_motion import (
     TextMotionEvaluator,

@@ -5,7 +5,7 @@ import torch
 from test_text_motion import toy
 from torch import nn
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.denoiser import sinusoids
 from videomdm.evaluation.contrastive import contrastive_loss
 from videomdm.evaluation.text_motion import mm_distance

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.evaluation.vocabulary import (
     PARTS_OF_SPEECH,
     GloveVocabulary,

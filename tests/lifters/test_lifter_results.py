@@ -11,12 +11,12 @@ import pytest
 import roma
 import torch
 
+from videomdm.conventions import DataError
 from videomdm.data import procedural
-from videomdm.data.corpus import DataError
-from videomdm.kinematics import inverse_kinematics, rest_offsets
 from videomdm.lifters import elepose, motionbert, mvlift, pickles, results, wham
 from videomdm.lifters.results import Lifted, RootPath
 from videomdm.skeletons import H36M17, NBA16, SMPL22
+from videomdm.skeletons.kinematics import inverse_kinematics, rest_offsets
 
 PERSON = {"pose": 72, "trans": 3, "pose_world": 72, "trans_world": 3, "betas": 10}
 

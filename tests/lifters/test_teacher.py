@@ -9,6 +9,7 @@ from videomdm.cameras import orbit
 from videomdm.config import TEACHERS
 from videomdm.data import observations, procedural
 from videomdm.depth import ROOT_DEPTH_UNBIASED
+from videomdm.evaluation import teachers
 from videomdm.lifters import teacher, trajectory
 from videomdm.lifters.lifter import Lifter
 from videomdm.lifters.trajectory import Trajectory
@@ -164,7 +165,7 @@ class TestTrajectoryTeacher:
         seen = footage.keypoints, footage.confidence, footage.lengths
         pose = Lifter.load().lift(*seen)
         placed = (teacher.place(pose, *seen, footage.camera, root=root) for root in TEACHERS)
-        naive, predicted = (teacher.report(joints, corpus.joints, corpus.lengths) for joints in placed)
+        naive, predicted = (teachers.report(joints, corpus.joints, corpus.lengths) for joints in placed)
         assert predicted["root"] < 0.7 * naive["root"]
         assert predicted["drift"] < 1.05 * naive["drift"] and predicted["acceleration"] < naive["acceleration"]
 
@@ -172,14 +173,16 @@ class TestTrajectoryTeacher:
 class TestReport:
     def test_truth_has_no_error(self):
         joints = walk()
-        assert all(v == pytest.approx(0, abs=1e-2) for v in teacher.report(joints, joints, torch.tensor([30])).values())
+        assert all(
+            v == pytest.approx(0, abs=1e-2) for v in teachers.report(joints, joints, torch.tensor([30])).values()
+        )
 
     def test_known_errors(self):
         true = walk()
         predicted = true.clone()
         predicted[..., 2] += 0.25  # all joints: a root error only
         predicted[:, 20:] = 9.0  # padding
-        found = teacher.report(predicted, true, torch.tensor([20]))
+        found = teachers.report(predicted, true, torch.tensor([20]))
         assert found["root"] == pytest.approx(250, abs=0.1) == found["mpjpe_absolute"]
         assert found["mpjpe"] == pytest.approx(0, abs=1e-2) == found["acceleration"]
 
@@ -188,15 +191,15 @@ class TestReport:
         predicted = true + torch.tensor([0.1, 0.0, 0.5])
         predicted[:, ::2, :, 0] += 0.03  # even frames one way, odd frames the other: 15 mm about the mean
         predicted[:, 20:] = 9.0
-        found = teacher.report(predicted, true, torch.tensor([20]))
+        found = teachers.report(predicted, true, torch.tensor([20]))
         assert found["drift"] == pytest.approx(15, abs=0.1) and found["root"] > 500
 
     def test_heading(self):
         joints = walk()[0, 0] @ torch.diag(torch.tensor([1.0, -1.0, -1.0]))
         c, s = math.cos(2.5), math.sin(2.5)
         turned = joints @ torch.tensor([[c, 0, s], [0, 1, 0], [-s, 0, c]]).T
-        assert float(teacher.heading_error(turned, joints)) == pytest.approx(math.degrees(2.5), abs=1e-2)
-        assert float(teacher.heading_error(joints, turned)) == pytest.approx(math.degrees(2.5), abs=1e-2)
+        assert float(teachers.heading_error(turned, joints)) == pytest.approx(math.degrees(2.5), abs=1e-2)
+        assert float(teachers.heading_error(joints, turned)) == pytest.approx(math.degrees(2.5), abs=1e-2)
 
 
 def test_figures_that_ship_with_the_weights():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_survey import CAPTIONS, FRAMES, METHODS, write_results
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.survey import drawing, make, scenes
 from videomdm.survey.make import Settings
 

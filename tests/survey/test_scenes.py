@@ -6,7 +6,7 @@ import torch
 
 from videomdm import export
 from videomdm.data import procedural
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.skeletons import NBA16, SMPL22
 from videomdm.survey import scenes
 

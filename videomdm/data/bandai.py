@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
 from videomdm.data import bandai_captions, bvh
-from videomdm.data.corpus import FPS, MAX_FRAMES, MIN_FRAMES, Corpus, DataError, check_joints, from_clips
-from videomdm.features import canonical_frame
-from videomdm.skeletons import SMPL22
+from videomdm.data.corpus import Corpus, check_joints, from_clips
+from videomdm.features.representation import canonical_frame
+from videomdm.skeletons.definitions import SMPL22
 
 SPLITS = ("train", "val", "test")
 SOURCE_FPS = 30.0

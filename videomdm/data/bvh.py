@@ -19,7 +19,7 @@ import roma
 import torch
 from torch import Tensor
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 
 CHANNELS = tuple(axis + kind for kind in ("position", "rotation") for axis in "XYZ")
 _CHANNEL_OF = {channel.lower(): channel for channel in CHANNELS}

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from videomdm.data.corpus import FPS, MAX_FRAMES, MIN_FRAMES
-from videomdm.kinematics import facing, facing_z
-from videomdm.skeletons import SMPL22, Skeleton
+from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES
+from videomdm.skeletons.definitions import SMPL22, Skeleton
+from videomdm.skeletons.kinematics import facing, facing_z
 
 STANDING = 1.55  # metres from the feet to the head joint of somebody who stands: what 2-D poses are scaled to
 STANDING_FRAMES = 201  # frames around a frame in which somebody stands up straight now and then

@@ -8,15 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from videomdm.skeletons import Skeleton
+from videomdm.conventions import FPS, MIN_FRAMES, DataError
+from videomdm.skeletons.definitions import Skeleton
+from videomdm.skeletons.padding import pad
 
-MIN_FRAMES, MAX_FRAMES = 40, 196  # HumanML3D's limits at 20 fps: 2 s to 9.8 s
-FPS = 20.0
 PLAUSIBLE_METRES = 100.0  # a coordinate beyond this is a unit error (millimetres, centimetres), not a motion
-
-
-class DataError(ValueError):
-    """Bad input: the message names the file or clip, the value found and what was expected."""
 
 
 @dataclass
@@ -96,12 +92,6 @@ class Corpus:
             clips, names, [self.captions[i] for i in sources], [self.actions[i] for i in sources],
             self.skeleton, self.fps, list(self.skipped),
         )  # fmt: skip
-
-
-def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Stack clips (T_i, ...) into zero-padded (C, T, ...) and their lengths (C,)."""
-    lengths = torch.tensor([len(c) for c in clips])
-    return torch.nn.utils.rnn.pad_sequence(list(clips), batch_first=True), lengths
 
 
 def from_clips(

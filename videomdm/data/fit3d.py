@@ -20,9 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videomdm.cameras import Camera
-from videomdm.data.corpus import DataError, check_joints
-from videomdm.skeletons import Skeleton
+from videomdm.cameras.camera import Camera
+from videomdm.conventions import DataError
+from videomdm.data.corpus import check_joints
+from videomdm.skeletons.definitions import Skeleton
 
 FPS = 50.0
 _Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # (x, y, z) -> (x, z, -y)

@@ -20,19 +20,22 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import conversions, features
-from videomdm.cameras import Camera
-from videomdm.data import clips, fit3d, keypoints, recordings
-from videomdm.data.corpus import FPS, Corpus, DataError, from_clips
+from videomdm import features
+from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
+from videomdm.conventions import FPS, DataError
+from videomdm.data import clips, fit3d, recordings
+from videomdm.data.corpus import Corpus, from_clips
 from videomdm.data.fit3d import FIT3D25, Sequence
-from videomdm.data.keypoints import Detections, KeypointTrack
-from videomdm.data.observations import Footage
-from videomdm.data.video import Detector, Video
-from videomdm.skeletons import COCO17, H36M17, HALPE26, SMPL22
+from videomdm.data.recordings import detections
+from videomdm.data.recordings.detections import Detections, KeypointTrack
+from videomdm.data.recordings.video import Detector, Video
+from videomdm.skeletons import layouts
+from videomdm.skeletons.definitions import COCO17, H36M17, HALPE26, SMPL22
 
 SIZE = 900  # pixels, both sides of every video
 LAYOUTS = {len(layout): layout for layout in (HALPE26, SMPL22, COCO17)}
-#: SMPL's foot joint lies so far from the ankle to the toes (see :mod:`videomdm.conversions`).
+#: SMPL's foot joint lies so far from the ankle to the toes (see :mod:`videomdm.skeletons.layouts`).
 FOOT = 0.7
 
 
@@ -113,7 +116,7 @@ def detect(root: str | Path, detector: Detector | None = None) -> list[Path]:
     """
     missing = [s for s in chosen(root) if not _keypoint_file(Path(root), s).exists()]
     if missing and detector is None:
-        from videomdm.data.rtmpose import RTMPose
+        from videomdm.data.recordings.rtmpose import RTMPose
 
         detector = RTMPose()
     written = []
@@ -131,9 +134,10 @@ def detect(root: str | Path, detector: Detector | None = None) -> list[Path]:
 
 
 def smpl22(joints: Tensor) -> Tensor:
-    """Fit3D's joints (..., 25, 3) as SMPL's (..., 22, 3), by :mod:`videomdm.conversions`, with the feet that it has."""
+    """Fit3D's joints (..., 25, 3) as SMPL's (..., 22, 3), by :mod:`videomdm.skeletons.layouts`, with the feet that it
+    has."""
     body = joints[..., [FIT3D25.index(joint) for joint in H36M17.joints], :]
-    own, _ = conversions.convert(body, torch.ones_like(body[..., 0]), H36M17, SMPL22)
+    own, _ = layouts.convert(body, torch.ones_like(body[..., 0]), H36M17, SMPL22)
     for side in ("left", "right"):
         toes = [FIT3D25.index(f"{side}_toe_{part}") for part in ("inner", "outer")]
         ankle = joints[..., FIT3D25.index(f"{side}_ankle"), :]
@@ -181,10 +185,10 @@ def _keypoint_file(root: Path, sequence: Sequence) -> Path:
     return root / "keypoints" / sequence.subject / sequence.camera / f"{sequence.exercise}.npz"
 
 
-def _pinhole(sequence: Sequence) -> keypoints.Intrinsics:
+def _pinhole(sequence: Sequence) -> detections.Intrinsics:
     """The camera without its distortion, which the reader of keypoints takes out."""
     inner = sequence.calibration()[1]
-    return keypoints.Intrinsics(*inner.focal.tolist(), *inner.centre.tolist(), SIZE, SIZE)
+    return detections.Intrinsics(*inner.focal.tolist(), *inner.centre.tolist(), SIZE, SIZE)
 
 
 def _detections(sequence: Sequence, points: Tensor, confidence: Tensor) -> Detections:

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm.data.corpus import FPS, MAX_FRAMES, MIN_FRAMES, Corpus, DataError, check_joints, from_clips
-from videomdm.features import n_features
-from videomdm.skeletons import SMPL22
+from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
+from videomdm.data.corpus import Corpus, check_joints, from_clips
+from videomdm.features.representation import n_features
+from videomdm.skeletons.definitions import SMPL22
 
 SPLITS = ("train", "val", "test")
 TOO_LONG = 200  # HumanML3D's loader leaves out clips of this many frames and more

@@ -12,30 +12,18 @@ import roma
 import torch
 from torch import Tensor
 
-from videomdm import cameras, checkpoints, features, kinematics, pnp
-from videomdm.cameras import Camera
-from videomdm.data.corpus import FPS, Corpus, DataError
-from videomdm.data.resampling import fill_missing, smooth
-from videomdm.skeletons import Skeleton, by_name
+from videomdm import cameras, features
+from videomdm.cameras import pnp
+from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
+from videomdm.cameras.keypoints import fill_missing, smooth
+from videomdm.conventions import FPS, DataError
+from videomdm.data.corpus import Corpus
+from videomdm.skeletons import kinematics
+from videomdm.skeletons.definitions import Skeleton, by_name
+from videomdm.storage import checkpoints
 
 FRAMES = ("truth", "teacher", "pnp")
-
-
-@dataclass
-class Footage:
-    """Keypoints of a set of clips and the cameras that saw them.
-
-    Attributes:
-        keypoints: (C, T, J, 2) normalised image coordinates, zero past a clip's length.
-        confidence: (C, T, J) in 0..1, zero past a clip's length.
-        camera: one per clip, batch (C,), in the true motion's canonical frame.
-        lengths: (C,) frames.
-    """
-
-    keypoints: Tensor
-    confidence: Tensor
-    camera: Camera
-    lengths: Tensor
 
 
 @dataclass
@@ -181,7 +169,7 @@ def to_stature(estimate: Tensor, camera: Camera, stature: Tensor, lengths: Tenso
     Args:
         estimate: (C, T, J, 3) metres, in the world of ``camera``.
         camera: batch (C,).
-        stature: (C,) metres, as :func:`videomdm.kinematics.stature` measures it.
+        stature: (C,) metres, as :func:`videomdm.skeletons.kinematics.stature` measures it.
         lengths: (C,) frames that count.
         skeleton: the joint layout.
     """

@@ -8,7 +8,7 @@ training starts.  A shard has
 - ``text`` (N, W), embeddings of the shard's distinct captions; ``captions`` are rows of it, of which clip i owns
   ``count[i]`` from ``first[i]`` on;
 - ``keypoints`` (R, J, 2), ``confidence`` (R, J), ``rotation`` (C, 3, 3) and ``translation`` (C, 3) of what was seen;
-- ``mean`` and ``squares`` (D,) float64, the moments of its features (:class:`videomdm.normaliser.Moments`);
+- ``mean`` and ``squares`` (D,) float64, the moments of its features (:class:`videomdm.features.normaliser.Moments`);
 
 and in its header the names of its clips and what was left out.
 """
@@ -25,11 +25,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm.cameras import Camera
-from videomdm.checkpoints import read_metadata, read_tensors, write_tensors
-from videomdm.data.corpus import DataError
-from videomdm.normaliser import Moments, Normaliser
-from videomdm.skeletons import Skeleton, by_name
+from videomdm.cameras.camera import Camera
+from videomdm.conventions import DataError
+from videomdm.features.normaliser import Moments, Normaliser
+from videomdm.skeletons.definitions import Skeleton, by_name
+from videomdm.storage.checkpoints import read_metadata, read_tensors, write_tensors
 
 INDEX = "index.safetensors"
 _SEEN = ("features", "keypoints", "confidence")
@@ -143,7 +143,7 @@ class _Shard:
 
 @dataclass
 class Shards:
-    """A training set on disk, with what the training loop asks of :class:`videomdm.prepare.TrainingSet`.
+    """A training set on disk, with what the training loop asks of :class:`videomdm.train.dataset.TrainingSet`.
 
     Clips are drawn one by one from all shards, a few hundred kilobytes in one piece each, so the folder wants to be
     on a disk without moving parts.  While a batch is trained on, a thread reads the next.
@@ -205,7 +205,7 @@ class Shards:
         self._next = rows, self._reader.submit(self._read, rows, frames)
 
     def batch(self, rows: Tensor, caption: Tensor, frames: int) -> Batch:
-        """Arguments and result as of :meth:`videomdm.prepare.TrainingSet.batch`."""
+        """Arguments and result as of :meth:`videomdm.train.dataset.TrainingSet.batch`."""
         expected, self._next = self._next, None
         if expected is not None and torch.equal(expected[0], rows):
             read = expected[1].result()

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from videomdm import features
+from videomdm.conventions import DataError
 from videomdm.data import bandai, fit3d_clips, humanml3d, procedural
-from videomdm.data.corpus import Corpus, DataError
+from videomdm.data.corpus import Corpus
 
 #: What reads a source's folder; ``bandai-1`` and ``bandai-2`` are the two sets of which ``bandai`` consists.
 READERS = {

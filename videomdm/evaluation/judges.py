@@ -14,17 +14,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import distributed, features, prepare
-from videomdm.cache import cached_tensors
+from videomdm import features
 from videomdm.config import Config
+from videomdm.conventions import DataError
 from videomdm.data import humanml3d
-from videomdm.data.corpus import Corpus, DataError
+from videomdm.data.corpus import Corpus
 from videomdm.evaluation.evaluator import Evaluator
 from videomdm.evaluation.text_motion import load_evaluator, load_t2m_checkpoint, train_evaluator
 from videomdm.evaluation.tmr import load_tmr, train_tmr
 from videomdm.evaluation.vocabulary import Caption, GloveVocabulary
-from videomdm.normaliser import Normaliser
-from videomdm.skeletons import Skeleton
+from videomdm.features.normaliser import Normaliser
+from videomdm.skeletons.definitions import Skeleton
+from videomdm.storage.cache import cached_tensors
+from videomdm.train import distributed, observe
 
 #: What a judge's metrics are prefixed by -> the stem of its file, how it is trained and loaded.  The first judges
 #: in tables; the second, of another architecture, shows whether a conclusion hangs on the first.
@@ -121,9 +123,9 @@ def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Jud
         is_humanml3d = config.data == "humanml3d"
         tagged = humanml3d.tagged(config.data_root, "test", config.on_error) if is_humanml3d else {}
         return published(config.evaluator, tagged)
-    corpus = corpus or prepare.load(config, "train")
+    corpus = corpus or observe.load(config, "train")
     stem, train, load = ARCHITECTURES[prefix]
-    lengths, name = corpus.lengths - 1, prepare.fingerprint(corpus)
+    lengths, name = corpus.lengths - 1, observe.fingerprint(corpus)
 
     def encoded() -> Tensor:
         return features.encode(features.hold_last(corpus.joints, corpus.lengths), corpus.skeleton)
@@ -147,5 +149,5 @@ def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Jud
 
 def judges(config: Config, corpus: Corpus | None = None) -> tuple[Judge, ...]:
     """All judges of :data:`ARCHITECTURES`, see :func:`judge`."""
-    corpus = corpus or prepare.load(config, "train")
+    corpus = corpus or observe.load(config, "train")
     return tuple(judge(config, prefix, corpus) for prefix in ARCHITECTURES)

@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import features, prepare, sample
-from videomdm.cache import cached_json
-from videomdm.cameras import Camera
-from videomdm.config import METHODS, Config
-from videomdm.data.corpus import FPS, Corpus
+from videomdm import features, sample
+from videomdm.cameras.camera import Camera
+from videomdm.config import Config
+from videomdm.conventions import FPS
+from videomdm.data.corpus import Corpus
 from videomdm.evaluation import motion, pose, stature
-from videomdm.sample import Prior
+from videomdm.methods import METHODS
+from videomdm.sample.prior import Prior
+from videomdm.storage.cache import cached_json
+from videomdm.train import observe
 
 ROOT = 0
 #: Name of a probe -> the frame in which the camera is given, whether it is refined, whether frames are placed, whether
@@ -48,18 +51,18 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
         version: of what these files depend on.
     """
     test = _clips(config, clips)
-    filmed = prepare.observe(config, test, "truth", "test")
-    captions, ridge = [clip[0] for clip in test.captions], METHODS[config.method].ridge
+    filmed = observe.observe(config, test, "truth", "test")
+    captions, known = [clip[0] for clip in test.captions], METHODS[config.method].known_height
     metrics = {}
     for name, (frame, refine, place, told) in tqdm(PROBES.items(), "lifting", unit="probe"):
 
         def errors(
             frame: str = frame, refine: bool = refine, place: bool = place, told: bool = told
         ) -> dict[str, float]:
-            seen = prepare.observe(config, test, frame, "test")
+            seen = observe.observe(config, test, frame, "test")
             lifted = sample.lift(
                 prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths,
-                texts=captions if told else None, refine=refine, ridge=ridge, place=place,
+                texts=captions if told else None, refine=refine, known_distance=known, place=place,
                 method=config.sampler or None,
             )  # fmt: skip
             return lifting_errors(lifted, seen.camera, test, filmed.camera)
@@ -72,8 +75,8 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
 def teacher_errors(config: Config, clips: int) -> dict[str, float]:
     """The teacher's own errors on the clips that :func:`lifting` uses, the same whatever a prior is told."""
     test = _clips(config, clips)
-    filmed = prepare.observe(config, test, "truth", "test")
-    observed = prepare.observe(config, test, "teacher", "test")
+    filmed = observe.observe(config, test, "truth", "test")
+    observed = observe.observe(config, test, "teacher", "test")
     errors = lifting_errors(observed.teacher, observed.camera, test, filmed.camera)
     return {f"lift_{frame}_{name}": value for frame in PROBES for name, value in errors.items()}
 
@@ -130,5 +133,5 @@ def without_truth(
 
 def _clips(config: Config, n: int) -> Corpus:
     """Evenly spaced clips of the test split."""
-    test = prepare.load(config, "test")
+    test = observe.load(config, "test")
     return test.select(test.spaced(n))

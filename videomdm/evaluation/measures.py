@@ -6,7 +6,7 @@ cannot: an interrupted evaluation resumes from it, and that of real data is cach
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from videomdm import features
 from videomdm.evaluation import distribution, motion, pose
 from videomdm.evaluation.judges import Judge
 from videomdm.evaluation.text_motion import mm_distance, r_precision
-from videomdm.skeletons import Skeleton
+from videomdm.skeletons.definitions import Skeleton
 
 VERSION = 1  # count up when a measure changes: caches go by it
 POOL = 32  # R-precision's pool
@@ -166,3 +166,10 @@ def _spread(embedded: Tensor) -> float:
 
 def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def mean_interval(values: Iterable[float]) -> list[float]:
+    """[mean, 1.96 standard errors] over repeats, the field's 95 % interval (half-width 0 for one repeat)."""
+    values = torch.tensor(list(values), dtype=torch.float64)
+    spread = values.std().item() if len(values) > 1 else 0.0
+    return [values.mean().item(), 1.96 * spread / len(values) ** 0.5]

@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from videomdm.data.corpus import FPS
+from videomdm.conventions import FPS
 from videomdm.evaluation.pose import average_frames, check_clips
-from videomdm.skeletons import SMPL22, Skeleton
+from videomdm.skeletons.definitions import SMPL22, Skeleton
 
 CONTACT_HEIGHT = 0.05  # m: a foot joint below this stands
 SKATING_SPEED = 0.5  # m/s: a standing foot faster than this slides (2.5 cm per frame at 20 fps)

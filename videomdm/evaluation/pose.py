@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from videomdm.data.corpus import FPS
+from videomdm.conventions import FPS
 
 MILLIMETRES = 1000.0
 

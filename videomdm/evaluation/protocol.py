@@ -21,18 +21,19 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm import features, losses, prepare, sample
-from videomdm.cache import cached_json, cached_tensors
-from videomdm.config import METHODS, Config
+from videomdm import features, losses, sample
+from videomdm.config import Config
 from videomdm.data.corpus import Corpus
 from videomdm.diffusion import Diffusion
 from videomdm.evaluation import distribution, measures, stature
 from videomdm.evaluation.judges import Judge, judge, judges
 from videomdm.evaluation.lifting import lifting, teacher_errors
-from videomdm.evaluation.measures import POOL, Measured
+from videomdm.evaluation.measures import POOL, Measured, mean_interval
 from videomdm.lifters import teacher as lifted
-from videomdm.results import mean_interval
-from videomdm.sample import Prior
+from videomdm.methods import METHODS
+from videomdm.sample.prior import Prior
+from videomdm.storage.cache import cached_json, cached_tensors
+from videomdm.train import dataset, observe, rounds
 
 __all__ = ["PROTOCOLS", "Judge", "Protocol", "evaluate", "generation", "judge", "judges", "lifting", "protocol", "real"]
 
@@ -94,7 +95,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
     Returns:
         Metric -> value or [mean, 95 % half-width], and in words ``protocol``, its name, and ``judges``, their digests.
     """
-    size, train = protocol(config), prepare.load(config, "train")
+    size, train = protocol(config), observe.load(config, "train")
     panel = _panel(config, train)
     label, version = {"protocol": size.name}, _version(config, size, panel)
     if run is not None:
@@ -112,8 +113,8 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         )
         return {**label, **generated, **errors, **learned}
     make = {"real": real, "teacher": teacher}[row]
-    test = prepare.fingerprint(prepare.load(config, "test"))
-    path = config.cache / f"metrics-{row}-{test}-{prepare.lifted_from(config)}-{version}.json"
+    test = observe.fingerprint(observe.load(config, "test"))
+    path = config.cache / f"metrics-{row}-{test}-{observe.lifted_from(config)}-{version}.json"
     return {**label, **cached_json(path, lambda: make(config))}
 
 
@@ -124,7 +125,7 @@ def real(config: Config) -> dict[str, object]:
     reach.  Its R-precision and MM-distance are the judges' own quality.  ``fid_of_size_<percent>`` is FID of the same
     motions by people of another size.
     """
-    train, test = prepare.load(config, "train"), prepare.load(config, "test")
+    train, test = observe.load(config, "train"), observe.load(config, "test")
     panel = _panel(config, train)
     true, other = (_measured(corpus.joints, corpus, config, panel) for corpus in (test, train))
     size = protocol(config)
@@ -148,12 +149,12 @@ def teacher(config: Config) -> dict[str, object]:
     R-precision and MM-distance are of its motions of the test clips, since the judges were trained on the
     captions of the others.
     """
-    train, test = prepare.load(config, "train"), prepare.load(config, "test")
+    train, test = observe.load(config, "train"), observe.load(config, "test")
     panel, size = _panel(config, train), protocol(config)
     true = _measured(test.joints, test, config, panel)
     estimates = {}
     for split, corpus in (("train", train), ("test", test)):
-        joints = prepare.observe(config, corpus, "teacher", split).teacher
+        joints = observe.observe(config, corpus, "teacher", split).teacher
         estimates[split] = _measured(joints, corpus, config, panel)
     repeats = []
     for seed in range(size.repeats):
@@ -169,7 +170,7 @@ def teacher(config: Config) -> dict[str, object]:
         })  # fmt: skip
     found = {**_intervals(repeats), **_noise_that_hides(config, train)}
     found |= teacher_errors(config, size.lift_clips)
-    found |= stature.learned(prepare.observe(config, train, "teacher").teacher, train)
+    found |= stature.learned(observe.observe(config, train, "teacher").teacher, train)
     return {**found, **_names(panel)}
 
 
@@ -180,8 +181,8 @@ def _names(panel: Sequence[Judge]) -> dict[str, str]:
 
 def _noise_that_hides(config: Config, train: Corpus) -> dict[str, float]:
     """The teacher's root mean square error in its normalised features, and the t* that it asks for."""
-    observed = prepare.observe(config, train, "truth")
-    given = prepare.training_set(config.but(method="mdm-teacher"), observed)
+    observed = observe.observe(config, train, "truth")
+    given = dataset.training_set(config.but(method="mdm-teacher"), observed)
     truth = features.encode(features.hold_last(train.joints, train.lengths), train.skeleton)
     inside = losses.valid_frames(given.lengths, truth.shape[1])
     error = (given.normaliser.normalise(truth) - given.features)[inside].square().mean().sqrt()
@@ -199,7 +200,7 @@ def generation(prior: Prior, config: Config, panel: Sequence[Judge], folder: Pat
         panel: the judges.
         folder: keeps what was measured of each batch, so that an interrupted evaluation resumes.
     """
-    train, test, size = prepare.load(config, "train"), prepare.load(config, "test"), protocol(config)
+    train, test, size = observe.load(config, "train"), observe.load(config, "test"), protocol(config)
     n = _samples(size, test)
     asked = [draw_captions(test, n, seed) for seed in range(size.repeats)]
     rows, captions = draw_captions(test, size.texts, size.repeats)
@@ -288,7 +289,7 @@ def _of_learned(config: Config, run: Path, train: Corpus, judge: Judge) -> dict[
     motions = _learned(config, train)
     found = stature.learned(motions, train) | stature.predicted(_load(run), motions, train)
     if METHODS[config.method].lifter:
-        test = prepare.load(config, "test")
+        test = observe.load(config, "test")
         true = judge.joints(test.joints, test.lengths, test.skeleton)
         better = {f"_true_{name}": joints for name, joints in stature.corrected(motions, train).items()}
         for name, joints in {"": motions, **better}.items():
@@ -301,10 +302,10 @@ def _learned(config: Config, train: Corpus) -> Tensor:
     method = METHODS[config.method]
     if method.motions == "truth":
         return train.joints
-    observed = prepare.observe(config, train, config.frame)
+    observed = observe.observe(config, train, config.frame)
     if method.lifter:
         run = config.but(method=method.lifter).folder
-        observed = sample.lift_observations(run, observed, config.cache, method)
+        observed = rounds.lift_observations(run, observed, config.cache, method)
     return observed.teacher
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from videomdm import features, kinematics, text
+from videomdm import features, text
 from videomdm.data.corpus import Corpus
-from videomdm.sample import Prior
+from videomdm.sample.prior import Prior
+from videomdm.skeletons import kinematics
 
 LEVELS = (10, 30, 50, 70, 90)  # % of the diffusion steps, from the clean end
 CLIPS = 256

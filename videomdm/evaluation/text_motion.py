@@ -17,16 +17,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.evaluation.distribution import check_pair
 from videomdm.evaluation.evaluator import Evaluator, check_motions, train_seeded
-from videomdm.evaluation.vocabulary import (
-    PARTS_OF_SPEECH,
-    WORD_WIDTH,
-    Caption,
-    HashedVocabulary,
-    Vocabulary,
-)
+from videomdm.evaluation.vocabulary import PARTS_OF_SPEECH, WORD_WIDTH, Caption, HashedVocabulary, Vocabulary
 
 FEET = 4  # the contact channels at the end of the features, which the evaluator does not see
 FRAMES_PER_STEP = 4  # two convolutions of stride 2

@@ -20,18 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from videomdm import checkpoints
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.denoiser import EncoderLayer, sinusoids
 from videomdm.evaluation.evaluator import Evaluator, check_motions, train_seeded
-from videomdm.evaluation.vocabulary import (
-    VECTOR_LENGTH,
-    WORD_WIDTH,
-    Caption,
-    HashedVocabulary,
-    Vocabulary,
-    split_token,
-)
+from videomdm.evaluation.vocabulary import VECTOR_LENGTH, WORD_WIDTH, Caption, HashedVocabulary, Vocabulary, split_token
+from videomdm.storage import checkpoints
 from videomdm.text import HashedText
 
 TEMPERATURE = 0.1  # TMR's

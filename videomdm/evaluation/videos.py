@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from videomdm import features
-from videomdm.cameras import Camera
+from videomdm.cameras.camera import Camera
 from videomdm.data.corpus import Corpus
 from videomdm.evaluation import distribution, pose
 from videomdm.evaluation.judges import Judge

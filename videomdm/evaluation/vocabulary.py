@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 
 WORD_WIDTH = 300
 VECTOR_LENGTH = 6.0  # of hashed vectors, about that of GloVe's: shorter ones are learned from slowly

@@ -8,7 +8,8 @@ import roma
 import torch
 from torch import Tensor
 
-from videomdm.skeletons import SMPL22, Skeleton
+from videomdm.skeletons.definitions import SMPL22, Skeleton
+from videomdm.skeletons.kinematics import body_axes
 
 #: Range of each kind of bone's factor, on top of ``TRUNK`` or ``LIMBS``.  Wide where rigs disagree: game
 #: characters have narrow hips and shoulders, and rigs split the spine as they like.
@@ -64,15 +65,6 @@ def mirror_half(joints: Tensor, generator: torch.Generator, skeleton: Skeleton =
     """:func:`mirror` a random half of the clips (B, T, J, 3)."""
     flip = torch.rand(len(joints), 1, 1, 1, generator=generator).to(joints.device) < 0.5
     return torch.where(flip, mirror(joints, skeleton), joints)
-
-
-def body_axes(joints: Tensor, skeleton: Skeleton) -> Tensor:
-    """Rotation (..., 3, 3) from body to world; its columns are left (hip to hip), up and forward."""
-    across = joints[..., skeleton.index("left_hip"), :] - joints[..., skeleton.index("right_hip"), :]
-    up = joints[..., skeleton.index("neck"), :] - joints[..., 0, :]
-    left = torch.nn.functional.normalize(across, dim=-1)
-    forward = torch.nn.functional.normalize(torch.linalg.cross(left, up), dim=-1)
-    return torch.stack([left, torch.linalg.cross(forward, left), forward], dim=-1)
 
 
 def detect(keypoints: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videomdm.checkpoints import load_tensors, read_tensors
+from videomdm.storage.checkpoints import load_tensors, read_tensors
 
 NORM_EPS = 1e-6  # MotionBERT's; torch's default is 1e-5
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm.data.corpus import DataError
-from videomdm.kinematics import facing
+from videomdm.conventions import DataError
 from videomdm.lifters.results import Lifted, RootPath, load_array
-from videomdm.skeletons import NBA16, Skeleton
+from videomdm.skeletons.definitions import NBA16, Skeleton
+from videomdm.skeletons.kinematics import facing
 
 LEG = 0.81  # metres from hip over knee to ankle, the mean of the built-in bodies
 _FROM_H36M = tuple(j for j in range(17) if j != 7)  # the same order without the spine

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from videomdm.checkpoints import load_weights, read_metadata, save_weights
-from videomdm.data.resampling import fill_missing
+from videomdm.cameras.keypoints import fill_missing
 from videomdm.lifters.dstformer import DSTformer
+from videomdm.storage.checkpoints import load_weights, read_metadata, save_weights
 
 WEIGHTS = Path(__file__).parent / "weights" / "lifter.safetensors"
 EXTENT = 0.46  # metres: about the root mean square distance of joints from the root across the view

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.lifters.elepose import LEG, leg_length
 from videomdm.lifters.results import Lifted, RootPath, load_array
-from videomdm.skeletons import H36M17
+from videomdm.skeletons.definitions import H36M17
 
 
 def read(path: str | Path, fps: float = 30.0, leg: float = LEG) -> Lifted:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from videomdm.lifters.results import Lifted, RootPath, load_array, to_smpl22
-from videomdm.skeletons import COCO17, SMPL22, Skeleton
+from videomdm.skeletons.definitions import COCO17, SMPL22, Skeleton
 
 #: OpenPose's 18 body keypoints; the neck, midway between the shoulders, is the root.
 OPENPOSE18 = Skeleton(

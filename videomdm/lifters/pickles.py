@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 
 _KINDS = {f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)} | {"f2", "f4", "f8", "b1"}
 _INSTRUCTIONS = (

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videomdm import regressor
+from videomdm.conventions import FPS, DataError
 from videomdm.data import procedural
-from videomdm.data.corpus import FPS, DataError, check_joints
-from videomdm.kinematics import facing, facing_z
-from videomdm.skeletons import SMPL22, Skeleton
+from videomdm.data.corpus import check_joints
+from videomdm.skeletons import regressor
+from videomdm.skeletons.definitions import SMPL22, Skeleton
+from videomdm.skeletons.kinematics import facing, facing_z
 
 
 class RootPath(StrEnum):

@@ -27,18 +27,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm.cameras import Camera
-from videomdm.config import TEACHERS
-from videomdm.data.corpus import FPS
-from videomdm.data.resampling import fill_missing
+from videomdm.cameras.camera import Camera
+from videomdm.cameras.keypoints import fill_missing
 from videomdm.depth import root_depth
-from videomdm.evaluation import pose as metrics
 from videomdm.lifters import trajectory
 from videomdm.lifters.augment import swap_sides
 from videomdm.lifters.lifter import WEIGHTS, Lifter
 from videomdm.lifters.trajectory import Trajectory
-from videomdm.skeletons import SMPL22, Skeleton
+from videomdm.skeletons.definitions import SMPL22, Skeleton
 
+#: Teachers, by how they find the root's path.
+TEACHERS = ("naive", "trajectory")
 #: Frames, standard deviation of the gaussian over the root's depth.  On held-out motion capture the acceleration
 #: error is 2.4 m/s^2 for the poses alone and 9.4 with frame-by-frame depth; 3 frames give 2.9, 6 give 2.7 but
 #: a larger root error.
@@ -180,53 +179,6 @@ def smooth(values: Tensor, inside: Tensor, deviation: float) -> Tensor:
 def to_world(joints: Tensor, camera: Camera) -> Tensor:
     """Joints (C, T, J, 3) in camera axes to the camera's world, ``X = R^T (X_c - t)``."""
     return (joints - camera.translation[:, None, None]) @ camera.rotation[:, None]
-
-
-def report(
-    predicted: Tensor, true: Tensor, lengths: Tensor, fps: float = FPS, skeleton: Skeleton = SMPL22
-) -> dict[str, float]:
-    """How a teacher errs.
-
-    Args:
-        predicted, true: (C, T, J, 3) metres, in the same world.
-        lengths: (C,) frames.
-
-    Returns:
-        ``mpjpe`` (root-centred), ``pa_mpjpe``, ``mpjpe_absolute`` and ``root`` in mm, and ``drift``, the root's
-        error without each clip's mean; ``acceleration`` (absolute) and ``acceleration_pose`` (root-centred) in
-        m/s^2; ``heading`` of frame 0 in degrees, mean absolute.
-    """
-    centred = [x - x[..., :1, :] for x in (predicted, true)]
-    figures = {
-        "mpjpe": metrics.mpjpe(*centred, lengths),
-        "pa_mpjpe": metrics.pa_mpjpe(predicted, true, lengths),
-        "mpjpe_absolute": metrics.mpjpe(predicted, true, lengths),
-        "root": metrics.mpjpe(predicted[..., :1, :], true[..., :1, :], lengths),
-        "drift": metrics.mpjpe(*(_about_mean(x[..., :1, :], lengths) for x in (predicted, true)), lengths),
-        "acceleration": metrics.acceleration_error(predicted, true, fps, lengths),
-        "acceleration_pose": metrics.acceleration_error(*centred, fps, lengths),
-        "heading": heading_error(predicted[:, 0], true[:, 0], skeleton).mean(),
-    }
-    return {name: round(float(value), 3) for name, value in figures.items()}
-
-
-def _about_mean(path: Tensor, lengths: Tensor) -> Tensor:
-    """Paths (C, T, 1, 3) minus their means over each clip's frames."""
-    inside = torch.arange(path.shape[1], device=path.device) < lengths.to(path.device)[:, None]
-    mean = path.where(inside[..., None, None], 0).sum(1, keepdim=True) / lengths.to(path)[:, None, None, None]
-    return path - mean
-
-
-def heading_error(predicted: Tensor, true: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
-    """Degrees between the headings of poses (..., J, 3), by HumanML3D's rule (hips and shoulders)."""
-    right_hip, left_hip, right_shoulder, left_shoulder = skeleton.face_indices
-    angles = []
-    for joints in (predicted, true):
-        across = joints[..., left_hip, :] - joints[..., right_hip, :]
-        across = across + joints[..., left_shoulder, :] - joints[..., right_shoulder, :]
-        angles.append(torch.atan2(across[..., 2], across[..., 0]))
-    difference = angles[0] - angles[1]
-    return torch.rad2deg(torch.atan2(difference.sin(), difference.cos())).abs()
 
 
 def version(root: str = "naive", weights: str | Path = WEIGHTS, path_weights: str | Path = trajectory.WEIGHTS) -> str:

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videomdm.checkpoints import load_weights, read_metadata, save_weights
 from videomdm.lifters.lifter import NEAREST, turn_to_axis
+from videomdm.storage.checkpoints import load_weights, read_metadata, save_weights
 
 WEIGHTS = Path(__file__).parent / "weights" / "trajectory.safetensors"
 KERNEL = 5  # frames

@@ -30,12 +30,12 @@ import roma
 import torch
 from torch import Tensor
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.data.procedural.body import draw_bodies
-from videomdm.kinematics import forward_kinematics
 from videomdm.lifters import pickles
 from videomdm.lifters.results import Lifted, RootPath, fill_gaps
-from videomdm.skeletons import SMPL22
+from videomdm.skeletons.definitions import SMPL22
+from videomdm.skeletons.kinematics import forward_kinematics
 
 _KEYS = {RootPath.WORLD: ("pose_world", "trans_world"), RootPath.CAMERA: ("pose", "trans")}
 

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from videomdm import features as feat
-from videomdm.data.corpus import FPS
-from videomdm.kinematics import facing_z, rest_directions
+from videomdm.conventions import FPS
 from videomdm.plots.style import GHOST, GRID, INK, SERIES, SIDES, TRUNK, side
-from videomdm.skeletons import SMPL22, Skeleton
+from videomdm.skeletons.definitions import SMPL22, Skeleton
+from videomdm.skeletons.kinematics import facing_z, rest_directions
 
 COLOURS = dict(
     zip(feat.blocks(len(SMPL22)), (SERIES[4], SERIES[2], SERIES[3], *SERIES[:2], "#4f9fb3", TRUNK), strict=True)

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from videomdm.data.corpus import FPS
+from videomdm.conventions import FPS
 from videomdm.plots.style import GHOST, GRID, INK, SERIES, SIDES, checked_joints, layout, side
-from videomdm.skeletons import SMPL22, Skeleton
+from videomdm.skeletons.definitions import SMPL22, Skeleton
 
 
 def loss_curves(log: Sequence[Mapping], title: str = "") -> go.Figure:

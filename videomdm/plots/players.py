@@ -14,8 +14,8 @@ import numpy as np
 import plotly.graph_objects as go
 from torch import Tensor
 
-from videomdm.cameras import Camera
-from videomdm.data.corpus import FPS
+from videomdm.cameras.camera import Camera
+from videomdm.conventions import FPS
 from videomdm.plots.style import (
     FLOOR,
     GHOST,
@@ -28,7 +28,7 @@ from videomdm.plots.style import (
     layout,
     strokes,
 )
-from videomdm.skeletons import SMPL22, Skeleton
+from videomdm.skeletons.definitions import SMPL22, Skeleton
 
 MAX_BYTES = 270_000  # of a player's frames
 LANE_GAP = 0.7  # metres of floor between two motions

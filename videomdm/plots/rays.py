@@ -6,10 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 from torch import Tensor
 
-from videomdm.cameras import Camera
+from videomdm.cameras.camera import Camera
 from videomdm.plots.players import GAP, _floor, _limbs, _line, _parts, _scene, _view
 from videomdm.plots.style import GRID, SERIES, checked_joints, layout
-from videomdm.skeletons import SMPL22, Skeleton
+from videomdm.skeletons.definitions import SMPL22, Skeleton
 
 BEYOND = 1.08  # rays end this much farther from the camera than the joints
 

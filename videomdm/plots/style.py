@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from videomdm.data.corpus import check_joints
-from videomdm.skeletons import Skeleton
+from videomdm.skeletons.definitions import Skeleton
 
 LEFT, RIGHT, TRUNK, GHOST = "#2a6fb0", "#d9602c", "#3a3f47", "#a9aeb5"
 FLOOR, GRID, INK = "#f6f4ef", "#dcd7cc", "#3a3f47"

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from videomdm import deliver, sample, train
+from videomdm import sample, train
 from videomdm.data import procedural
+from videomdm.export.deliver import deliver
 from videomdm.survey import analyse, make, scenes, serve
 from videomdm.survey.simulate import Voters, choose
 
@@ -37,7 +38,7 @@ def run(folder: Path, settings: make.Settings = SETTINGS, voters: Voters = VOTER
         target = folder / "motions" / method
         if not (target / "motions.npz").exists():
             run_folder = train.fit(replace(train.profile("smoke"), method=method))
-            deliver.deliver(sample.load(run_folder), captions, target, SECONDS)
+            deliver(sample.load(run_folder), captions, target, SECONDS)
     results = [scenes.read(f"{method}={folder / 'motions' / method}") for method in METHODS]
     make.make(folder, results, settings)
     if not (folder / "votes.sqlite").exists():

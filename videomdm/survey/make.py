@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from videomdm.data.corpus import DataError
+from videomdm.conventions import DataError
 from videomdm.skeletons import Skeleton
 from videomdm.survey import drawing
 from videomdm.survey.design import balanced, frequencies

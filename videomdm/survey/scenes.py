@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from videomdm import features
-from videomdm.data.corpus import FPS, DataError, check_joints
+from videomdm.conventions import FPS, DataError
+from videomdm.data.corpus import check_joints
 from videomdm.skeletons import NBA16, SMPL22, Skeleton
 
 FLOORS = ("zero", "lowest")

@@ -13,8 +13,9 @@ import math
 import torch
 from torch import Tensor
 
-from videomdm.data.corpus import FPS, MAX_FRAMES, MIN_FRAMES, Corpus
-from videomdm.data.procedural import (  # noqa: F401  (they enter their actions)
+from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES
+from videomdm.data.corpus import Corpus
+from videomdm.data.procedural import (  # noqa: F401  (they register their actions)
     prior_exercises,
     prior_gaits,
     prior_gestures,
@@ -25,7 +26,7 @@ from videomdm.data.procedural.body import animate, draw_bodies, mirror, turn
 from videomdm.data.procedural.captions import Writer
 from videomdm.data.procedural.registry import FAMILIES, Action
 from videomdm.data.procedural.take import MARGIN, Take
-from videomdm.skeletons import SMPL22
+from videomdm.skeletons.definitions import SMPL22
 
 PRIOR_ACTIONS = tuple(FAMILIES["prior"])
 TEACHER_ACTIONS = tuple(FAMILIES["teacher"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from videomdm.skeletons import SMPL22
+from videomdm.skeletons.definitions import SMPL22
 
 _J = SMPL22.index
 HANGING = torch.tensor([0.13, -0.94, 0.06])  # a wrist at rest, in the units of Pose.hands

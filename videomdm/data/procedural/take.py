@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from videomdm.data.corpus import FPS
+from videomdm.conventions import FPS
 from videomdm.data.procedural import curves
 from videomdm.data.procedural.body import HANGING, Pose, turn
 

@@ -1,0 +1,166 @@
+"""Video files as people have them."""
+
+import numpy as np
+import pytest
+from mp4_boxes import contents_first, set_steps, turn_upright
+
+from videomdm.conventions import DataError
+from videomdm.data.recordings import rendering, track, video
+from videomdm.data.recordings.video import Video
+from videomdm.skeletons import HALPE26
+
+
+def write_numbered(path, frames, fps=20.0, size=(64, 48)):
+    """Frames of the grey level 8 k."""
+    film = video.writer(path, *size, fps)
+    for k in range(frames):
+        film.write(np.full((size[1], size[0], 3), 8 * k, np.uint8))
+    film.release()
+    return path
+
+
+def levels(found):
+    return [round((float(image.mean()) + 2) / 8) for _, image in found]
+
+
+class TestFrames:
+    def test_times_size_and_order(self, tmp_path):
+        seen = Video(write_numbered(tmp_path / "a.mp4", 30))
+        frames = list(seen)
+        assert (seen.width, seen.height, seen.fps, seen.promised, seen.rotation) == (64, 48, 20, 30, 0)
+        assert np.allclose([t for t, _ in frames], np.arange(30) / 20, atol=1e-3)
+        assert levels(frames) == list(range(30)) and seen.notes == []
+
+    @pytest.mark.parametrize(("fps", "used"), [(25, 1), (30, 1), (50, 2), (60, 2), (120, 3), (240, 6)])
+    def test_fast_videos_are_thinned(self, tmp_path, fps, used):
+        seen = Video(write_numbered(tmp_path / "a.mp4", 30, fps))
+        assert levels(seen) == list(range(0, 30, used)) and seen.notes == []
+
+    def test_variable_frame_rate_is_told_and_timed(self, tmp_path):
+        path = write_numbered(tmp_path / "a.mp4", 30)
+        steps = [1 + (k % 3 == 0) for k in range(30)]
+        path.write_bytes(set_steps(path.read_bytes(), steps))
+        seen = Video(path)
+        times = [t for t, _ in seen]
+        assert np.allclose(times, np.cumsum([0, *steps[:-1]]) / 20, atol=1e-3)
+        assert seen.notes == ["variable frame rate (10 to 20 fps): frames are used by their time stamps"]
+
+    def test_portrait_by_metadata(self, tmp_path):
+        path = tmp_path / "a.mp4"
+        film = video.writer(path, 64, 48, 20)
+        image = np.zeros((48, 64, 3), np.uint8)
+        image[:, :32] = 200  # left in the file, on top when shown
+        for _ in range(5):
+            film.write(image)
+        film.release()
+        path.write_bytes(turn_upright(path.read_bytes()))
+        seen = Video(path)
+        frames = list(seen)
+        assert (seen.width, seen.height, seen.rotation) == (48, 64, 90)
+        assert all(image.shape == (64, 48, 3) for _, image in frames)
+        assert frames[0][1][:28].mean() > 180 and frames[0][1][36:].mean() < 20
+        assert seen.notes == ["turned upright by 90 degrees, as the file's metadata say"]
+
+    def test_truncated_with_contents_first(self, clip_mp4, tmp_path):
+        data = contents_first(clip_mp4.read_bytes())
+        whole, part = tmp_path / "whole.mp4", tmp_path / "part.mp4"
+        whole.write_bytes(data)
+        part.write_bytes(data[: int(0.6 * len(data))])
+        assert len(list(Video(whole))) == 60
+        seen = Video(part)
+        readable = len(list(seen))
+        assert 20 < readable < 55 and seen.notes == [f"truncated: {readable} of 60 frames can be read"]
+
+    def test_truncated_with_contents_last(self, clip_mp4, tmp_path):
+        path = tmp_path / "a.mp4"
+        path.write_bytes(clip_mp4.read_bytes()[:-3000])
+        with pytest.raises(DataError, match=r"a.mp4: cannot be opened as a video \(truncated, damaged"):
+            Video(path)
+
+    def test_no_video_at_all(self, tmp_path):
+        (tmp_path / "a.mp4").write_text("no video")
+        with pytest.raises(DataError, match="cannot be opened as a video"):
+            Video(tmp_path / "a.mp4")
+        with pytest.raises(DataError, match="no such file"):
+            Video(tmp_path / "b.mp4")
+
+
+class TestDetect:
+    def test_everybody_in_every_frame(self, clip_mp4, detector):
+        found, watch = video.detect(Video(clip_mp4), detector, HALPE26)
+        assert [len(p) for p in found.people] == [1] * 60 and (found.width, found.height) == (256, 192)
+        assert watch.finding is None and watch.looks == 14
+
+    def test_single_frame(self, tmp_path, detector):
+        with pytest.raises(DataError, match="a single frame, expected a video"):
+            video.detect(Video(write_numbered(tmp_path / "a.mp4", 1)), detector, HALPE26)
+
+
+class TestOverlay:
+    def test_draws_the_person_where_it_is(self, scene, clip_mp4, tmp_path):
+        seen = rendering.detect([scene.joints], scene.camera, scene.intrinsics)
+        one = track(seen, scene.intrinsics)
+        one.filled[50:] = True
+        video.write_overlay(Video(clip_mp4), one, tmp_path / "o.mp4")
+        plain, drawn = (np.stack([image for _, image in Video(p)]).astype(int) for p in (clip_mp4, tmp_path / "o.mp4"))
+        assert plain.shape == drawn.shape
+        changed = np.abs(plain - drawn).max(-1) > 60
+        for t in (0, 20, 40):
+            rows, columns = np.nonzero(changed[t])
+            low, high = one.pixels[t].amin(0), one.pixels[t].amax(0)
+            assert columns.min() > low[0] - 5 and columns.max() < high[0] + 5
+            assert rows.min() > low[1] - 5 and rows.max() < high[1] + 5
+            assert changed[t].sum() > 100
+        assert changed[55, 10:35, 10:120].sum() > 50, "filled frames say so in words"
+
+    def test_every_frame_of_a_late_track_is_written(self, scene, clip_mp4, tmp_path):
+        one = track(rendering.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics).cut(10, 55)
+        video.write_overlay(Video(clip_mp4), one, tmp_path / "o.mp4")
+        assert len(list(Video(tmp_path / "o.mp4"))) == 45
+
+    def test_another_video(self, scene, clip_mp4, tmp_path):
+        one = track(rendering.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics)
+        with pytest.raises(ValueError, match="track of 256 x 192 pixels over a video of 64 x 48"):
+            video.write_overlay(Video(write_numbered(tmp_path / "a.mp4", 3)), one, tmp_path / "o.mp4")
+
+    def test_folder_that_is_not_there(self, scene, clip_mp4, tmp_path):
+        one = track(rendering.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics)
+        with pytest.raises(OSError, match="cannot write an mp4 file there"):
+            video.write_overlay(Video(clip_mp4), one, tmp_path / "none" / "o.mp4")
+
+
+class TestSheet:
+    def test_frames_side_by_side_with_their_keypoints(self, scene, clip_mp4):
+        one = track(rendering.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics)
+        found = video.sheet(Video(clip_mp4), one, 3)
+        assert found.shape == (192, 3 * 256, 3) and found.dtype == np.uint8
+        images = [image for _, image in Video(clip_mp4)]
+        for picture, k in zip(np.split(found, 3, axis=1), (15, 30, 44), strict=True):
+            changed = np.abs(picture.astype(int) - images[k]).max(-1) > 60
+            rows, columns = np.nonzero(changed)
+            low, high = one.pixels[k].amin(0), one.pixels[k].amax(0)
+            assert changed.sum() > 100 and columns.min() > low[0] - 5 and columns.max() < high[0] + 5
+            assert rows.min() > low[1] - 5 and rows.max() < high[1] + 5
+
+    def test_a_clip_from_the_middle_to_the_end(self, scene, clip_mp4):
+        one = track(rendering.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics).cut(18, 60)
+        assert video.sheet(Video(clip_mp4), one, 5).shape == (192, 5 * 256, 3)
+
+    def test_keypoints_of_another_size_lie_over_no_video(self, scene, clip_mp4, tmp_path):
+        one = track(rendering.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics)
+        assert video.below(one, clip_mp4).path == clip_mp4 and video.below(one, None) is None
+        other = write_numbered(tmp_path / "a.mp4", 3)
+        assert video.below(one, other) is None
+        with pytest.raises(ValueError, match="track of 256 x 192 pixels over a video of 64 x 48"):
+            video.sheet(Video(other), one)
+
+
+class TestDraw:
+    def test_colours_tell_sides(self):
+        points = np.zeros((26, 2))
+        points[:, 1] = 500  # out of the picture
+        for side, x in (("left", 20), ("right", 60)):
+            points[HALPE26.index(f"{side}_knee")], points[HALPE26.index(f"{side}_ankle")] = (x, 10), (x, 40)
+        drawn = video.draw_keypoints(np.zeros((50, 80, 3), np.uint8), points, np.ones(26), HALPE26)
+        assert drawn[25, 20].tolist() == list(video.COLOURS["left"])
+        assert drawn[25, 60].tolist() == list(video.COLOURS["right"])

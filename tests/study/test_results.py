@@ -1,0 +1,215 @@
+"""Result files, and the pages made from them."""
+
+import json
+
+import pytest
+
+from videomdm import study, train
+from videomdm.evaluation import protocol
+from videomdm.evaluation.stature import LEVELS, SIZES
+from videomdm.study import report, results
+
+METRICS = {
+    "fid": [4.0, 0.2], "tmr_fid": [2.0, 0.1], "acceleration": 3.0, "path_length": 1.0, "lift_truth_mpjpe": 50.0,
+    "lift_truth_acceleration_error": 2.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    config = train.profile("smoke")
+    worse = {**METRICS, "fid": [10.0, 1.0], "lift_truth_mpjpe": 90.0, "lift_truth_acceleration_error": 3.0}
+    for row in ("videomdm", "mdm-3d", "real"):
+        results.write(tmp_path, "s", config, "python -m x", 61.0, METRICS, row)
+    for row in ("teacher", "mdm-teacher"):
+        results.write(tmp_path, "s", config, "python -m x", 0.0, worse, row)
+    return tmp_path
+
+
+def test_a_result_explains_itself(folder):
+    for result in results.read(folder, "s"):
+        assert set(results.KEYS) <= set(result)
+        assert "CPU cores" in result["machine"] or "NVIDIA" in result["machine"]
+        assert set(result["versions"]) == {"videomdm", "torch", "numpy"}
+
+
+def test_incomplete_results_are_named(folder):
+    path = next((folder / "s").glob("*real*"))
+    content = json.loads(path.read_text())
+    del content["commit"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="real.*no commit"):
+        results.read(folder, "s")
+
+
+def test_a_file_holds_one_run_and_one_way_to_evaluate_it(tmp_path):
+    config = train.profile("smoke")
+    path = results.write(tmp_path, "s", config, "python -m x", 1.0, METRICS, "videomdm")
+    assert results.holds(path, config) and not results.holds(path.with_name("other.json"), config)
+    assert not results.holds(path, config.but(steps=11)) and not results.holds(path, config.but(sampler="ddpm"))
+    content = json.loads(path.read_text())
+    del content["evaluation"]  # as older files
+    path.write_text(json.dumps(content))
+    assert results.holds(path, config.but(sampler="ddpm"))
+
+
+def test_interval():
+    assert results.mean_interval([1.0, 3.0]) == pytest.approx([2.0, 1.96 * 2**0.5 / 2**0.5])
+    assert results.mean_interval([5.0]) == [5.0, 0.0]
+
+
+def test_a_named_protocol_has_its_own_file_and_label(folder):
+    quick = train.profile("smoke", protocol="quick")
+    path = results.write(folder, "s", quick, "python -m x", 1.0, {**METRICS, "protocol": "quick"}, "real")
+    assert path.name == "procedural-smoke-real-s0-quick.json"
+    _, corpora = report.find(folder, "s")
+    assert set(corpora) == {"procedural (smoke)", "procedural (smoke, quick protocol)"}
+
+
+def test_report_orders_rows_and_judges_goals(folder):
+    found, corpora = report.find(folder, "s")
+    (rows,) = corpora.values()
+    assert list(rows) == ["real", "teacher", "mdm-3d", "mdm-teacher", "videomdm"]
+    goals = str(report.goals(rows)).splitlines()
+    met = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in goals[2:]}
+    assert met["lifting MPJPE: teacher over videomdm"] == "yes"
+    assert met["lifting acceleration error: teacher over videomdm"] == "yes"
+    assert met["FID: videomdm over mdm-teacher"] == "yes"
+    assert "5" in str(report.table(rows, {"error": "lift_truth_mpjpe"}))
+    assert "python -m x" in str(report.sources(found))
+    with pytest.raises(FileNotFoundError, match=r"python -m videomdm\.study other"):
+        report.find(folder, "other")
+
+
+def test_goals_not_met_are_said(folder):
+    _, corpora = report.find(folder, "s")
+    (rows,) = corpora.values()
+    rows["videomdm"] = {**METRICS, "fid": [9.9, 0.1], "acceleration": 0.9}
+    goals = {
+        line.split("|")[1].strip(): line.split("|")[-2].strip() for line in str(report.goals(rows)).splitlines()[2:]
+    }
+    assert goals["FID: videomdm over mdm-teacher"] == "no"
+    assert goals["generated acceleration: videomdm over real"] == "no"
+
+
+def test_teachers_are_kept_apart(folder):
+    other = train.profile("smoke", teacher="trajectory")
+    named = results.write(folder, "s", other, "python -m x", 1.0, {**METRICS, "fid": 1.0}, "mdm-teacher")
+    assert named.name == "procedural-smoke-mdm-teacher-trajectory-s0.json"
+    assert (
+        results.path(folder, "s", train.profile("smoke"), "mdm-teacher").name == "procedural-smoke-mdm-teacher-s0.json"
+    )
+    found, corpora = report.find(folder, "s")
+    assert [r.get("teacher") for r in found].count("trajectory") == 1
+    assert corpora["procedural (smoke)"]["mdm-teacher"]["fid"] == [10.0, 1.0]
+    assert corpora["procedural (smoke, trajectory teacher)"] == {"mdm-teacher": {**METRICS, "fid": 1.0}}
+
+
+def test_a_study_with_another_teacher(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(protocol, "evaluate", lambda config, row, run: asked.append(config.teacher) or METRICS)
+    study.main(["t", "--profile", "smoke", "--rows", "teacher", "--teacher", "trajectory", "--results", str(tmp_path)])
+    (path,) = (tmp_path / "t").glob("*.json")
+    assert asked == ["trajectory"] and path.name == "procedural-smoke-teacher-trajectory-s0.json"
+    assert "--teacher trajectory --seed 0 --rows teacher" in json.loads(path.read_text())["command"]
+
+
+def test_a_study_writes_one_file_per_row_and_does_not_repeat(tmp_path, monkeypatch):
+    arguments = ["first", "--profile", "smoke", "--rows", "real", "--runs", str(tmp_path / "runs")]
+    arguments += ["--results", str(tmp_path / "results")]
+    study.main(arguments)
+    (path,) = (tmp_path / "results" / "first").glob("*.json")
+    written = path.read_text()
+    assert json.loads(written)["command"] == (
+        "python -m videomdm.study first --profile smoke --data procedural --seed 0 --rows real"
+    )
+    monkeypatch.setattr(protocol, "evaluate", None)
+    study.main(arguments)
+    assert path.read_text() == written
+
+
+def test_seeds_make_a_mean_and_an_interval(folder):
+    other = {**METRICS, "fid": [6.0, 0.1], "note": "a word"}
+    results.write(folder, "s", train.profile("smoke", seed=1), "python -m x", 61.0, other, "videomdm")
+    _, corpora = report.find(folder, "s")
+    (rows,) = corpora.values()
+    assert rows["videomdm"]["fid"] == pytest.approx([5.0, 1.96 * 2**0.5 / 2**0.5])
+    assert rows["videomdm"]["acceleration"] == [3.0, 0.0] and "note" not in rows["videomdm"]
+    assert rows["real"]["fid"] == [4.0, 0.2]
+
+
+def test_a_corpus_is_that_of_the_first_study_that_has_it(folder):
+    for config in (train.profile("smoke", seed=1), train.profile("smoke", data="bandai")):
+        results.write(folder, "more", config, "python -m x", 61.0, {**METRICS, "fid": 6.0}, "videomdm")
+    found, corpora = report.find(folder, "s", "more")
+    ours, theirs = corpora["procedural (smoke)"], corpora["bandai (smoke)"]
+    assert ours == report.find(folder, "s")[1]["procedural (smoke)"] and theirs["videomdm"]["fid"] == 6.0
+    assert [r["data"] for r in found if r["study"] == "more"] == ["bandai"]
+    with pytest.raises(FileNotFoundError, match=r"python -m videomdm\.study other"):
+        report.find(folder, "s", "other")
+
+
+def test_rows_of_different_judges_are_not_compared(folder):
+    config = train.profile("smoke")
+    for row, judges in (("mdm-3d", "aa bb"), ("videomdm", "aa cc")):
+        results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "judges": judges}, row)
+    with pytest.raises(ValueError, match="mdm-3d was judged by aa bb, videomdm by aa cc; expected one panel"):
+        report.find(folder, "s")
+
+
+def test_goals_of_table_1_name_the_best_and_leave_out_what_has_not_run(folder):
+    config = train.profile("smoke")
+    for row, fid in (
+        ("videomdm/round-1", 3.0), ("videomdm-pnp", 5.0), ("videomdm-frame", 5.5), ("videomdm-pnp/sized", 4.2),
+    ):  # fmt: skip
+        results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "fid": [fid, 0.1]}, row)
+    _, corpora = report.find(folder, "s")
+    (rows,) = corpora.values()
+    lines = [[c.strip() for c in line.split("|")[1:-1]] for line in str(report.table1_goals(rows)).splitlines()[2:]]
+    measured = {line[0]: (line[3], line[4]) for line in lines}
+    assert measured["FID: videomdm over mdm-teacher"] == ("0.400", "yes")
+    assert measured["FID: the best from 2-D (videomdm/round-1) over mdm-3d"] == ("0.750", "yes")
+    assert measured["FID without true cameras (videomdm-pnp) over with (videomdm/round-1)"] == ("1.67", "no")
+    sized = "FID without true cameras, but people's stature (videomdm-pnp/sized) over with (videomdm/round-1)"
+    assert measured[sized] == ("1.40", "yes")
+    del rows["mdm-teacher"]
+    assert "mdm-teacher" not in str(report.table1_goals(rows))
+    assert report.table1_goals({"real": METRICS, "teacher": METRICS}) is None
+
+
+def test_a_study_by_name_has_its_rows():
+    for rows in study.STUDIES.values():
+        assert set(rows) <= set(study.ROWS) and len(set(rows)) == len(rows)
+    assert "videomdm/no-depth" in study.STUDIES["ablations"] and "videomdm-pnp/round-1" in study.STUDIES["gap"]
+    assert "mdm-teacher/error-0.5" in study.STUDIES["sweeps"]
+
+
+def test_sizes_are_drawn_for_rows_that_have_them():
+    sizes = {f"predicted_size_{level}": 100 - level / 10 for level in LEVELS}
+    rows = {"mdm-3d": {**METRICS, **sizes}, "videomdm": METRICS}
+    (axes,) = report.sizes_plot(rows, ("videomdm", "mdm-3d", "videomdm-pnp")).axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mdm-3d"]
+    assert axes.lines[0].get_ydata().tolist() == list(sizes.values())
+
+
+def test_what_size_costs_is_drawn_beside_the_rows_of_that_size():
+    cost = {f"{judge}fid_of_size_{size}": [1 + abs(size - 100) / 5, 0.1] for size in SIZES for judge in ("", "tmr_")}
+    rows = {"real": METRICS | cost, "mdm-3d": METRICS | {"learned_stature": 105.0, "predicted_size_50": 98.0}}
+    rows["videomdm"] = METRICS
+    for axes, fid in zip(report.size_costs_plot(rows).axes, (4.0, 2.0), strict=True):
+        curve, (dot,) = axes.lines[0], [line for line in axes.lines if line.get_label() == "mdm-3d"]
+        assert len(axes.lines) == 2 and curve.get_ydata().tolist() == [1 + abs(size - 100) / 5 for size in SIZES]
+        assert dot.get_xydata().tolist() == [pytest.approx([102.9, fid])]
+
+
+def test_sweeps_go_through_the_method_itself():
+    rows = {name: {"fid": [fid, 0.1]} for name, fid in (
+        ("real", 0.4), ("videomdm", 4.0), ("videomdm/error-1.5", 5.0), ("videomdm/error-0.0", 3.0),
+        ("videomdm/camera-20.0", 6.0), ("mdm-teacher", 9.0),
+    ) }  # fmt: skip
+    errors, cameras_, keypoints = report.sweeps_plot({k: v for k, v in rows.items() if k != "real"}, "fid", "FID").axes
+    (line,) = (c.lines[0] for c in errors.containers)
+    assert line.get_xydata().tolist() == [[0.0, 3.0], [1.0, 4.0], [1.5, 5.0]]
+    (line,) = (c.lines[0] for c in cameras_.containers)
+    assert line.get_xydata().tolist() == [[0.0, 4.0], [20.0, 6.0]]
+    assert not keypoints.containers

@@ -1,0 +1,186 @@
+"""Keypoints of one person in one npz file: the project's own format, for keypoints that people already have.
+
+Arrays of a file (no pickled objects):
+
+    keypoints    (T, J, 2) floating point; x right, y down
+    confidence   (T, J) in 0..1; 0 where a joint was not seen (its keypoint is not read then)
+    layout       a string: coco17, halpe26, body25, h36m17 or smpl22
+    fps          frames per second; or times, (T,) seconds, increasing
+    units        "pixels" (when absent) or "normalised": pixels times the inverse intrinsic matrix
+    size         (2,) width and height of the image in pixels; may be absent in normalised units
+    intrinsics   (3, 3), may be absent: [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels
+
+:func:`problems` lists everything that is wrong with a file; :func:`read` takes good ones.  :func:`save` writes
+a finished track in the same format, so that it can be edited and read again, and :func:`load` takes it as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from videomdm.conventions import DataError
+from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack
+from videomdm.skeletons.definitions import by_name
+
+LAYOUTS = ("coco17", "halpe26", "body25", "h36m17", "smpl22")
+NORMALISED_SIZE = 1000  # pixels, both sides of the image that is imagined where a file in normalised units has none
+
+Arrays = dict[str, np.ndarray]
+
+
+def problems(path: str | Path) -> list[str]:
+    """Everything that is wrong with a keypoint file, one sentence each; empty for a good file.
+
+    Raises:
+        DataError: the file is no npz file without pickled objects.
+    """
+    arrays = _arrays(Path(path))
+    return _problems_of_keypoints(arrays) + _problems_of_time(arrays) + _problems_of_camera(arrays)
+
+
+def read(path: str | Path) -> Detections:
+    """One person's keypoints as detections, to be resampled, filled and smoothed like a video's.
+
+    Raises:
+        DataError: names the file and lists all that :func:`problems` finds.
+    """
+    arrays = _good_arrays(path)
+    points, confidence = arrays["keypoints"].astype(float), arrays["confidence"].astype(float)
+    intrinsics = _intrinsics(arrays)
+    notes = []
+    if _text(arrays, "units", "pixels") == "normalised":
+        intrinsics = intrinsics or Intrinsics.from_field_of_view(NORMALISED_SIZE, NORMALISED_SIZE)
+        points = intrinsics.to_pixels(points)
+    width, height = _size(arrays)
+    people = np.concatenate([points, confidence[..., None]], axis=-1)[:, None]
+    layout = by_name(_text(arrays, "layout"))
+    return Detections(list(people), _times(arrays), layout, width, height, str(path), notes, intrinsics)
+
+
+def save(track: KeypointTrack, path: str | Path) -> None:
+    """Write a track, normalised; ``filled``, ``start``, ``origin`` and ``notes`` are kept in arrays of these names."""
+    np.savez_compressed(
+        path, keypoints=track.keypoints.numpy(), confidence=track.confidence.numpy(), filled=track.filled.numpy(),
+        layout=track.layout.name, fps=track.fps, units="normalised", intrinsics=track.intrinsics.matrix,
+        size=(track.intrinsics.width, track.intrinsics.height), origin=track.intrinsics.origin, start=track.start,
+        name=track.name, notes=np.array(track.notes, dtype=np.str_),
+    )  # fmt: skip
+
+
+def is_track(path: str | Path) -> bool:
+    """Whether :func:`save` wrote the file; raises ``DataError`` for what is no npz file."""
+    return {"filled", "start", "origin", "name"} <= set(_arrays(Path(path)))
+
+
+def load(path: str | Path) -> KeypointTrack:
+    """Read what :func:`save` wrote; raises ``DataError`` for anything else."""
+    arrays = _good_arrays(path)
+    if not is_track(path):
+        raise DataError(f"{path}: no finished track (no 'filled', 'start', 'origin', 'name'); use keypoint_npz.read")
+    intrinsics = replace(_intrinsics(arrays), origin=_text(arrays, "origin"))
+    return KeypointTrack(
+        torch.from_numpy(arrays["keypoints"]), torch.from_numpy(arrays["confidence"]),
+        torch.from_numpy(arrays["filled"]), by_name(_text(arrays, "layout")), float(arrays["fps"]), intrinsics,
+        _text(arrays, "name"), float(arrays["start"]), arrays["notes"].tolist(),
+    )  # fmt: skip
+
+
+def _arrays(path: Path) -> Arrays:
+    try:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ValueError("it is one array")
+        with file:
+            return {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file, expected keypoints in an npz file") from None
+    except Exception as error:  # zipfile, numpy and struct each have their own
+        raise DataError(f"{path}: cannot be read as an npz file without pickled objects ({error})") from None
+
+
+def _good_arrays(path: str | Path) -> Arrays:
+    found = problems(path)
+    if found:
+        raise DataError(f"{path}: " + "; ".join(found))
+    return _arrays(Path(path))
+
+
+def _problems_of_keypoints(arrays: Arrays) -> list[str]:
+    missing = [f"no array {key!r}" for key in ("keypoints", "confidence", "layout") if key not in arrays]
+    if missing:
+        return missing
+    keypoints, confidence, layout = arrays["keypoints"], arrays["confidence"], _text(arrays, "layout")
+    if layout not in LAYOUTS:
+        return [f"layout is {layout!r}, expected one of {', '.join(LAYOUTS)}"]
+    expected = f"(T, {len(by_name(layout))}, 2) for {layout}"
+    if keypoints.ndim != 3 or keypoints.shape[1:] != (len(by_name(layout)), 2) or keypoints.dtype.kind != "f":
+        return [f"keypoints are {keypoints.dtype} {keypoints.shape}, expected floating point {expected}"]
+    if confidence.shape != keypoints.shape[:2] or confidence.dtype.kind != "f":
+        return [f"confidence is {confidence.dtype} {confidence.shape}, expected floating point {keypoints.shape[:2]}"]
+    found = []
+    wrong = ~((confidence >= 0) & (confidence <= 1))
+    if wrong.any():
+        found.append(f"confidence at frame {wrong.any(1).argmax()} is {confidence[wrong][0]}, expected 0 to 1")
+    lost = (confidence > 0) & ~np.isfinite(keypoints).all(-1)
+    if lost.any():
+        frame, joint = np.argwhere(lost)[0]
+        found.append(f"{by_name(layout).joints[joint]} at frame {frame} is not finite but has confidence")
+    if not (confidence > 0).any():
+        found.append("every confidence is 0, expected a person to be seen")
+    return found
+
+
+def _problems_of_time(arrays: Arrays) -> list[str]:
+    if "times" in arrays:
+        times = arrays["times"]
+        expected = arrays["keypoints"].shape[:1] if "keypoints" in arrays else times.shape
+        if times.shape != expected or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            return [f"times are not {expected[0]} finite, increasing seconds"]
+        return []
+    if "fps" not in arrays:
+        return ["neither 'fps' nor 'times'"]
+    fps = arrays["fps"]
+    if fps.shape != () or fps.dtype.kind not in "fiu" or not 0 < fps < 10_000:
+        return [f"fps is {fps.tolist()!r}, expected a number of frames per second"]
+    return []
+
+
+def _problems_of_camera(arrays: Arrays) -> list[str]:
+    units = _text(arrays, "units", "pixels")
+    if units not in ("pixels", "normalised"):
+        return [f"units are {units!r}, expected 'pixels' or 'normalised'"]
+    if "size" not in arrays:
+        return ["no 'size', expected width and height of the image in pixels"] if units == "pixels" else []
+    size = arrays["size"]
+    if size.shape != (2,) or size.dtype.kind not in "fiu" or not (np.isfinite(size) & (size >= 1)).all():
+        return [f"size is {size.tolist()}, expected width and height of the image in pixels"]
+    try:
+        _intrinsics(arrays)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def _intrinsics(arrays: Arrays) -> Intrinsics | None:
+    if "intrinsics" not in arrays:
+        return None
+    return Intrinsics.from_matrix(arrays["intrinsics"], *_size(arrays))
+
+
+def _size(arrays: Arrays) -> tuple[int, int]:
+    width, height = arrays.get("size", (NORMALISED_SIZE, NORMALISED_SIZE))
+    return int(width), int(height)
+
+
+def _times(arrays: Arrays) -> np.ndarray:
+    if "times" in arrays:
+        return arrays["times"]
+    return np.arange(len(arrays["keypoints"])) / float(arrays["fps"])
+
+
+def _text(arrays: Arrays, key: str, default: str = "") -> str:
+    return str(arrays[key]) if key in arrays else default

@@ -1,0 +1,234 @@
+"""People followed from frame to frame, and the main one among them.
+
+Detectors look at one frame at a time.  Here every person is predicted at constant velocity and joined to the
+nearest detection, by the best assignment of all people at once, so that two people who cross keep their
+identities as long as they keep their course.  What cannot be known from keypoints alone (who is who after
+people hid each other) is noticed and said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from videomdm.conventions import DataError
+from videomdm.data.recordings.detections import Detections
+from videomdm.skeletons.definitions import Skeleton
+
+SEEN = 0.1  # confidence below this is a guess of the detector's: such keypoints count as missing
+MIN_JOINTS = 5  # joints seen; with fewer a detection is no person
+REACH, SPEED = 0.35, 6.0  # body sizes, and body sizes per second up to 1/4 s, that people may be off the prediction
+MAX_LOST = 2.0  # seconds that a person may be out of sight
+OVERLAP = 0.3  # intersection over union of two people's boxes from which they may be mistaken for each other
+SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from which a switch is likely
+JUMP = 0.02  # body sizes that limbs must be off before a swap of sides is looked for
+FLIPPED = 0.5  # a swap is one when swapping back reduces the distance to less than this share
+
+
+@dataclass
+class Person:
+    """One person's detections.
+
+    Attributes:
+        frames: indices of the frames in which the person was seen, increasing.
+        keypoints: for each of them (J, 3): x and y in pixels, confidence, 0 where a joint is missing.
+        boxes: for each of them left, top, right, bottom of the joints seen, pixels.
+    """
+
+    frames: list[int] = field(default_factory=list)
+    keypoints: list[np.ndarray] = field(default_factory=list)
+    boxes: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, frame: int, keypoints: np.ndarray) -> None:
+        self.frames.append(frame)
+        self.keypoints.append(keypoints)
+        self.boxes.append(box(keypoints))
+
+    @property
+    def size(self) -> float:
+        """Side of a square as large as the last box, pixels."""
+        return _size(self.boxes[-1])
+
+    @property
+    def weight(self) -> float:
+        """Size x duration x confidence: the sum over frames of size times mean confidence."""
+        return sum(_size(b) * k[:, 2].mean() for b, k in zip(self.boxes, self.keypoints, strict=True))
+
+    def predict(self, time: float, times: np.ndarray) -> np.ndarray:
+        """Keypoints (J, 3) at ``time``: the last ones, moved on as the body's middle moved."""
+        last = self.keypoints[-1].copy()
+        if len(self.frames) > 1:
+            # over the last few frames: one step alone would follow the detector's jitter
+            k = max(len(self.frames) - 4, 0)
+            span = times[self.frames[-1]] - times[self.frames[k]]
+            both = (self.keypoints[k][:, 2] > 0) & (last[:, 2] > 0)
+            if both.any():
+                velocity = np.median((last - self.keypoints[k])[both, :2], axis=0) / span
+                # people do not go on for ever once they are out of sight
+                last[:, :2] += velocity * min(time - times[self.frames[-1]], 0.5)
+        return last
+
+
+def follow(detections: Detections) -> list[Person]:
+    """Everybody in the recording, the main person (by :attr:`Person.weight`) first.
+
+    Raises:
+        DataError: there is nobody in any frame.
+    """
+    times = detections.times
+    people: list[Person] = []
+    active: list[Person] = []
+    for frame, found in enumerate(detections.people):
+        found = [k for k in map(_without_guesses, found) if (k[:, 2] > 0).sum() >= min(MIN_JOINTS, len(k))]
+        active = [p for p in active if times[frame] - times[p.frames[-1]] <= MAX_LOST]
+        joined = _join(active, found, frame, times)
+        new = [Person() for i in range(len(found)) if i not in joined]
+        strangers = iter(new)
+        for i, keypoints in enumerate(found):
+            (active[joined[i]] if i in joined else next(strangers)).add(frame, keypoints)
+        people, active = people + new, active + new
+    if not people:
+        raise DataError(
+            f"{detections.name}: no person in any of {len(detections.people)} frames "
+            f"(at least {MIN_JOINTS} joints with confidence {SEEN} or more)"
+        )
+    return sorted(people, key=lambda p: -p.weight)
+
+
+def _join(active: list[Person], found: list[np.ndarray], frame: int, times: np.ndarray) -> dict[int, int]:
+    """Which of the ``active`` people each of the ``found`` is: index of found -> index of active."""
+    if not active or not found:
+        return {}
+    cost = np.array([[_distance(p.predict(times[frame], times), k) / p.size for k in found] for p in active])
+    lost = np.array([times[frame] - times[p.frames[-1]] for p in active])
+    allowed = cost <= (REACH + SPEED * np.minimum(lost, 0.25))[:, None]
+    rows, columns = linear_sum_assignment(np.where(allowed, cost, 1e6))
+    return {int(j): int(i) for i, j in zip(rows, columns, strict=True) if allowed[i, j]}
+
+
+def describe(people: list[Person], detections: Detections) -> list[str]:
+    """What is worth knowing about the main person: others, absences, crossings and likely switches."""
+    main, *others = people
+    times, notes = detections.times, []
+    others = [p for p in others if len(p.frames) > 2]
+    if others:
+        notes.append(f"{len(others) + 1} people; the main one is seen in {len(main.frames)} of {len(times)} frames")
+    elif len(main.frames) < len(times):
+        notes.append(f"the person is seen in {len(main.frames)} of {len(times)} frames")
+    gaps = np.diff(times[main.frames])
+    longest = int(gaps.argmax()) if len(gaps) else 0
+    if len(gaps) and gaps[longest] > 0.5:
+        notes.append(f"out of sight for {gaps[longest]:.1f} s at {times[main.frames[longest]]:.1f} s")
+    for other in others:
+        notes += _crossings(main, other, times)
+        notes += _takes_over(main, other, times)
+    return notes
+
+
+def _crossings(main: Person, other: Person, times: np.ndarray) -> list[str]:
+    """Sentences about the times when two people overlap, with the ratio of sizes where it tells of a switch.
+
+    Boxes are interpolated in time: where people hide each other a detector often sees only one.
+    """
+    shared = range(max(main.frames[0], other.frames[0]), min(main.frames[-1], other.frames[-1]) + 1)
+    boxes = [_boxes_at(times[list(shared)], person, times) for person in (main, other)]
+    close = [f for f, a, b in zip(shared, *boxes, strict=True) if _iou(a, b) > OVERLAP]
+    if not close:
+        return []
+    starts = [f for k, f in enumerate(close) if k == 0 or times[f] - times[close[k - 1]] > 1]
+    ends = [f for k, f in enumerate(close) if k + 1 == len(close) or times[close[k + 1]] - times[f] > 1]
+    notes = []
+    for first, last in zip(starts, ends, strict=True):
+        span = f"at {times[first]:.1f} s" if first == last else f"from {times[first]:.1f} s to {times[last]:.1f} s"
+        notes.append(f"another person crosses {span}: the two may be mistaken for each other there")
+        before, after = _typical_size(main, times, times[first], -1), _typical_size(main, times, times[last], 1)
+        if before and after and max(before / after, after / before) > SIZE_CHANGE:
+            ratio = after / before
+            notes.append(f"the person's size changes {ratio:.2f} times as another crosses {span}: a likely switch")
+    return notes
+
+
+def _takes_over(main: Person, other: Person, times: np.ndarray) -> list[str]:
+    """A sentence when another person appears as the main one vanishes, or vanishes as the main one appears."""
+    if 0 < times[other.frames[0]] - times[main.frames[-1]] < MAX_LOST:
+        return [f"the main person ends at {times[main.frames[-1]]:.1f} s and another begins: perhaps the same one"]
+    if 0 < times[main.frames[0]] - times[other.frames[-1]] < MAX_LOST:
+        return [f"the main person begins at {times[main.frames[0]]:.1f} s as another ends: perhaps the same one"]
+    return []
+
+
+def _typical_size(person: Person, times: np.ndarray, around: float, direction: int) -> float | None:
+    """Median size over the second before (-1) or after (1) a time; None when not seen then."""
+    since = (times[person.frames] - around) * direction
+    sizes = [_size(b) for b, s in zip(person.boxes, since, strict=True) if 0 < s <= 1]
+    return float(np.median(sizes)) if sizes else None
+
+
+def put_sides_right(person: Person, layout: Skeleton) -> int:
+    """Undo swaps of left and right arms or legs (in place); returns how many frames were changed.
+
+    Both arms, or both legs, are swapped back when that brings them much closer (:data:`FLIPPED`) to where the
+    two frames before lead.  The sides that most frames agree on are taken for the true ones.
+    """
+    changed = np.zeros(len(person.frames), dtype=bool)
+    mirrored = list(layout.mirrored)
+    for part in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle", "foot", "big_toe", "small_toe", "heel")):
+        joints = np.array([name.endswith(part) for name in layout.joints])
+        flips = np.zeros(len(person.frames), dtype=bool)
+        limbs = [k[joints] for k in person.keypoints]
+        swapped = [k[mirrored][joints] for k in person.keypoints]
+        for k in range(1, len(limbs)):
+            expected = limbs[k - 1].copy()
+            if k > 1 and person.frames[k] - person.frames[k - 2] == 2:  # legs that pass each other go on
+                both = (limbs[k - 1][:, 2:] > 0) & (limbs[k - 2][:, 2:] > 0)
+                expected[:, :2] += np.where(both, limbs[k - 1] - limbs[k - 2], 0)[:, :2]
+            step = _distance(expected, limbs[k])
+            if step > JUMP * _size(person.boxes[k]) and _distance(expected, swapped[k]) < FLIPPED * step:
+                limbs[k], swapped[k], flips[k] = swapped[k], limbs[k], True
+        flips ^= flips.mean() > 0.5
+        for k in np.flatnonzero(flips):
+            person.keypoints[k] = np.where(joints[:, None], person.keypoints[k][mirrored], person.keypoints[k])
+        changed |= flips
+    return int(changed.sum())
+
+
+def box(keypoints: np.ndarray) -> np.ndarray:
+    """Left, top, right, bottom of the joints seen in (J, 3)."""
+    points = keypoints[keypoints[:, 2] > 0, :2]
+    return np.concatenate([points.min(0), points.max(0)])
+
+
+def _without_guesses(keypoints: np.ndarray) -> np.ndarray:
+    return np.where(keypoints[:, 2:] >= SEEN, keypoints, 0.0)
+
+
+def _size(box: np.ndarray) -> float:
+    """A person bent double or seen from the side is as large as one who stands: the box's longer side counts."""
+    return max(float((box[2:] - box[:2]).max()), 1.0)
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean distance of the joints that both (J, 3) have, weighted by the lesser confidence; pixels."""
+    weight = np.minimum(a[:, 2], b[:, 2])
+    if not weight.any():
+        return float(np.linalg.norm(_middle(a) - _middle(b)))
+    return float((np.linalg.norm(a[:, :2] - b[:, :2], axis=-1) * weight).sum() / weight.sum())
+
+
+def _middle(keypoints: np.ndarray) -> np.ndarray:
+    seen = keypoints[:, 2] > 0
+    return keypoints[seen, :2].mean(0) if seen.any() else np.zeros(2)
+
+
+def _boxes_at(at: np.ndarray, person: Person, times: np.ndarray) -> np.ndarray:
+    """Boxes (N, 4) at any times, linear between the frames that saw the person."""
+    boxes = np.array(person.boxes)
+    return np.stack([np.interp(at, times[person.frames], edge) for edge in boxes.T], axis=-1)
+
+
+def _iou(a: np.ndarray, b: np.ndarray) -> float:
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    shared = np.prod(np.clip(high - low, 0, None))
+    return float(shared / max(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared, 1e-9))

@@ -1,0 +1,243 @@
+"""Video files: upright frames with their times, and keypoints drawn over them.
+
+Everything is read and written with OpenCV; phones' portrait videos are turned upright by their metadata, and
+a frame's time is the one in the file, so that a variable frame rate does no harm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from videomdm.conventions import DataError
+from videomdm.data.recordings.detections import Detections, KeypointTrack
+from videomdm.data.recordings.static_camera import CameraWatch
+from videomdm.data.recordings.tracking import SEEN, box
+from videomdm.skeletons.definitions import Skeleton
+
+SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+CLOSEST = 1 / 42  # seconds: frames closer to the last one used than this are passed over (60 fps gives 30)
+UNEVEN = 1.5  # longest step between frames, in median steps, from which the frame rate is called variable
+MISSING_FRAMES = 0.03  # share of the promised frames that may lack before a file is called truncated
+
+
+class Video:
+    """A video file; iterate over it for ``(seconds, image)``.
+
+    Frames come in the order of the file, thinned to about 25 to 42 per second; images are BGR, uint8
+    (height, width, 3), upright.
+
+    Args:
+        path: the file.
+        closest: seconds; a frame that is closer to the last one used is passed over, 0 uses all.
+
+    Attributes:
+        path: the file.
+        width, height: pixels of an upright frame.
+        fps: the nominal frame rate.
+        promised: number of frames that the file claims.
+        rotation: degrees by which the metadata turn the picture.
+        notes: what iterating found: an early end, a variable frame rate.
+
+    Raises:
+        DataError: no such file, or no picture can be read from it.
+    """
+
+    def __init__(self, path: str | Path, closest: float = CLOSEST) -> None:
+        self.path, self.closest = Path(path), closest
+        if not self.path.is_file():
+            raise DataError(f"{path}: no such file, expected a video")
+        capture = self._open()
+        good, image = capture.read()
+        if not good:
+            raise DataError(f"{path}: not one frame can be read, expected a video")
+        self.height, self.width = image.shape[:2]
+        nominal = capture.get(cv2.CAP_PROP_FPS)
+        self.fps = nominal if math.isfinite(nominal) and 0 < nominal < 1000 else 30.0
+        self.promised = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+        self.rotation = int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        capture, times, last_used = self._open(), [], -math.inf
+        while capture.grab():
+            time = self._time(capture, times)
+            times.append(time)
+            if time - last_used < self.closest:
+                continue
+            good, image = capture.retrieve()
+            if not good:
+                break
+            last_used = time
+            yield time, image
+        self.notes = self._findings(np.array(times))
+
+    def stamps(self) -> np.ndarray:
+        """Seconds (F,) of every frame in the file, none passed over."""
+        capture, times = self._open(), []
+        while capture.grab():
+            times.append(self._time(capture, times))
+        return np.array(times)
+
+    def _time(self, capture: cv2.VideoCapture, before: list[float]) -> float:
+        time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        return time if not before or time > before[-1] else before[-1] + 1 / self.fps  # no usable time stamp
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self.path))
+        if not capture.isOpened():
+            raise DataError(
+                f"{self.path}: cannot be opened as a video (truncated, damaged, or no video at all: an mp4 file keeps "
+                "its table of contents at the end, so an interrupted copy or recording cannot be read)"
+            )
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        return capture
+
+    def _findings(self, times: np.ndarray) -> list[str]:
+        notes, steps = [], np.diff(times)
+        if self.rotation:
+            notes.append(f"turned upright by {self.rotation} degrees, as the file's metadata say")
+        if len(times) < (1 - MISSING_FRAMES) * self.promised - 1:
+            notes.append(f"truncated: {len(times)} of {self.promised} frames can be read")
+        if len(steps) > 1 and steps.max() > UNEVEN * np.median(steps):
+            rates = f"{1 / steps.max():.0f} to {1 / steps.min():.0f} fps"
+            notes.append(f"variable frame rate ({rates}): frames are used by their time stamps")
+        return notes
+
+
+#: People (P, J, 3) in an image: x and y in pixels, confidence.
+Detector = Callable[[np.ndarray], np.ndarray]
+
+
+def detect(video: Video, detector: Detector, layout: Skeleton) -> tuple[Detections, CameraWatch]:
+    """Run a detector over a video, watching the camera at the same time.
+
+    Args:
+        video: the file.
+        detector: called with each frame; see :class:`videomdm.data.recordings.rtmpose.RTMPose`.
+        layout: the detector's joints.
+
+    Returns:
+        Everybody in every frame, and what is known of the camera's motion.
+
+    Raises:
+        DataError: a video of a single frame.
+    """
+    people, times, watch = [], [], CameraWatch()
+    for time, image in video:
+        found = detector(image)
+        seen = [k for k in found if (k[:, 2] >= SEEN).any()]
+        watch.look(image, time, [box(k * (k[:, 2:] >= SEEN)) for k in seen])
+        people.append(found)
+        times.append(time)
+    if len(times) < 2:
+        raise DataError(f"{video.path}: a single frame, expected a video")
+    name = str(video.path)
+    return Detections(people, np.array(times), layout, video.width, video.height, name, list(video.notes)), watch
+
+
+def watch_camera(video: Video, detections: Detections) -> CameraWatch:
+    """The camera's motion in a video whose people are known already (from another program's keypoints)."""
+    watch = CameraWatch()
+    for time, image in video:
+        frame = int(np.abs(detections.times - time).argmin())
+        watch.look(image, time, [box(k) for k in detections.people[frame] if (k[:, 2] > 0).any()])
+    return watch
+
+
+def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
+    """Draw a track over its video, to check by eye what training will see.
+
+    Left limbs are blue, right ones orange, unsure ones thin (:data:`UNSURE`), joints that were not seen grey;
+    frames that were filled in are drawn in grey and say so.
+
+    Args:
+        video: the recording that the track is from.
+        track: keypoints, in any layout.
+        path: mp4 file to write, at the track's frame rate.
+
+    Raises:
+        ValueError: a track of another image size.
+        OSError: the file cannot be written.
+    """
+    _check_size(video, track)
+    film = writer(path, video.width, video.height, track.fps)
+    points, confidence = track.pixels.numpy(), track.confidence.numpy()
+    at, image = 0, None
+    for time, following in video:
+        # every frame of the track is drawn on the last image that is not after it
+        while at < len(track) and image is not None and track.start + at / track.fps < time - 1e-6:
+            film.write(draw_keypoints(image, points[at], confidence[at], track.layout, bool(track.filled[at])))
+            at += 1
+        image = following
+    for k in range(at, len(track)):
+        film.write(draw_keypoints(image, points[k], confidence[k], track.layout, bool(track.filled[k])))
+    film.release()
+
+
+def below(track: KeypointTrack, path: str | Path | None) -> Video | None:
+    """The video that a track can be drawn over: None without a file, or for keypoints of another image size."""
+    video = None if path is None else Video(path)
+    size = (track.intrinsics.width, track.intrinsics.height)
+    return video if video is not None and size == (video.width, video.height) else None
+
+
+def _check_size(video: Video, track: KeypointTrack) -> None:
+    size = (track.intrinsics.width, track.intrinsics.height)
+    if size != (video.width, video.height):
+        raise ValueError(f"track of {size[0]} x {size[1]} pixels over a video of {video.width} x {video.height}")
+
+
+def sheet(video: Video, track: KeypointTrack, n: int = 4) -> np.ndarray:
+    """Frames of a video at equal distances in time with a track drawn over them, side by side: BGR (H, n W, 3).
+
+    Raises:
+        ValueError: a track of another image size.
+    """
+    _check_size(video, track)
+    points, confidence = track.pixels.numpy(), track.confidence.numpy()
+    chosen = np.linspace(0, len(track) - 1, n + 2).round().astype(int)[1:-1]
+    drawn, last = [], None
+    for time, image in chain(video, [(math.inf, None)]):
+        while len(drawn) < n and last is not None and track.start + chosen[len(drawn)] / track.fps < time - 1e-6:
+            k = chosen[len(drawn)]
+            drawn.append(draw_keypoints(last, points[k], confidence[k], track.layout, bool(track.filled[k])))
+        last = image
+    return np.concatenate(drawn, axis=1)
+
+
+COLOURS = {"left": (235, 140, 40), "right": (40, 110, 240)}  # BGR
+MIDDLE, GREY = (90, 200, 90), (150, 150, 150)
+UNSURE = 0.3  # limbs of less confidence are drawn thin
+
+
+def draw_keypoints(
+    image: np.ndarray, points: np.ndarray, confidence: np.ndarray, layout: Skeleton, filled: bool = False
+) -> np.ndarray:
+    """A copy of a BGR image (H, W, 3) with keypoints (J, 2) in pixels drawn over it as a stick figure."""
+    drawn = image.copy()
+    thickness = max(2, round(min(image.shape[:2]) / 180))
+    limit = 4 * max(image.shape)
+    corners = [tuple(int(v) for v in p) for p in points.clip(-limit, limit).round()]
+    for parent, joint in layout.bones:
+        colour = GREY if filled else COLOURS.get(layout.joints[joint].partition("_")[0], MIDDLE)
+        sure = min(confidence[parent], confidence[joint]) >= UNSURE
+        cv2.line(drawn, corners[parent], corners[joint], colour, thickness if sure else 1, cv2.LINE_AA)
+    for corner, c in zip(corners, confidence, strict=True):
+        cv2.circle(drawn, corner, thickness, (255, 255, 255) if c > 0 else GREY, -1, cv2.LINE_AA)
+    if filled:
+        cv2.putText(drawn, "filled in", (10, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 2, cv2.LINE_AA)
+    return drawn
+
+
+def writer(path: str | Path, width: int, height: int, fps: float) -> cv2.VideoWriter:
+    """An open mp4 file (MPEG-4, which OpenCV writes everywhere); raises ``OSError`` when it cannot be written."""
+    film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, (width, height))
+    if not film.isOpened():
+        raise OSError(f"{path}: OpenCV cannot write an mp4 file there; does its folder exist?")
+    return film

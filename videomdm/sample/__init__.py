@@ -1,0 +1,14 @@
+"""Using a trained prior: motions from text, and 3-D motions from 2-D keypoints (appendix G.2)."""
+
+from videomdm.sample.generation import generate
+from videomdm.sample.lifting import lift
+from videomdm.sample.prior import CHUNK, Prior, build_denoiser, load
+
+__all__ = [
+    "build_denoiser",
+    "CHUNK",
+    "generate",
+    "lift",
+    "load",
+    "Prior",
+]

@@ -1,0 +1,77 @@
+"""Motions from text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from videomdm import features, text
+from videomdm.denoiser import guided
+from videomdm.sample.prior import Prior, _in_chunks
+
+
+@torch.no_grad()
+def generate(
+    prior: Prior,
+    texts: str | Sequence[str],
+    lengths: Tensor | Sequence[int] | None = None,
+    *,
+    seconds: float | None = None,
+    guidance: float | None = None,
+    method: str | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    progress: bool = False,
+    as_features: bool = False,
+) -> Tensor:
+    """Motions from text.
+
+    Args:
+        prior: from :func:`load`.
+        texts: one caption, or one per motion.
+        lengths: frames per motion; ``seconds`` gives one length for all; the longest that was trained by default.
+        guidance: classifier-free guidance scale, the run's own by default.
+        method, steps: ``"ddpm"``, ``"ddim"``, and how many steps (all by default), or ``"walk"``; without a method as
+            the prior was trained (:meth:`Prior.sampler`).
+        seed: of the noise.
+        progress: show a bar.
+        as_features: return the normalised features instead of joints.
+
+    Returns:
+        (B, T, J, 3) joints in metres, Y up, starting at the origin and facing +Z; frames at and past a motion's
+        length hold its last pose.  One caption gives a batch of one.  As features: (B, T, D), denormalised.
+
+    Raises:
+        ValueError: a length that is not within 2 .. the longest trained, or as many lengths as texts are not given.
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    lengths = _lengths(prior, len(texts), lengths, seconds)
+    condition = text.by_name(prior.config.text).encode(texts).to(prior.device)
+    scale = prior.config.guidance if guidance is None else guidance
+    clean = prior.diffusion.sample(
+        _in_chunks(guided(prior.model, scale), lengths, condition),
+        (len(texts), int(lengths.max()), len(prior.normaliser.mean)),
+        **prior.sampler(method, steps),
+        generator=torch.Generator(prior.device).manual_seed(seed),
+        device=prior.device,
+        progress=progress,
+    )
+    clean = prior.normaliser.denormalise(clean)
+    return clean if as_features else features.hold_last(features.decode(clean), lengths)
+
+
+def _lengths(prior: Prior, n: int, lengths: Tensor | Sequence[int] | None, seconds: float | None) -> Tensor:
+    longest = prior.config.max_frames
+    if lengths is None:
+        lengths = [longest if seconds is None else round(seconds * prior.fps)] * n
+    lengths = torch.as_tensor(lengths)
+    if lengths.shape != (n,):
+        raise ValueError(f"lengths have shape {tuple(lengths.shape)}, expected one per text: ({n},)")
+    if lengths.min() < 2 or lengths.max() > longest:
+        raise ValueError(
+            f"lengths {int(lengths.min())}..{int(lengths.max())} frames, expected 2..{longest}, "
+            f"the longest this prior was trained on ({longest / prior.fps:.1f} s)"
+        )
+    return lengths.to(prior.device)

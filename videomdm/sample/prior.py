@@ -1,0 +1,118 @@
+"""A trained prior: its denoiser, its statistics, its configuration, and how it is sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from videomdm import text
+from videomdm.cameras.camera import Camera
+from videomdm.config import Config
+from videomdm.denoiser import MDM
+from videomdm.diffusion import Diffusion
+from videomdm.features.normaliser import Normaliser
+from videomdm.skeletons import by_name
+from videomdm.skeletons.definitions import Skeleton
+from videomdm.storage import checkpoints
+
+
+def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
+    return MDM(
+        n_features,
+        config.width,
+        config.n_layers,
+        config.n_heads,
+        config.feedforward,
+        text_width,
+        config.dropout,
+        precision=config.precision,
+    )
+
+
+@dataclass
+class Prior:
+    """A trained denoiser with all that is needed to use it.
+
+    Attributes:
+        model: predicts clean normalised features; ``model.compile()`` pays from some hundred clips on.
+        normaliser, skeleton, fps: how features are read; :attr:`config` is the run's configuration.
+    """
+
+    model: MDM
+    normaliser: Normaliser
+    skeleton: Skeleton
+    fps: float
+    config: Config
+
+    @property
+    def diffusion(self) -> Diffusion:
+        return Diffusion(self.config.n_steps)
+
+    @property
+    def device(self) -> torch.device:
+        return self.normaliser.mean.device
+
+    def sampler(self, method: str | None = None, n_steps: int | None = None) -> dict[str, object]:
+        """How :meth:`videomdm.diffusion.Diffusion.sample` is to go: ``"ddpm"``, ``"ddim"`` or ``"walk"``.
+
+        Multistep training walks without fresh noise, over few low steps: ``"walk"`` goes that way
+        (:attr:`videomdm.diffusion.Multistep.steps`), and is what a prior so trained takes by default; any other takes
+        all steps of DDPM.
+        """
+        method = method or ("walk" if self.config.multistep.t_star else "ddpm")
+        if method == "walk":
+            return {"method": "ddim", "steps": self.config.multistep.steps}
+        return {"method": method, "n_steps": n_steps}
+
+
+def load(run: str | Path, device: torch.device | str = "cpu") -> Prior:
+    """The prior of a run folder that :func:`videomdm.train.fit` made.
+
+    Raises:
+        FileNotFoundError: no finished run there.
+        ValueError: the weights are not those of such a run.
+    """
+    path = Path(run) / "weights.safetensors"
+    tensors, about = checkpoints.read_tensors(path), checkpoints.read_metadata(path)
+    if "normaliser.mean" not in tensors or "config" not in about:
+        raise ValueError(f"{path}: not a run's weights; expected normaliser.mean and a config in its header")
+    config = Config.from_json(about["config"])
+    normaliser = Normaliser(tensors.pop("normaliser.mean"), tensors.pop("normaliser.std")).to(device)
+    model = build_denoiser(config, len(normaliser.mean), text.by_name(config.text).width)
+    model.load_state_dict(tensors)
+    return Prior(model.to(device).eval(), normaliser, by_name(about["skeleton"]), float(about["fps"]), config)
+
+
+CHUNK = 64  # clips denoised together, of about one length: enough to fill a device, few enough to cut padding
+
+
+def _in_chunks(
+    function: Callable[..., Tensor], lengths: Tensor, *given: Tensor | Camera | None
+) -> Callable[..., Tensor]:
+    """``function(x, ..., *given, lengths)`` for any number of clips, some of like length at a time, without padding.
+
+    Args:
+        function: maps (b, T, D) clips, whatever else it is called with and its rows of ``given`` to (b, T, D).
+        lengths: (B,) frames.
+        given: tensors or cameras of leading dimension B, on the clips' device.
+
+    Returns:
+        The function of x (B, T, D) and the rest; frames that no chunk reaches are 0.  Noise is drawn outside, for
+        all clips at once, so a clip's motion does not depend on the chunk that it is in.
+    """
+    order = lengths.argsort(stable=True) if len(lengths) > CHUNK else torch.arange(len(lengths), device=lengths.device)
+    chunks = [
+        (rows, int(lengths[rows].max()), [g if g is None else g[rows] for g in given]) for rows in order.split(CHUNK)
+    ]
+
+    def evaluate(x: Tensor, *others: Tensor) -> Tensor:
+        result = torch.zeros_like(x)
+        for rows, frames, chosen in chunks:
+            result[rows, :frames] = function(x[rows, :frames], *(o[rows] for o in others), *chosen, lengths[rows])
+        return result
+
+    return evaluate

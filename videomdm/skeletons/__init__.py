@@ -1,0 +1,14 @@
+"""Skeletons: joint layouts, conversions between them, kinematics, and clips of different lengths."""
+
+from videomdm.skeletons.definitions import BODY25, COCO17, H36M17, HALPE26, NBA16, SMPL22, Skeleton, by_name
+
+__all__ = [
+    "BODY25",
+    "by_name",
+    "COCO17",
+    "H36M17",
+    "HALPE26",
+    "NBA16",
+    "Skeleton",
+    "SMPL22",
+]

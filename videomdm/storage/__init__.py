@@ -1,0 +1,1 @@
+"""What lies on disk: weights and checkpoints, caches, files that are written whole or not at all."""

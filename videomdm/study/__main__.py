@@ -1,0 +1,4 @@
+from videomdm.study.study import main
+
+if __name__ == "__main__":
+    main()

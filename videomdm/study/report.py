@@ -1,0 +1,326 @@
+"""Pages of a study, from its result files alone: rows by corpus, tables, and the goals that were set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from videomdm.evaluation.stature import LEVELS, SIZES
+from videomdm.methods import METHODS
+from videomdm.plots import Table, dot_plot, metrics_table, panels
+from videomdm.plots.panels import plain_logarithms
+from videomdm.plots.style import GHOST, LEFT, RIGHT, SERIES
+from videomdm.study import results
+
+Rows = Mapping[str, Mapping[str, object]]
+ORDER = ("real", "rays", "teacher", "prior", *METHODS)
+
+# Columns of the book's tables: title -> metric.
+DISTRIBUTION = {
+    "FID": "fid", "FID raw": "fid_raw", "FID %": "fid_percent", "KID": "kid", "its std": "kid_std",
+    "precision": "precision", "recall": "recall", "recall†": "recall_dagger", "diversity": "diversity",
+    "multimodality": "multimodality",
+}  # fmt: skip
+TEXT = {
+    "R-precision top 1": "r_precision_1", "top 2": "r_precision_2", "top 3": "r_precision_3",
+    "top 3, new phrasings": "r_precision_3_unseen", "MM-distance": "mm_distance",
+}  # fmt: skip
+SECOND_JUDGE = {
+    "FID": "tmr_fid", "R-precision top 1": "tmr_r_precision_1", "top 2": "tmr_r_precision_2",
+    "top 3": "tmr_r_precision_3",
+    "MM-distance": "tmr_mm_distance",
+}  # fmt: skip
+MOTION = {
+    "acceleration m/s²": "acceleration", "path m": "path_length", "skating": "skating", "bones %": "bone_deviation",
+    "root height m": "root_height", "its distance mm": "root_height_distance", "jitter": "jitter",
+}  # fmt: skip
+ABLATION = {
+    "FID": "fid", "FID raw": "fid_raw", "FID, second judge": "tmr_fid", "diversity": "diversity",
+    "R-precision top 3": "r_precision_3", "MM-distance": "mm_distance", "acceleration m/s²": "acceleration",
+    "bones %": "bone_deviation", "skating": "skating", "lifting MPJPE mm": "lift_truth_mpjpe",
+    "its accel. error": "lift_truth_acceleration_error",
+}  # fmt: skip
+
+#: What the sweeps change -> the title of its panel.
+SWEEPS = {
+    "teacher_error": "teacher's error, times", "camera_noise": "cameras turned by, degrees",
+    "keypoint_noise": "keypoints' error, image units",
+}  # fmt: skip
+
+
+def lifting_columns(probes: Sequence[str], errors: Mapping[str, str]) -> dict[str, str]:
+    """Columns of the lifting probe: ``errors`` maps a title to a metric of :mod:`videomdm.evaluation.lifting`."""
+    return {f"{title} ({probe})": f"lift_{probe}_{key}" for title, key in errors.items() for probe in probes}
+
+
+def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]]:
+    """The results of some studies, and their metrics as corpus -> row -> metric -> value or [mean, half width].
+
+    Where a row was trained with several seeds, the mean is over them and the half width is their 95 % interval
+    (1.96 standard errors), in place of that over the evaluation's repeats.
+    A corpus that another teacher than the naive one lifted is a corpus of its own.  Where several studies have one,
+    it is the first one's: rows are compared under the same judges.
+
+    Args:
+        folder: the results folder, as seen from the repository's root or from the notebooks.
+        studies: its sub-folders.
+
+    Raises:
+        FileNotFoundError: no such study.
+        ValueError: rows of a corpus that different judges measured.
+    """
+    found: list[dict] = []
+    for study in studies:
+        known = {_corpus(result) for result in found}
+        found += [r for r in results.read(_place(Path(folder), study), study) if _corpus(r) not in known]
+    found.sort(key=lambda r: (r["data"], r["profile"], ORDER.index(r["method"])))
+    _check_judges(found)
+    corpora: dict[str, dict] = {}
+    for result in found:
+        corpora.setdefault(_corpus(result), {}).setdefault(result["method"], []).append(result["metrics"])
+    return found, {name: {row: _over_seeds(runs) for row, runs in rows.items()} for name, rows in corpora.items()}
+
+
+def _check_judges(found: Sequence[Mapping]) -> None:
+    """Rows of one corpus are compared, so that one panel must have measured them; the oldest do not name theirs."""
+    firsts: dict[str, Mapping] = {}
+    for result in found:
+        if judges := result["metrics"].get("judges"):
+            first = firsts.setdefault(_corpus(result), result)
+            if first["metrics"]["judges"] != judges:
+                raise ValueError(
+                    f"{_corpus(result)}: {first['method']} was judged by {first['metrics']['judges']}, "
+                    f"{result['method']} by {judges}; expected one panel, evaluate one of them again"
+                )
+
+
+def _corpus(result: Mapping) -> str:
+    """What a result's corpus is called in the pages."""
+    label = result["profile"]
+    if (protocol := result["metrics"].get("protocol", label)) != label:  # older results do not name theirs
+        label += f", {protocol} protocol"
+    if "teacher" in result:
+        label += f", {result['teacher']} teacher"
+    return f"{result['data']} ({label})"
+
+
+def _place(folder: Path, study: str) -> Path:
+    """The results folder, from here or from one folder up, that has the study."""
+    places = [folder, Path("..") / folder]
+    for place in places:
+        if (place / study).is_dir():
+            return place
+    raise FileNotFoundError(f"no {study} in {' or '.join(map(str, places))}; run python -m videomdm.study {study}")
+
+
+def mean(value: object) -> float:
+    """The mean of a metric that is a value or [mean, half width]."""
+    return value[0] if isinstance(value, list | tuple) else value
+
+
+def _over_seeds(runs: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
+    """One row's metrics over its seeds; those that not all seeds have are left out, and so are words."""
+    first, *others = runs
+    if not others:
+        return first
+    shared = [name for name in first if all(name in run for run in others)]
+    return {
+        name: results.mean_interval(mean(run[name]) for run in runs)
+        for name in shared if not isinstance(first[name], str)
+    }  # fmt: skip
+
+
+def table(rows: Rows, columns: Mapping[str, str]) -> Table:
+    """Rows of a corpus as a table; ``columns`` maps a title to a metric, and a row may lack metrics."""
+    return metrics_table(
+        [{"": row, **{title: m.get(key, "") for title, key in columns.items()}} for row, m in rows.items()]
+    )
+
+
+def changes_plot(rows: Rows) -> Figure:
+    """What one change at a time does to a method's motions and to what it lifts (ablations, sweeps)."""
+    panels = {
+        "fid": "FID, joints encoded anew", "fid_raw": "FID, raw features", "acceleration": "acceleration m/s²",
+        "lift_truth_mpjpe": "lifting MPJPE mm",
+    }  # fmt: skip
+    return dot_plot(rows, panels, reference="real", logarithmic=("fid", "fid_raw"))
+
+
+def sweeps_plot(rows: Rows, metric: str, title: str) -> Figure:
+    """A metric against each source of error that was swept, a line for each method; intervals as bars."""
+    figure, axes = panels(*SWEEPS.values(), share_y=True)
+    for panel, swept in zip(axes, SWEEPS, strict=True):
+        for base, colour in (("videomdm", RIGHT), ("mdm-teacher", LEFT)):
+            own = {row: getattr(METHODS[row], swept) for row in rows if row.split("/")[0] == base}
+            normal = getattr(METHODS[base], swept)
+            points = sorted((value, row) for row, value in own.items() if row == base or value != normal)
+            if len(points) > 1:
+                values = [rows[row][metric] for _, row in points]
+                half = [value[1] if isinstance(value, list | tuple) else 0.0 for value in values]
+                x, y = [value for value, _ in points], [mean(value) for value in values]
+                panel.errorbar(x, y, yerr=half, fmt="o-", color=colour, capsize=2, label=base)
+        panel.set_yscale("log")
+        plain_logarithms(panel.yaxis)
+    axes[0].set_ylabel(title)
+    if axes[0].get_legend_handles_labels()[0]:
+        axes[0].legend(frameon=False, fontsize=9)
+    return figure
+
+
+def sizes_plot(rows: Rows, chosen: Sequence[str]) -> Figure:
+    """How much of people's size a prior's predictions keep at each noise level, for those rows that measured it."""
+    figure, (axes,) = panels("predicted stature over that of the diffused motion, %")
+    for row, colour in zip((row for row in chosen if row in rows), SERIES, strict=False):
+        sizes = [rows[row].get(f"predicted_size_{level}") for level in LEVELS]
+        if None not in sizes:
+            axes.plot(LEVELS, [mean(size) for size in sizes], "o-", color=colour, label=row)
+    axes.axhline(100, color=GHOST, linestyle="--", zorder=0)
+    axes.set_xlabel("noise level, % of the steps")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def size_costs_plot(rows: Rows) -> Figure:
+    """FID of each row against how large the people are that it predicts at half noise, over true motions of that size.
+
+    A row that predicts nothing, the teacher, stands at the stature of its motions.
+    """
+    figure, axes = panels("FID", "FID, second judge", height=4.2)
+    shown = {row: metrics for row, metrics in rows.items() if "learned_stature" in metrics}
+    for panel, metric in zip(axes, ("fid", "tmr_fid"), strict=True):
+        cost = [rows["real"][f"{metric}_of_size_{size}"] for size in SIZES]
+        panel.plot(SIZES, [mean(value) for value in cost], "-", color=GHOST, label="true motions, resized", zorder=0)
+        for i, (row, metrics) in enumerate(shown.items()):
+            marker, colour = "os^Dv"[i // len(SERIES)], SERIES[i % len(SERIES)]
+            stature = mean(metrics["learned_stature"]) * mean(metrics.get("predicted_size_50", 100.0)) / 100
+            panel.plot(stature, mean(metrics[metric]), marker, color=colour, markersize=6, label=row)
+        panel.set_yscale("log")
+        plain_logarithms(panel.yaxis)
+        panel.set_xlabel("people's stature, % of the truth")
+    axes[1].legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def sources(found: Sequence[Mapping]) -> Table:
+    """Which command, commit and kind of machine made each result, who judged, and how long training took.
+
+    Training that was not timed and judges that older results do not name are left blank.
+    """
+    return metrics_table([
+        {
+            "data": r["data"], "row": r["method"], "seed": str(r["seed"]),
+            "training minutes": "" if r["seconds"] is None else r["seconds"] / 60,
+            "machine": r["machine"], "commit": r["commit"], "judges": r["metrics"].get("judges", ""),
+            "command": f"`{r['command']}`",
+        }
+        for r in found
+    ])  # fmt: skip
+
+
+def goals(rows: Rows) -> Table:
+    """First light's goals, measured: ratios between rows, and whether each lies where it was asked to lie.
+
+    Raises:
+        KeyError: a row that a goal compares has not run.
+    """
+    best = best_from_2d(rows)
+    mpjpe, acceleration = "lift_truth_mpjpe", "lift_truth_acceleration_error"
+    return compare(rows, [
+        ("lifting MPJPE: teacher over videomdm", "teacher", "videomdm", mpjpe, 1.5, None),
+        ("lifting MPJPE: mdm-teacher over videomdm", "mdm-teacher", "videomdm", mpjpe, 1.5, None),
+        ("lifting acceleration error: teacher over videomdm", "teacher", "videomdm", acceleration, 1.4, None),
+        ("FID: videomdm over mdm-teacher", "videomdm", "mdm-teacher", "fid", None, 0.9),
+        *(
+            (f"generated {name}: {row} over real", row, "real", metric, 0.7, 1.3)
+            for row in dict.fromkeys(("videomdm", best))
+            for name, metric in (("acceleration", "acceleration"), ("path", "path_length"))
+        ),
+        (f"FID: the best from 2-D ({best}) over mdm-3d", best, "mdm-3d", "fid", None, 1.6),
+    ])  # fmt: skip
+
+
+def table1_goals(rows: Rows) -> Table | None:
+    """The goals set for table 1 and for closing the gap that the rows at hand can answer; None where they are none."""
+    asked = [("FID: videomdm over mdm-teacher", "videomdm", "mdm-teacher", "fid", None, 0.99)]
+    asked += [("the same, second judge", "videomdm", "mdm-teacher", "tmr_fid", None, 0.99)]
+    if any(row.startswith("videomdm") for row in rows):
+        asked += _goals_of_the_best(rows)
+    asked = [goal for goal in asked if {goal[1], goal[2]} <= set(rows)]
+    return compare(rows, asked) if asked else None
+
+
+def with_placed(rows: Rows, sets: Sequence[str] = ("seen", "held_out")) -> Rows:
+    """Table 2's rows, each followed by what it lifts where frames are placed, as a row ``"<row>, placed"``."""
+    found: dict[str, Mapping[str, object]] = {}
+    for row, metrics in rows.items():
+        found[row] = metrics
+        placed = {
+            key.replace("_placed", "", 1): value for key, value in metrics.items()
+            if key.startswith(tuple(f"{name}_placed_" for name in sets))
+        }  # fmt: skip
+        if placed:
+            found[f"{row}, placed"] = placed | {f"{name}_clips": metrics[f"{name}_clips"] for name in sets}
+    return found
+
+
+def table2_goals(rows: Rows) -> Table:
+    """The paper's claims about fine-tuning on videos, for the rows at hand, on clips trained on and on others."""
+    asked = []
+    for row in (row for row in rows if row.startswith("videomdm")):
+        for where, name in (("seen", "trained on"), ("held_out", "held out")):
+            error, jitter = f"{where}_mpjpe", f"{where}_acceleration_error"
+            asked += [
+                (f"MPJPE, {name}: lifter over {row}", "teacher", row, error, 2.0, None),
+                (f"acceleration error, {name}: lifter over {row}", "teacher", row, jitter, 3.0, None),
+            ]
+    return compare(rows, asked)
+
+
+def _goals_of_the_best(rows: Rows) -> list[Goal]:
+    best, free = best_from_2d(rows), ("videomdm-frame", "videomdm-pnp")
+    asked = [(f"FID: the best from 2-D ({best}) over mdm-3d", best, "mdm-3d", "fid", None, 1.6)]
+    told = {row: metrics for row, metrics in rows.items() if row.startswith("videomdm") and not row.startswith(free)}
+    for what, known in (("", False), (", but people's stature", True)):
+        others = {
+            row: metrics for row, metrics in rows.items() if row.startswith(free) and METHODS[row].known_height == known
+        }
+        if told and others:
+            without, with_ = best_from_2d(others), best_from_2d(told)
+            goal = f"FID without true cameras{what} ({without}) over with ({with_})"
+            asked += [(goal, without, with_, "fid", None, 1.5)]
+    asked += [
+        (f"generated {name}: {best} over real", best, "real", metric, 0.7, 1.3)
+        for name, metric in (("acceleration", "acceleration"), ("path", "path_length"))
+    ]
+    return asked
+
+
+def best_from_2d(rows: Rows) -> str:
+    """The row of lowest FID among VideoMDM's, rounds included."""
+    return min((row for row in rows if row.startswith("videomdm")), key=lambda row: mean(rows[row]["fid"]))
+
+
+Goal = tuple[str, str, str, str, float | None, float | None]
+
+
+def compare(rows: Rows, asked: Sequence[Goal]) -> Table:
+    """Ratios between rows and where they were asked to lie.
+
+    Args:
+        rows: row -> metric -> value or [mean, half width].
+        asked: (what is asked, row above, row below, metric, at least, at most).
+
+    Raises:
+        KeyError: a row that a goal compares has not run.
+    """
+    lines = []
+    for goal, above, below, metric, low, high in asked:
+        value = mean(rows[above][metric]) / mean(rows[below][metric])
+        lines.append({
+            "goal": goal, "at least": "" if low is None else low, "at most": "" if high is None else high,
+            "measured": value, "met": "yes" if (low or 0) <= value <= (high or float("inf")) else "no",
+        })  # fmt: skip
+    return metrics_table(lines)

@@ -1,0 +1,125 @@
+"""What a run measured: one small JSON per run, from which all tables of the book are made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from videomdm.config import EVALUATION, Config
+
+KEYS = (
+    "study",
+    "data",
+    "method",
+    "profile",
+    "seed",
+    "command",
+    "commit",
+    "machine",
+    "versions",
+    "seconds",
+    "metrics",
+)
+
+
+def _output(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+@cache
+def commit() -> str:
+    """The commit that ran, asked once, as the code is read once.
+
+    With ``+`` when the package's files differed from it; "unknown" outside a checkout.
+    """
+    revision = _output("git", "rev-parse", "--short=12", "HEAD")
+    changed = _output("git", "status", "--porcelain", "--untracked-files=no", "--", "videomdm")
+    return (revision + ("+" if changed else "")) if revision else "unknown"
+
+
+def machine() -> str:
+    """The kind of machine, not its name: accelerator or cores, and the threads torch may use."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads"
+
+
+def version(package: str) -> str:
+    """Of an installed package; "not installed" for the project itself where it only lies on the path."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def path(folder: Path, study: str, config: Config, method: str) -> Path:
+    """The file of one result: ``folder/study/data-profile-method-s<seed>.json``.
+
+    A teacher other than the naive one is named before the seed, a named protocol after it.
+    """
+    parts = [config.data, config.profile, method.replace("/", "-"), *_teacher(config).values(), f"s{config.seed}"]
+    return folder / study / ("-".join([*parts, *([config.protocol] if config.protocol else [])]) + ".json")
+
+
+def _teacher(config: Config) -> dict[str, str]:
+    """The teacher, said only where it is not the naive one, as results had no teacher when there was but one."""
+    return {} if config.teacher == "naive" else {"teacher": config.teacher}
+
+
+def write(
+    folder: Path, study: str, config: Config, command: str, seconds: float, metrics: Mapping[str, object],
+    method: str | None = None,
+) -> Path:  # fmt: skip
+    """Write one result; ``metrics`` maps a name to a value or to [mean, 95 % half-width].
+
+    Returns:
+        The file, see :func:`path`.
+    """
+    method = method or config.method
+    result = {
+        "study": study, "data": config.data, "method": method, "profile": config.profile, "seed": config.seed,
+        **_teacher(config), "command": command, "commit": commit(), "machine": machine(),
+        "versions": {name: version(name) for name in ("videomdm", "torch", "numpy")},
+        "seconds": round(seconds, 1), "config": config.key(), "evaluation": config.key(*EVALUATION),
+        "metrics": dict(metrics),
+    }  # fmt: skip
+    target = path(folder, study, config, method)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    partial.write_text(json.dumps(result, indent=1) + "\n")
+    partial.replace(target)
+    return target
+
+
+def holds(path: Path, config: Config) -> bool:
+    """Whether a file holds what a configuration's run and evaluation give; older files do not name the evaluation."""
+    if not path.exists():
+        return False
+    result, asked = json.loads(path.read_text()), config.key(*EVALUATION)
+    return result["config"] == config.key() and result.get("evaluation", asked) == asked
+
+
+def read(folder: Path, study: str) -> list[dict]:
+    """All results of a study, in the order of their file names.
+
+    Raises:
+        ValueError: a file lacks one of :data:`KEYS`.
+    """
+    found = []
+    for path in sorted((folder / study).glob("*.json")):
+        result = json.loads(path.read_text())
+        if missing := [key for key in KEYS if key not in result]:
+            raise ValueError(f"{path}: no {', '.join(missing)}; expected {', '.join(KEYS)}")
+        found.append(result)
+    return found

@@ -1,0 +1,94 @@
+"""Run named methods on a corpus and keep what they measured: ``python -m videomdm.study``.
+
+Every method is a run of its own and leaves one JSON; one that is there is not run again, one that was killed is
+resumed from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from videomdm import train
+from videomdm.config import PRECISIONS, TEACHERS, Config
+from videomdm.evaluation import protocol
+from videomdm.methods import METHODS
+from videomdm.study import results
+
+log = logging.getLogger(__name__)
+ROWS = ("real", "teacher", *METHODS)
+_BOUNDS = ("real", "teacher", "mdm-3d", "mdm-teacher")
+_CLOSES = ("refined", "round", "lifter", "projected", "sized")
+LOGGED = ("fid", "lift_truth_mpjpe", "seen_mpjpe", "held_out_mpjpe", "held_out_acceleration_error")
+_SWEPT = ("error-", "camera-", "keypoints-")
+#: The studies of the book and their rows, in the order in which they run; any other name takes all rows.
+STUDIES = {
+    "first-light": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp", "videomdm/round-1"),
+    "samplers-ddpm": ("real", "mdm-teacher", "videomdm"),
+    "table1": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp"),
+    "ablations": ("real", "mdm-teacher", "videomdm", *(name for name, m in METHODS.items() if m.ablates)),
+    "sweeps": (
+        "real", "mdm-teacher", "videomdm",
+        *(name for name in METHODS if name.split("/")[-1].startswith(_SWEPT)),
+    ),
+    "gap": (
+        "real", "teacher", "mdm-3d", "videomdm", "videomdm-pnp",
+        *(name for name in METHODS if name.split("/")[-1].startswith(_CLOSES)),
+    ),
+}  # fmt: skip
+
+
+#: From a configuration, a row and, where it is a method, its run folder to metrics.
+Evaluation = Callable[[Config, str, Path | None], Mapping[str, object]]
+
+
+def run(config: Config, row: str, study: str, folder: Path, command: str, evaluate: Evaluation) -> Path:
+    """Train (where the row is a method), evaluate, and write the result; returns its file."""
+    path = results.path(folder, study, config, row)
+    if results.holds(path, config):
+        return path
+    fitted = train.fit(config) if row in METHODS else None
+    seconds = train.seconds(config) if fitted else 0.0
+    metrics = evaluate(config, row, fitted)
+    log.info("%s: %s", row, {k: v for k, v in metrics.items() if k in LOGGED})
+    return results.write(folder, study, config, command, seconds, metrics, row)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m videomdm.study", description=__doc__)
+    parser.add_argument("study", help="name of the study: a folder in results/")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, metavar="ROW")
+    parser.add_argument("--profile", default="study")
+    parser.add_argument("--data", default="procedural")
+    parser.add_argument("--data-root")
+    parser.add_argument("--teacher", default="naive", choices=TEACHERS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS)
+    parser.add_argument(
+        "--protocol", default="", choices=["", *protocol.PROTOCOLS], help="the profile's own by default"
+    )
+    parser.add_argument("--sampler", default="", choices=["", "ddpm", "ddim"], help="as trained by default")
+    parser.add_argument("--evaluator", help="folder of HumanML3D's published evaluator, the first judge")
+    parser.add_argument("--runs", default="runs")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
+    if given.data_root:
+        command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
+    chosen = {name: getattr(given, name) for name in ("teacher", "seed", "precision", "protocol", "sampler")}
+    told = {name: value for name, value in chosen.items() if name == "seed" or value != parser.get_default(name)}
+    command += "".join(f" --{name} {value}" for name, value in told.items())
+    if given.evaluator:
+        command += " --evaluator $VIDEOMDM_DATA/" + Path(given.evaluator).name
+    base = train.profile(
+        given.profile, data=given.data, data_root=given.data_root, runs=given.runs, evaluator=given.evaluator, **chosen
+    )
+    log.info("commit %s", results.commit())
+    if given.evaluator:
+        protocol.judge(base)  # files that are missing are to be missed before the training
+    for row in given.rows or STUDIES.get(given.study, ROWS):
+        config = base.but(method=row) if row in METHODS else base
+        run(config, row, given.study, given.results, f"{command} --rows {row}", protocol.evaluate)

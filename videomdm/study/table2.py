@@ -1,0 +1,246 @@
+"""Table 2, the paper's second regime: a prior of other motions fine-tuned on videos: ``python -m
+videomdm.study.table2``.
+
+A prior learns one corpus (``--source``) as the paper's does HumanML3D, from 2-D.  Then rows fine-tune it on videos of
+motions that it never saw (``--data``): Fit3D, or a corpus that is filmed, with a detector's noise.  Every row lifts
+the keypoints of the clips that it trained on, as in the paper, and of clips held out, and is compared with motion
+capture (:mod:`videomdm.evaluation.videos`).  Rows with a JSON are not run again; killed ones resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from videomdm import features, sample, study, train
+from videomdm.cameras import placement
+from videomdm.cameras.camera import Camera
+from videomdm.config import PRECISIONS, TEACHERS, Config
+from videomdm.data import sources
+from videomdm.data.corpus import Corpus
+from videomdm.evaluation import judges, pose, videos
+from videomdm.evaluation.measures import mean_interval
+from videomdm.lifters import teacher
+from videomdm.methods import METHODS
+from videomdm.sample.prior import Prior
+from videomdm.study import results
+from videomdm.train import finetune, observe
+
+#: In the table's order.  ``rays`` is the truth moved onto the keypoints' rays: what the detector's noise alone does to
+#: a method that ends on them.  ``prior`` lifts as it came, before any fine-tuning; ``mdm-3d``, fine-tuned on the true
+#: motions, shows what 3-D supervision would reach.
+ROWS = ("rays", "teacher", "prior", "mdm-3d", "mdm-teacher", "videomdm", "videomdm-pnp", "videomdm-pnp/refined")
+SETS = {"seen": "train", "held_out": "test"}
+#: Other lifters' errors on the held-out clips, in the lifter's row: how jittery the lifter is decides a ratio.
+LIFTERS = {
+    "naive": {"root": "naive"},
+    "frame_by_frame": {"root": "naive", "smoothing": 0.0},  # appendix D as it stands: depth from each frame alone
+    "trajectory": {"root": "trajectory"},
+}
+NOISES = (0.0, 0.001, 0.004)  # of the detector, for held-out clips, whatever training saw
+SWEPT = ("mpjpe", "acceleration_error")
+
+
+def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
+    """All metrics of one row, as [mean, 95 % half-width] over clips.
+
+    For every set the measures of :func:`videomdm.evaluation.videos.errors`, KID and the number of clips:
+    ``seen_*`` are of clips that were trained on (from their keypoints), ``held_out_*`` of others, ``new_*`` of
+    those of the latter whose kind of action the prior's own corpus lacks, ``noise_<noise>_*`` of the held-out clips as
+    a detector of that noise sees them; ``seen_placed_*`` and ``held_out_placed_*`` are of motions whose frames are put
+    where their size says (:func:`videomdm.cameras.placement.place`), which the paper does not do.  The lifter's row has
+    :data:`LIFTERS` as ``lifter_*`` as well.
+    At most ``config.lift_samples`` clips of a set are lifted, evenly spaced.
+
+    Args:
+        config: of the fine-tuning.
+        row: one of :data:`ROWS`.
+        run: the fine-tuned run, where the row is a method.
+    """
+    source = finetune.config_of(config)
+    known = observe.load(source, "train")
+    judge = judges.judge(source.but(evaluator_steps=config.evaluator_steps), corpus=known)
+    prior = None if row in ("rays", "teacher") else sample.load(run or config.start)
+    found: dict[str, object] = {}
+    for name, split in SETS.items():
+        corpus = observe.load(config, split)
+        rows = corpus.spaced(config.lift_samples)
+        truth = corpus.select(rows)
+
+        def lifted(
+            config: Config, place: bool = False, corpus: Corpus = corpus, split: str = split, rows: Tensor = rows
+        ):
+            return motions(config, row, prior, corpus, split, rows, place)
+
+        found[f"{name}_clips"] = len(rows)
+        # As the paper lifts comes last: what follows the loop goes on with it.
+        for place in (True, False) if row != "rays" else (False,):
+            joints, camera, true_camera = lifted(config, place)
+            errors = videos.errors(joints, camera, truth, true_camera)
+            way = f"{name}_placed" if place else name
+            found |= _intervals(errors, way)
+            found |= {f"{way}_{key}": value for key, value in videos.kid(joints, truth, judge).items()}
+    new = torch.tensor([action not in known.actions for action in truth.actions])
+    if new.any():
+        found |= _intervals({key: value[new] for key, value in errors.items()}, "new") | {"new_clips": int(new.sum())}
+    for noise in () if config.data in sources.VIDEOS else NOISES:
+        joints, camera, true_camera = lifted(config.but(keypoint_noise=noise))
+        errors = videos.errors(joints, camera, truth, true_camera)
+        found |= _intervals({key: errors[key] for key in SWEPT}, f"noise_{noise:g}")
+    return found | (_of_lifters(config, corpus, split, rows) if row == "teacher" else {})
+
+
+def motions(
+    config: Config, row: str, prior: Prior | None, corpus: Corpus, split: str, rows: Tensor, place: bool = False
+) -> tuple[Tensor, Camera, Camera]:
+    """What a row makes of the keypoints of clips: joints (N, T, J, 3), the cameras of their frame, the true ones.
+
+    Rows are given the camera that their method trains with, and the true one otherwise.
+
+    Args:
+        config, row: as for :func:`evaluate`.
+        prior: lifts, where the row has one.
+        corpus, split: all clips of a split: cameras and noise are drawn for all of them, as in training.
+        rows: (N,) the clips that are wanted.
+        place: put every frame where its size says (:func:`videomdm.cameras.placement.place`).
+    """
+    filmed = observe.observe(config, corpus, "truth", split)
+    true_camera, part = filmed.camera[rows], (rows, slice(int(filmed.lengths[rows].max())))
+    if row == "rays":
+        onto = true_camera.project_to_rays(corpus.joints[part], filmed.keypoints[part])
+        return features.hold_last(onto, filmed.lengths[rows]), true_camera, true_camera
+    if row == "teacher":
+        seen = observe.observe(config, corpus, "teacher", split)
+        joints, camera = seen.teacher[part], seen.camera[rows]
+        if place:
+            joints = placement.place(joints, camera, seen.keypoints[part], seen.lengths[rows], seen.confidence[part])
+        return joints, camera, true_camera
+    method = METHODS.get(row)
+    seen = observe.observe(config, corpus, (method and method.frame) or "truth", split)
+    lifted = sample.lift(
+        prior, seen.keypoints[part], seen.camera[rows], seen.confidence[part], seen.lengths[rows],
+        texts=[seen.captions[i][0] for i in rows.tolist()], refine=bool(method and method.refine),
+        place=place, progress=len(rows) > 1,
+    )  # fmt: skip
+    return lifted, seen.camera[rows], true_camera
+
+
+@dataclass(frozen=True)
+class Example:
+    """One held-out clip, in the true motion's canonical frame, lifted motions aligned on its first frame.
+
+    Attributes:
+        name: of the clip.
+        keypoints: (T, J, 3) as the camera sees them: a flat figure facing +Z, of the person's size, on the floor.
+        truth: (T, J, 3).
+        lifted: row -> (T, J, 3).
+        azimuth: degrees by which the camera has walked from +Z towards +X.
+    """
+
+    name: str
+    keypoints: Tensor
+    truth: Tensor
+    lifted: dict[str, Tensor]
+    azimuth: float
+
+
+def example(found: Sequence[Mapping], runs: str | Path, row: str = "videomdm") -> Example | None:
+    """The held-out clip of the median lifter error, as the lifter and a row make it; None where its run is not there.
+
+    Args:
+        found: results of the study.
+        runs: the folder of runs, as seen from the repository's root or from the notebooks.
+        row: a method.
+    """
+    keys = [result["config"] for result in found if result["method"] == row]
+    folders = (folder for place in (Path(runs), Path("..") / runs) for key in keys for folder in place.glob(f"*-{key}"))
+    if (run := next(folders, None)) is None:
+        return None
+    prior = sample.load(run)
+    config, test = prior.config, observe.load(prior.config, "test")
+    joints, camera, true_camera = motions(config, "teacher", None, test, "test", torch.arange(len(test)))
+    errors = videos.errors(joints, camera, test, true_camera)["mpjpe"]
+    chosen = errors.argsort()[[len(errors) // 2]]
+    truth, lifted = test.select(chosen), {}
+    for name in ("teacher", row):
+        joints, camera, true_camera = motions(config, name, prior, test, "test", chosen)
+        seen = true_camera.to_world(camera.to_camera(joints))
+        lifted[name] = pose.align_first_frame(seen, truth.joints)[0].float()
+    depth = true_camera.project(truth.joints)[1][0, 0, 0]
+    seen = observe.observe(config, test, "truth", "test").keypoints[chosen][0, : truth.joints.shape[1]]
+    flat = torch.nn.functional.pad(seen * depth * torch.tensor([1.0, -1.0]), (0, 1))
+    flat[..., 1] -= flat[..., 1].min()
+    x, _, z = (true_camera.center[0] - truth.joints[0, 0, 0]).tolist()
+    return Example(truth.names[0], flat, truth.joints[0], lifted, math.degrees(math.atan2(x, z)))
+
+
+def _of_lifters(config: Config, corpus: Corpus, split: str, rows: Tensor) -> dict[str, object]:
+    seen, truth = observe.observe(config, corpus, "truth", split), corpus.select(rows)
+    part = rows, slice(truth.joints.shape[1])
+    given = seen.keypoints[part], seen.confidence[part], seen.lengths[rows], seen.camera[rows]
+    found = {}
+    for name, how in LIFTERS.items():
+        joints = teacher.lift(*given, **how)
+        found |= _intervals(videos.errors(joints, seen.camera[rows], truth, seen.camera[rows]), f"lifter_{name}")
+    return found
+
+
+def _intervals(errors: dict[str, Tensor], name: str) -> dict[str, list[float]]:
+    return {f"{name}_{key}": mean_interval(value.tolist()) for key, value in errors.items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m videomdm.study.table2", description=__doc__)
+    parser.add_argument("--study", default="table2", help="name of the study: a folder in results/")
+    parser.add_argument("--data", default="bandai-1", help="the videos")
+    parser.add_argument("--data-root")
+    parser.add_argument("--source", default="bandai-2", help="what the prior learns before")
+    parser.add_argument("--source-root", help="the videos' folder by default")
+    parser.add_argument("--source-steps", type=int, help="of its 2-D stage; the profile's by default")
+    parser.add_argument("--profile", default="study")
+    parser.add_argument("--steps", type=int, default=1000, help="batches of fine-tuning")
+    parser.add_argument("--judge-steps", type=int, help="batches of KID's judge; the profile's by default")
+    parser.add_argument("--noise", type=float, default=0.0017, help="of the detector, where a corpus is filmed")
+    parser.add_argument("--teacher", default="trajectory", choices=TEACHERS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS)
+    parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
+    parser.add_argument("--runs", default="runs")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.info("commit %s", results.commit())
+    shared = {"runs": given.runs, "teacher": given.teacher, "seed": given.seed, "precision": given.precision}
+    source = train.profile(
+        given.profile, data=given.source, data_root=given.source_root or given.data_root, method="videomdm", **shared
+    )
+    source = source.but(steps=given.source_steps or source.steps)
+    detector = {} if given.data in sources.VIDEOS else {"keypoint_noise": given.noise, "keypoint_smoothing": True}
+    config = train.profile(
+        given.profile, data=given.data, data_root=given.data_root, start=str(train.fit(source)), steps=given.steps,
+        **detector, **shared,
+    )  # fmt: skip
+    config = config.but(evaluator_steps=given.judge_steps or config.evaluator_steps)
+    command = (
+        f"python -m videomdm.study.table2 --study {given.study} --data {given.data} "
+        f"--source {given.source} --source-steps {source.steps} --profile {given.profile} "
+        f"--steps {given.steps} --noise {given.noise:g} --teacher {given.teacher} --seed {given.seed} "
+        f"--precision {given.precision} --judge-steps {config.evaluator_steps}"
+    )
+    for name in ("data_root", "source_root"):
+        if root := getattr(given, name):
+            command += f" --{name.replace('_', '-')} $VIDEOMDM_DATA/{Path(root).name}"
+    for row in given.rows:
+        own = config.but(method=row) if row in METHODS else config
+        study.run(own, row, given.study, given.results, f"{command} --rows {row}", evaluate)
+
+
+if __name__ == "__main__":
+    main()

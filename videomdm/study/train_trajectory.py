@@ -1,0 +1,188 @@
+"""Train the root-trajectory network: ``python -m videomdm.study.train_trajectory --out FOLDER``.
+
+On the built-in corpus' teacher family, with the lifter that comes with the package, which stays as it is.  Its
+poses are the slow part: scenes are drawn and lifted once, kept in the folder, and then seen many times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm, trange
+
+from videomdm import cameras
+from videomdm.data import observations, procedural, sources
+from videomdm.data.corpus import Corpus
+from videomdm.evaluation import teachers
+from videomdm.lifters import teacher
+from videomdm.lifters.lifter import Lifter
+from videomdm.lifters.trajectory import Trajectory
+from videomdm.storage import checkpoints
+from videomdm.study.train_lifter import CLIP_NORM, HELD_OUT, VELOCITY, WEIGHT_DECAY, draw_scenes, learning_rate
+
+DRIFT = 2.0  # weight of the error without its mean
+LIFTED_AT_ONCE = 64  # scenes
+BANDAI_FRAMES = 48  # as in the study
+
+
+def draw_lifted(
+    corpus: Corpus, lifter: Lifter, n_scenes: int, frames: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Scenes of :func:`videomdm.study.train_lifter.draw_scenes`, lifted as the teacher does.
+
+    Returns:
+        The arguments of :class:`Trajectory` by name, without ``inside``, and ``true`` (n, frames, 3): the root
+        in camera axes, metres.
+    """
+    long = corpus.select((corpus.lengths >= frames).nonzero().flatten().tolist())
+    parts = []
+    for start in trange(0, n_scenes, LIFTED_AT_ONCE, desc="scenes"):
+        size = min(LIFTED_AT_ONCE, n_scenes - start)
+        keypoints, confidence, joints = draw_scenes(long, size, frames, generator)
+        pose = lifter.lift(keypoints, confidence, torch.full((size,), frames))
+        inside = torch.ones(size, frames, dtype=torch.bool)
+        bones = teacher.bone_lengths(pose, inside, corpus.skeleton)
+        first = teacher.root_path(keypoints, bones, inside, teacher.DEPTH_SMOOTHING, corpus.skeleton)
+        parts.append((first, pose, keypoints, confidence, joints[..., 0, :]))
+    names = ("first", "pose", "keypoints", "confidence", "true")
+    return {name: torch.cat(part) for name, part in zip(names, zip(*parts, strict=True), strict=True)}
+
+
+def kept_scenes(path: Path, run: dict, make: Callable[[], dict[str, Tensor]]) -> tuple[dict[str, Tensor], float]:
+    """What ``make()`` gave for ``run``, from the file ``path`` if it is there; and the CPU seconds it took.
+
+    Raises:
+        ValueError: the file holds another run's scenes.
+    """
+    if not path.exists():
+        started = time.process_time()
+        scenes = make()
+        checkpoints.write_tensors(path, scenes, {"run": run, "seconds": time.process_time() - started})
+    about = checkpoints.read_metadata(path)
+    if about["run"] != run:
+        raise ValueError(f"{path}: holds scenes of {about['run']}, expected {run}; use another --out")
+    return checkpoints.read_tensors(path), about["seconds"]
+
+
+def loss_terms(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
+    """Errors of the logarithm of the depth, fractions of it, for paths (B, T, 3) along the same rays.
+
+    Returns:
+        Mean absolute errors: ``position``, ``drift`` (without each clip's mean error, most of which is the
+        body's unknown size), ``velocity`` (from frame to frame), and ``total``, their weighted sum.
+    """
+    error = (predicted[..., 2] / true[..., 2]).log()
+    position, velocity = error.abs().mean(), error.diff(dim=1).abs().mean()
+    drift = (error - error.mean(1, keepdim=True)).abs().mean()
+    total = position + DRIFT * drift + VELOCITY * velocity
+    return {"total": total, "position": position, "drift": drift, "velocity": velocity}
+
+
+def train(network: Trajectory, scenes: dict[str, Tensor], steps: int, batch_size: int, seed: int) -> None:
+    """Train for ``steps`` batches of random scenes."""
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(network.train().parameters(), weight_decay=WEIGHT_DECAY)
+    bar = tqdm(range(steps), desc="trajectory")
+    for step in bar:
+        rows = torch.randint(len(scenes["true"]), (batch_size,), generator=generator)
+        batch = {name: values[rows] for name, values in scenes.items()}
+        true = batch.pop("true")
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps)
+        predicted = teacher.corrected_path(network, **batch, inside=torch.ones(true.shape[:2], dtype=torch.bool))
+        terms = loss_terms(predicted, true)
+        optimizer.zero_grad()
+        terms["total"].backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
+        optimizer.step()
+        if step % 50 == 0:
+            bar.set_postfix({name: f"{value.item():.3f}" for name, value in terms.items()})
+
+
+def measure(corpus: Corpus, seed: int, lifter: Lifter, network: Trajectory) -> dict[str, dict[str, float]]:
+    """Both teachers' errors on the same filmed clips, without detector noise.
+
+    Those of :func:`teachers.report`, and ``reprojection``: the root mean square distance between the teacher's
+    joints in the image and the keypoints, in thousandths of the focal length, mean over clips.
+    """
+    footage = observations.film(corpus, seed)
+    seen = footage.keypoints, footage.confidence, footage.lengths
+    pose, found = lifter.lift(*seen), {}
+    for name, root in (("naive", "naive"), ("trajectory", network)):
+        lifted = teacher.place(pose, *seen, footage.camera, skeleton=corpus.skeleton, root=root)
+        error = cameras.reprojection_error(footage.camera, lifted, footage.keypoints, footage.lengths).mean()
+        found[name] = teachers.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)
+        found[name]["reprojection"] = round(1000 * float(error), 3)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m videomdm.study.train_trajectory", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the result")
+    parser.add_argument("--scenes", type=int, default=4000, help="windows that are lifted, once")
+    parser.add_argument("--frames", type=int, default=64, help="frames of a scene")
+    parser.add_argument("--steps", type=int, default=2000, help="batches")
+    parser.add_argument("--batch-size", type=int, default=32, help="scenes per batch")
+    parser.add_argument("--clips", type=int, default=4000, help="clips of the teacher family")
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--bandai", type=Path, help="folder of the bandai corpus: measure on its test split too")
+    args = parser.parse_args()
+
+    corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
+    lifter = Lifter.load()
+    torch.manual_seed(args.seed)
+    network = Trajectory(len(corpus.skeleton), args.width)
+    run = {name: getattr(args, name) for name in ("clips", "scenes", "frames", "seed")} | {"lifter": teacher.version()}
+    generator = torch.Generator().manual_seed(args.seed)
+    training = corpus.select(range(args.clips))
+    args.out.mkdir(parents=True, exist_ok=True)
+    scenes, seconds = kept_scenes(
+        args.out / "scenes.safetensors",
+        run,
+        lambda: draw_lifted(training, lifter, args.scenes, args.frames, generator),
+    )
+    started = time.process_time()
+    train(network, scenes, args.steps, args.batch_size, args.seed)
+    seconds += time.process_time() - started
+    network.eval().save(args.out / "trajectory.safetensors")
+
+    tests = {
+        "teacher family, held out": corpus.select(range(args.clips, len(corpus))),
+        "prior family": procedural.generate(HELD_OUT, args.seed + 1, family="prior"),
+    }
+    if args.bandai:
+        tests["bandai, test"] = sources.load("bandai", args.bandai, "test", BANDAI_FRAMES, 0)
+    about = {
+        "command": shlex.join(["python", "-m", "videomdm.study.train_trajectory", *_given(args)]),
+        "data": "built-in corpus, teacher family; poses of the lifter that comes with the package",
+        "lifter": teacher.version(),
+        "seed": args.seed,
+        "steps": args.steps,
+        "cpu_seconds": round(seconds),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "machine": f"cpu, {torch.get_num_threads()} threads, {platform.machine()}",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "metrics": {name: measure(clips, args.seed, lifter, network) for name, clips in tests.items()},
+    }
+    (args.out / "trajectory.json").write_text(json.dumps(about, indent=1) + "\n")
+    print(json.dumps(about["metrics"], indent=1))
+
+
+def _given(args: argparse.Namespace) -> list[str]:
+    """The arguments that decide weights and figures, all of them spelled out."""
+    names = {"scenes", "frames", "steps", "batch_size", "clips", "width", "seed"}
+    given = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k in names]
+    return ["--out=OUT", *given, *(["--bandai=BANDAI"] if args.bandai else [])]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""From a configuration to what training sees: footage, the teacher's motions, features, text embeddings.
+
+``python -m videomdm.prepare`` prepares a corpus in shards (:mod:`videomdm.data.shards`) before there is a machine to
+train on; training does the same where it was not done.  ``accelerate launch`` gives each process shards of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from videomdm import features, text
+from videomdm.cameras.camera import Camera
+from videomdm.config import Config
+from videomdm.conventions import DataError
+from videomdm.data.corpus import Corpus
+from videomdm.data.observations import Observations
+from videomdm.data.shards import Batch
+from videomdm.features.normaliser import Normaliser
+from videomdm.methods import METHODS
+from videomdm.skeletons.definitions import Skeleton
+from videomdm.train import finetune
+
+
+@dataclass
+class TrainingSet:
+    """Padded tensors on the training device; a batch is a choice of rows.
+
+    Attributes:
+        features: (C, T, D) the motions that are diffused, normalised.
+        lengths: (C,) valid rows.
+        text: (N, W) embeddings of all captions; clip i owns rows ``first[i] .. first[i] + count[i] - 1``.
+        first, count: (C,).
+        keypoints, confidence, camera: (C, T, J, 2), (C, T, J) and batch (C,); None for plain MDM.
+        normaliser, skeleton, fps: how features are read.
+    """
+
+    features: Tensor
+    lengths: Tensor
+    text: Tensor
+    first: Tensor
+    count: Tensor
+    normaliser: Normaliser
+    skeleton: Skeleton
+    fps: float
+    keypoints: Tensor | None = None
+    confidence: Tensor | None = None
+    camera: Camera | None = None
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def device(self) -> torch.device:
+        return self.features.device
+
+    @property
+    def n_frames(self) -> int:
+        return self.features.shape[1]
+
+    @property
+    def n_features(self) -> int:
+        return self.features.shape[2]
+
+    @property
+    def text_width(self) -> int:
+        return self.text.shape[1]
+
+    def expect(self, rows: Tensor, frames: int) -> None:
+        """Nothing to do: what the next batch needs is here."""
+
+    def batch(self, rows: Tensor, caption: Tensor, frames: int) -> Batch:
+        """Some clips, cut to ``frames``.
+
+        Args:
+            rows: (B,) which, on the CPU.
+            caption: (B,) in 0..1, on the CPU: which of its captions each clip gets.
+            frames: no less than the longest of them.
+        """
+        rows, caption = (x.to(self.device, non_blocking=True) for x in (rows, caption))
+        nth = (caption * self.count[rows]).long()
+        seen = {}
+        if self.keypoints is not None:
+            seen = {"keypoints": self.keypoints[:, :frames][rows], "confidence": self.confidence[:, :frames][rows]}
+            seen["camera"] = self.camera[rows]
+        return Batch(self.features[:, :frames][rows], self.lengths[rows], self.text[self.first[rows] + nth], **seen)
+
+    def to(self, device: torch.device) -> TrainingSet:
+        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor | Normaliser | Camera)}
+        return replace(self, **moved)
+
+
+def encode(config: Config, source: Corpus | Observations) -> tuple[Tensor, Tensor]:
+    """Features (C, T, D) of the motions to be diffused, not normalised, and their valid rows (C,).
+
+    Raises:
+        DataError: motions that are not finite.
+    """
+    motions = source.joints if isinstance(source, Corpus) else source.teacher
+    if not motions.isfinite().all():
+        raise DataError(f"motions of {config.data} to train on hold NaN or infinite joints, expected finite metres")
+    return features.encode(features.hold_last(motions, source.lengths), source.skeleton), source.lengths - 1
+
+
+def training_set(config: Config, source: Corpus | Observations) -> TrainingSet:
+    """Features and text of the motions to be diffused.
+
+    Args:
+        config: names the text encoder, whether the 2-D losses are used, and the run whose statistics normalise the
+            features; without one their own do.
+        source: a corpus (3-D supervision) or observations.
+    """
+    encoded, lengths = encode(config, source)
+    if config.start_weights:
+        normaliser = finetune.normaliser(config.start_weights, source.skeleton, source.fps)
+    else:
+        normaliser = Normaliser.fit(encoded, lengths, len(source.skeleton))
+    captions = [c for clip in source.captions for c in clip]
+    count = torch.tensor([len(clip) for clip in source.captions])
+    two_d = METHODS[config.method].frame is not None
+    rows = encoded.shape[1]
+    return TrainingSet(
+        features=normaliser.normalise(encoded), lengths=lengths,
+        text=text.embed_cached(text.by_name(config.text), captions, config.cache),
+        first=count.cumsum(0) - count, count=count, normaliser=normaliser, skeleton=source.skeleton, fps=source.fps,
+        keypoints=source.keypoints[:, :rows] if two_d else None,
+        confidence=source.confidence[:, :rows] if two_d else None,
+        camera=source.camera if two_d else None,
+    )  # fmt: skip

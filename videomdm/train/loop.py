@@ -1,0 +1,234 @@
+"""Training: plain MDM on 3-D motions, then the 2-D stage of VideoMDM; resumable at any moment.
+
+``python -m videomdm.train`` trains what its arguments describe, ``accelerate launch -m videomdm.train`` on several
+devices and machines, each batch spread over them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from pathlib import Path
+
+from torch import Tensor
+from tqdm import tqdm
+
+from videomdm import losses
+from videomdm.config import PROFILES, Config, profile
+from videomdm.data.observations import Observations
+from videomdm.data.shards import Shards
+from videomdm.methods import METHODS
+from videomdm.sample.prior import build_denoiser
+from videomdm.storage import checkpoints
+from videomdm.train import dataset, distributed, finetune, observe, rounds, streaming
+from videomdm.train.dataset import TrainingSet
+from videomdm.train.trainer import Trainer, keep_memory
+
+__all__ = ["METHODS", "PROFILES", "Config", "build_denoiser", "fit", "profile"]
+
+LR_WARMUP = 100  # batches over which the learning rate rises, as the moments of AdamW settle
+
+
+def fit(config: Config, observations: Observations | Path | None = None) -> Path:
+    """Train a prior and return its run folder; a finished run returns at once, a killed one is resumed.
+
+    A run starts from its warm-up, ``config.warmup_steps`` batches of plain MDM on the same motions: a run of its
+    own, shared by all methods on these motions.  A method with a lifter first fits that one and lifts the training
+    keypoints with it.  A round is plain MDM on the lifted motions, from scratch for as many batches in all; a 2-D
+    stage on lifted motions goes on from the round on the same ones.
+
+    With ``config.start`` a run fine-tunes instead: it goes on from that run's last weights, for ``config.steps``
+    batches and without a warm-up, on features normalised with that run's statistics.
+
+    Args:
+        config: everything about the run.
+        observations: 2-D data to train on, where they are not to be made from ``config.data``; or, with
+            ``config.shard_clips``, a folder of files that :meth:`Observations.save` wrote.
+
+    Returns:
+        The folder, with ``config.json``, ``log.jsonl``, ``checkpoints/`` and ``weights.safetensors`` (EMA).
+
+    Raises:
+        DataError: bad input data, before any training starts.
+        FileNotFoundError: ``config.start`` is no finished run.
+        ValueError: 3-D supervision asked for where only observations are given, or a start of other sizes.
+    """
+    folder = config.folder
+    weights = folder / "weights.safetensors"
+    if weights.exists():
+        return folder
+    if config.start:
+        finetune.check(config)
+    data = _data(config, observations)
+    init = config.start_weights
+    if warmup := _warmup(config):
+        init = fit(warmup, observations) / "weights-last.safetensors"
+    if distributed.rank() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(config.to_json())
+    _train(config, data.to(distributed.device()), folder, init)
+    distributed.wait()  # for rank 0 to have written what others go on from
+    return folder
+
+
+def _warmup(config: Config) -> Config | None:
+    """The plain MDM run that a method goes on from; all that it ignores is set alike, so that it is shared."""
+    if config.start:
+        return None
+    method = METHODS[config.method]
+    plain = config.but(method=next(name for name, other in METHODS.items() if other == method.warmup))
+    if method.lifter:
+        return plain if method.frame else None
+    if not config.warmup_steps:
+        return None
+    return plain.but(
+        teacher=config.teacher if method.motions == "teacher" else "naive",
+        steps=config.warmup_steps,
+        warmup_steps=0,
+        lr_decay=1.0,
+        weights=losses.Weights(),
+        t_star=0,
+    )
+
+
+def _batches(config: Config) -> int:
+    """Batches of the run itself: its stage, and for a round the warm-up too, which nothing shares."""
+    method = METHODS[config.method]
+    alone = method.lifter and not method.frame and not config.start
+    return config.steps + (config.warmup_steps if alone else 0)
+
+
+def _data(config: Config, observations: Observations | Path | None) -> TrainingSet | Shards:
+    """What the run's method may see; true 3-D only for 3-D supervision."""
+    method = METHODS[config.method]
+    if method.motions == "truth" and observations is not None:
+        raise ValueError(f"method {config.method!r} needs true 3-D motions, but was given 2-D observations")
+    if config.shard_clips:
+        return _streamed(config, observations)
+    if isinstance(observations, Path):
+        raise ValueError(
+            f"{observations}: a folder is streamed, expected a configuration with shard_clips of 1 or more"
+        )
+    if method.motions == "truth":
+        with distributed.first():
+            return dataset.training_set(config, observe.load(config, "train"))
+    if observations is None:
+        with distributed.first():
+            observations = observe.observe(config, observe.load(config, "train"), config.frame)
+    if method.lifter:
+        lifter = config.but(method=method.lifter)
+        run = fit(lifter, observations)
+        with distributed.first():
+            observations = rounds.lift_observations(run, observations, config.cache, method)
+    with distributed.first():
+        return dataset.training_set(config, observations)
+
+
+def _streamed(config: Config, observations: Observations | Path | None) -> Shards:
+    if not (method := METHODS[config.method]).lifter:
+        return streaming.streamed(config, observations)
+    run = fit(config.but(method=method.lifter), observations)
+    version = hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()[:10]
+    version = f"{version}-{method.body}-{method.depth_from_scale}"
+    return streaming.streamed(
+        config, observations, lambda seen: rounds.lift_observations(run, seen, config.cache, method), version
+    )
+
+
+def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path | None) -> None:
+    keep_memory()
+    trainer = Trainer(config, data)
+    first = 0
+    if checkpoint := checkpoints.load_latest(folder / "checkpoints"):
+        checkpoint.restore(trainer.parts)
+        first = checkpoint.step
+    elif init is not None:
+        trainer.start_from(init)
+    distributed.agree(first, f"{folder}: the step to go on from")
+    logfile = _Log(folder / "log.jsonl", first)
+    steps = _batches(config)
+    writes = distributed.rank() == 0
+    bar = tqdm(total=steps, initial=first, desc=config.method, unit="batch", mininterval=2, disable=not writes)
+    for step in range(first, steps):
+        logfile.add(trainer.step(step, _learning_rate(config, step)))
+        bar.update()
+        if (step + 1) % config.log_every == 0 or step + 1 == steps:
+            bar.set_postfix({k: f"{v:.4f}" for k, v in logfile.write(step + 1).items()}, refresh=False)
+        if (step + 1) % config.checkpoint_every == 0 and step + 1 < steps:
+            logfile.write(step + 1)
+            state = {name: part.state_dict() for name, part in trainer.parts.items()}
+            if writes:
+                checkpoints.save(folder / "checkpoints", step + 1, state)
+    bar.close()
+    weights = {"weights-last": trainer.model.state_dict(), "weights": trainer.average.state_dict()}
+    if writes:
+        _write_weights(config, data, folder, weights)
+
+
+def _write_weights(config: Config, data: TrainingSet | Shards, folder: Path, weights: dict[str, dict]) -> None:
+    """The run's result: the averaged weights, which are sampled, and the last ones, which training goes on from."""
+    about = {"config": config.to_json(), "skeleton": data.skeleton.name, "fps": data.fps}
+    statistics = {"normaliser.mean": data.normaliser.mean, "normaliser.std": data.normaliser.std}
+    for name, state in weights.items():
+        checkpoints.write_tensors(folder / f"{name}.safetensors", {**state, **statistics}, about)
+
+
+def _learning_rate(config: Config, step: int) -> float:
+    """Linear rise, then a cosine from ``lr`` to ``lr_decay * lr`` over the last ``config.steps`` batches."""
+    rise = min(1.0, (step + 1) / LR_WARMUP)
+    progress = max(0, step - (_batches(config) - config.steps)) / config.steps
+    cosine = (1 + math.cos(math.pi * progress)) / 2
+    return config.lr * rise * (config.lr_decay + (1 - config.lr_decay) * cosine)
+
+
+def history(config: Config) -> list[dict]:
+    """The log of a run, finished or not, after that of its warm-up: steps counted on, each row with its ``stage``."""
+    rows = []
+    if warmup := _warmup(config):
+        rows = [{**row, "stage": "warm-up"} for row in history(warmup)]
+    done = rows[-1]["step"] if rows else 0
+    path = config.folder / "log.jsonl"
+    own = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return rows + [{**row, "step": done + row["step"], "stage": config.method} for row in own]
+
+
+def seconds(config: Config) -> float:
+    """Training time of a run and its warm-up, without the pauses between being killed and resumed."""
+    last = {row["stage"]: row["seconds"] for row in history(config)}
+    return sum(last.values())
+
+
+class _Log:
+    """Means of the loss terms and the time spent, a JSON line every ``log_every`` batches, written by rank 0.
+
+    Lines past the step that a run is resumed from are dropped.
+    """
+
+    def __init__(self, path: Path, start: int) -> None:
+        self.path, self.sums, self.n, self.began = path, {}, 0, time.monotonic()
+        if distributed.rank():
+            return
+        lines = path.read_text().splitlines() if path.exists() else []
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= start]
+        path.write_text("".join(line + "\n" for line in kept))
+        if kept:
+            self.began -= json.loads(kept[-1])["seconds"]
+
+    def add(self, parts: dict[str, Tensor]) -> None:
+        for name, value in parts.items():
+            self.sums[name] = self.sums.get(name, 0) + value
+        self.n += 1
+
+    def write(self, step: int) -> dict[str, float]:
+        """All processes call it together."""
+        if not self.n:
+            return {}
+        means = {name: float(value) / self.n for name, value in distributed.mean(self.sums).items()}
+        if distributed.rank() == 0:
+            with self.path.open("a") as file:
+                seconds = round(time.monotonic() - self.began, 2)
+                file.write(json.dumps({"step": step, "seconds": seconds, **means}) + "\n")
+        self.sums, self.n = {}, 0
+        return means

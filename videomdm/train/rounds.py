@@ -1,0 +1,67 @@
+"""A round: the training keypoints lifted by a trained prior, as the next teacher's motions."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from videomdm import features, sample
+from videomdm.data.observations import Observations, to_stature
+from videomdm.methods import METHODS, Method
+from videomdm.skeletons import kinematics
+from videomdm.storage.cache import cached
+
+
+def lift_observations(
+    run: Path, observed: Observations, cache: Path, method: Method = METHODS["videomdm/round-1"]
+) -> Observations:
+    """The training keypoints lifted with a run's prior, as the next teacher's motions; cached on disk.
+
+    Thousands of clips are lifted, so this goes the short way of :meth:`Prior.sampler`.
+    Cameras are refined where the run's method refined them.  A camera that was told in the true motion's frame stays
+    there; any other is told in the lifted motion's own.  ``method`` is that which the motions are for: it says whether
+    frames are placed and which body is given; with bones of other lengths joints no longer lie on their rays exactly.
+    """
+    parts = (observed.keypoints, observed.camera.rotation, observed.camera.translation)
+    digest = hashlib.sha256((run / "weights.safetensors").read_bytes())
+    for part in parts:
+        digest.update(part.contiguous().numpy().tobytes())
+
+    def motions() -> Tensor:
+        prior = sample.load(run, "cuda" if torch.cuda.is_available() else "cpu")
+        own = METHODS[prior.config.method]
+        return sample.lift(
+            prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths,
+            texts=[clip[0] for clip in observed.captions], refine=own.refine,
+            known_distance=own.known_height, place=method.depth_from_scale, method="walk", progress=True,
+        )  # fmt: skip
+
+    name = f"round-{digest.hexdigest()[:10]}{'-placed' * method.depth_from_scale}.safetensors"
+    world = _embodied(cached(cache / name, motions), observed, method)
+    how = {"floor": "median", "lengths": observed.lengths}
+    teacher = features.canonicalise(world, observed.skeleton, **how)
+    camera = observed.camera
+    if observed.frame != "truth":
+        camera = camera.in_frame(*features.canonical_frame(world, observed.skeleton, **how))
+    return replace(observed, teacher=teacher, camera=camera)
+
+
+def _embodied(world: Tensor, observed: Observations, method: Method) -> Tensor:
+    """Lifted motions, in the world of their cameras, with the bodies that ``method`` gives them."""
+    lengths, skeleton = observed.lengths, observed.skeleton
+    sizes = None
+    if method.known_height or method.body == "common":
+        # A teacher whose person is of known stature has it.
+        stature = kinematics.stature(observed.teacher if method.known_height else world, lengths, skeleton)
+        stature = stature if method.known_height else stature.median().expand_as(stature)
+        world = to_stature(world, observed.camera, stature, lengths, skeleton)
+        if method.body == "common":
+            proportions = kinematics.bone_lengths(world, lengths, skeleton) / stature[:, None]
+            sizes = stature[:, None] * proportions.median(0).values
+    if method.body == "free":
+        return world
+    return kinematics.constant_bones(world, lengths, skeleton, sizes)

@@ -1,0 +1,169 @@
+"""One training step: draw a batch, corrupt, predict, compare, update; all on the device where the data lie.
+
+Every batch draws its randomness from a seed made of the run's seed and the batch's number, so a run that was
+killed and started again sees the same batches, noise and dropout as one that was not.  Where the batch is spread over
+processes, each draws all of it and keeps its own rows, so it is the same batch for any number of them; only dropout
+inside the model is each process' own.  Nothing in a step waits for an accelerator: what the host has to know, it draws
+itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from videomdm import features, losses
+from videomdm.cameras import refinement
+from videomdm.config import Config
+from videomdm.data.shards import Batch, Shards
+from videomdm.diffusion import Diffusion
+from videomdm.features import rays
+from videomdm.methods import METHODS
+from videomdm.sample.prior import build_denoiser
+from videomdm.storage import checkpoints
+from videomdm.train import distributed, finetune
+from videomdm.train.buckets import Buckets
+from videomdm.train.dataset import TrainingSet
+
+
+class Trainer:
+    """A run's model, its moving average and its optimiser, and the step that changes them.
+
+    Attributes:
+        parts: what a checkpoint holds; all processes ask for their states together, rank 0 writes them.
+    """
+
+    def __init__(self, config: Config, data: TrainingSet | Shards) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.data, self.device = config, data, data.device
+        self.model = build_denoiser(config, data.n_features, data.text_width).to(self.device)
+        self.average = build_denoiser(config, data.n_features, data.text_width).to(self.device).requires_grad_(False)
+        self.average.load_state_dict(self.model.state_dict())
+        if config.shard_weights:
+            from videomdm.train import fsdp  # a second that other runs need not wait
+
+            for model in (self.model, self.average):
+                fsdp.shard(model, model.layers)
+        # Fused: one pass over the weights.  On a CPU it rounds otherwise than the loop that runs before had.
+        fused = self.device.type == "cuda" or config.compile is not None
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr, fused=fused)
+        if config.shard_weights:
+            fsdp.shard_moments(self.optimizer)
+        self.parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
+        self.diffusion = Diffusion(config.n_steps)
+        self.timesteps = config.multistep
+        self.lengths = data.lengths.cpu()
+        self.buckets = Buckets(self.lengths, data.n_frames, config.length_buckets)
+        self.mine = distributed.share(config.batch_size)
+        self._x0, self._videomdm = losses.x0, losses.videomdm
+        if config.compile is not None:
+            self._compile(config.compile)
+        self._parallel = self.model if config.shard_weights else distributed.wrap(self.model)
+
+    def _compile(self, mode: str) -> None:
+        """Model and losses as fused kernels, one set for every bucket's shape."""
+        shapes = 2 * len(self.buckets.frames)  # of each function: without and with gradients
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, shapes)
+        self.model.compile(dynamic=False, mode=mode)
+        self._x0, self._videomdm = (
+            torch.compile(loss, dynamic=False, mode=mode) for loss in (losses.x0, losses.videomdm)
+        )
+
+    def start_from(self, weights: Path) -> None:
+        """Take the weights of another run's last step; raises ``ValueError`` where they do not fit."""
+        tensors = finetune.weights(weights)
+        for model in (self.model, self.average):
+            checkpoints.load_tensors(model, tensors, str(weights))
+
+    def step(self, step: int, lr: float) -> dict[str, Tensor]:
+        """Batch number ``step``; returns the loss terms, detached, on the device.
+
+        Their mean over processes is the batch's; gradients are averaged once, in the last backward pass.
+        """
+        config, mine = self.config, self.mine
+        torch.manual_seed(self._seed(step))
+        rows, frames = self.buckets.draw(config.batch_size)
+        timesteps = self.timesteps.sample(config.batch_size, device=self.device)[:, mine]
+        caption = torch.rand(len(rows))
+        drop = (torch.rand(len(rows), device=self.device) < config.condition_drop)[mine]
+        noise = torch.randn(len(rows), frames, self.data.n_features, device=self.device)[mine]
+        batch, shares = self.data.batch(rows[mine], caption[mine], frames), None
+        upcoming, longest = self.buckets.draw(config.batch_size, torch.Generator().manual_seed(self._seed(step + 1)))
+        self.data.expect(upcoming[mine], longest)
+        weight = self.buckets.weight(self.lengths[rows]) / len(timesteps)
+        if distributed.world() > 1:
+            shares = losses.shares_of(self.lengths[rows], mine, distributed.world())
+            shares = {name: value.to(self.device, torch.float32) for name, value in shares.items()}
+            torch.manual_seed(int(torch.randint(2**31, (distributed.world(),))[distributed.rank()]))  # of dropout
+        projects = METHODS[config.method].rays_between_steps
+
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        x_t = self.diffusion.q_sample(batch.features, timesteps[0], noise)
+        total: dict[str, Tensor] = {}
+        for i, t in enumerate(timesteps):  # one pass, or one per bucket from the noisiest down (G.1)
+            if config.compile is not None:
+                torch.compiler.cudagraph_mark_step_begin()  # outputs of the pass before may be written over
+            more = i + 1 < len(timesteps)
+            with distributed.accumulate(self._parallel, more):
+                predicted = self._parallel(x_t, t, batch.text, batch.lengths, drop)
+                loss, parts = self._loss(batch, predicted, t, shares)
+                (loss * weight).backward()
+            for name, part in {"loss": loss.detach(), **parts}.items():
+                total[name] = total.get(name, 0) + part / len(timesteps)
+            if more:
+                clean_here = self._onto_rays(batch, predicted) if projects else predicted.detach()
+                x_t = self.diffusion.ddim_step(x_t, clean_here, t, timesteps[i + 1])
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        total["gradient"] = distributed.whole(norm)
+        self._update(step, lr)
+        return total
+
+    def _seed(self, step: int) -> int:
+        return self.config.seed * 1_000_003 + step
+
+    def _loss(
+        self, batch: Batch, predicted: Tensor, t: Tensor, shares: dict[str, Tensor] | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        data, method = self.data, METHODS[self.config.method]
+        if batch.keypoints is None:
+            loss = self._x0(predicted, batch.features, batch.lengths)
+            return loss if shares is None else shares["x0"] * loss, {}
+        refined = t < refinement.BELOW * self.config.n_steps if method.refine else None
+        return self._videomdm(
+            predicted, batch.features, batch.keypoints, batch.camera, batch.lengths, data.normaliser, data.skeleton,
+            batch.confidence, replace(self.config.weights, **method.weights), refined, shares, method.known_height,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def _onto_rays(self, batch: Batch, predicted: Tensor) -> Tensor:
+        """What lifting (G.2) does to a prediction before it steps on: joints onto their rays, encoded again."""
+        data = self.data
+        joints = features.decode(data.normaliser.denormalise(predicted.float()))
+        onto = rays.onto_rays(joints, batch.keypoints, batch.camera, batch.lengths, batch.confidence)
+        return rays.encode(onto, batch.lengths, data.skeleton, data.normaliser)
+
+    @torch.no_grad()
+    def _update(self, step: int, lr: float) -> None:
+        """Weights, then their exponential moving average, with a short memory at first: it is not to be the start."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.step()
+        decay = min(self.config.ema, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+
+
+def keep_memory() -> None:
+    """Let the C library keep freed memory: a batch's tensors need not be asked from the kernel again each time.
+
+    Worth up to a tenth of a step on a CPU; without the GNU C library nothing happens.
+    """
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
+        trim_threshold, mmap_threshold = -1, -3  # malloc.h
+        library.mallopt(mmap_threshold, 32 * 2**20)  # the largest that is allowed
+        library.mallopt(trim_threshold, 2**31 - 1)

@@ -1,0 +1,22 @@
+"""From recordings of real people to clips that training sees, and to whole lifted motions."""
+
+from videomdm.videos.material import (
+    CAMERA_AXES,
+    Clip,
+    Material,
+    check_height,
+    cut,
+    gather,
+    height_error,
+    level,
+    lift_clips,
+    lift_observed,
+    other_lifter,
+    up_error,
+)
+from videomdm.videos.windows import Whole, blend, lift_recording
+
+__all__ = [
+    "CAMERA_AXES", "Clip", "Material", "Whole", "blend", "check_height", "cut", "gather", "height_error", "level",
+    "lift_clips", "lift_observed", "lift_recording", "other_lifter", "up_error",
+]  # fmt: skip

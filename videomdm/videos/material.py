@@ -1,0 +1,352 @@
+"""From recordings of real people to what training sees (appendices C.3, C.4, D and I).
+
+Every recording is cut into clips, the clips are lifted by a teacher, and each gets the camera that explains its
+keypoints (:mod:`videomdm.cameras.pnp`).  What is lifted in the axes of an uncalibrated camera does not know where up
+is, so
+motion and camera are then levelled on the floor that the feet stand on (:mod:`videomdm.cameras.ground`), and put into
+the
+motion's canonical frame.
+
+Teachers: the package's own (:mod:`videomdm.lifters.teacher`), or what another lifter found, in a file beside the
+video (:data:`videomdm.data.recordings.reading.LIFTED`): ``squat.wham.pkl`` or ``.wham.npz``, ``squat.motionbert.npy``,
+``squat.mvlift.npy``, ``squat.elepose.npy``.
+
+What levelling buys, measured on the 8 recordings of :mod:`videomdm.data.recordings.demonstration`: up is off by 8.8
+degrees
+with the cameras from PnP and by 4.8 afterwards, and the root's height errs over a clip by 25 mm and by 19.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from videomdm import features, sample
+from videomdm.cameras import ground, pnp
+from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
+from videomdm.cameras.keypoints import bridge
+from videomdm.conventions import MIN_FRAMES, DataError
+from videomdm.data import clips, recordings
+from videomdm.data.observations import Observations, to_stature
+from videomdm.data.recordings.detections import KeypointTrack
+from videomdm.data.recordings.folder import Recordings
+from videomdm.data.recordings.reading import Source
+from videomdm.data.recordings.video import Video
+from videomdm.lifters import elepose, motionbert, mvlift, results, teacher, wham
+from videomdm.lifters.results import Lifted, RootPath
+from videomdm.sample.prior import Prior
+from videomdm.skeletons.definitions import SMPL22
+
+#: Y up, towards the viewer -> x right, y down, z forward, and back.
+CAMERA_AXES = (1.0, -1.0, -1.0)
+#: Stature as :func:`videomdm.skeletons.kinematics.stature` measures it, ankle to head joint bone by bone, over a
+#: person's height.
+#: By Drillis and Contini's proportions (1966) these joints are .88 of the height apart, and bones are not all upright.
+BONES_OF_HEIGHT = 0.9
+HEIGHTS = (0.5, 2.5)  # metres that somebody's height may be
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of a recording that training takes.
+
+    Attributes:
+        track: its keypoints; ``track.start`` is where it begins, in seconds of the recording.
+        recording: index of the recording.
+        lifted: (T, 22, 3) metres, Y up, what another lifter found; None for the package's teacher.
+        path: whether ``lifted`` has a root path of its own.
+    """
+
+    track: KeypointTrack
+    recording: int
+    lifted: Tensor | None = None
+    path: bool = True
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A stretch of a recording (an index) that no clip holds: from and to, in seconds of it, and why."""
+
+    recording: int
+    first: float
+    last: float
+    reason: str
+
+
+@dataclass
+class Material:
+    """What training takes from recordings, and what became of all the rest.
+
+    Attributes:
+        observations: the clips, levelled, with their cameras, in their canonical frames.
+        clips: for each of them where it is from.
+        before: their cameras before levelling, which saw the same image.
+        report: how well cameras explain keypoints, of all clips, also those left out.
+        recordings: what was read.
+        unused: stretches that no clip holds.
+        teachers: for each recording who lifted it.
+    """
+
+    observations: Observations
+    clips: list[Clip]
+    before: Camera
+    report: pnp.Report
+    recordings: Recordings
+    unused: list[Unused] = field(default_factory=list)
+    teachers: list[str] = field(default_factory=list)
+
+    def unlevelled(self) -> Tensor:
+        """The teacher's motions (C, T, J, 3) before levelling, in the frame of ``before``."""
+        return self.before.to_world(self.observations.camera.to_camera(self.observations.teacher))
+
+    def rows(self) -> list[dict[str, object]]:
+        """A table: a row per recording, used or not, with the reason and everything that was noticed."""
+        return table(self.recordings, self.clips, self.unused, self.teachers)
+
+
+def gather(found: Recordings, max_frames: int, root: str = "naive", height: float | None = None) -> Material:
+    """Clips of recordings: cut, lifted, with cameras, level, in their canonical frames.
+
+    A clip whose camera cannot be trusted (:data:`videomdm.cameras.pnp.LIMIT`) is left out, and said to be.
+
+    Args:
+        found: SMPL-22 tracks.
+        max_frames: longest clip.
+        root: which of the package's teachers, see :func:`videomdm.lifters.teacher.lift`.
+        height: metres from the floor to the crown that the people in the recordings have, where that is known.
+
+    Raises:
+        DataError: no clip is left; the message says what became of each recording.
+        ValueError: a height that is not in metres.
+    """
+    cut, unused, teachers = _cut(found, max_frames)
+    report = None
+    if cut:
+        seen = recordings.footage([clip.track for clip in cut])
+        world = lift_clips(cut, seen, root, height)
+        motions = features.canonicalise(world, floor="median", lengths=seen.lengths)
+        names = [clip.track.name for clip in cut]
+        camera, report = pnp.estimate(motions, seen.keypoints, seen.confidence, seen.lengths, names=names)
+        unused += [_without_camera(cut[k], report, k) for k in report.bad.nonzero()[:, 0].tolist()]
+        kept = ~report.bad
+        cut = [clip for clip, good in zip(cut, kept.tolist(), strict=True) if good]
+    if not cut:
+        lines = "".join(f"\n  {row['recording']}: {row['notes']}" for row in table(found, [], unused, teachers))
+        raise DataError(f"no usable clip in {len(found) + len(found.skipped)} recordings: expected at least one{lines}")
+    lengths = seen.lengths[kept]
+    joints, level_camera = level(motions[kept], camera[kept], lengths)
+    observed = Observations(
+        seen.keypoints[kept], seen.confidence[kept], lengths, joints, level_camera, "pnp",
+        [clip.track.name for clip in cut], [found.captions[clip.recording] for clip in cut], SMPL22, cut[0].track.fps,
+    )  # fmt: skip
+    return Material(observed, cut, camera[kept], report, found, unused, teachers)
+
+
+def cut(
+    track: KeypointTrack, max_frames: int, seen: Tensor | None = None
+) -> tuple[list[KeypointTrack], list[tuple[float, float, str]]]:
+    """Cut a recording where the person rests (C.4).
+
+    Args:
+        track: of a whole recording.
+        max_frames: longest clip, at least :data:`videomdm.data.corpus.MIN_FRAMES`.
+        seen: (T,) bool, the frames that may be used; all when None.
+
+    Returns:
+        The clips, and (from second, to second, reason) of what is in none.
+    """
+    rule = clips.Rule(
+        preferred=(min(clips.Rule.preferred[0], max_frames), min(clips.Rule.preferred[1], max_frames)),
+        min_frames=min(MIN_FRAMES, max_frames), max_frames=max_frames,
+    )  # fmt: skip
+    confidence = track.confidence if seen is None else track.confidence * seen[:, None]
+    split = clips.split(track.keypoints, track.layout, confidence, rule, track.fps)
+    at = [track.start + frame / track.fps for frame in range(len(track) + 1)]
+    return [track.cut(*ends) for ends in split.clips], [(at[a], at[b], why) for a, b, why in split.unused]
+
+
+def lift_clips(chosen: Sequence[Clip], seen: Footage, root: str = "naive", height: float | None = None) -> Tensor:
+    """The teacher's motions (C, T, 22, 3) in a world with Y up: another lifter's where there is one, else our own.
+
+    Poses that have no path are put where they were seen (appendix D).  Where the people's ``height`` is known (metres),
+    they get it (:func:`to_height`).
+
+    Raises:
+        ValueError: a height that is not in metres.
+    """
+    own = torch.tensor([clip.lifted is None for clip in chosen])
+    parts = seen.keypoints, seen.confidence, seen.lengths
+    world = torch.zeros(*seen.keypoints.shape[:-1], 3)
+    if own.any():
+        world[own] = teacher.lift(*(p[own] for p in parts), seen.camera[own], root=root)
+    for i, clip in enumerate(chosen):
+        if clip.lifted is None:
+            continue
+        world[i, : len(clip.lifted)] = clip.lifted
+        if not clip.path:
+            one = slice(i, i + 1)
+            pose = (world[one] - world[one, :, :1]) * world.new_tensor(CAMERA_AXES)
+            world[one] = teacher.place(pose, *(p[one] for p in parts), seen.camera[one], root=root)
+    return world if height is None else to_height(world, seen.camera, height, seen.lengths)
+
+
+def to_height(joints: Tensor, camera: Camera, height: float, lengths: Tensor) -> Tensor:
+    """People (C, T, 22, 3) scaled to a known height about their cameras (C,), so that the image stays as it is.
+
+    Args:
+        joints: metres, in the world of ``camera``.
+        camera: batch (C,).
+        height: metres, from the floor to the crown.
+        lengths: (C,) frames that count.
+
+    Raises:
+        ValueError: a height that is not in metres.
+    """
+    check_height(height)
+    return to_stature(joints, camera, torch.full((len(joints),), BONES_OF_HEIGHT * height), lengths, SMPL22)
+
+
+def check_height(height: float | None) -> None:
+    """Raises ``ValueError`` for a height, where one is known, that cannot be somebody's in metres."""
+    if height is not None and not HEIGHTS[0] <= height <= HEIGHTS[1]:
+        raise ValueError(f"height is {height}, expected metres, {HEIGHTS[0]} to {HEIGHTS[1]}")
+
+
+def lift_observed(
+    prior: Prior, observed: Observations, seed: int = 0, progress: bool = False, height: float | None = None
+) -> tuple[Tensor, Camera]:
+    """Clips lifted by a prior (appendix G.2), each frame placed by its size (:func:`videomdm.cameras.placement.place`).
+
+    Told are the first captions.  Cameras are refined on the way where they are only near the canonical frame.  Short
+    gaps in the keypoints are bridged (:func:`videomdm.cameras.keypoints.bridge`), or joints would jump.  Where the
+    people's ``height`` is known (metres), they get it, and cameras keep their distance.
+
+    Returns:
+        (C, T, J, 3) metres, level, in their canonical frames, and the cameras (C,) in these.
+    """
+    joints = sample.lift(
+        prior, observed.keypoints, observed.camera, bridge(observed.confidence, observed.fps), observed.lengths,
+        texts=[clip[0] for clip in observed.captions], refine=observed.frame != "truth",
+        known_distance=height is not None, place=True, seed=seed, progress=progress,
+    )  # fmt: skip
+    if height is not None:
+        joints = to_height(joints, observed.camera, height, observed.lengths)
+    return level(joints, observed.camera, observed.lengths)
+
+
+def level(joints: Tensor, camera: Camera, lengths: Tensor) -> tuple[Tensor, Camera]:
+    """Motions with their floor level, in their canonical frames, and the cameras that see them as before.
+
+    Args:
+        joints: (C, T, J, 3) metres, Y roughly up.
+        camera: batch (C,), in the frame of ``joints``.
+        lengths: (C,) frames.
+    """
+    joints, camera = ground.level(joints, ground.estimate_floor(joints, lengths=lengths), camera)
+    camera = camera.in_frame(*features.canonical_frame(joints, floor="median", lengths=lengths))
+    return features.canonicalise(joints, floor="median", lengths=lengths), camera
+
+
+def other_lifter(source: Source, fps: float) -> Lifted | None:
+    """What another lifter found in a recording, as SMPL-22 at ``fps``; None where there is no file of one.
+
+    Raises:
+        DataError: the file is not what its ending says.
+    """
+    if source.lifted is None:
+        return None
+    kind = source.lifted.name.rsplit(".", 2)[1]
+    if kind in ("wham", "motionbert"):  # which give a pose per frame of the video
+        reader = wham if kind == "wham" else motionbert
+        found = reader.read(source.lifted, fps=Video(source.video).fps if source.video else 30.0)
+    else:
+        found = (mvlift if kind == "mvlift" else elepose).read(source.lifted)
+    if found.skeleton != SMPL22:
+        found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
+    return found.resample(fps)
+
+
+def up_error(camera: Camera, true: Camera) -> Tensor:
+    """Degrees (C,) between a camera's up and the true one's, both batch (C,): how far from level a world is."""
+    return torch.rad2deg(torch.acos((camera.rotation[..., 1] * true.rotation[..., 1]).sum(-1).clamp(-1, 1)))
+
+
+def height_error(joints: Tensor, true: Tensor, lengths: Tensor) -> Tensor:
+    """Millimetres (C,) by which the root's height errs over a clip, root mean square about the clip's mean.
+
+    A floor that leans makes people rise or sink as they walk.
+
+    Args:
+        joints, true: (C, T, J, 3) metres, Y up.
+        lengths: (C,) frames.
+    """
+    inside = (torch.arange(joints.shape[1]) < lengths[:, None]).to(joints)
+    error = (joints - true)[..., 0, 1]
+    error = error - ((error * inside).sum(1) / lengths)[:, None]
+    return 1000 * ((error.square() * inside).sum(1) / lengths).sqrt()
+
+
+def table(
+    found: Recordings, used: Sequence[Clip], unused: Sequence[Unused], teachers: Sequence[str]
+) -> list[dict[str, object]]:
+    """The rows of :meth:`Material.rows`: recordings that were read, then those that could not be."""
+    rows: list[dict[str, object]] = []
+    for i, track in enumerate(found.tracks):
+        own = [clip.track for clip in used if clip.recording == i]
+        left = [f"{u.first:.1f} to {u.last:.1f} s in no clip: {u.reason}" for u in unused if u.recording == i]
+        rows.append({
+            "recording": track.name, "used": "yes" if own else "no", "clips": len(own),
+            "seconds": sum(map(len, own)) / track.fps, "of": len(track) / track.fps,
+            "filled in %": 100 * float(track.filled.float().mean()), "keypoints": found.sources[i].origin,
+            "teacher": teachers[i], "notes": "; ".join([*track.notes, *left]),
+        })  # fmt: skip
+    return rows + [{"recording": name, "used": "no", "notes": reason} for name, reason in found.skipped]
+
+
+def as_clips(
+    parts: Sequence[KeypointTrack], track: KeypointTrack, lifted: Lifted | None = None, recording: int = 0
+) -> list[Clip]:
+    """Parts of a track with the parts of another lifter's motion that belong to them."""
+    if lifted is None:
+        return [Clip(part, recording) for part in parts]
+    at, _ = _matched(track, lifted)
+    firsts = [round((part.start - track.start) * track.fps) for part in parts]
+    motions = [lifted.joints[at[k : k + len(part)]] for k, part in zip(firsts, parts, strict=True)]
+    path = lifted.root is not RootPath.NONE
+    return [Clip(part, recording, joints, path) for part, joints in zip(parts, motions, strict=True)]
+
+
+def _cut(found: Recordings, max_frames: int) -> tuple[list[Clip], list[Unused], list[str]]:
+    """Clips of all recordings, the stretches between them, and who lifts each recording."""
+    used, unused, teachers = [], [], []
+    for i, (track, source) in enumerate(zip(found.tracks, found.sources, strict=True)):
+        try:
+            lifted = other_lifter(source, track.fps)
+        except DataError as error:
+            track.notes.append(f"{error}; the package's teacher lifts instead")
+            lifted = None
+        teachers.append("own" if lifted is None else lifted.lifter)
+        parts, left = cut(track, max_frames, None if lifted is None else _matched(track, lifted)[1])
+        used += as_clips(parts, track, lifted, i)
+        unused += [Unused(i, *stretch) for stretch in left]
+    return used, unused, teachers
+
+
+def _matched(track: KeypointTrack, lifted: Lifted) -> tuple[Tensor, Tensor]:
+    """For each frame of a track the lifter's frame (T,), and whether it saw that frame."""
+    at = torch.arange(len(track)) + round(track.start * track.fps) - lifted.first_frame
+    inside = (at >= 0) & (at < len(lifted))
+    at = at.clamp(0, len(lifted) - 1)
+    return at, inside & lifted.valid[at]
+
+
+def _without_camera(clip: Clip, report: pnp.Report, k: int) -> Unused:
+    track = clip.track
+    reason = report.failed.get(track.name) or (
+        f"its camera's error is {report.relative[k]:.2f} of the person's size, expected at most {pnp.LIMIT}"
+    )
+    return Unused(clip.recording, track.start, track.start + len(track) / track.fps, reason)

@@ -1,0 +1,117 @@
+"""One motion from one recording of any length, lifted by a prior that knows short clips.
+
+The recording is covered by windows that overlap, each is lifted on its own (appendix G.2), and where windows overlap
+their motions are blended in the camera's axes.  All of them lie on the rays that were seen, so the blend differs from
+both in depth alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from videomdm import features, sample
+from videomdm.cameras import pnp, refinement
+from videomdm.cameras.camera import Camera
+from videomdm.cameras.keypoints import bridge
+from videomdm.data import recordings
+from videomdm.data.recordings.detections import KeypointTrack
+from videomdm.lifters.results import Lifted
+from videomdm.sample.prior import Prior
+from videomdm.videos import material
+from videomdm.videos.material import CAMERA_AXES
+
+OVERLAP = 0.25  # least share of a window that the next one covers too
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A lifted recording.
+
+    Attributes:
+        joints: (T, J, 3) metres, level, in the motion's canonical frame.
+        camera: the static camera in that frame, batch ().
+        teacher: (T, J, 3) what the teacher made of it, in the same manner, and ``teacher_camera`` its camera.
+        report: how well the windows' cameras explain the keypoints of their teacher's motions.
+    """
+
+    joints: Tensor
+    camera: Camera
+    teacher: Tensor
+    teacher_camera: Camera
+    report: pnp.Report
+
+
+def lift_recording(
+    prior: Prior,
+    track: KeypointTrack,
+    caption: str | None = None,
+    lifted: Lifted | None = None,
+    root: str = "naive",
+    seed: int = 0,
+    progress: bool = False,
+    height: float | None = None,
+) -> Whole:
+    """Lift a whole recording.
+
+    A window's camera comes from PnP on its teacher's motion and is refined as the window is lifted; where PnP finds
+    none that can be trusted, the camera is taken for level.
+
+    Args:
+        prior: knows clips of ``prior.config.max_frames``.
+        track: SMPL-22 keypoints at the prior's frame rate.
+        caption: what the person does, where known.
+        lifted: the teacher's motion, where another lifter made it.
+        root: the package's teacher, see :func:`videomdm.lifters.teacher.lift`.
+        seed: of the noise.
+        progress: show a bar.
+        height: metres from the floor to the crown, where it is known (:func:`videomdm.videos.material.to_height`).
+    """
+    starts, length = windows(len(track), prior.config.max_frames)
+    parts = material.as_clips([track.cut(s, s + length) for s in starts], track, lifted)
+    seen = recordings.footage([part.track for part in parts])
+    world = material.lift_clips(parts, seen, root, height)
+    frame = features.canonical_frame(world, floor="median")
+    motions = features.canonicalise(world, floor="median")
+    found, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[p.track.name for p in parts])
+    camera = refinement.where(report.bad, seen.camera.in_frame(*frame), found)
+    motions, camera = material.level(motions, camera, seen.lengths)
+    texts = None if caption is None else [caption] * len(parts)
+    confidence = bridge(seen.confidence, track.fps)
+    own = sample.lift(
+        prior, seen.keypoints, camera, confidence, texts=texts, refine=True, known_distance=height is not None,
+        place=True, seed=seed, progress=progress,
+    )  # fmt: skip
+    if height is not None:
+        own = material.to_height(own, camera, height, seen.lengths)
+    joints, teacher = (blend(camera.to_camera(x), starts, len(track)) for x in (own, motions))
+    return Whole(*_level(joints), *_level(teacher), report)
+
+
+def windows(frames: int, longest: int) -> tuple[list[int], int]:
+    """First frames of evenly spread windows of one length, at most ``longest``, and that length."""
+    length = min(frames, longest)
+    step = max(1, int(length * (1 - OVERLAP)))
+    n = 1 + -(-(frames - length) // step)
+    return torch.linspace(0, frames - length, n).round().long().tolist(), length
+
+
+def blend(parts: Tensor, starts: list[int], frames: int) -> Tensor:
+    """One motion (frames, J, 3) from windows (n, T, J, 3) in one frame, each with a weight that falls to its ends."""
+    length = parts.shape[1]
+    ramp = torch.arange(1, length + 1)
+    weight = torch.minimum(ramp, ramp.flip(0)).to(parts)
+    total, weights = parts.new_zeros(frames, *parts.shape[2:]), parts.new_zeros(frames)
+    for part, start in zip(parts, starts, strict=True):
+        total[start : start + length] += part * weight[:, None, None]
+        weights[start : start + length] += weight
+    return total / weights[:, None, None]
+
+
+def _level(in_camera: Tensor) -> tuple[Tensor, Camera]:
+    """A motion (T, J, 3) in the camera's axes, levelled, in its canonical frame, and its camera."""
+    world = in_camera[None] * in_camera.new_tensor(CAMERA_AXES)
+    joints, camera = material.level(world, recordings.level_camera(1), torch.tensor([len(in_camera)]))
+    return joints[0], camera[0]
