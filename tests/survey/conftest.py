@@ -9,6 +9,7 @@ from small_survey import write_results
 
 from videomdm.survey import make
 
+
 @pytest.fixture(scope="session")
 def results(tmp_path_factory):
     return write_results(tmp_path_factory.mktemp("motions"))

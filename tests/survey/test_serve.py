@@ -178,8 +178,11 @@ class TestLimits:
 SCRIPT = "<script>fetch('//evil')</script>"
 
 
-def hostile(good, rng):
-    """Endless requests that must be refused, of every kind that came to mind: (what, bytes)."""
+def hostile(good, given, rng):
+    """Endless requests that must be refused, of every kind that came to mind: (what, bytes).
+
+    ``good`` would be accepted, ``given`` has been.
+    """
 
     def request(method, path, body=b"", kind=b"application/json"):
         head = b"%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
@@ -188,17 +191,15 @@ def hostile(good, rng):
     def vote(body, **more):
         return request(b"POST", b"/api/vote", body if isinstance(body, bytes) else json.dumps(body).encode(), **more)
 
-    values = [None, True, -1, 10**9, 10**30, 1.5, 1e308, "", "0", SCRIPT, "' OR 1=1 --", "../key.json", [], {}, "\0", "é" * 50]
+    values = [None, True, -1, 10**9, 10**30, -1.5, 1e308, "", "0", SCRIPT, "' OR 1=1", "../key.json", [], {}, "\0", "é"]
     paths = ["/../key.json", "/..%2fkey.json", "/%2e%2e/key.json", "/clips/../../key.json", "/clips/..%5c..%5ckey.json",
              "//etc/passwd", "/clips//../../votes.sqlite", "/./../votes.sqlite", "/%00", "/clips/c000.webm%00.jpg",
-             "/....//key.json", "/clips/%2e%2e%2f%2e%2e%2fvotes.sqlite-wal", "/key.json", "/votes.sqlite", "/.git/config",
-             "/clips/", "/api/", "/api/votes", "/file:///etc/passwd", "/~root", "/clips/c999.webm"]  # fmt: skip
+             "/....//key.json", "/clips/%2e%2e%2f%2e%2e%2fvotes.sqlite-wal", "/key.json", "/votes.sqlite",
+             "/.git/config", "/clips/", "/api/", "/api/votes", "/~root", "/clips/c999.webm"]  # fmt: skip
     while True:
         name = str(rng.choice(list(good)))
         value = values[rng.integers(len(values))]
-        is_fine = name in ("seconds", "replays") and value in (1.5, True) and type(value) is not bool and name == "seconds"
-        if not is_fine:
-            yield "wrong value", vote(good | {name: value})
+        yield "wrong value", vote(good | {name: value})
         yield "missing", vote({k: v for k, v in good.items() if k != name})
         yield "extra", vote(good | {f"comment{rng.integers(99)}": SCRIPT})
         yield "another's pair", vote(good | {"left": good["right"], "right": good["left"]})
@@ -208,10 +209,10 @@ def hostile(good, rng):
         yield "random bytes", vote(rng.bytes(int(rng.integers(1, 900))))
         yield "cut", vote(json.dumps(good).encode()[: int(rng.integers(1, 100))])
         yield "nested", vote(b"[" * int(rng.integers(1, 2000)))
-        yield "not a number", vote(json.dumps(good | {"seconds": float(rng.choice([np.nan, np.inf, -np.inf]))}).encode())
+        yield "not a number", vote(good | {"seconds": float(rng.choice([np.nan, np.inf, -np.inf]))})
         yield "list", vote([good])
         yield "form", vote(good, kind=b"application/x-www-form-urlencoded")
-        yield "replayed", vote(good | {"chosen": str(rng.choice(["left", "right"]))})
+        yield "replayed", vote(given | {"chosen": str(rng.choice(["left", "right"]))})
         yield "finish", request(b"POST", b"/api/finish", json.dumps({"participant": str(value)}).encode())
         yield "start", request(b"POST", b"/api/start", json.dumps({"participant": SCRIPT, "slot": 1}).encode())
         yield "path", request(b"GET", paths[rng.integers(len(paths))].encode())
@@ -223,12 +224,12 @@ def hostile(good, rng):
 
 
 def test_hostile_input_is_refused_and_nothing_stored(survey, address):
-    started = take_part(address, slots_of(survey))
-    trial = slots_of(survey)[started["slot"]][0]
-    good = vote_on(trial, 0, started["participant"])
+    _, started = post(address, "/api/start", {})
+    good, *votes = (vote_on(t, k, started["participant"]) for k, t in enumerate(slots_of(survey)[started["slot"]]))
+    assert [post(address, "/api/vote", vote)[0] for vote in votes] == [201] * 3
     before = rows(survey)
     files = {path: path.read_bytes() for path in survey.rglob("*") if path.is_file() and "sqlite" not in path.name}
-    tries, kinds = Counter(), hostile(good, np.random.default_rng(0))
+    tries, kinds = Counter(), hostile(good, votes[0], np.random.default_rng(0))
     while tries.total() < 1200:
         kind, request = next(kinds)
         status, answer = raw(address, request)
@@ -242,7 +243,8 @@ def test_hostile_input_is_refused_and_nothing_stored(survey, address):
     assert all("sqlite" in path.name for path in others)
     participants = store.connect(survey / "votes.sqlite").execute("SELECT count(*) FROM participants").fetchone()
     assert participants == (1,)
-    print(dict(tries))
+    print(f"{tries.total()} tries of {len(tries)} kinds refused")
+    assert post(address, "/api/vote", good)[0] == 201  # it was not the vote itself that they were refused for
 
 
 # ---- kills and load ---------------------------------------------------------------------------------------
@@ -381,7 +383,7 @@ def test_two_hundred_at_once(survey):
         process.terminate()
         process.wait()
     half, most = 1000 * np.quantile(taken, [0.5, 0.99])
-    print(f"{len(votes)} votes of 200 participants: median {half:.1f} ms, p99 {most:.1f} ms, longest {1000 * taken.max():.1f} ms")
+    print(f"{len(votes)} votes of 200 participants: median {half:.1f} ms, p99 {most:.1f}, most {1e3 * taken.max():.0f}")
     assert len(votes) == 200 * len(slots[0])
     check_kept(votes, rows(survey))
     assert most < 200

@@ -257,8 +257,9 @@ def kept(rows: Sequence[dict], key: dict) -> tuple[Votes, dict]:
         methods,
     )
     report = {
-        "rules": list(RULES), "participants": len({row["participant"] for row in rows}), "comparisons": len(comparisons),
-        "checks": checks, "participants left out": len(failed), "votes too quick": len(quick),
+        "rules": list(RULES), "participants": len({row["participant"] for row in rows}),
+        "comparisons": len(comparisons), "checks": checks,
+        "participants left out": len(failed), "votes too quick": len(quick),
         "votes counted": len(counted), "participants counted": len(numbers),
         "left chosen": sum(row["chosen"] == "left" for row in counted),
         "median seconds": float(np.median([row["seconds"] for row in counted])) if counted else None,

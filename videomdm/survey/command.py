@@ -26,12 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument("--participants", type=int, default=20, help="how many the pairs are dealt out to (20)")
     make.add_argument("--pairs", type=int, default=10, help="comparisons of each participant (10)")
     make.add_argument("--checks", type=int, default=0, metavar="N",
-                      help="attention checks of each participant: a clip against its own frames shuffled (0)")  # fmt: skip
+                      help="attention checks of each: a clip against its own frames shuffled (0)")  # fmt: skip
     make.add_argument("--question", help="what is asked about every pair")
     make.add_argument("--consent", type=Path, metavar="FILE",
                       help="text of the consent form; {pairs} and {minutes} are filled in")  # fmt: skip
     make.add_argument("--post", default="", metavar="URL",
-                      help="where the static page sends the answers at the end, instead of offering them as a file")  # fmt: skip
+                      help="where the static page sends the answers, instead of offering them as a file")  # fmt: skip
     make.add_argument("--seed", type=int, default=0)
 
     serve = commands.add_parser("serve", help="show the survey and keep its votes")

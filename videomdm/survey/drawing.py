@@ -177,7 +177,8 @@ def _scaled(video: cv2.VideoCapture, size: int) -> Iterator[np.ndarray]:
         if not there:
             break
         scale = min(size / frame.shape[0], 1.0)
-        width, height = (2 * round(scale * side / 2) for side in frame.shape[1::-1])  # half of the colours: even numbers
+        # Colours have half the resolution, so sides are even.
+        width, height = (2 * round(scale * length / 2) for length in frame.shape[1::-1])
         yield cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
     video.release()
 

@@ -11,6 +11,7 @@ import json
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +57,8 @@ def vote(folder: Path, voters: Voters, n: int, seed: int = 0) -> None:
     own, careless = voters.drawn(n, rng)
     limits = serve.Limits(starts=(10 * n, 1e3), votes=(1e3, 1e3), requests=(1e5, 1e5))  # voters who need no time
     with serve.running(folder, limits) as address, ThreadPoolExecutor(8) as pool:
-        taking_part = [
-            pool.submit(_take_part, f"{address}/api", slots, key, own[k], bool(careless[k]), [seed, k]) for k in range(n)
-        ]
-        for one in taking_part:
-            one.result()
+        takes_part = partial(_take_part, f"{address}/api", slots, key)
+        list(pool.map(takes_part, own, careless.tolist(), ([seed, k] for k in range(n))))
 
 
 def _take_part(address: str, slots: list, key: dict, own: np.ndarray, careless: bool, seed: list[int]) -> None:

@@ -123,7 +123,7 @@ def _read_file(path: Path) -> tuple[list[Tensor], list[str], Skeleton, float]:
         clips, captions = [joints], [path.stem]
     else:
         lengths = arrays.get("lengths", np.full(len(joints), joints.shape[1]))
-        if lengths.shape != (len(joints),) or not ((0 < lengths) & (lengths <= joints.shape[1])).all():
+        if lengths.shape != (len(joints),) or not ((lengths > 0) & (lengths <= joints.shape[1])).all():
             raise DataError(f"{path}: lengths {lengths}, expected {len(joints)} from 1 to {joints.shape[1]}")
         clips = [clip[:length] for clip, length in zip(joints, lengths, strict=True)]
         captions = [str(caption) for caption in arrays.get("captions", [""] * len(joints))]
@@ -182,13 +182,13 @@ def match(
         raise DataError(f"methods {names}, expected different names; give them as NAME=PATH")
     for other in [*results, *([truth] if truth else [])]:
         if (other.skeleton.joints, other.fps) != (results[0].skeleton.joints, results[0].fps):
-            raise DataError(f"{other.name}: {len(other.skeleton)} joints at {other.fps:g} fps, {results[0].name}: "
-                            f"{len(results[0].skeleton)} joints at {results[0].fps:g} fps; expected the same")  # fmt: skip
+            found = " and ".join(f"{r.name} has {len(r.skeleton)} joints at {r.fps:g} fps" for r in (results[0], other))
+            raise DataError(f"{found}, expected the same")
     if captions is None:
         keys = [key for key in results[0].clips if all(key in result.clips for result in results)]
         if not keys:
-            raise DataError(f"no caption that all of {', '.join(names)} have; {results[0].name} begins with "
-                            f"{list(results[0].clips)[0][0]!r}, {results[1].name} with {list(results[1].clips)[0][0]!r}")  # fmt: skip
+            first = ", ".join(f"{result.name} begins with {next(iter(result.clips))[0]!r}" for result in results)
+            raise DataError(f"no caption that all methods have; {first}")
         wanted = {key: _Wanted(key[0], key[0]) for key in keys}
     else:
         count: Counter = Counter()
