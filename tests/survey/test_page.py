@@ -7,7 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from small_survey import METHODS
+from small_survey import METHODS, until
 
 from videomdm.survey import analyse, store
 
@@ -44,7 +44,7 @@ def begin(page, address):
 
 def unlocked(page, n):
     """Wait until the buttons of pair ``n`` (from 1) are enabled."""
-    page.wait_for_function(f"document.getElementById('count').textContent.startsWith('Pair {n} of')")
+    until(page, f"document.getElementById('count').textContent.startsWith('Pair {n} of')")
     page.wait_for_selector("#choose-left:enabled")
 
 
@@ -76,7 +76,7 @@ def test_buttons_wait_for_the_end_of_both_clips(page, served):
     page.add_init_script(WATCH)
     begin(page, served)
     assert page.is_disabled("#choose-left") and page.is_disabled("#choose-right")
-    page.wait_for_function("!document.getElementById('left').paused && !document.getElementById('right').paused")
+    until(page, "!document.getElementById('left').paused && !document.getElementById('right').paused")
     page.keyboard.press("ArrowLeft")  # keys wait too
     unlocked(page, 1)
     noted = page.evaluate("noted")
@@ -86,9 +86,9 @@ def test_buttons_wait_for_the_end_of_both_clips(page, served):
 def test_one_clip_is_not_enough(page, served):
     """The right clip hangs; however long the left one has ended, there is nothing to choose."""
     page.add_init_script("HTMLMediaElement.prototype.play = new Proxy(HTMLMediaElement.prototype.play, { apply: "
-                         "(f, it, a) => it.id === 'right' ? Promise.resolve() : Reflect.apply(f, it, a) })")  # fmt: skip
+                         "(f, it, a) => it.id === 'right' ? 0 : Reflect.apply(f, it, a) })")  # fmt: skip
     begin(page, served)
-    page.wait_for_function("document.getElementById('left').ended")
+    until(page, "document.getElementById('left').ended")
     page.wait_for_timeout(300)
     assert page.is_disabled("#choose-left") and page.is_disabled("#choose-right")
     page.keyboard.press("ArrowRight")
@@ -117,9 +117,9 @@ def test_replay(page, served, survey):
     begin(page, served)
     unlocked(page, 1)
     page.keyboard.press("r")
-    page.wait_for_function("!document.getElementById('left').paused && !document.getElementById('left').ended")
+    until(page, "!document.getElementById('left').paused && !document.getElementById('left').ended")
     assert page.is_enabled("#choose-left")  # watched is watched
-    page.wait_for_function("document.getElementById('left').ended && document.getElementById('right').ended")
+    until(page, "document.getElementById('left').ended && document.getElementById('right').ended")
     page.click("#replay")
     page.click("#choose-right")
     unlocked(page, 2)
@@ -157,7 +157,7 @@ def test_goes_on_after_a_reload(page, served, survey):
 def test_without_a_connection_answers_wait(page, served, survey):
     begin(page, served)
     unlocked(page, 1)
-    page.wait_for_function("performance.getEntriesByType('resource').filter(r => r.name.endsWith('.webm')).length >= "
+    until(page, "performance.getEntriesByType('resource').filter(r => r.name.endsWith('.webm')).length >= "
                            "new Set(JSON.parse(document.getElementById('survey').textContent).slots[0]"
                            ".flatMap(t => [t.left, t.right])).size")  # fmt: skip
     page.wait_for_timeout(300)
@@ -165,10 +165,11 @@ def test_without_a_connection_answers_wait(page, served, survey):
     for n in range(1, 5):
         unlocked(page, n)
         page.keyboard.press("ArrowLeft")
-    page.wait_for_function("document.getElementById('saving').textContent.includes('connection')")
+    until(page, "!document.getElementById('connection').hidden && !document.getElementById('done').hidden")
     assert stored(survey) == []
     page.context.set_offline(False)
     page.wait_for_selector("#finished:not([hidden])")
+    assert not page.is_visible("#connection")
     assert [vote["trial"] for vote in stored(survey)] == [0, 1, 2, 3]
 
 
@@ -312,7 +313,7 @@ def test_a_survey_that_is_closed_says_so(page, served, monkeypatch):
     page.check("#agree")
     page.click("#to-instructions")
     page.click("#begin")
-    page.wait_for_function("document.getElementById('begin').textContent === 'this survey is closed'")
+    until(page, "document.getElementById('begin').textContent === 'this survey is closed'")
 
 
 def test_the_server_may_restart_in_between(page, survey):

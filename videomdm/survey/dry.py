@@ -1,7 +1,7 @@
 """``videomdm survey dry``: a whole survey without people, from training to the analysis.
 
 Two methods are trained in their smallest profile on the built-in motions, both generate motions for the same
-captions, the survey is made and served, simulated voters with known preferences take part over HTTP, all at once,
+captions, the survey is made and served, simulated voters with known preferences take part over HTTP,
 and their votes are analysed.  It rehearses a survey; it says nothing about the methods.
 """
 
@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +48,15 @@ def run(folder: Path, settings: make.Settings = SETTINGS, voters: Voters = VOTER
 
 
 def vote(folder: Path, voters: Voters, n: int, seed: int = 0) -> None:
-    """Serve a survey on this machine and let ``n`` simulated voters take part, eight at once."""
+    """Serve a survey on this machine and let ``n`` simulated voters take part, one after another."""
     key = json.loads((folder / "key.json").read_text())
     slots = json.loads((folder / "public" / "survey.json").read_text())["slots"]
     rng = np.random.default_rng(seed)
     own, careless = voters.drawn(n, rng)
     limits = serve.Limits(starts=(10 * n, 1e3), votes=(1e3, 1e3), requests=(1e5, 1e5))  # voters who need no time
-    with serve.running(folder, limits) as address, ThreadPoolExecutor(8) as pool:
-        takes_part = partial(_take_part, f"{address}/api", slots, key)
-        list(pool.map(takes_part, own, careless.tolist(), ([seed, k] for k in range(n))))
+    with serve.running(folder, limits) as address:
+        for k in range(n):
+            _take_part(f"{address}/api", slots, key, own[k], bool(careless[k]), [seed, k])
 
 
 def _take_part(address: str, slots: list, key: dict, own: np.ndarray, careless: bool, seed: list[int]) -> None:

@@ -35,7 +35,7 @@
   const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
   // Send until the server has answered; resolves to the status and what it said.
-  async function post(path, content, tell) {
+  async function post(path, content) {
     for (let wait = 1; ; wait = Math.min(2 * wait, 30)) {
       try {
         const answer = await fetch(path, {
@@ -43,28 +43,32 @@
           headers: { "Content-Type": "application/json" },
           body: JSON.stringify(content),
         });
-        if (answer.status < 500 && answer.status !== 429) return { status: answer.status, said: await answer.json() };
-      } catch { /* no connection */ }
-      tell?.("The connection is lost. Trying again …");
+        const said = await answer.json();
+        if (answer.status < 500 && answer.status !== 429) {
+          $("connection").hidden = true;
+          return { status: answer.status, said };
+        }
+      } catch { /* no connection, or an answer that was cut off */ }
+      $("connection").hidden = false;
       await pause(wait);
     }
   }
 
   let sending = null;
-  function sendVotes(tell) {
+  function sendVotes() {
     sending ??= (async () => {
       for (let vote; (vote = state.votes.find((v) => !v.sent)); save()) {
         const { sent, ...content } = vote;
-        const { status } = await post("api/vote", { participant: state.participant, ...content }, tell);
+        const { status } = await post("api/vote", { participant: state.participant, ...content });
         vote.sent = status; // 409: this vote had arrived before, only the answer was lost
       }
     })().finally(() => { sending = null; });
     return sending;
   }
 
-  async function enrol(tell) {
+  async function enrol() {
     if (votesGo === "server") {
-      const { status, said } = await post("api/start", {}, tell);
+      const { status, said } = await post("api/start", {});
       if (status !== 201) throw new Error(said.problem);
       Object.assign(state, said);
     } else {
@@ -203,7 +207,7 @@
       seconds: Math.round((performance.now() - began) / 10) / 100, replays,
     });
     save();
-    if (votesGo === "server") sendVotes((text) => { $("status").textContent = text; });
+    if (votesGo === "server") sendVotes();
     $(side).closest("figure").classList.add("chosen");
     await pause(0.3);
     nextPair();
@@ -222,8 +226,8 @@
     if (votesGo === "server") {
       if (!state.handedIn) {
         tell("Saving your answers …");
-        await sendVotes(tell);
-        const { status, said } = await post("api/finish", { participant: state.participant }, tell);
+        await sendVotes();
+        const { status, said } = await post("api/finish", { participant: state.participant });
         if (status !== 200) return tell(said.problem);
         Object.assign(state, { code: said.code, handedIn: true });
       }
@@ -269,7 +273,7 @@
   async function begin() {
     $("begin").disabled = true;
     try {
-      if (state.participant === null) await enrol((text) => { $("begin").textContent = text; });
+      if (state.participant === null) await enrol();
     } catch (error) {
       $("begin").textContent = error.message;
       return;
