@@ -142,7 +142,12 @@ def test_consent_is_filled_in(results, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings, message", [(Settings(pairs=0), "at least one"), (Settings(floor="ceiling"), "zero or lowest")]
+    "settings, message",
+    [
+        (Settings(pairs=0), "at least one"),
+        (Settings(floor="ceiling"), "zero or lowest"),
+        (Settings(post="server"), "https://"),
+    ],
 )
 def test_bad_settings(results, tmp_path, settings, message):
     with pytest.raises(DataError, match=message):

@@ -6,10 +6,12 @@ import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import cv2
+import numpy as np
 import pytest
-from small_survey import METHODS, until
+from small_survey import CAPTIONS, METHODS, until
 
-from videomdm.survey import analyse, store
+from videomdm.survey import analyse, make, store
 
 serve = pytest.importorskip("videomdm.survey.serve", reason="needs the extra survey")
 
@@ -337,3 +339,22 @@ def test_the_server_may_restart_in_between(page, survey):
     finally:
         server.should_exit = True
         thread.join()
+
+
+@pytest.mark.parametrize("size", [(360, 640), (844, 390), (1280, 720)])
+def test_a_reference_video_plays_beside_the_clips(page, results, tmp_path, size):
+    video = cv2.VideoWriter(str(tmp_path / "real.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (640, 360))
+    for k in range(50):
+        video.write(np.full((360, 640, 3), 4 * k, np.uint8))
+    video.release()
+    (tmp_path / "captions.csv").write_text(f"caption,video\n{CAPTIONS[1]},real.avi\n")
+    make.make(tmp_path / "survey", results, make.Settings(participants=1, pairs=1), tmp_path / "captions.csv")
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    begin(page, (tmp_path / "survey/public/index.html").as_uri())
+    unlocked(page, 1)
+    until(page, "document.getElementById('reference').currentTime > 0")
+    boxes = {name: page.locator(f"#{name}").bounding_box() for name in ("reference", "left", "right", "choose-left")}
+    for box in boxes.values():
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]
+        assert box["y"] >= 0 and box["y"] + box["height"] <= size[1]
+    assert boxes["left"]["width"] == boxes["right"]["width"] >= 150

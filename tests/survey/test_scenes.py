@@ -30,10 +30,13 @@ def test_reads_what_generate_writes(tmp_path):
 
 
 def test_reads_what_lift_writes(tmp_path):
-    for name in ("squat", "lunge"):
-        result(tmp_path / "wham", motion(), name, fps=20.0, unseen=np.zeros((20, 22), bool))
+    for method in ("wham", "ours"):
+        for name, more in (("squat", {"caption": "a person squats"}), ("lunge", {})):
+            result(tmp_path / method, motion(), name, fps=20.0, unseen=np.zeros((20, 22), bool), **more)
     read = scenes.read(str(tmp_path / "wham"))
     assert read.name == "wham" and list(read.clips) == [("lunge", 0), ("squat", 0)]
+    matched = scenes.match([read, scenes.read(str(tmp_path / "ours"))])
+    assert [scene.caption for scene in matched] == ["lunge", "a person squats"]
 
 
 def test_other_layouts(tmp_path):
@@ -71,7 +74,7 @@ def test_bad_files_are_named(tmp_path, write, message):
 
 def named(name, captions, n=20, **changes):
     clips = {(caption, 0): motion(n + k, k) for k, caption in enumerate(captions)}
-    return scenes.Result(name, clips, SMPL22, changes.pop("fps", 20.0), "")
+    return scenes.Result(name, clips, SMPL22, changes.pop("fps", 20.0), "", {caption: caption for caption in captions})
 
 
 def test_one_frame_and_length_for_all():

@@ -132,6 +132,10 @@ class TestPages:
         for path in ("/", "/survey.json", "/key.json", "/votes.sqlite", "/api/", "/clips/"):
             assert b"zebrafinch" not in self.get(address, path)[1]
 
+    def test_starts_without_what_only_motions_need(self):
+        code = "import sys, videomdm.survey.command, videomdm.survey.serve; print({'torch', 'cv2'} & set(sys.modules))"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
     def test_no_survey_there(self, tmp_path):
         with pytest.raises(ValueError, match="no key.json"):
             serve.application(tmp_path)

@@ -243,8 +243,8 @@ def kept(rows: Sequence[dict], key: dict) -> tuple[Votes, dict]:
                 failed.add(row["participant"])
         else:
             comparisons.append(row)
-    quick = [row for row in comparisons if row["seconds"] < row["winner"]["seconds"]]
-    counted = [row for row in comparisons if row["participant"] not in failed and row not in quick]
+    watched = [row for row in comparisons if row["seconds"] >= row["winner"]["seconds"]]
+    counted = [row for row in watched if row["participant"] not in failed]
     numbers: dict[str, int] = {}
     for row in counted:
         numbers.setdefault(row["participant"], len(numbers))
@@ -259,7 +259,7 @@ def kept(rows: Sequence[dict], key: dict) -> tuple[Votes, dict]:
     report = {
         "rules": list(RULES), "participants": len({row["participant"] for row in rows}),
         "comparisons": len(comparisons), "checks": checks,
-        "participants left out": len(failed), "votes too quick": len(quick),
+        "participants left out": len(failed), "votes too quick": len(comparisons) - len(watched),
         "votes counted": len(counted), "participants counted": len(numbers),
         "left chosen": sum(row["chosen"] == "left" for row in counted),
         "median seconds": float(np.median([row["seconds"] for row in counted])) if counted else None,

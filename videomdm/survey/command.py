@@ -1,4 +1,4 @@
-"""``videomdm survey make | serve | analyse | dry`` and ``videomdm compare`` on the command line.
+"""A blind human preference survey: draw its clips, serve it, analyse its votes.
 
 Each command imports what it needs when it runs: the server starts without PyTorch.
 """
@@ -6,23 +6,19 @@ Each command imports what it needs when it runs: the server starts without PyTor
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
-SURVEY = "a blind human preference survey: draw its clips, serve it, analyse its votes"
-COMPARE = "write one page with motions of several methods side by side"
-_RESULT = "motions of one method: a .npz file or a folder of them, from `videomdm generate` or `videomdm lift`"
+RESULT = "motions of one method: a .npz file or a folder of them, from `videomdm generate` or `videomdm lift`"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``videomdm survey``."""
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="step", required=True, metavar="COMMAND")
 
     make = commands.add_parser("make", help="draw the clips and deal out the pairs")
-    make.add_argument("results", nargs="+", metavar="[NAME=]PATH", help=f"{_RESULT}; two or more")
+    make.add_argument("results", nargs="+", metavar="[NAME=]PATH", help=f"{RESULT}; two or more")
     make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the survey")
-    _captions(make)
+    add_captions(make)
     make.add_argument("--participants", type=int, default=20, help="how many the pairs are dealt out to (20)")
     make.add_argument("--pairs", type=int, default=10, help="comparisons of each participant (10)")
     make.add_argument("--checks", type=int, default=0, metavar="N",
@@ -50,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     dry.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the survey")
 
 
-def _captions(parser: argparse.ArgumentParser) -> None:
+def add_captions(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say which motions belong together, see :func:`videomdm.survey.scenes.match`."""
     parser.add_argument("--captions", type=Path, metavar="FILE",
                         help="a caption a line, or a table .csv with the columns caption and perhaps file (name of a "
                         "recording) and video (a reference); default: all that the methods share")  # fmt: skip
@@ -58,32 +55,13 @@ def _captions(parser: argparse.ArgumentParser) -> None:
                         help="floor at height 0 (default), or at the lowest joint, for centred motions")  # fmt: skip
 
 
-def run(given: argparse.Namespace) -> int:
-    """Run a command of ``videomdm survey``: 0, or 2 after a mistake in what was given."""
-    return _told({"make": _make, "serve": _serve, "analyse": _analyse, "dry": _dry}[given.command], given)
+def run(given: argparse.Namespace) -> None:
+    """Run a command of ``videomdm survey``.
 
-
-def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``videomdm compare``."""
-    parser.add_argument("results", nargs="+", metavar="[NAME=]PATH", help=f"{_RESULT}; one or more")
-    parser.add_argument("--truth", metavar="PATH", help="true motions of the same captions, drawn as ghosts")
-    _captions(parser)
-    parser.add_argument("--out", type=Path, default=Path("compare.html"), metavar="FILE", help="page (compare.html)")
-    parser.add_argument("--open", action="store_true", help="open the page in a browser")
-
-
-def run_compare(given: argparse.Namespace) -> int:
-    """Run ``videomdm compare``: 0, or 2 after a mistake in what was given."""
-    return _told(_compare, given)
-
-
-def _told(command: Callable[[argparse.Namespace], None], given: argparse.Namespace) -> int:
-    try:
-        command(given)
-    except (OSError, ValueError, ModuleNotFoundError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+    Raises:
+        OSError, ValueError, ImportError: a mistake in what was given.
+    """
+    {"make": _make, "serve": _serve, "analyse": _analyse, "dry": _dry}[given.step](given)
 
 
 def _make(given: argparse.Namespace) -> None:
@@ -120,16 +98,3 @@ def _dry(given: argparse.Namespace) -> None:
     from videomdm.survey import analyse, dry
 
     print(analyse.report(dry.run(given.out)))
-
-
-def _compare(given: argparse.Namespace) -> None:
-    import webbrowser
-
-    from videomdm.survey import compare, scenes
-
-    truth = scenes.read(f"truth={given.truth}") if given.truth else None
-    results = [scenes.read(result) for result in given.results]
-    compare.write(given.out, scenes.match(results, given.captions, given.floor, truth), results[0])
-    print(given.out)
-    if given.open:
-        webbrowser.open(given.out.resolve().as_uri())

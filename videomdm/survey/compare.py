@@ -1,13 +1,14 @@
-"""``videomdm compare``: motions of several methods on one page, methods in columns and captions in rows.
-
+"""Motions of several methods side by side on one page: methods in columns, captions in rows.
 The page is one file that needs nothing else: one clock moves all motions, dragging turns all cameras at once, and
 true motions can be shown as ghosts.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
+import webbrowser
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -16,7 +17,8 @@ import numpy as np
 from torch import Tensor
 
 from videomdm.plots.style import GHOST, SIDES, side
-from videomdm.survey.scenes import Result, Scene
+from videomdm.survey.command import RESULT, add_captions
+from videomdm.survey.scenes import Result, Scene, match, read
 
 PAGE = resources.files("videomdm.survey") / "page"
 _MAX_METRES = np.iinfo(np.int16).max / 1000  # coordinates are whole millimetres in 16 bits
@@ -62,3 +64,26 @@ def _packed(motion: Tensor, caption: str) -> str:
     if motion.abs().max() > _MAX_METRES:
         raise ValueError(f"{caption!r}: a motion that reaches {motion.abs().max():.0f} m, expected at most 32")
     return base64.b64encode((1000 * motion).round().numpy().astype("<i2").tobytes()).decode()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``videomdm compare``."""
+    parser.add_argument("results", nargs="+", metavar="[NAME=]PATH", help=f"{RESULT}; one or more")
+    parser.add_argument("--truth", metavar="PATH", help="true motions of the same captions, drawn as ghosts")
+    add_captions(parser)
+    parser.add_argument("--out", type=Path, default=Path("compare.html"), metavar="FILE", help="page (compare.html)")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+
+
+def run(given: argparse.Namespace) -> None:
+    """Write the page and say where it is.
+
+    Raises:
+        OSError, ValueError: a mistake in what was given.
+    """
+    truth = read(f"truth={given.truth}") if given.truth else None
+    results = [read(result) for result in given.results]
+    write(given.out, match(results, given.captions, given.floor, truth), results[0])
+    print(given.out)
+    if given.open:
+        webbrowser.open(given.out.resolve().as_uri())

@@ -79,6 +79,8 @@ def make(
     if settings.pairs < 1 or settings.participants < 1 or settings.checks < 0:
         raise DataError(f"{settings.participants} participants, {settings.pairs} pairs and {settings.checks} checks "
                         "each, expected at least one, one and none")  # fmt: skip
+    if settings.post and not settings.post.startswith(("https://", "http://")):
+        raise DataError(f"post is {settings.post!r}, expected an address that begins with https://")
     scenes = match(results, captions, settings.floor)
     plan = _plan(results, scenes, settings, consent)
     key, unfinished = folder / "key.json", folder / "key.partial.json"

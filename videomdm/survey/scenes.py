@@ -32,6 +32,7 @@ class Result:
     Attributes:
         name: of the method.
         clips: (caption or name of the recording, which of its repetitions) -> joints (T, J, 3) metres, Y up.
+        captions: caption or name of the recording -> caption.
         skeleton: their joint layout.
         fps: frames per second.
         digest: SHA-256 of all files that were read.
@@ -42,6 +43,7 @@ class Result:
     skeleton: Skeleton
     fps: float
     digest: str
+    captions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -90,21 +92,23 @@ def read(named: str) -> Result:
     digest, count = hashlib.sha256(), Counter()
     for k, file in enumerate(files):
         digest.update(file.read_bytes())
-        motions, captions, skeleton, fps = _read_file(file)
+        motions, keys, captions, skeleton, fps = _read_file(file)
         if k and (skeleton, fps) != (result.skeleton, result.fps):
             raise DataError(f"{file}: {skeleton.name} at {fps:g} fps, {files[0].name}: {result.skeleton.name} at "
                             f"{result.fps:g} fps; expected one layout and speed")  # fmt: skip
         result.skeleton, result.fps = skeleton, fps
-        for caption, motion in zip(captions, motions, strict=True):
-            result.clips[caption, count[caption]] = motion
-            count[caption] += 1
+        result.captions |= zip(keys, captions, strict=True)
+        for key, motion in zip(keys, motions, strict=True):
+            result.clips[key, count[key]] = motion
+            count[key] += 1
     if not result.clips:
         raise DataError(f"{path}: no motions, expected at least one")
     result.digest = digest.hexdigest()
     return result
 
 
-def _read_file(path: Path) -> tuple[list[Tensor], list[str], Skeleton, float]:
+def _read_file(path: Path) -> tuple[list[Tensor], list[str], list[str], Skeleton, float]:
+    """Motions, what they are matched by (a caption, or the name of a recording), captions, layout and speed."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files if name in _READ}
@@ -120,23 +124,24 @@ def _read_file(path: Path) -> tuple[list[Tensor], list[str], Skeleton, float]:
     if not 1 <= fps <= 240:
         raise DataError(f"{path}: {fps:g} frames per second, expected 1 to 240")
     if joints.ndim == 3:
-        clips, captions = [joints], [path.stem]
+        clips, keys = [joints], [path.stem]
+        captions = [str(arrays.get("caption", "")) or path.stem]
     else:
         lengths = arrays.get("lengths", np.full(len(joints), joints.shape[1]))
         if lengths.shape != (len(joints),) or not ((lengths > 0) & (lengths <= joints.shape[1])).all():
             raise DataError(f"{path}: lengths {lengths}, expected {len(joints)} from 1 to {joints.shape[1]}")
         clips = [clip[:length] for clip, length in zip(joints, lengths, strict=True)]
-        captions = [str(caption) for caption in arrays.get("captions", [""] * len(joints))]
+        keys = captions = [str(caption) for caption in arrays.get("captions", [""] * len(joints))]
         if len(captions) != len(joints):
             raise DataError(f"{path}: {len(captions)} captions of {len(joints)} motions, expected one each")
     motions = [
         check_joints(torch.from_numpy(clip), f"{path}, clip {k}", skeleton, min_frames=2)
         for k, clip in enumerate(clips)
     ]
-    return motions, captions, skeleton, fps
+    return motions, keys, captions, skeleton, fps
 
 
-_READ = ("joints", "lengths", "fps", "captions", "joint_names", "parents")
+_READ = ("joints", "lengths", "fps", "caption", "captions", "joint_names", "parents")
 
 
 def _skeleton(path: Path, arrays: dict[str, np.ndarray], n_joints: int) -> Skeleton:
@@ -189,7 +194,7 @@ def match(
         if not keys:
             first = ", ".join(f"{result.name} begins with {next(iter(result.clips))[0]!r}" for result in results)
             raise DataError(f"no caption that all methods have; {first}")
-        wanted = {key: _Wanted(key[0], key[0]) for key in keys}
+        wanted = {key: _Wanted(key[0], results[0].captions[key[0]]) for key in keys}
     else:
         count: Counter = Counter()
         wanted = {}
