@@ -50,7 +50,8 @@ def test_clips_are_films_of_the_motions(drawn, results):
         scene = matched[clip["scene"]]
         view = drawing.view_of(list(scene.motions.values()))
         want = np.stack(list(drawing.draw(scene.motions[clip["method"]], results[0].skeleton, view)))
-        error = np.abs(film[:, None].astype(int) - want[None]).mean((2, 3, 4)).argmin(1)
+        film, want = film[:, ::4, ::4].astype(int), want[:, ::4, ::4].astype(int)
+        error = np.abs(film[:, None] - want[None]).mean((2, 3, 4)).argmin(1)
         in_order = error.tolist() == list(range(FRAMES))
         assert in_order != clip["shuffled"]
         assert sorted(set(error.tolist())) == list(range(FRAMES))
