@@ -39,6 +39,9 @@ COMMANDS = {
     "generate": Command("videomdm.command.generate", "motions from text"),
     "lift": Command("videomdm.command.lift", "3-D motions from videos or 2-D keypoints"),
     "export": Command("videomdm.command.export", "motions in another format"),
+    "prepare-cmu": Command("videomdm.data.cmu", "HumanML3D's share of CMU's motion capture, in its official layout"),
+    "survey": Command("videomdm.survey.command", "ask people which of two motions they prefer"),
+    "compare": Command("videomdm.survey.compare", "motions of several methods side by side on one page"),
 }
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
