@@ -25,6 +25,7 @@ prior = None  # folder of a finished run; None trains one on the built-in corpus
 profile = "laptop"  # smoke, laptop, study or paper: of the prior, where one is trained
 caption = None  # what the person does; None takes what lies beside the video, or its name
 field_of_view = None  # degrees across the image's diagonal; None assumes 53
+person = 0  # which person, by the numbers in the picture below; 0 is the main one
 height = None  # metres from floor to crown that the person has; None lets the teacher guess
 moving_camera = False  # take a recording whose camera moves all the same
 seed = 0
@@ -50,7 +51,19 @@ from videomdm.videos import check_height, lift_recording, other_lifter, up_error
 
 check_parameters(
     globals(),
-    {"video", "prior", "profile", "caption", "field_of_view", "height", "moving_camera", "seed", "runs", "out"},
+    {
+        "video",
+        "prior",
+        "profile",
+        "caption",
+        "field_of_view",
+        "person",
+        "height",
+        "moving_camera",
+        "seed",
+        "runs",
+        "out",
+    },  # fmt: skip
 )
 check_height(height)
 scenes = None
@@ -66,7 +79,7 @@ if video is None:
 
 # %%
 track, words, source = recordings.load_one(
-    video, intrinsics=field_of_view, moving_camera=moving_camera, cache=Path(runs) / "cache"
+    video, intrinsics=field_of_view, moving_camera=moving_camera, cache=Path(runs) / "cache", person=person
 )
 caption = caption or words[0]
 out = Path(out or Path(runs) / "lifted" / Path(video).stem)
@@ -87,7 +100,7 @@ if film:
 # %%
 run = Path(prior) if prior else train.fit(train.profile(profile, seed=seed, runs=runs))
 model = sample.load(run)
-other = other_lifter(source, track.fps)
+other = other_lifter(source, track.fps, track)
 whole = lift_recording(model, track, caption, other, model.config.teacher, seed, height=height)
 print(f"prior: {run.name}\nteacher: {'own' if other is None else other.lifter}\n{whole.report}")
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from videomdm import features, text
 from videomdm.cameras import placement, refinement
 from videomdm.cameras.camera import Camera
+from videomdm.data.recordings import plausible
 from videomdm.features import rays
 from videomdm.sample.prior import Prior, _in_chunks
 
@@ -39,7 +40,7 @@ def lift(
 
     Args:
         prior: from :func:`load`.
-        keypoints: (B, T, J, 2) or (T, J, 2) in normalised image coordinates.
+        keypoints: (B, T, J, 2) or (T, J, 2) in normalised image coordinates; what is not finite needs confidence 0.
         camera: batch (B,) or a single one, in the motion's canonical frame; where it is only near that (a teacher's
             frame, PnP), let it be refined.
         confidence: (B, T, J); a joint with 0 is left where the prior puts it.
@@ -59,6 +60,10 @@ def lift(
         (B, T, J, 3) joints in the camera's world, metres, as projected in the last step (encoding them once more
         would move the clip); frames past a length hold its last pose.  Unbatched input gives unbatched output.
 
+    Raises:
+        ValueError: keypoints of another shape, in pixels or shares of the image, or not finite where they have
+            confidence (:func:`videomdm.data.recordings.plausible.check_normalised`).
+
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     if keypoints.ndim == 3:
@@ -72,8 +77,14 @@ def lift(
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
     n, frames = keypoints.shape[:2]
-    lengths = (torch.full((n,), frames) if lengths is None else lengths).to(prior.device)
     confidence = torch.ones(keypoints.shape[:-1]) if confidence is None else confidence
+    if lengths is not None:
+        confidence = confidence * (torch.arange(frames) < lengths.cpu()[:, None])[..., None].to(confidence)
+    # where the camera is told, motions stand on the origin of their frame, so a person's size can be told too
+    depth = camera.to_camera(camera.translation.new_tensor([0.0, 0.9, 0.0]).expand(n, 3))[:, 2].to(keypoints.device)
+    plausible.check_normalised(keypoints, confidence.to(keypoints.device), None if refine else depth)
+    keypoints = keypoints.where(keypoints.isfinite(), 0.0)
+    lengths = (torch.full((n,), frames) if lengths is None else lengths).to(prior.device)
     words = None
     if texts is not None:
         words = text.by_name(prior.config.text).encode(list(texts)).to(prior.device)

@@ -61,6 +61,11 @@ def read(path: str | Path) -> Detections:
     return Detections(list(people), _times(arrays), layout, width, height, str(path), notes, intrinsics)
 
 
+def times(path: str | Path) -> np.ndarray:
+    """Seconds (T,) of a file's frames; raises ``DataError`` as :func:`read` does."""
+    return _times(_good_arrays(path))
+
+
 def save(track: KeypointTrack, path: str | Path) -> None:
     """Write a track, normalised; ``filled``, ``start``, ``origin`` and ``notes`` are kept in arrays of these names."""
     np.savez_compressed(
