@@ -130,7 +130,7 @@ def number_times(
         if numbers[-1] < len(film):
             notes.append(f"every {_ordinal(step)} frame of the film was looked at")
     else:
-        constant = _same_rate(int(numbers[-1]) + 1, film, f"{name}, {what}")
+        constant = _same_rate(int(numbers[-1]) + 1 - min(int(numbers[0]), 1), film, f"{name}, {what}")
         if constant:
             return numbers / film.fps, np.ones(len(numbers), bool), [*notes, constant]
     inside = numbers < len(film)
