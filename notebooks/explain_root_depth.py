@@ -689,7 +689,7 @@ _ = claims.check("least squares, keypoints off by 1 cm", noisy_rms["least square
 # jumps from frame to frame.
 # A median over half a second takes away about a third of it.
 # (The package's teacher smooths the depth over time for this reason, see
-# {py:func}`videomdm.lifters.teacher.root_path`.)
+# {py:func}`videomdm.lifters.teacher.path_from_bones`.)
 #
 # More bones do not help.
 # The one of 21 that looks longest is often nearer to the camera than the root, an arm held forward, and its depth is not
@@ -770,4 +770,4 @@ print(f"C = {1 / inverse:.3f}, scatter {100 * math.sqrt(inverse_square / inverse
 # - {py:func}`videomdm.depth.root_depth`: the estimator of {eq}`eq:root-estimator`
 # - {py:func}`videomdm.depth.root_depth_constant`: its constant for any number of bones
 # - {py:data}`videomdm.depth.ROOT_DEPTH_UNBIASED`, {py:data}`videomdm.depth.ROOT_DEPTH_MEAN_MAX`: both for three
-# - {py:func}`videomdm.lifters.teacher.root_path`: where the package uses it
+# - {py:func}`videomdm.lifters.teacher.path_from_bones`: where the package uses it

@@ -51,19 +51,8 @@ from videomdm.videos import check_height, lift_recording, other_lifter, up_error
 
 check_parameters(
     globals(),
-    {
-        "video",
-        "prior",
-        "profile",
-        "caption",
-        "field_of_view",
-        "person",
-        "height",
-        "moving_camera",
-        "seed",
-        "runs",
-        "out",
-    },  # fmt: skip
+    {"video", "prior", "profile", "caption", "field_of_view", "person", "height", "moving_camera", "seed"}
+    | {"runs", "out"},
 )
 check_height(height)
 scenes = None
@@ -101,7 +90,7 @@ if film:
 run = Path(prior) if prior else train.fit(train.profile(profile, seed=seed, runs=runs))
 model = sample.load(run)
 other = other_lifter(source, track.fps, track)
-whole = lift_recording(model, track, caption, other, model.config.teacher, seed, height=height)
+whole = lift_recording(model, track, caption, other, model.config.data.root_path, seed, height=height)
 print(f"prior: {run.name}\nteacher: {'own' if other is None else other.lifter}\n{whole.report}")
 
 # %%

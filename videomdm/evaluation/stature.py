@@ -79,13 +79,13 @@ def predicted(prior: Prior, joints: Tensor, truth: Corpus, seed: int = 0) -> dic
     clean = prior.normaliser.normalise(
         features.encode(features.hold_last(given, clips.lengths), skeleton).to(device)
     )  # fmt: skip
-    condition = text.by_name(prior.config.text).encode([names[0] for names in clips.captions]).to(device)
+    condition = text.by_name(prior.config.model.text).encode([names[0] for names in clips.captions]).to(device)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(device)
     lengths = clips.lengths.to(device)
     before = kinematics.stature(given.to(device), lengths, skeleton)
     found = {}
     for level in LEVELS:
-        t = torch.full((len(rows),), round(level / 100 * prior.config.n_steps), device=device)
+        t = torch.full((len(rows),), round(level / 100 * prior.config.model.n_steps), device=device)
         guess = prior.model(prior.diffusion.q_sample(clean, t, noise), t, condition, lengths - 1)
         after = kinematics.stature(features.decode(prior.normaliser.denormalise(guess)), lengths, skeleton)
         found[f"predicted_size_{level}"] = float(100 * (after / before).mean())
