@@ -63,7 +63,9 @@ def film(path, frames=FRAMES, fps=FPS, size=(WIDTH, HEIGHT)):
 
 def alphapose(path, points, numbers=None, name="{}.jpg"):
     numbers = range(len(points)) if numbers is None else numbers
-    entries = [{"image_id": name.format(n), "keypoints": p.ravel().tolist()} for n, p in zip(numbers, points)]
+    entries = [
+        {"image_id": name.format(n), "keypoints": p.ravel().tolist()} for n, p in zip(numbers, points, strict=True)
+    ]
     path.write_text(json.dumps(entries))
 
 

@@ -114,6 +114,7 @@ class Detections:
         notes: what a reader found worth saying.
         intrinsics: of the camera, where the source tells them.
         frames: (F,) the numbers that the source gives its frames, where it counts them.
+        sized: whether width and height are those of the film, and not only told by a file.
     """
 
     people: list[np.ndarray]
@@ -125,6 +126,7 @@ class Detections:
     notes: list[str] = field(default_factory=list)
     intrinsics: Intrinsics | None = None
     frames: np.ndarray | None = None
+    sized: bool = False
 
     def __post_init__(self) -> None:
         """Check times, shapes and values; confidence above 1 (some detectors' scores) counts as 1."""

@@ -143,7 +143,7 @@ def _detections(
     if meant != layout:
         notes.append(f"{size} joints per person in the order of {meant.name}, not of {layout.name}: read as these")
     notes += _scale_notes(path, found)
-    return Detections(stacked, numbers / fps, meant, width, height, str(path), notes, frames=numbers)
+    return Detections(stacked, numbers / fps, meant, width, height, str(path), notes, frames=numbers, sized=True)
 
 
 def _scale_notes(path: Path, found: Found) -> list[str]:

@@ -210,4 +210,5 @@ def _load(path: Path, name: str) -> Sighting:
         camera = Intrinsics(m[0][0], m[1][1], m[0][2], m[1][2], *size, str(a["origin"]))
     people = np.split(a["people"], a["counts"].cumsum()[:-1])
     seen = Detections(people, a["times"], by_name(str(a["layout"])), *size, name, a["notes"].tolist(), camera)
+    seen.sized = True  # only recordings with a film are kept
     return Sighting(seen, str(a["unfit"]) or None, str(a["camera_note"]) or None)

@@ -138,7 +138,9 @@ def detect(video: Video, detector: Detector, layout: Skeleton) -> tuple[Detectio
     if len(times) < 2:
         raise DataError(f"{video.path}: a single frame, expected a video")
     name = str(video.path)
-    return Detections(people, np.array(times), layout, video.width, video.height, name, list(video.notes)), watch
+    return Detections(
+        people, np.array(times), layout, video.width, video.height, name, list(video.notes), sized=True
+    ), watch
 
 
 def watch_camera(video: Video, detections: Detections) -> CameraWatch:
