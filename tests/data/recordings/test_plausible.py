@@ -38,6 +38,14 @@ def examine(points, layout=HALPE26, size=(WIDTH, HEIGHT)):
     return plausible.examine(Detections(people, np.arange(len(people)) / 20, layout, *size, "clip"))
 
 
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory):
+    """A film whose frames are stored on their side, 240 x 320; its metadata turn them upright."""
+    path = film(tmp_path_factory.mktemp("film") / "clip.mp4", size=(240, 320))
+    path.write_bytes(turn_upright(path.read_bytes()))
+    return path
+
+
 def refused(points, *words, **how):
     with pytest.raises(DataError) as error:
         examine(points, **how)
@@ -201,12 +209,6 @@ class TestUpsideDown:
 
 class TestStoredFrames:
     """A phone's film lies on its side in the file; keypoints may be of frames that nobody turned."""
-
-    @pytest.fixture(scope="class")
-    def portrait(self, tmp_path_factory):
-        path = film(tmp_path_factory.mktemp("film") / "clip.mp4", size=(240, 320))  # as stored, on its side
-        path.write_bytes(turn_upright(path.read_bytes()))
-        return path
 
     @pytest.mark.parametrize("kind", ["alphapose", "mmpose", "openpose", "npz"])
     def test_are_turned_with_the_video(self, tmp_path, portrait, kind):

@@ -208,7 +208,7 @@ def track(
     notes.append(f"intrinsics: {camera.origin}")
     result = KeypointTrack(
         smooth(camera.normalise(points)).float(), confidence.float(), filled, detections.layout, fps, camera,
-        detections.name, float(times[0]), notes, elsewhere, person,
+        detections.name, float(times[0]), list(dict.fromkeys(notes)), elsewhere, person,
     )  # fmt: skip
     return result.to_layout(layout)
 
