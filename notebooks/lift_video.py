@@ -16,6 +16,7 @@
 #     papermill notebooks/lift_video.py out.ipynb -p video FILE -p prior RUN -p caption "a person walks and waves" -p height 1.75
 #
 # Keypoints that lie beside the video (`squat.json`, `squat.npz` or a folder `squat/` for `squat.mp4`) are used; without them RTMPose looks for people (`pip install 'videomdm[video]'`).
+# Where several people are seen, each has a number in the pictures, and `-p person 1` takes another than the main one.
 # `prior` is the folder of a finished run, of `train_humanml.py` or of `train_video.py`.
 # Without `video` the page films a built-in motion, whose truth is known.
 

@@ -142,7 +142,7 @@ class TestWhichPerson:
         part = (person[0][:30], person[1][:30], range(120, 150), None)
         write(tmp_path / "a.wham.npz", {0: part, 1: part})
         with pytest.raises(DataError, match="none of its 2 people is there when the keypoints are"):
-            matching.from_wham(tmp_path / "a.wham.npz", film_of(300), 20.0, late)
+            matching.from_wham(tmp_path / "a.wham.npz", film_of(290), 20.0, late)
 
     def test_without_keypoints_the_longest(self, tmp_path, person):
         brief = (person[0][:30], person[1][:30], range(30), None)

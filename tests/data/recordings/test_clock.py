@@ -153,6 +153,20 @@ class TestAnotherRate:
         track, said = read(folder)
         assert seconds_off(track) < OFF and f"keypoints of {count} frames for a video of 125" in said
 
+    @pytest.mark.parametrize("count", [42, 62, 63])  # a third and a half of the film
+    def test_people_who_walk_out_of_the_picture(self, folder, count):
+        speed = 50.0
+        start = 310 - speed * STAMPS[count - 1]
+        alphapose(folder / "clip.json", figure(STAMPS[:count], start=(start, 120), speed=speed))
+        track, said = read(folder)
+        assert seconds_off(track, start, speed) < OFF and f"keypoints of {count} frames for a video of 125" in said
+
+    @pytest.mark.parametrize("first", [20, 41])
+    def test_people_who_come_late(self, folder, first):
+        alphapose(folder / "clip.json", figure(STAMPS[first:]), range(first, FRAMES))
+        track, said = read(folder)
+        assert seconds_off(track) < OFF and said == "" and track.start == pytest.approx(STAMPS[first])
+
     @pytest.mark.parametrize("fps", [30.0, 25.0, 60.0, 10.0])
     def test_npz_that_tells_another_rate_for_each_frame(self, folder, fps):
         npz(folder / "clip.npz", figure(STAMPS), fps=fps)

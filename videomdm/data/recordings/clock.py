@@ -25,6 +25,7 @@ RATES = (5, 10, 12, 12.5, 15, 20, 24, 25, 30, 50, 60, 100, 120, 240)
 FEW = 2  # frames that readers of films disagree about
 MISSING = 0.02  # share of the film's frames without keypoints at its end that is not worth a note
 MULTIPLES = range(2, 9)  # whole numbers of frames of which one was taken
+EDGE = 0.04  # image widths from the edge of somebody who may be about to leave the picture
 MIN_STEPS = 5  # numbers from which a common step between them means something
 
 
@@ -103,7 +104,7 @@ def common_step(numbers: np.ndarray) -> int:
 
 
 def number_times(
-    numbers: np.ndarray, film: Film, name: str, what: str = "keypoints"
+    numbers: np.ndarray, film: Film, name: str, what: str = "keypoints", leaves: bool = False
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Seconds of numbered frames.
 
@@ -112,6 +113,7 @@ def number_times(
         film: that was looked at.
         name: of the recording or file, for messages.
         what: is in it, for messages.
+        leaves: whether the person leaves the picture in the last of them, so that they may end before the film.
 
     Returns:
         (N',) seconds of the frames that the film has, (N,) bool which these are, and notes.
@@ -129,7 +131,7 @@ def number_times(
             )
         if numbers[-1] < len(film):
             notes.append(f"every {_ordinal(step)} frame of the film was looked at")
-    else:
+    elif numbers[-1] >= len(film) or not (leaves or numbers[0] > FEW):
         constant = _same_rate(int(numbers[-1]) + 1 - min(int(numbers[0]), 1), film, f"{name}, {what}")
         if constant:
             return numbers / film.fps, np.ones(len(numbers), bool), [*notes, constant]
@@ -152,11 +154,21 @@ def number_times(
 
 def number(detections: Detections, film: Film) -> Detections:
     """Detections of numbered frames (``detections.frames``) at the film's time stamps; see :func:`number_times`."""
-    times, inside, notes = number_times(detections.frames, film, detections.name)
+    leaves = _leaves(detections)
+    times, inside, notes = number_times(detections.frames, film, detections.name, leaves=leaves)
     people = [p for p, kept in zip(detections.people, inside, strict=True) if kept]
     return replace(
         detections, people=people, times=times, frames=detections.frames[inside], notes=detections.notes + notes
     )
+
+
+def _leaves(detections: Detections) -> bool:
+    """Whether the last people seen touch the picture's edge on their way out."""
+    last = next((p for p in reversed(detections.people) if (p[..., 2] > 0).any()), None)
+    if last is None:
+        return False
+    points = last[..., :2][last[..., 2] > 0] / (detections.width, detections.height)
+    return bool((points[:, 0] < EDGE).any() or (points[:, 0] > 1 - EDGE).any())
 
 
 def _counted_from_zero(numbers: np.ndarray, film: Film, what: str) -> tuple[np.ndarray, list[str]]:
