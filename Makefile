@@ -55,11 +55,11 @@ study-rows-%: setup
 	on="--data $* $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai)"; \
 	$$run first-light $$on; \
 	$$run table1 $$on --precision bf16; \
-	$$run table1 $$on --teacher trajectory --rows real teacher mdm-teacher videomdm; \
+	$$run table1 $$on --root-path network --rows real teacher mdm-teacher videomdm; \
 	for name in $(STUDIES); do $$run $$name $$on --precision bf16; done; \
 	$(if $(filter bandai,$*), \
 	  $$run table1 $$on --seed 1 --precision bf16 --rows $(TRAINED); \
-	  $$run table1 $$on --seed 1 --teacher trajectory --rows mdm-teacher videomdm; \
+	  $$run table1 $$on --seed 1 --root-path network --rows mdm-teacher videomdm; \
 	  $$run gap $$on --seed 1 --precision bf16 --rows mdm-3d videomdm/round-1 videomdm-pnp/round-1; \
 	  $(BIN)/python -m videomdm.study.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 2000; \
 	  $(BIN)/python -m videomdm.study.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 400 \

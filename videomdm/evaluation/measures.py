@@ -16,6 +16,7 @@ from videomdm.evaluation import distribution, motion, pose
 from videomdm.evaluation.evaluators import Evaluators
 from videomdm.evaluation.text_motion import mm_distance, r_precision
 from videomdm.skeletons.definitions import Skeleton
+from videomdm.skeletons.padding import valid_frames
 
 VERSION = 1  # count up when a measure changes: caches go by it
 POOL = 32  # R-precision's pool
@@ -46,7 +47,7 @@ def measure(
     found = {f"{evaluator.prefix}embedding": evaluator.motions(encoded, lengths - 1) for evaluator in evaluators}
     if raw is not None:
         found["raw_embedding"] = evaluators[0].motions(raw, lengths - 1)
-    past = torch.arange(joints.shape[1], device=joints.device) >= lengths.to(joints.device)[:, None]
+    past = ~valid_frames(lengths.to(joints.device), joints.shape[1])
     found |= {
         "skating": motion.skating_ratio(joints, lengths, skeleton, fps, per_clip=True),
         "bone_deviation": motion.bone_length_deviation(joints, lengths, skeleton, per_clip=True),
