@@ -1,6 +1,7 @@
 """Other lifters' poses in the film's time, and of the person whose keypoints these are."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -203,6 +204,31 @@ def in_joints(pose, trans, turn, shift):
     return wham.pose_joints(
         torch.tensor(pose).float(), torch.tensor(trans).float(), wham.rest_joints(torch.zeros(1, 10))
     )
+
+
+class TestInStep:
+    """A motion with a path tells by itself when it was: reprojection is best at its own time."""
+
+    @pytest.mark.parametrize("shift", [6, 10, 16])
+    @pytest.mark.parametrize("sign", [-1, 1])
+    def test_another_time_is_said(self, person, track, shift, sign):
+        own = person[2]
+        lifted = matching.Piece(0, np.arange(FRAMES) / FPS, own, None).lifted(20.0)
+        assert matching.out_of_step(lifted, track) == []
+        moved = replace(lifted, first_frame=sign * shift)
+        (note,) = matching.out_of_step(moved, track)
+        assert f"poses of {shift / 20:.1f} s {'later' if sign > 0 else 'earlier'} better" in note
+
+    @pytest.mark.parametrize("noise", [0.0, 3.0, 8.0])
+    def test_its_own_is_silent(self, person, noise):
+        lifted = matching.Piece(0, np.arange(FRAMES) / FPS, person[2], None).lifted(20.0)
+        assert matching.out_of_step(lifted, seen(person[2], noise=noise)) == []
+
+    def test_another_walker_alone_in_the_file(self, tmp_path, person):
+        one = seen(person[2])
+        write(tmp_path / "a.wham.npz", {0: (*walk(phase=2.0)[:2], range(150), None)})
+        videos.other_lifter(Source("a", None, None, tmp_path / "a.wham.npz"), 20.0, one)
+        assert any("are they of this film, and of this person?" in note for note in one.notes)
 
 
 class TestTime:

@@ -31,6 +31,8 @@ from videomdm.skeletons.definitions import SMPL22
 
 FRAMES = 48  # at most so many frames, evenly spread, tell people apart
 FEWEST = 8  # frames that a piece must share with the keypoints to be compared with them
+SHIFTS = 20  # frames earlier and later at which a motion is tried
+IN_STEP, BETTER = 0.06, 0.6  # errors below are good at any time; share of its own error that another time must give
 NEAR = 0.02  # shares of the person's size: errors that are nearer to each other are alike
 
 
@@ -127,6 +129,28 @@ def from_wham(
     return _join(pieces).lifted(fps), [told, *notes]
 
 
+def out_of_step(lifted: Lifted, track: KeypointTrack) -> list[str]:
+    """A note where a motion with a path fits the keypoints much better at another time than at its own."""
+    own, theirs = _shared(track, lifted)
+    if len(own) < FEWEST or lifted.root is RootPath.NONE:
+        return []
+    keypoints = fill_missing(track.keypoints, track.confidence)
+    errors: dict[int, float] = {}
+    for shift in range(-SHIFTS, SHIFTS + 1, 2):
+        at = theirs + shift
+        inside = (at >= 0) & (at < len(lifted))
+        if inside.float().mean() > 0.5:
+            errors[shift] = _pnp(lifted.joints[at[inside]], keypoints[own[inside]])[1]
+    best = min(errors, key=errors.get)
+    if errors[0] < IN_STEP or errors[best] > BETTER * errors[0]:
+        return []
+    when = f"{abs(best) / track.fps:.1f} s {'later' if best > 0 else 'earlier'}"
+    return [
+        f"the keypoints show {lifted.lifter}'s poses of {when} better (error {errors[best]:.2f} of size) than those of "
+        f"their own time ({errors[0]:.2f}): are they of this film, and of this person?"
+    ]
+
+
 def _in_time(people: list[wham.Person], path: Path, film: Film | None) -> tuple[list[Piece], list[str]]:
     """People at the film's time stamps; their frames are checked against it together."""
     numbers = np.unique(np.concatenate([p.frames for p in people]))
@@ -153,12 +177,17 @@ def _match(piece: Piece, lifted: Lifted, track: KeypointTrack) -> Match | None:
     own, theirs = _shared(track, lifted)
     if len(own) < FEWEST:
         return None
-    some = torch.linspace(0, len(own) - 1, min(FRAMES, len(own))).round().long()
-    keypoints = fill_missing(track.keypoints, track.confidence)[own[some]]
+    camera, error = _pnp(lifted.joints[theirs], fill_missing(track.keypoints, track.confidence)[own])
+    return Match(piece, error, len(own), camera)
+
+
+def _pnp(joints: Tensor, keypoints: Tensor) -> tuple[Camera, float]:
+    """The camera that explains keypoints (T, J, 2) of joints (T, J, 3) best, and its error in the person's size."""
+    some = torch.linspace(0, len(joints) - 1, min(FRAMES, len(joints))).round().long()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a wrong person's camera is not to be trusted
-        camera, report = pnp.estimate(lifted.joints[theirs[some]][None], keypoints[None], frames=len(some))
-    return Match(piece, float(report.relative[0]), len(own), camera)
+        camera, report = pnp.estimate(joints[some][None], keypoints[some][None], frames=len(some))
+    return camera, float(report.relative[0])
 
 
 def _pieces(chosen: Piece, people: list[Piece], track: KeypointTrack, fps: float) -> list[Piece]:

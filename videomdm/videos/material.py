@@ -278,6 +278,7 @@ def other_lifter(source: Source, fps: float, track: KeypointTrack | None = None)
         # MotionBERT gives a pose per frame of the video, the others work at a rate of their own
         found, notes = matching.poses(found, film, fps, None if kind == "motionbert" else found.fps)
     if track is not None:
+        notes += matching.out_of_step(found, track)
         track.notes += [note for note in notes if note not in track.notes]
     return found
 
