@@ -242,6 +242,12 @@ class TestNoSeconds:
         track, said = read(tmp_path)
         assert track is None and f"125 entries at {fps:g} a second: is that their rate?" in said
 
+    def test_a_brief_film_tells_what_was_done_to_its_times(self, tmp_path):
+        film(tmp_path / "clip.mp4", 100, 60.0)
+        npz(tmp_path / "clip.npz", figure(STAMPS[:100]), fps=30.0)
+        track, said = read(tmp_path)
+        assert track is None and "seen for 1.70 s" in said and "times at 30 frames a second" in said
+
 
 class TestVariableRate:
     """A phone's film: steps of one or two twentieths."""

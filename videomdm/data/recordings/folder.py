@@ -201,7 +201,7 @@ def track(
     seen[np.array(main.frames) - first] = main.keypoints
     points, confidence = (torch.from_numpy(x) for x in resample(seen, times, fps))
     filled = (confidence == 0).all(-1)
-    _check_sight(filled, times, detections.name, fps, min_frames)
+    _check_sight(filled, times, detections, fps, min_frames)
     never = [joint for joint, c in zip(detections.layout.joints, confidence.amax(0), strict=True) if c == 0]
     if never:
         notes.append(f"never seen: {', '.join(never)}")
@@ -244,21 +244,28 @@ def _read(
     return result
 
 
-def _check_sight(filled: Tensor, times: np.ndarray, name: str, fps: float, min_frames: int) -> None:
-    """Refuse a person who is there too briefly or mostly out of sight; ``filled`` (T,) marks the frames without."""
+def _check_sight(filled: Tensor, times: np.ndarray, seen: Detections, fps: float, min_frames: int) -> None:
+    """Refuse a person who is there too briefly or mostly out of sight.
+
+    Args:
+        filled: (T,) frames at ``fps`` without the person.
+        times: (F,) seconds of the frames that were looked at meanwhile.
+        seen: what readers noticed about time is told with the refusal.
+        fps, min_frames: of the result.
+    """
     frames, share = len(filled), float(filled.double().mean())
     if frames < min_frames:
-        rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else fps
-        doubt = (
-            f"; {len(times)} entries at {rate:.4g} a second: is that their rate?" if len(times) >= min_frames else ""
-        )
+        doubts = list(seen.notes)
+        if len(times) >= min_frames and not seen.sized:
+            rate = (len(times) - 1) / (times[-1] - times[0])
+            doubts.append(f"{len(times)} entries at {rate:.4g} a second: is that their rate?")
         raise DataError(
-            f"{name}: the main person is seen for {frames / fps:.2f} s ({frames} frames at {fps:g} fps), "
-            f"expected at least {min_frames / fps:g} s{doubt}"
+            f"{seen.name}: the main person is seen for {frames / fps:.2f} s ({frames} frames at {fps:g} fps), "
+            + "; ".join([f"expected at least {min_frames / fps:g} s", *doubts])
         )
     if share > MOST_FILLED:
         raise DataError(
-            f"{name}: the main person is out of sight in {100 * share:.0f} % of the frames, expected at most half"
+            f"{seen.name}: the main person is out of sight in {100 * share:.0f} % of the frames, expected at most half"
         )
 
 
