@@ -16,6 +16,7 @@
 #     papermill notebooks/lift_video.py out.ipynb -p video FILE -p prior RUN -p caption "a person walks and waves" -p height 1.75
 #
 # Keypoints that lie beside the video (`squat.json`, `squat.npz` or a folder `squat/` for `squat.mp4`) are used; without them a detector looks for people: BlazePose, which is part of the package, or the paper's RTMPose, which downloads its weights (`pip install 'videomdm[video]'`).
+# Where several people are seen, each has a number in the pictures, and `-p person 1` takes another than the main one.
 # `prior` is the folder of a finished run, of `train_humanml.py` or of `train_video.py`.
 # Without `video` the page films a built-in motion, whose truth is known.
 
@@ -25,6 +26,7 @@ prior: str | None = None  # folder of a finished run; None trains one on the bui
 profile: str = "laptop"  # smoke, laptop, study or paper: of the prior, where one is trained
 caption: str | None = None  # what the person does; None takes what lies beside the video, or its name
 field_of_view: float | None = None  # degrees across the image's diagonal; None assumes 53
+person: int = 0  # which person, by the numbers in the picture below; 0 is the main one
 height: float | None = None  # metres from floor to crown that the person has; None lets the teacher guess
 detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera: bool = False  # take a recording whose camera moves all the same
@@ -60,7 +62,9 @@ if video is None:
 # The main person's keypoints, at 20 frames a second, filled where the detector lost them (grey) and smoothed.
 
 # %%
-track, words, source = recordings.load_one(video, detector, field_of_view, moving_camera, cache=Path(runs) / "cache")
+track, words, source = recordings.load_one(
+    video, detector, field_of_view, moving_camera, cache=Path(runs) / "cache", person=person
+)
 caption = caption or words[0]
 out = Path(out or Path(runs) / "lifted" / Path(video).stem)
 print(f"{caption!r}: {len(track)} frames, {len(track) / track.fps:.1f} s")

@@ -150,7 +150,7 @@ def lift_track(
         raise DataError(f"{track.name}: keypoints at {track.fps:g} frames a second, expected the prior's {prior.fps:g}")
     notes = list(track.notes)
     try:
-        other = other_lifter(source, track.fps)
+        other = other_lifter(source, track.fps, track)
     except DataError as error:
         notes.append(f"{error}; the package's teacher lifts instead")
         other = None

@@ -32,14 +32,15 @@ from videomdm.cameras.keypoints import bridge
 from videomdm.conventions import MIN_FRAMES, DataError
 from videomdm.data import clips, recordings
 from videomdm.data.observations import Observations, to_stature
+from videomdm.data.recordings import reading
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.folder import Recordings
 from videomdm.data.recordings.reading import Source
-from videomdm.data.recordings.video import Video
-from videomdm.lifters import elepose, motionbert, mvlift, results, teacher, wham
+from videomdm.lifters import elepose, motionbert, mvlift, results, teacher
 from videomdm.lifters.results import Lifted, RootPath
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.videos import matching
 
 #: Y up, towards the viewer -> x right, y down, z forward, and back.
 CAMERA_AXES = (1.0, -1.0, -1.0)
@@ -251,23 +252,35 @@ def level(joints: Tensor, camera: Camera, lengths: Tensor) -> tuple[Tensor, Came
     return features.canonicalise(joints, floor="median", lengths=lengths), camera
 
 
-def other_lifter(source: Source, fps: float) -> Lifted | None:
+def other_lifter(source: Source, fps: float, track: KeypointTrack | None = None) -> Lifted | None:
     """What another lifter found in a recording, as SMPL-22 at ``fps``; None where there is no file of one.
 
+    Its time is the film's (:mod:`videomdm.data.recordings.clock`).
+
+    Args:
+        source: the recording's files.
+        fps: of the result.
+        track: of the person who is wanted, where the lifter found several (:mod:`videomdm.videos.matching`); gets
+            notes on what was taken.
+
     Raises:
-        DataError: the file is not what its ending says.
+        DataError: the file is not what its ending says, or not of this film.
     """
     if source.lifted is None:
         return None
-    kind = source.lifted.name.rsplit(".", 2)[1]
-    if kind in ("wham", "motionbert"):  # which give a pose per frame of the video
-        reader = wham if kind == "wham" else motionbert
-        found = reader.read(source.lifted, fps=Video(source.video).fps if source.video else 30.0)
+    kind, film = source.lifted.name.rsplit(".", 2)[1], reading.film(source)
+    if kind == "wham":
+        found, notes = matching.from_wham(source.lifted, film, fps, track)
     else:
-        found = (mvlift if kind == "mvlift" else elepose).read(source.lifted)
-    if found.skeleton != SMPL22:
-        found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
-    return found.resample(fps)
+        found = {"motionbert": motionbert, "mvlift": mvlift, "elepose": elepose}[kind].read(source.lifted)
+        if found.skeleton != SMPL22:
+            found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
+        # MotionBERT gives a pose per frame of the video, the others work at a rate of their own
+        found, notes = matching.poses(found, film, fps, None if kind == "motionbert" else found.fps)
+    if track is not None:
+        notes += matching.out_of_step(found, track)
+        track.notes += [note for note in notes if note not in track.notes]
+    return found
 
 
 def up_error(camera: Camera, true: Camera) -> Tensor:
@@ -313,7 +326,7 @@ def as_clips(
     """Parts of a track with the parts of another lifter's motion that belong to them."""
     if lifted is None:
         return [Clip(part, recording) for part in parts]
-    at, _ = _matched(track, lifted)
+    at, _ = matching.matched(track, lifted)
     firsts = [round((part.start - track.start) * track.fps) for part in parts]
     motions = [lifted.joints[at[k : k + len(part)]] for k, part in zip(firsts, parts, strict=True)]
     path = lifted.root is not RootPath.NONE
@@ -325,23 +338,15 @@ def _cut(found: Recordings, max_frames: int) -> tuple[list[Clip], list[Unused], 
     used, unused, teachers = [], [], []
     for i, (track, source) in enumerate(zip(found.tracks, found.sources, strict=True)):
         try:
-            lifted = other_lifter(source, track.fps)
+            lifted = other_lifter(source, track.fps, track)
         except DataError as error:
             track.notes.append(f"{error}; the package's teacher lifts instead")
             lifted = None
         teachers.append("own" if lifted is None else lifted.lifter)
-        parts, left = cut(track, max_frames, None if lifted is None else _matched(track, lifted)[1])
+        parts, left = cut(track, max_frames, None if lifted is None else matching.matched(track, lifted)[1])
         used += as_clips(parts, track, lifted, i)
         unused += [Unused(i, *stretch) for stretch in left]
     return used, unused, teachers
-
-
-def _matched(track: KeypointTrack, lifted: Lifted) -> tuple[Tensor, Tensor]:
-    """For each frame of a track the lifter's frame (T,), and whether it saw that frame."""
-    at = torch.arange(len(track)) + round(track.start * track.fps) - lifted.first_frame
-    inside = (at >= 0) & (at < len(lifted))
-    at = at.clamp(0, len(lifted) - 1)
-    return at, inside & lifted.valid[at]
 
 
 def _without_camera(clip: Clip, report: pnp.Report, k: int) -> Unused:

@@ -113,6 +113,8 @@ class Detections:
         name: of the recording, for messages.
         notes: what a reader found worth saying.
         intrinsics: of the camera, where the source tells them.
+        frames: (F,) the numbers that the source gives its frames, where it counts them.
+        sized: whether width and height are those of the film, and not only told by a file.
     """
 
     people: list[np.ndarray]
@@ -123,6 +125,8 @@ class Detections:
     name: str
     notes: list[str] = field(default_factory=list)
     intrinsics: Intrinsics | None = None
+    frames: np.ndarray | None = None
+    sized: bool = False
 
     def __post_init__(self) -> None:
         """Check times, shapes and values; confidence above 1 (some detectors' scores) counts as 1."""
@@ -172,6 +176,9 @@ class KeypointTrack:
         name: of the recording.
         start: seconds into the recording of the first frame.
         notes: everything worth knowing, in sentences.
+        boxes: (P, T, 4) left, top, right, bottom in pixels of everybody by index, NaN where not there; None where
+            nobody else was seen.
+        person: the index of this person among them.
     """
 
     keypoints: Tensor
@@ -183,6 +190,8 @@ class KeypointTrack:
     name: str
     start: float = 0.0
     notes: list[str] = field(default_factory=list)
+    boxes: np.ndarray | None = None
+    person: int = 0
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -198,6 +207,7 @@ class KeypointTrack:
         return replace(
             self, keypoints=self.keypoints[part], confidence=self.confidence[part], filled=self.filled[part],
             name=f"{self.name}@{first}", start=self.start + first / self.fps, notes=list(self.notes),
+            boxes=None if self.boxes is None else self.boxes[:, part],
         )  # fmt: skip
 
     def to_layout(self, layout: Skeleton) -> KeypointTrack:

@@ -27,11 +27,11 @@ from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
 from videomdm.conventions import FPS, MIN_FRAMES, DataError
-from videomdm.data.recordings import captions, keypoint_npz, reading
+from videomdm.data.recordings import captions, keypoint_npz, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
 from videomdm.data.recordings.reading import Source
-from videomdm.data.recordings.tracking import describe, follow, put_sides_right
+from videomdm.data.recordings.tracking import boxes, describe, follow, put_sides_right
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage.progress import Bar
 
@@ -136,8 +136,11 @@ def load_one(
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
     cache: Path | None = None,
+    person: int = 0,
 ) -> tuple[KeypointTrack, tuple[str, ...], Source]:
     """One recording's SMPL-22 track, captions and files, by its video or keypoints; arguments as in :func:`load`.
+
+    ``person`` is as in :func:`track`.
 
     Raises:
         DataError: what is wrong with it.
@@ -146,7 +149,7 @@ def load_one(
     """
     source = reading.source(video)
     folder = Path(video).parent
-    found = _read(source, choose(detector), SMPL22, intrinsics, moving_camera, cache)
+    found = _read(source, choose(detector), SMPL22, intrinsics, moving_camera, cache, person)
     return found, captions.of(folder, source.name, captions.read_table(folder)), source
 
 
@@ -161,8 +164,9 @@ def track(
     layout: Skeleton = SMPL22,
     fps: float = FPS,
     min_frames: int = MIN_FRAMES,
+    person: int = 0,
 ) -> KeypointTrack:
-    """The main person of a recording: followed, sides put right, resampled, filled, converted, smoothed (C.3).
+    """One person of a recording: followed, sides put right, resampled, filled, converted, smoothed (C.3).
 
     Args:
         detections: everybody in every frame.
@@ -170,15 +174,26 @@ def track(
         layout: of the result.
         fps: of the result.
         min_frames: of the result, from the first to the last frame that sees the person.
+        person: index of the person among all that were followed, 0 is the main one
+            (:func:`videomdm.data.recordings.tracking.weight`); overlays show the indices.
 
     Raises:
-        DataError: nobody there, or not long enough, or mostly out of sight; intrinsics for another image size.
+        DataError: keypoints that cannot be somebody's (:mod:`videomdm.data.recordings.plausible`); nobody there, or not
+            long enough, or mostly out of sight; intrinsics for another image size.
         ValueError: an impossible field of view.
     """
     camera = _intrinsics(detections, intrinsics)
+    detections = plausible.examine(detections)
     people = follow(detections)
-    notes = [*detections.notes, *describe(people, detections)]
-    main = people[0]
+    if not 0 <= person < len(people):
+        raise DataError(
+            f"{detections.name}: no person {person}, expected 0 to {len(people) - 1}: so many were followed"
+        )
+    main = people[person]
+    notes = [*detections.notes, *describe([main, *people[:person], *people[person + 1 :]], detections)]
+    if person:
+        notes.append(f"person {person} of {len(people)} was chosen")
+    elsewhere = boxes(people, detections.times, fps, main) if len(people) > 1 else None
     swapped = put_sides_right(main, detections.layout)
     if swapped:
         notes.append(f"left and right limbs were swapped back in {swapped} frames")
@@ -188,14 +203,14 @@ def track(
     seen[np.array(main.frames) - first] = main.keypoints
     points, confidence = (torch.from_numpy(x) for x in resample(seen, times, fps))
     filled = (confidence == 0).all(-1)
-    _check_sight(filled, detections.name, fps, min_frames)
+    _check_sight(filled, times, detections, fps, min_frames)
     never = [joint for joint, c in zip(detections.layout.joints, confidence.amax(0), strict=True) if c == 0]
     if never:
         notes.append(f"never seen: {', '.join(never)}")
     notes.append(f"intrinsics: {camera.origin}")
     result = KeypointTrack(
         smooth(camera.normalise(points)).float(), confidence.float(), filled, detections.layout, fps, camera,
-        detections.name, float(times[0]), notes,
+        detections.name, float(times[0]), list(dict.fromkeys(notes)), elsewhere, person,
     )  # fmt: skip
     return result.to_layout(layout)
 
@@ -219,28 +234,40 @@ def _read(
     intrinsics: Intrinsics | float | None,
     moving_camera: bool,
     cache: Path | None,
+    person: int = 0,
 ) -> KeypointTrack:
     if source.keypoints is not None and source.keypoints.suffix == ".npz" and keypoint_npz.is_track(source.keypoints):
         return replace(keypoint_npz.load(source.keypoints).to_layout(layout), name=source.name)
     seen = reading.see(source, detector, cache)
     if seen.unfit and not moving_camera:
         raise DataError(f"{source.name}: {seen.unfit}; moving_camera=True takes it all the same")
-    result = track(seen.detections, intrinsics, layout)
+    result = track(seen.detections, intrinsics, layout, person=person)
     result.notes += [note for note in (seen.unfit, seen.camera_note) if note]
     return result
 
 
-def _check_sight(filled: Tensor, name: str, fps: float, min_frames: int) -> None:
-    """Refuse a person who is there too briefly or mostly out of sight; ``filled`` (T,) marks the frames without."""
+def _check_sight(filled: Tensor, times: np.ndarray, seen: Detections, fps: float, min_frames: int) -> None:
+    """Refuse a person who is there too briefly or mostly out of sight.
+
+    Args:
+        filled: (T,) frames at ``fps`` without the person.
+        times: (F,) seconds of the frames that were looked at meanwhile.
+        seen: what readers noticed about time is told with the refusal.
+        fps, min_frames: of the result.
+    """
     frames, share = len(filled), float(filled.double().mean())
     if frames < min_frames:
+        doubts = list(seen.notes)
+        if len(times) >= min_frames and not seen.sized:
+            rate = (len(times) - 1) / (times[-1] - times[0])
+            doubts.append(f"{len(times)} entries at {rate:.4g} a second: is that their rate?")
         raise DataError(
-            f"{name}: the main person is seen for {frames / fps:.2f} s ({frames} frames at {fps:g} fps), "
-            f"expected at least {min_frames / fps:g} s"
+            f"{seen.name}: the main person is seen for {frames / fps:.2f} s ({frames} frames at {fps:g} fps), "
+            + "; ".join([f"expected at least {min_frames / fps:g} s", *doubts])
         )
     if share > MOST_FILLED:
         raise DataError(
-            f"{name}: the main person is out of sight in {100 * share:.0f} % of the frames, expected at most half"
+            f"{seen.name}: the main person is out of sight in {100 * share:.0f} % of the frames, expected at most half"
         )
 
 

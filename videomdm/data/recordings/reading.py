@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import keypoint_json, keypoint_npz
+from videomdm.data.recordings import clock, keypoint_json, keypoint_npz, plausible
 from videomdm.data.recordings.detection import Detector, detect
 from videomdm.data.recordings.detections import Detections, Intrinsics
 from videomdm.data.recordings.video import SUFFIXES, Video, watch_camera
@@ -171,15 +171,24 @@ def _read(source: Source, video: Video | None) -> Detections:
         )
     else:
         detections = keypoint_json.read(source.keypoints, video.width, video.height, video.fps)
-        frames = np.round(detections.times * video.fps).astype(int)
-        stamps = video.stamps()
-        frames -= max(0, frames[-1] + 1 - len(stamps)) if frames[0] else 0  # counted from 1
-        if frames[-1] < len(stamps):
-            detections.times = stamps[frames]
-        else:
-            detections.notes.append(f"keypoints of {frames[-1] + 1} frames for a video of {len(stamps)}")
     detections.name = source.name
-    return detections
+    if video is None:
+        clock.check_seconds(detections.times, source.name)
+        return detections
+    detections = plausible.against_film(detections, video.width, video.height, video.rotation)
+    seen_by = clock.Film(video.stamps(), video.fps)
+    return clock.seconds(detections, seen_by) if detections.frames is None else clock.number(detections, seen_by)
+
+
+def film(source: Source) -> clock.Film | None:
+    """The clock of a recording: its video's time stamps, else the times that an npz file tells; None with neither."""
+    if source.video is not None:
+        video = Video(source.video)
+        return clock.Film(video.stamps(), video.fps)
+    if source.keypoints is None or source.keypoints.suffix != ".npz" or not source.keypoints.is_file():
+        return None
+    times = keypoint_npz.times(source.keypoints)
+    return clock.Film(times, (len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else None
 
 
 def _key(source: Source, detector: Detector) -> str:
@@ -214,4 +223,5 @@ def _load(path: Path, name: str) -> Sighting:
         camera = Intrinsics(m[0][0], m[1][1], m[0][2], m[1][2], *size, str(a["origin"]))
     people = np.split(a["people"], a["counts"].cumsum()[:-1])
     seen = Detections(people, a["times"], by_name(str(a["layout"])), *size, name, a["notes"].tolist(), camera)
+    seen.sized = True  # only recordings with a film are kept
     return Sighting(seen, str(a["unfit"]) or None, str(a["camera_note"]) or None)

@@ -123,7 +123,8 @@ def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
     """Draw a track over its video, to check by eye what training will see.
 
     Left limbs are blue, right ones orange, unsure ones thin (:data:`UNSURE`), joints that were not seen grey;
-    frames that were filled in are drawn in grey and say so.
+    frames that were filled in are drawn in grey and say so.  Where several people were seen, each has a box with the
+    number by which :func:`videomdm.data.recordings.load_one` takes them as ``person``.
 
     Args:
         video: the recording that the track is from.
@@ -136,16 +137,15 @@ def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
     """
     _check_size(video, track)
     film = writer(path, video.width, video.height, track.fps)
-    points, confidence = track.pixels.numpy(), track.confidence.numpy()
     at, image = 0, None
     for time, following in video:
         # every frame of the track is drawn on the last image that is not after it
         while at < len(track) and image is not None and track.start + at / track.fps < time - 1e-6:
-            film.write(draw_keypoints(image, points[at], confidence[at], track.layout, bool(track.filled[at])))
+            film.write(draw_track(image, track, at))
             at += 1
         image = following
     for k in range(at, len(track)):
-        film.write(draw_keypoints(image, points[k], confidence[k], track.layout, bool(track.filled[k])))
+        film.write(draw_track(image, track, k))
     film.release()
 
 
@@ -169,15 +169,30 @@ def sheet(video: Video, track: KeypointTrack, n: int = 4) -> np.ndarray:
         ValueError: a track of another image size.
     """
     _check_size(video, track)
-    points, confidence = track.pixels.numpy(), track.confidence.numpy()
     chosen = np.linspace(0, len(track) - 1, n + 2).round().astype(int)[1:-1]
     drawn, last = [], None
     for time, image in chain(video, [(math.inf, None)]):
         while len(drawn) < n and last is not None and track.start + chosen[len(drawn)] / track.fps < time - 1e-6:
             k = chosen[len(drawn)]
-            drawn.append(draw_keypoints(last, points[k], confidence[k], track.layout, bool(track.filled[k])))
+            drawn.append(draw_track(last, track, k))
         last = image
     return np.concatenate(drawn, axis=1)
+
+
+def draw_track(image: np.ndarray, track: KeypointTrack, frame: int) -> np.ndarray:
+    """A copy of a BGR image (H, W, 3) with one frame of a track, and the numbers of everybody who was seen."""
+    drawn = draw_keypoints(
+        image, track.intrinsics.to_pixels(track.keypoints[frame]).numpy(), track.confidence[frame].numpy(),
+        track.layout, bool(track.filled[frame]),
+    )  # fmt: skip
+    for k, edges in enumerate(() if track.boxes is None else track.boxes[:, frame]):
+        if np.isfinite(edges).all():
+            left, top, right, bottom = (int(v) for v in edges.round())
+            colour = MIDDLE if k == track.person else GREY
+            cv2.rectangle(drawn, (left, top), (right, bottom), colour, 1, cv2.LINE_AA)
+            place = (max(left, 2) + 2, max(top, 0) + 16)
+            cv2.putText(drawn, str(k), place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, 2, cv2.LINE_AA)
+    return drawn
 
 
 COLOURS = {"left": (235, 140, 40), "right": (40, 110, 240)}  # BGR
