@@ -36,6 +36,7 @@ from videomdm.data.recordings.tracking import describe, follow, put_sides_right
 from videomdm.data.recordings.video import Detector
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
+MOST_NAMED = 10  # files that are not used are named up to this number
 MOST_FILLED = 0.5  # share of a track's frames that may be filled in
 
 
@@ -109,7 +110,7 @@ def load(
         Intrinsics.from_field_of_view(1, 1, intrinsics)  # an impossible one is no recording's fault
     sources, table = reading.sources(folder), captions.read_table(folder)
     detector = detector or OnDemand()
-    found = Recordings(notes=_strangers(table, sources))
+    found = Recordings(notes=_strangers(folder, table, sources))
     for source in tqdm(sources, "reading recordings", delay=2):
         found.skipped += [
             (path.name, f"{source.name} is read from another file of this kind") for path in source.others
@@ -123,8 +124,10 @@ def load(
                 if not known:
                     raise
                 raise DataError(f'{error}; on_error="skip" leaves such recordings out') from None
-            found.skipped.append((source.name, str(error) if known else f"{type(error).__name__}: {error}"))
+            file = (source.video or source.keypoints).name
+            found.skipped.append((source.name, str(error) if known else f"{file}: {type(error).__name__}: {error}"))
             continue
+        one.notes += captions.notes(words)
         found.tracks.append(one)
         found.captions.append(words)
         found.sources.append(source)
@@ -147,12 +150,20 @@ def load_one(
     source = reading.source(video)
     folder = Path(video).parent
     found = _read(source, detector or OnDemand(), SMPL22, intrinsics, moving_camera, cache)
-    return found, captions.of(folder, source.name, captions.read_table(folder)), source
+    words = captions.of(folder, source.name, captions.read_table(folder))
+    found.notes += captions.notes(words)
+    return found, words, source
 
 
-def _strangers(table: captions.Table, sources: Sequence[Source]) -> list[str]:
-    unknown = sorted(set(table) - {source.name for source in sources})
-    return [f"{captions.TABLE} names {', '.join(unknown)}, of which there is no recording"] if unknown else []
+def _strangers(folder: Path, table: captions.Table, sources: Sequence[Source]) -> list[str]:
+    """Notes on rows of the table without a recording, and on files that are not read."""
+    notes = []
+    if unknown := sorted(set(table) - {source.name for source in sources}):
+        notes.append(f"{captions.TABLE} names {', '.join(unknown)}, of which there is no recording")
+    if left := reading.strangers(folder, sources):
+        more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+        notes.append(f"not used, for they are no recording's: {', '.join(left[:MOST_NAMED])}{more}")
+    return notes
 
 
 def track(
@@ -220,8 +231,9 @@ def _read(
     moving_camera: bool,
     cache: Path | None,
 ) -> KeypointTrack:
-    if source.keypoints is not None and source.keypoints.suffix == ".npz" and keypoint_npz.is_track(source.keypoints):
-        return replace(keypoint_npz.load(source.keypoints).to_layout(layout), name=source.name)
+    file = source.keypoints
+    if file is not None and file.suffix.lower() == ".npz" and keypoint_npz.is_track(file):
+        return replace(keypoint_npz.load(file).to_layout(layout), name=source.name)
     seen = reading.see(source, detector, cache)
     if seen.unfit and not moving_camera:
         raise DataError(f"{source.name}: {seen.unfit}; moving_camera=True takes it all the same")

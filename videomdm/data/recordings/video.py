@@ -20,7 +20,10 @@ from videomdm.data.recordings.static_camera import CameraWatch
 from videomdm.data.recordings.tracking import SEEN, box
 from videomdm.skeletons.definitions import Skeleton
 
-SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+SUFFIXES = (
+    ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".m2t", ".mod", ".tod", ".vob",
+    ".wmv", ".asf", ".3gp", ".3g2", ".flv", ".f4v", ".ogv", ".mxf", ".dv",
+)  # fmt: skip
 CLOSEST = 1 / 42  # seconds: frames closer to the last one used than this are passed over (60 fps gives 30)
 UNEVEN = 1.5  # longest step between frames, in median steps, from which the frame rate is called variable
 MISSING_FRAMES = 0.03  # share of the promised frames that may lack before a file is called truncated
