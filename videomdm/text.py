@@ -63,8 +63,8 @@ class HashedText:
         unread = [text for text in texts if text.strip() and not tokens(text)]
         if unread:
             warnings.warn(
-                f"{len(unread)} captions without a letter from a to z, which is all that is read: {unread[0]!r} counts "
-                "as no caption",
+                f"the text encoder reads the letters a to z and digits: {unread[0]!r} counts as no caption, as do "
+                f"{len(unread) - 1} others",
                 stacklevel=2,
             )
         vectors = np.zeros((len(texts), self.width), np.float32)

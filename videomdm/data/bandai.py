@@ -20,7 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
-from videomdm.data import bandai_captions, bvh
+from videomdm.data import bandai_captions, body, bvh
 from videomdm.data.corpus import Corpus, check_joints, from_clips
 from videomdm.features.representation import canonical_frame
 from videomdm.skeletons.definitions import SMPL22
@@ -155,6 +155,11 @@ def _collect(sources: Iterable[tuple[str, Callable[[], list[_Clip]]]], on_error:
             if on_error == "raise" and not isinstance(error, _TooShort):
                 raise
             skipped.append((name, str(error)))
+    faults = dict(body.check_corpus([clip.joints for clip in clips], [clip.name for clip in clips], "Bandai-Namco"))
+    if faults and on_error == "raise":
+        raise DataError(next(iter(faults.values())))
+    skipped += [(clips[i].name, fault) for i, fault in faults.items()]
+    clips = [clip for i, clip in enumerate(clips) if i not in faults]
     return from_clips(
         [clip.joints for clip in clips], [clip.name for clip in clips], [clip.captions for clip in clips],
         [clip.action for clip in clips], SMPL22, FPS, skipped,

@@ -18,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
+from videomdm.data import body
 from videomdm.data.corpus import Corpus, check_joints, from_clips
 from videomdm.features.representation import n_features
 from videomdm.skeletons.definitions import SMPL22
@@ -90,6 +91,12 @@ def load(
         clips |= own_clips
         captions |= own_captions
         skipped += too_short_or_long
+    for i, fault in reversed(body.check_corpus(list(clips.values()), list(clips), str(root))):
+        if on_error == "raise":
+            raise DataError(f'{root}: {fault}; on_error="skip" leaves such clips out')
+        name = list(clips)[i]
+        skipped.append((name, fault))
+        del clips[name], captions[name]
     return from_clips(
         list(clips.values()), list(clips), list(captions.values()), [""] * len(clips), SMPL22, FPS, skipped
     )

@@ -30,7 +30,7 @@ from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import bridge
 from videomdm.conventions import MIN_FRAMES, DataError
-from videomdm.data import clips, recordings
+from videomdm.data import body, clips, recordings
 from videomdm.data.observations import Observations, to_stature
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.folder import Recordings
@@ -267,6 +267,7 @@ def other_lifter(source: Source, fps: float) -> Lifted | None:
         found = (mvlift if kind == "mvlift" else elepose).read(source.lifted)
     if found.skeleton != SMPL22:
         found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
+    body.check(found.joints[found.valid], str(source.lifted))
     return found.resample(fps)
 
 
@@ -326,6 +327,7 @@ def _cut(found: Recordings, max_frames: int) -> tuple[list[Clip], list[Unused], 
     for i, (track, source) in enumerate(zip(found.tracks, found.sources, strict=True)):
         try:
             lifted = other_lifter(source, track.fps)
+            track.notes += _check_up(track, lifted, source)
         except DataError as error:
             track.notes.append(f"{error}; the package's teacher lifts instead")
             lifted = None
@@ -334,6 +336,15 @@ def _cut(found: Recordings, max_frames: int) -> tuple[list[Clip], list[Unused], 
         used += as_clips(parts, track, lifted, i)
         unused += [Unused(i, *stretch) for stretch in left]
     return used, unused, teachers
+
+
+def _check_up(track: KeypointTrack, lifted: Lifted | None, source: Source) -> list[str]:
+    """Notes on another lifter's up (:func:`videomdm.data.body.check_upright`)."""
+    if lifted is None:
+        return []
+    at, seen = _matched(track, lifted)
+    confidence = track.confidence * seen[:, None]
+    return body.check_upright(lifted.joints[at], track.keypoints, confidence, source.lifted.name)
 
 
 def _matched(track: KeypointTrack, lifted: Lifted) -> tuple[Tensor, Tensor]:
