@@ -61,15 +61,15 @@ def codec() -> str:
     if _has_pyav():
         return H264
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # asking is no error
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(0)
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         with tempfile.TemporaryDirectory() as folder:
             film = cv2.VideoWriter(str(Path(folder) / "x.mp4"), cv2.VideoWriter_fourcc(*"avc1"), 20.0, (64, 64))
             found = film.isOpened()
             film.release()
     finally:
-        cv2.setLogLevel(level)
+        cv2.utils.logging.setLogLevel(level)
     return H264 if found else VP9
 
 
