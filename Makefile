@@ -26,7 +26,7 @@ test: setup
 smoke: setup
 	mkdir -p _build/smoke
 	for page in train_humanml train_video lift_video; do \
-	  $(BIN)/papermill --no-progress-bar notebooks/$$page.py _build/smoke/$$page.ipynb -p profile smoke || exit 1; done
+	  $(BIN)/papermill notebooks/$$page.py _build/smoke/$$page.ipynb -p profile smoke || exit 1; done
 
 book: setup
 	$(BIN)/jupyter-book build book/ $(BOOKFLAGS)
@@ -41,7 +41,7 @@ notebooks: setup
 # A run as a page of the book: make book/runs/train_humanml.ipynb PARAMETERS='-p profile study'
 book/runs/%.ipynb: notebooks/%.py setup
 	mkdir -p book/runs
-	VIDEOMDM_PLOTLY_JS=page $(BIN)/papermill --no-progress-bar $< $@ $(PARAMETERS)
+	VIDEOMDM_PLOTLY_JS=page $(BIN)/papermill $< $@ $(PARAMETERS)
 
 # The book's tables: every row that is missing (killed ones resume), then the pages; make -j2 study uses two cores.
 CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [step] [sampling] [features] [metrics] [precision] [scaling] [quality]``; see the package."""
+"""``python -m benchmarks [NAME ...]``: step, sampling, features, metrics, precision, scaling, busy, quality."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import features, metrics, precision, quality, sampling, scaling, step, timing
+from benchmarks import busy, features, metrics, precision, quality, sampling, scaling, step, timing
 from videomdm.config import PROFILES
 
 KINDS = ("full", "humanml3d")
-NAMES = ("step", "sampling", "features", "metrics", "precision", "scaling", "quality")
+NAMES = ("step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES) + "; all by default")
-    parser.add_argument("--profile", choices=PROFILES, help="whose model is measured; precision: laptop, else paper")
+    parser.add_argument("--profile", choices=PROFILES, help="whose model; laptop for precision and busy, else paper")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch", type=int, nargs="+", help="8 on a CPU, 64 and 512 on a GPU")
     parser.add_argument("--lengths", nargs="+", choices=KINDS, default=KINDS, help="distributions of clips' lengths")
@@ -33,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     if "quality" in given.names and not given.run:
         parser.error("quality needs --run, the folder of a finished run")
-    names = given.names or [name for name in NAMES if name != "scaling" or scaling.possible()]
     config, cuda = PROFILES[given.profile or "paper"], timing.device().type == "cuda"
+    senseless = {"busy": cuda, "scaling": not scaling.possible()}
+    names = given.names or [name for name in NAMES if not senseless.get(name)]
     if "step" in names:
         for batch in given.batch or ([64, 512] if cuda else [8]):
             for kind in given.lengths:
@@ -46,12 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(features.run(config, given.results, given.repeats, given.clips or (4096 if cuda else 128)))
     if "metrics" in names:
         print(metrics.run(config, given.results, given.repeats, given.embeddings))
+    small = PROFILES[given.profile or "laptop"].but(runs=given.runs)
     if "precision" in names:
-        small = PROFILES[given.profile or "laptop"].but(runs=given.runs)
         print(precision.run(small, given.results, given.train_steps))
     if "scaling" in names:
         batch = (given.batch or [64 if cuda else 8])[0]
         print(scaling.run(config.but(batch_size=batch), given.results, given.repeats))
+    if "busy" in names:
+        print(busy.run(small, given.results, given.repeats))
     if "quality" in names and given.run:
         print(quality.run(given.run, given.results, given.repeats, given.samples or (1000 if cuda else 256)))
 

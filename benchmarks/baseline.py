@@ -20,15 +20,15 @@ class PlainMDM(nn.Module):
 
     def __init__(self, config: Config, n_features: int, text_width: int) -> None:
         super().__init__()
-        width = config.width
+        width = config.model.width
         self.embed_motion, self.embed_text = nn.Linear(n_features, width), nn.Linear(text_width, width)
         self.embed_step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         layer = nn.TransformerEncoderLayer(
-            width, config.n_heads, config.feedforward, config.dropout, "gelu", batch_first=True
+            width, config.model.n_heads, config.model.feedforward, config.model.dropout, "gelu", batch_first=True
         )
-        self.encoder = nn.TransformerEncoder(layer, config.n_layers, enable_nested_tensor=False)
+        self.encoder = nn.TransformerEncoder(layer, config.model.n_layers, enable_nested_tensor=False)
         self.predict = nn.Linear(width, n_features)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.model.dropout)
         self.register_buffer("positions", sinusoids(1000, width))
 
     def forward(self, x: Tensor, t: Tensor, text: Tensor) -> Tensor:
@@ -45,17 +45,18 @@ class PlainTrainer:
         self.config, self.data, self.where = config, data, data.features.device
         sizes = config, data.features.shape[-1], data.text.shape[-1]
         self.model, self.average = PlainMDM(*sizes).to(self.where), PlainMDM(*sizes).to(self.where)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr)
-        self.timesteps = Multistep(config.n_steps, config.t_star if data.keypoints is not None else 0, config.n_buckets)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.optimiser.lr)
+        t_star = config.optimiser.t_star if data.seen is not None else 0
+        self.timesteps = Multistep(config.model.n_steps, t_star, config.optimiser.n_buckets)
 
     def step(self, step: int, lr: float) -> None:
         config, data = self.config, self.data
         torch.manual_seed(step)
-        rows = torch.randint(len(data), (config.batch_size,))
-        diffusion = Diffusion(config.n_steps)
-        timesteps = self.timesteps.sample(config.batch_size).to(self.where)
+        rows = torch.randint(len(data), (config.optimiser.batch_size,))
+        diffusion = Diffusion(config.model.n_steps)
+        timesteps = self.timesteps.sample(config.optimiser.batch_size).to(self.where)
         text = data.text[data.first[rows]]
-        text = torch.where(torch.rand(len(rows), 1).to(self.where) < config.condition_drop, 0.0, text)
+        text = torch.where(torch.rand(len(rows), 1).to(self.where) < config.optimiser.condition_drop, 0.0, text)
         clean, lengths = data.features[rows], data.lengths[rows]
         self.model.train()
         self.optimizer.zero_grad()
@@ -67,20 +68,18 @@ class PlainTrainer:
             loss.item()  # logged
             if i + 1 < len(timesteps):
                 x_t = diffusion.ddim_step(x_t, predicted.detach(), t, timesteps[i + 1])
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.optimiser.clip_norm)
         self.optimizer.step()
         with torch.no_grad():
             for average, weight in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                average.copy_(config.ema * average + (1 - config.ema) * weight)
+                average.copy_(config.optimiser.ema * average + (1 - config.optimiser.ema) * weight)
 
     def _loss(self, rows: Tensor, predicted: Tensor, clean: Tensor, lengths: Tensor) -> Tensor:
         data = self.data
-        if data.keypoints is None:
+        if data.seen is None:
             return losses.x0(predicted, clean, lengths)
-        return losses.videomdm(
-            predicted, clean, data.keypoints[rows], data.camera[rows], lengths, data.normaliser, data.skeleton,
-            data.confidence[rows], self.config.weights,
-        )[0]  # fmt: skip
+        loss = losses.VideoMDM(self.config.optimiser.weights, data.normaliser, data.skeleton)
+        return loss(predicted, clean, data.seen.select(rows))[0]
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 Every method is measured in a process of its own, so that its peak memory is its own.  A training step is timed with
 all batches high and with all batches low (appendix G.1), and the mean over a run follows from their shares.
 The evaluation is timed in the ``quick`` protocol, on the built-in corpus, with everything that does not depend on the
-prior (corpus, judges, embeddings of real data) at hand.
+prior (corpus, evaluators, embeddings of real data) at hand.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from videomdm import sample
 from videomdm.config import PRECISIONS, PROFILES, Config
 from videomdm.diffusion import Multistep
 from videomdm.evaluation import protocol
-from videomdm.evaluation.judges import judges
+from videomdm.evaluation.evaluators import evaluators as evaluators_of
 from videomdm.evaluation.lifting import teacher_errors
 from videomdm.methods import METHODS
 from videomdm.study import results
@@ -55,10 +55,10 @@ def _evaluation(prior: sample.Prior, config: Config) -> dict[str, float]:
     """Minutes of a row's evaluation: ``quick`` measured, ``full`` by its larger numbers of motions and clips."""
     with tempfile.TemporaryDirectory() as folder:
         config = config.but(protocol="quick", evaluator_steps=1, runs=folder)
-        panel, quick, full = judges(config), protocol.protocol(config), protocol.PROTOCOLS["full"]
+        evaluators, quick, full = evaluators_of(config), protocol.protocol(config), protocol.PROTOCOLS["full"]
         protocol.real(config)
         teacher_errors(config, quick.lift_clips)  # films and lifts what the probe compares with
-        generating = timing.seconds(lambda: protocol.generation(prior, config, panel))
+        generating = timing.seconds(lambda: protocol.generation(prior, config, evaluators))
         lifting = timing.seconds(lambda: protocol.lifting(prior, config, quick.lift_clips))
     motions = [p.repeats * p.samples + p.texts * p.per_text for p in (quick, full)]
     more = motions[1] / motions[0] * generating + full.lift_clips / quick.lift_clips * lifting
@@ -69,22 +69,23 @@ def _seconds_per_step(config: Config, data: object, steps: int, multistep: bool)
     trainer = Trainer(config, data)
     if multistep:
         schedule = config.multistep
-        trainer.timesteps = Multistep(schedule.threshold, config.t_star, config.n_buckets)  # every batch is low
+        # Every batch is low.
+        trainer.timesteps = Multistep(schedule.threshold, config.optimiser.t_star, config.optimiser.n_buckets)
     elif config.multistep.t_star:
-        trainer.timesteps = Multistep(config.n_steps, 0, config.n_buckets)  # none is
+        trainer.timesteps = Multistep(config.model.n_steps, 0, config.optimiser.n_buckets)  # none is
     trainer.step(0, 1e-4)
     return timing.seconds(lambda: [trainer.step(1 + i, 1e-4) for i in range(steps)]) / steps
 
 
 def _hours(config: Config, plain: float, mean: float) -> float:
     """The warm-up is plain MDM, whose step costs at most what a high batch of the second stage costs."""
-    if METHODS[config.method].frame is None:
-        return (config.warmup_steps + config.steps) * plain / 3600
+    if config.recipe.frame is None:
+        return (config.optimiser.warmup_steps + config.optimiser.steps) * plain / 3600
     warmup = _seconds_per_step(
         config.but(method="mdm-teacher"),
         synthetic.training_set(config.but(method="mdm-teacher"), "full", timing.device(), n=512), 8, multistep=False,
     )  # fmt: skip
-    return (config.warmup_steps * warmup + config.steps * mean) / 3600
+    return (config.optimiser.warmup_steps * warmup + config.optimiser.steps * mean) / 3600
 
 
 def _peak_memory() -> float:

@@ -137,7 +137,7 @@ def run(config: Config, results: Path, repeats: int, n: int) -> Path:
     """``n`` clips of full length; seconds and the floor are per clip."""
     began = time.monotonic()
     keep_memory()
-    joints = synthetic.motions(n, config.max_frames + 1)
+    joints = synthetic.motions(n, config.data.max_frames + 1)
     offsets = rest_offsets(synthetic.motions(1, 1)[0, 0])
     there = joints.to(timing.device())
     one = joints[:8].double().numpy()
@@ -151,7 +151,7 @@ def run(config: Config, results: Path, repeats: int, n: int) -> Path:
     sizes = {"baseline": len(one), "batched": n, "compiled": n}
     times = timing.paired(compared, repeats)
     times = {name: [t / sizes[name] for t in values] for name, values in times.items()}
-    values = config.max_frames * (66 + 263)
+    values = config.data.max_frames * (66 + 263)
     metrics: Metrics = {
         "clips": n,
         "compile_seconds": compiling,

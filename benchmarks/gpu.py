@@ -88,13 +88,10 @@ def _numbers(config: Config, device: torch.device) -> dict[str, Tensor]:
     data = synthetic.training_set(one, "humanml3d", device, n=8)
     prior = synthetic.prior(one, device)
     predicted = prior.model(data.features, 3, data.text, data.lengths)
-    total, _ = losses.videomdm(
-        predicted, data.features, data.keypoints, data.camera, data.lengths, data.normaliser, data.skeleton,
-        data.confidence,
-    )  # fmt: skip
-    joints = synthetic.motions(4, one.max_frames).to(device)
+    total, _ = losses.VideoMDM(losses.Weights(), data.normaliser, data.skeleton)(predicted, data.features, data.seen)
+    joints = synthetic.motions(4, one.data.max_frames).to(device)
     encoded = features.encode(joints)
-    denoise = guided(prior.model, one.guidance)
+    denoise = guided(prior.model, one.evaluation.guidance)
     sampled = prior.diffusion.sample(
         lambda x, t: denoise(x, t, data.text, data.lengths), data.features.shape, method="ddim", n_steps=10,
         noise=data.features, device=device,
@@ -170,9 +167,10 @@ def row(name: str) -> Callable[[Config, Path], None]:
     """A row of the study ``gpu``, as ``python -m videomdm.study`` makes it."""
 
     def run(config: Config, out: Path) -> None:
-        arguments = ["gpu", "--rows", name, "--data", config.data, "--seed", str(config.seed), "--runs", config.runs]
+        arguments = ["gpu", "--rows", name, "--data", config.data.source, "--seed", str(config.seed)]
+        arguments += ["--runs", config.runs]
         arguments += ["--results", str(out), "--profile", "smoke" if config.profile == "smoke" else "study"]
-        study.main(arguments + (["--data-root", config.data_root] if config.data_root else []))
+        study.main(arguments + (["--data-root", config.data.root] if config.data.root else []))
 
     return run
 

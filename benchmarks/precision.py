@@ -31,7 +31,7 @@ VERSIONS = {
 def losses(config: Config, data: TrainingSet, steps: int) -> Tensor:
     """(steps,) the total loss of each batch of a run from scratch."""
     trainer = Trainer(config, data)
-    rates = (config.lr * min(1.0, (i + 1) / RISE) for i in range(steps))
+    rates = (config.optimiser.lr * min(1.0, (i + 1) / RISE) for i in range(steps))
     return torch.stack([trainer.step(i, rate)["loss"] for i, rate in enumerate(rates)]).double().cpu()
 
 
@@ -47,7 +47,7 @@ def run(config: Config, results: Path, steps: int) -> Path:
     config = config.but(method="videomdm", precision="float32", compile=None)
     corpus = observe.load(config, "train")
     data = dataset.training_set(config, observe.observe(config, corpus, config.frame)).to(timing.device())
-    metrics: Metrics = {"steps": steps, "window": WINDOW, "batch": config.batch_size}
+    metrics: Metrics = {"steps": steps, "window": WINDOW, "batch": config.optimiser.batch_size}
     for name, changes in VERSIONS.items():
         start = time.monotonic()
         curve = windows(losses(config.but(**changes), data, steps))

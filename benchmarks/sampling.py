@@ -31,17 +31,18 @@ def run(config: Config, results: Path, repeats: int, n: int, compiled: bool, kin
     texts = ["a person walks"] * n
     metrics: Metrics = {"samples": n, "ddim_steps": DDIM_STEPS}
     for kind in kinds:
-        lengths = synthetic.lengths(n, kind, config.max_frames)
+        lengths = synthetic.lengths(n, kind, config.data.max_frames)
         longest, diffusion = int(lengths.max()), priors["float32"].diffusion
-        compared = {"baseline": partial(baseline.generate, plain, condition, longest, config.guidance, diffusion)}
+        guidance = config.evaluation.guidance
+        compared = {"baseline": partial(baseline.generate, plain, condition, longest, guidance, diffusion)}
         for name, prior in priors.items():
             ours = partial(sample.generate, prior, texts, lengths)
             compared[name] = ours
             compared[f"{name}-ddim"] = partial(ours, method="ddim", steps=DDIM_STEPS)
         frames = float(lengths.double().mean())
-        forward = work(config.but(batch_size=2 * n), frames, 1).flops / 3 * config.n_steps
+        forward = work(config.but(batch_size=2 * n), frames, 1).flops / 3 * config.model.n_steps
         # At least the weights, in bf16, are read in every step.
-        needed = Work(forward, 2 * sum(p.numel() for p in plain.parameters()) * config.n_steps)
-        share = {name: DDIM_STEPS / config.n_steps for name in compared if name.endswith("-ddim")}
+        needed = Work(forward, 2 * sum(p.numel() for p in plain.parameters()) * config.model.n_steps)
+        share = {name: DDIM_STEPS / config.model.n_steps for name in compared if name.endswith("-ddim")}
         metrics |= timing.summary(kind, timing.paired(compared, repeats), needed, share=share)
     return timing.write(results, f"sampling-{n}", config, metrics, began)

@@ -48,7 +48,7 @@ def run(config: Config, results: Path, repeats: int, batches: int = 6) -> Path:
                 if not cache.exists():
                     shutil.copytree(ours.cache, cache)
     metrics: Metrics = timing.summary("scaling", times)
-    return timing.write(results, f"scaling-{config.batch_size}", config, metrics, began)
+    return timing.write(results, f"scaling-{config.optimiser.batch_size}", config, metrics, began)
 
 
 def _batches(config: Config, processes: int) -> list[float]:

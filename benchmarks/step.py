@@ -31,11 +31,11 @@ def work(config: Config, frames: float, passes: int) -> Work:
     what backward needs of each layer (7 W + 2 F values per token in bf16), written and read once; and the optimiser's
     and the average's pass over the weights (5 values read, 4 written, float32).
     """
-    W, F, D, S = config.width, config.feedforward, n_features(22), frames + 1
-    weights = config.n_layers * (4 * W * W + 2 * W * F) + 2 * D * W
-    tokens = config.batch_size * S
-    forward = 2 * weights * tokens + 4 * S * W * config.n_layers * tokens
-    saved = 2 * 2 * config.n_layers * (7 * W + 2 * F) * tokens
+    W, F, D, S = config.model.width, config.model.feedforward, n_features(22), frames + 1
+    weights = config.model.n_layers * (4 * W * W + 2 * W * F) + 2 * D * W
+    tokens = config.optimiser.batch_size * S
+    forward = 2 * weights * tokens + 4 * S * W * config.model.n_layers * tokens
+    saved = 2 * 2 * config.model.n_layers * (7 * W + 2 * F) * tokens
     return Work(3 * forward * passes, saved * passes + 36 * weights)
 
 
@@ -46,7 +46,7 @@ def candidates(config: Config, kind: str, passes: int, names: Sequence[str]) -> 
     trainers |= {name: Trainer(config.but(**CANDIDATES[name]), data) for name in names}
     for name, trainer in trainers.items():
         if passes > 1:  # every batch a low one
-            trainer.timesteps = Multistep(passes * trainer.timesteps.bucket_size, config.t_star, passes)
+            trainer.timesteps = Multistep(passes * trainer.timesteps.bucket_size, config.optimiser.t_star, passes)
         if "compile" in CANDIDATES.get(name, {}):
             _meet_every_shape(trainer)
     return {name: _runs(trainer) for name, trainer in trainers.items()}
@@ -78,12 +78,12 @@ def run(config: Config, results: Path, repeats: int, kind: str, names: Sequence[
     began = time.monotonic()
     keep_memory()
     names = names or list(CANDIDATES)[: 4 if timing.device().type == "cuda" else 2]
-    frames = float(synthetic.lengths(2048, kind, config.max_frames).double().mean())
-    metrics: Metrics = {"batch": config.batch_size, "steps_per_run": steps_per_run(), "mean_frames": frames}
-    for method, passes in (("mdm-teacher", 1), ("videomdm", config.n_buckets)):
+    frames = float(synthetic.lengths(2048, kind, config.data.max_frames).double().mean())
+    metrics: Metrics = {"batch": config.optimiser.batch_size, "steps_per_run": steps_per_run(), "mean_frames": frames}
+    for method, passes in (("mdm-teacher", 1), ("videomdm", config.optimiser.n_buckets)):
         one = config.but(method=method)
         needed = work(one, frames, passes)
         times = timing.paired(candidates(one, kind, passes, names), repeats)
         scaled = Work(steps_per_run() * needed.flops, steps_per_run() * needed.bytes)
         metrics |= timing.summary("plain" if passes == 1 else "multistep", times, scaled)
-    return timing.write(results, f"step-{config.batch_size}-{kind}", config, metrics, began)
+    return timing.write(results, f"step-{config.optimiser.batch_size}-{kind}", config, metrics, began)

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from videomdm import cameras, features, text
+from videomdm.cameras import Footage
 from videomdm.config import Config
 from videomdm.data import procedural
 from videomdm.features.normaliser import Normaliser
-from videomdm.methods import METHODS
 from videomdm.sample.prior import Prior, build_denoiser
 from videomdm.skeletons import SMPL22
 from videomdm.train.dataset import TrainingSet
@@ -32,16 +32,16 @@ def lengths(n: int, kind: str, longest: int = LONGEST) -> Tensor:
 def training_set(config: Config, kind: str, device: torch.device, n: int = 2048) -> TrainingSet:
     """Clips of noise, with keypoints where the method uses them."""
     generator = torch.Generator().manual_seed(0)
-    T, J = config.max_frames, len(SMPL22)
-    D, two_d = features.n_features(J), METHODS[config.method].frame is not None
+    T, J = config.data.max_frames, len(SMPL22)
+    D, two_d = features.n_features(J), config.recipe.frame is not None
     camera = cameras.orbit(torch.rand(n, generator=generator), 0.1, torch.zeros(n, 3), torch.full((n,), 4.0))
+    own = lengths(n, kind, T)
     data = TrainingSet(
-        features=torch.randn(n, T, D, generator=generator), lengths=lengths(n, kind, T),
+        features=torch.randn(n, T, D, generator=generator), lengths=own,
         text=torch.randn(n, 512, generator=generator), first=torch.arange(n),
         count=torch.ones(n, dtype=torch.long), normaliser=Normaliser(torch.zeros(D), torch.full((D,), 0.1)),
         skeleton=SMPL22, fps=20.0,
-        keypoints=0.2 * torch.randn(n, T, J, 2, generator=generator) if two_d else None,
-        confidence=torch.ones(n, T, J) if two_d else None, camera=camera if two_d else None,
+        seen=Footage.of(0.2 * torch.randn(n, T, J, 2, generator=generator), camera, own) if two_d else None,
     )  # fmt: skip
     return data.to(device)
 
@@ -50,7 +50,7 @@ def prior(config: Config, device: torch.device) -> Prior:
     """An untrained one: sampling takes as long as with a trained one."""
     D = features.n_features(len(SMPL22))
     torch.manual_seed(0)
-    model = build_denoiser(config, D, text.by_name(config.text).width).to(device).eval()
+    model = build_denoiser(config, D, text.by_name(config.model.text).width).to(device).eval()
     return Prior(model, Normaliser(torch.zeros(D), torch.full((D,), 0.1)).to(device), SMPL22, 20.0, config)
 
 

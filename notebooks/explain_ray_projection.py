@@ -23,7 +23,7 @@ import sympy as sp
 import torch
 
 from videomdm import cameras, features, losses, sample
-from videomdm.cameras import Camera, placement, refinement
+from videomdm.cameras import Camera, Footage, placement, refinement
 from videomdm.config import Config
 from videomdm.data import procedural
 from videomdm.features.channels import CONTACT_THRESHOLD
@@ -33,6 +33,7 @@ from videomdm.plots import keep, keypoints_over, panels, player
 from videomdm.plots.rays import ray_scene
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT
 from videomdm.skeletons import SMPL22
+from videomdm.skeletons.padding import valid_frames
 
 torch.set_num_threads(1)  # the same sums in the same order on every machine
 claims = Claims()
@@ -411,9 +412,10 @@ def distance(target: torch.Tensor) -> float:
 
 naive = distance(features.encode(teacher))
 sizes = [0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07]
+seen = Footage.of(y, camera, lengths)
 answers = [features.hold_last(x + size * errors, lengths) for size in sizes]
 own = [distance(features.encode(answer)) for answer in answers]
-rays = [distance(losses.ray_target(answer, y, camera, lengths, SMPL22)) for answer in answers]
+rays = [distance(losses.ray_target(answer, seen, SMPL22)) for answer in answers]
 
 # %% [markdown]
 # Is the package's target the formula's?
@@ -421,7 +423,7 @@ rays = [distance(losses.ray_target(answer, y, camera, lengths, SMPL22)) for answ
 
 # %%
 projected = features.hold_last(camera.project_to_rays(answers[5], y), lengths)
-gap = (losses.ray_target(answers[5], y, camera, lengths, SMPL22) - features.encode(projected)).abs().max()
+gap = (losses.ray_target(answers[5], seen, SMPL22) - features.encode(projected)).abs().max()
 claims.check("ray target minus the projected joints' channels", gap, 0, 1e-6)
 print(f"largest difference {gap:.0e}")
 
@@ -441,9 +443,9 @@ keep(figure, "ray_projection_targets")
 
 # %%
 # NBVAL_CHECK_OUTPUT
-on_rays = normaliser.normalise(losses.ray_target(teacher, y, camera, lengths, SMPL22))
+on_rays = normaliser.normalise(losses.ray_target(teacher, seen, SMPL22))
 plain = normaliser.normalise(features.encode(teacher))
-valid = losses.valid_frames(lengths - 1, plain.shape[1])
+valid = valid_frames(lengths - 1, plain.shape[1])
 claims.check("a foot rests below, cm per frame", 100 * CONTACT_THRESHOLD**0.5, 4.47, 0.01)
 for name in ("joint_rotations", "joint_velocities", "foot_contacts"):
     block = features.blocks(len(SMPL22))[name]
@@ -463,7 +465,7 @@ for name in ("joint_rotations", "joint_velocities", "foot_contacts"):
 # %%
 # NBVAL_CHECK_OUTPUT
 answer = normaliser.normalise(torch.cat([features.encode(answers[3]), torch.zeros(60, 1, 263)], 1)).requires_grad_()
-target = normaliser.normalise(losses.ray_target(answers[3], y, camera, lengths, SMPL22))
+target = normaliser.normalise(losses.ray_target(answers[3], seen, SMPL22))
 loss = losses.representation(answer, target, lengths, len(SMPL22))
 by_hand = (answer[:, :-1] - target)[valid][:, -196:].square().mean()
 ratio = (loss / by_hand).detach()
@@ -562,7 +564,7 @@ print(f"lifted motion {tuple(lifted.shape)}, off the keypoints by {fit:.4f}")
 sign = torch.where(torch.arange(len(x)) % 2 == 0, 1.0, -1.0)
 drift = torch.linspace(0, 1, x.shape[1])[:, None] * sign[:, None, None] * camera.rotation[:, 2][:, None]
 off = teacher + drift[:, :, None]
-placed = placement.place(off, camera, y, lengths)
+placed = placement.place(off, seen)
 inside = torch.arange(x.shape[1]) < lengths[:, None]
 
 
@@ -636,7 +638,7 @@ def camera_distances(pose: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Tens
     miss, slope = miss * valid[..., None, None], slope * valid[..., None, None, None]
     by_rays = torch.linalg.lstsq(slope.flatten(1, 3), -miss.flatten(1)[..., None]).solution[:, 2, 0]
     still = (1e6, 1e6, 1e6, 0.0, 0.0, 0.0)
-    moved = refinement.refine(camera, pose, keypoints, lengths, steps=5, ridge=still)
+    moved = refinement.refine(pose, Footage.of(keypoints, camera, lengths), steps=5, ridge=still)
     depth = (inside[..., 0, 2] * valid).sum(1) / lengths
     return 1 + by_rays / depth, 1 + (moved.translation - camera.translation)[:, 2] / depth
 

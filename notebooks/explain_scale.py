@@ -130,7 +130,12 @@ for step in range(100):
 
 # %% tags=["hide-input"]
 figure, (axes,) = panels("megabytes since the tenth batch")
-axes.plot([config.batch_size * held / len(many) * (n - 9) for n in range(100)], color=GHOST, linewidth=3, label="read")
+axes.plot(
+    [config.optimiser.batch_size * held / len(many) * (n - 9) for n in range(100)],
+    color=GHOST,
+    linewidth=3,
+    label="read",
+)
 axes.plot([m - memory[9] for m in memory], color=LEFT, label="memory of the process")
 axes.set(xlabel="batch", xlim=(10, 99))
 axes.legend(frameon=False, fontsize=9)

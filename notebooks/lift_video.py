@@ -88,7 +88,7 @@ if film:
 run = Path(prior) if prior else train.fit(train.profile(profile, seed=seed, runs=runs))
 model = sample.load(run)
 other = other_lifter(source, track.fps)
-whole = lift_recording(model, track, caption, other, model.config.teacher, seed, height=height)
+whole = lift_recording(model, track, caption, other, model.config.data.root_path, seed, height=height)
 print(f"prior: {run.name}\nteacher: {'own' if other is None else other.lifter}\n{whole.report}")
 
 # %%

@@ -76,7 +76,7 @@ found = recordings.load(
     videos, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
 )
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
-material = gather(found, base.max_frames, base.teacher, height)
+material = gather(found, base.data.max_frames, base.data.root_path, height)
 observed = material.observations
 print("\n".join([f"{len(found)} recordings are used, {len(found.skipped)} are not", *found.notes]))
 metrics_table(material.rows())
@@ -120,7 +120,9 @@ config = base.but(
     profile=profile, steps=train.profile(profile).steps,
 )  # fmt: skip
 run = train.fit(config, observed)
-print(f"{len(observed)} clips, {int(observed.lengths.sum()) / observed.fps:.0f} s; {config.steps} batches\n{run}")
+print(
+    f"{len(observed)} clips, {int(observed.lengths.sum()) / observed.fps:.0f} s; {config.optimiser.steps} batches\n{run}"
+)
 loss_curves(
     [{name: value for name, value in row.items() if name != "seconds"} for row in train.history(config)],
     title="Fine-tuning on the videos: each term before its weight",
@@ -141,7 +143,11 @@ for name, folder in (("prior", start), ("fine-tuned", run)):
 ways = dict(lifted)
 if scenes:
     how = {"floor": "median", "lengths": truth.lengths}
-    told = replace(observed, camera=true_camera.in_frame(*features.canonical_frame(truth.joints, **how)), frame="truth")
+    told = replace(
+        observed,
+        seen=observed.seen.by(true_camera.in_frame(*features.canonical_frame(truth.joints, **how))),
+        frame="truth",
+    )
     ways["prior, told the true camera"] = lift_observed(sample.load(start), told, seed, height=height)
 
 # %%

@@ -1,6 +1,7 @@
 """The benchmarks run, and compare what they say they compare.  Nothing here looks at a time."""
 
 import json
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as entry
-from benchmarks import baseline, features, gpu, precision, scaling, step, synthetic, timing
+from benchmarks import baseline, busy, features, gpu, precision, scaling, step, synthetic, timing
 from videomdm import sample, train
 from videomdm.denoiser import MDM, official_name
 from videomdm.skeletons.kinematics import rest_offsets
@@ -84,12 +85,15 @@ def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     run = train.fit(train.profile("smoke", runs=str(tmp_path / "runs"), n_clips=400, method="mdm-3d"))
     times = lambda config, processes: config.cache.mkdir(parents=True, exist_ok=True) or [1.0, 1.0]  # noqa: E731
     monkeypatch.setattr(scaling, "_batches", times)
+    monkeypatch.setattr(busy, "_competitors", nullcontext)
+    monkeypatch.setattr(busy, "_trainer", lambda config, setting: nullcontext())
+    monkeypatch.setattr(busy, "_train", lambda trainer, batches: {"wall": 1.0, "processor": 2.0, "others": 0.0})
     more = ["--train-steps", "40", "--run", str(run), "--runs", str(tmp_path / "runs")]
     entry.main(["--profile", "smoke", *sizes, *more, "--results", str(tmp_path)])
     found = {r["method"]: r["metrics"] for r in results.read(tmp_path, "benchmarks")}
     assert set(found) == {
         "step-4-full-cpu", "step-4-humanml3d-cpu", "sampling-2-cpu", "features-8-cpu", "metrics-64-cpu",
-        "precision-cpu", "scaling-4-cpu", "quality-mdm-3d-cpu",
+        "precision-cpu", "scaling-4-cpu", "busy-cpu", "quality-mdm-3d-cpu",
     }  # fmt: skip
     for case in ("plain", "multistep"):
         assert {f"{case}_baseline_seconds", f"{case}_bf16_gain", f"{case}_bf16_floors"} <= set(found["step-4-full-cpu"])
@@ -107,6 +111,30 @@ def test_scaling_times_runs_of_one_and_of_two(tmp_path, monkeypatch):
     metrics = json.loads(path.read_text())["metrics"]
     assert all(metrics[f"scaling_{name}_seconds"][0] > 0 for name in scaling.VERSIONS)
     assert metrics["scaling_fsdp_gain"][0] > 0
+
+
+class TestBusy:
+    def test_share_is_what_others_left(self):
+        """Two cores: 2 s of arithmetic per batch, done in 1 s on both, in 2 s beside a process that had one of them."""
+        piece = {"wall": 1.0, "processor": 2.0, "others": 0.0}
+        shared = {"wall": 2.0, "processor": 2.0, "others": 2.0}
+        spinning = {"wall": 6.0, "processor": 5.0, "others": 4.0}
+        spent = {(k, name): [shared] * 2 for k in busy.COMPETITORS for name in busy.SETTINGS}
+        spent |= {(0, name): [piece] * 2 for name in busy.SETTINGS} | {(2, "baseline"): [spinning] * 2}
+        found = busy.summary(spent, cores=2)
+        assert found["beside-0_passive_over_share"] == found["beside-1_passive_over_share"] == 1.0
+        assert found["beside-1_passive_slower"] == 2.0 and found["beside-1_passive_cores_of_others"] == 1.0
+        assert found["beside-2_baseline_over_share"] == 4.0 and found["beside-2_baseline_slower"] == 6.0
+        assert found["beside-2_passive_gain"] == [3.0, 0.0]
+
+    def test_trains_beside_a_process_that_keeps_a_core_busy(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(busy, "COMPETITORS", (0, 1))
+        monkeypatch.setattr(busy, "SETTINGS", {name: busy.SETTINGS[name] for name in ("baseline", "one-thread")})
+        path = busy.run(train.profile("smoke"), tmp_path, repeats=1, batches=20)
+        metrics = json.loads(path.read_text())["metrics"]
+        for name in busy.SETTINGS:
+            assert metrics[f"beside-1_{name}_seconds"][0] > 0 and metrics[f"beside-1_{name}_processor_seconds"][0] > 0
+            assert metrics[f"beside-1_{name}_cores_of_others"] > 0.3
 
 
 def test_scaling_needs_a_device_for_every_process(tmp_path, monkeypatch):

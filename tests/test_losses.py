@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from videomdm import cameras, features, losses
-from videomdm.cameras import Camera
+from videomdm.cameras import Camera, Footage
 from videomdm.features.normaliser import Normaliser
 from videomdm.losses import Weights
 from videomdm.skeletons import SMPL22
@@ -132,7 +132,7 @@ class TestRepresentation:
         confidence[..., 20] = 0
         seen[..., 20, :] = 7.0
         lengths = torch.tensor([24, 24])
-        target = losses.ray_target(walk, seen, camera, lengths, SMPL22, confidence)
+        target = losses.ray_target(walk, Footage.of(seen, camera, lengths, confidence), SMPL22)
         torch.testing.assert_close(target, features.encode(walk, SMPL22), atol=1e-4, rtol=1e-4)
 
 
@@ -166,7 +166,7 @@ class TestTotal:
         encoded, _, seen, camera, lengths, *_ = self.arguments(walk)
         predicted = normaliser.normalise(encoded + 0.02 * torch.randn(encoded.shape, generator=generator))
         joints = features.decode(normaliser.denormalise(predicted))
-        target = normaliser.normalise(losses.ray_target(joints, seen, camera, lengths, SMPL22))
+        target = normaliser.normalise(losses.ray_target(joints, Footage.of(seen, camera, lengths), SMPL22))
         expected = {
             "reprojection": losses.reprojection(joints, seen, camera, lengths),
             "velocity": losses.velocity(joints, seen, camera, lengths),

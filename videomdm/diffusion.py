@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
+
+from videomdm.storage.progress import Bar
 
 MAX_BETA = 0.999  # keeps the last step of a schedule from destroying the signal altogether
 
@@ -196,7 +197,7 @@ class Diffusion:
             return torch.randn(tuple(shape), generator=generator, device=source).to(device)
 
         x = draw() if noise is None else noise.to(device)
-        for t, t_next in zip(tqdm(visited, disable=not progress), [*visited[1:], -1], strict=True):
+        for t, t_next in zip(Bar(visited, "denoising", disable=not progress), [*visited[1:], -1], strict=True):
             x0 = denoise(x, torch.full((shape[0],), t, device=device))
             if project is not None:
                 x0 = project(x0, t)

@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from videomdm import depth as depth_weights
 from videomdm import features as feat
 from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
 from videomdm.cameras.refinement import refine, ridge, where
 from videomdm.features.normaliser import Normaliser
 from videomdm.features.rays import onto_rays
@@ -81,16 +82,11 @@ class _Residuals:
         return masked_mean(squared, self.valid[:, 1:, None].to(squared))
 
 
-def _residuals(
-    joints: Tensor, keypoints: Tensor, camera: Camera, lengths: Tensor, confidence: Tensor | None, weighting: str,
-    tau: float,
-) -> _Residuals:  # fmt: skip
-    image, depth = camera.project(joints)
-    valid = valid_frames(lengths, joints.shape[1])
-    seen = (depth.detach() > tau).to(image)
-    if confidence is not None:
-        seen = seen * confidence
-    return _Residuals(image - keypoints, _axis_weights(depth, camera, valid, weighting), seen, valid)
+def _residuals(joints: Tensor, seen: Footage, weighting: str, tau: float) -> _Residuals:
+    image, depth = seen.camera.project(joints)
+    counts = (depth.detach() > tau).to(image) * seen.confidence
+    weights = _axis_weights(depth, seen.camera, seen.valid, weighting)
+    return _Residuals(image - seen.keypoints, weights, counts, seen.valid)
 
 
 def reprojection(
@@ -118,7 +114,7 @@ def reprojection(
 
     Explained in :doc:`/notebooks/explain_depth_weighting`.
     """
-    return _residuals(joints, keypoints, camera, lengths, confidence, weighting, tau).reprojection()
+    return _residuals(joints, Footage.of(keypoints, camera, lengths, confidence), weighting, tau).reprojection()
 
 
 def velocity(
@@ -135,17 +131,10 @@ def velocity(
     The weight is the mean of the two frames' weights; a step counts only where both frames are valid and deeper
     than ``tau``, and with the product of their confidences.
     """
-    return _residuals(joints, keypoints, camera, lengths, confidence, weighting, tau).velocity()
+    return _residuals(joints, Footage.of(keypoints, camera, lengths, confidence), weighting, tau).velocity()
 
 
-def ray_target(
-    joints: Tensor,
-    keypoints: Tensor,
-    camera: Camera,
-    lengths: Tensor,
-    skeleton: Skeleton,
-    confidence: Tensor | None = None,
-) -> Tensor:
+def ray_target(joints: Tensor, seen: Footage, skeleton: Skeleton) -> Tensor:
     """Features (B, T-1, D) of the predicted joints moved onto the observed rays (eq. 3's pseudo-target).
 
     A joint that was not seen (confidence 0) stays where it was predicted.  No gradient flows.
@@ -153,7 +142,7 @@ def ray_target(
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     with torch.no_grad():
-        return feat.encode(onto_rays(joints, keypoints, camera, lengths, confidence), skeleton)
+        return feat.encode(onto_rays(joints, seen), skeleton)
 
 
 def representation(predicted: Tensor, target: Tensor, lengths: Tensor, n_joints: int) -> Tensor:
@@ -188,6 +177,71 @@ def x0(predicted: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     return masked_mean((predicted - target).square(), valid_frames(lengths, target.shape[1])[..., None].to(target))
 
 
+@dataclass(frozen=True)
+class VideoMDM:
+    """Eq. 4: ``lambda_2D L_2D + lambda_vel L_vel + lambda_repr L_repr``.
+
+    Attributes:
+        weights: lambdas and variants; a term of weight 0 is not computed.
+        normaliser: maps features to normalised features and back.
+        skeleton: the joint layout.
+        known_distance: whether refined cameras keep their distance, which people of known size told.
+        tau: metres; joints predicted nearer do not count.
+    """
+
+    weights: Weights
+    normaliser: Normaliser
+    skeleton: Skeleton
+    known_distance: bool = False
+    tau: float = TAU
+
+    def __call__(
+        self,
+        predicted: Tensor,
+        teacher: Tensor,
+        seen: Footage,
+        refined: Tensor | None = None,
+        shares: dict[str, Tensor] | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch.
+
+        Args:
+            predicted: (B, T, D) the denoiser's clean features, normalised.
+            teacher: (B, T, D) the teacher's clean features, normalised; used only without ray projection.
+            seen: keypoints, cameras and lengths of the clips, T frames.
+            refined: (B,) bool, clips whose camera is first refined to see the prediction (ours,
+                :func:`videomdm.cameras.refinement.refine`); none by default.
+            shares: of a batch that is spread over processes, what this process' terms count for (:func:`shares_of`).
+
+        Returns:
+            The total, and its unweighted parts by name (``reprojection``, ``velocity``, ``representation``), detached.
+        """
+        weights, n_joints = self.weights, len(self.skeleton)
+        named = feat.position_channels(n_joints), feat.redundant_channels(n_joints)
+        # Split once: the gradient of every slice is as large as what it was taken from.
+        positions, redundant = predicted.split([channels.stop - channels.start for channels in named], dim=-1)
+        joints = feat.decode_positions(self.normaliser.denormalise(positions.float(), named[0]))
+        if refined is not None:
+            seen = seen.by(where(refined, refine(joints, seen, ridge=ridge(self.known_distance)), seen.camera))
+        residuals = _residuals(joints, seen, weights.weighting, self.tau)
+        parts = {}
+        if weights.reprojection:
+            parts["reprojection"] = residuals.reprojection()
+        if weights.velocity:
+            parts["velocity"] = residuals.velocity()
+        if weights.representation:
+            if weights.ray_projection:
+                target = ray_target(joints.detach(), seen, self.skeleton)
+                target = self.normaliser.normalise(target[..., named[1]], named[1])
+            else:
+                target = teacher[:, :-1, named[1]]
+            parts["representation"] = _alignment(redundant, target, seen.lengths)
+        if shares is not None:
+            parts = {name: shares[name] * part for name, part in parts.items()}
+        total = sum(getattr(weights, name) * part for name, part in parts.items())
+        return total, {name: part.detach() for name, part in parts.items()}
+
+
 def videomdm(
     predicted: Tensor,
     teacher: Tensor,
@@ -199,52 +253,10 @@ def videomdm(
     confidence: Tensor | None = None,
     weights: Weights = Weights(),
     refined: Tensor | None = None,
-    shares: dict[str, Tensor] | None = None,
-    known_distance: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Eq. 4: ``lambda_2D L_2D + lambda_vel L_vel + lambda_repr L_repr``.
-
-    Args:
-        predicted: (B, T, D) the denoiser's clean features, normalised.
-        teacher: (B, T, D) the teacher's clean features, normalised; used only without ray projection.
-        keypoints, camera, lengths, confidence: as in :func:`reprojection`; T frames.
-        normaliser: maps features to normalised features and back.
-        skeleton: the joint layout.
-        weights: lambdas and variants; a term of weight 0 is not computed.
-        refined: (B,) bool, clips whose camera is first refined to see the prediction (ours,
-            :func:`videomdm.cameras.refinement.refine`); none by default.
-        shares: of a batch that is spread over processes, what this process' terms count for (:func:`shares_of`).
-        known_distance: whether refined cameras keep their distance, which people of known size told.
-
-    Returns:
-        The total, and its unweighted parts by name (``reprojection``, ``velocity``, ``representation``), detached.
-    """
-    n_joints = len(skeleton)
-    named = feat.position_channels(n_joints), feat.redundant_channels(n_joints)
-    # Split once: the gradient of every slice is as large as what it was taken from.
-    positions, redundant = predicted.split([channels.stop - channels.start for channels in named], dim=-1)
-    joints = feat.decode_positions(normaliser.denormalise(positions.float(), named[0]))
-    if refined is not None:
-        camera = where(
-            refined, refine(camera, joints, keypoints, lengths, confidence, ridge=ridge(known_distance)), camera
-        )
-    residuals = _residuals(joints, keypoints, camera, lengths, confidence, weights.weighting, TAU)
-    parts = {}
-    if weights.reprojection:
-        parts["reprojection"] = residuals.reprojection()
-    if weights.velocity:
-        parts["velocity"] = residuals.velocity()
-    if weights.representation:
-        if weights.ray_projection:
-            target = ray_target(joints.detach(), keypoints, camera, lengths, skeleton, confidence)
-            target = normaliser.normalise(target[..., named[1]], named[1])
-        else:
-            target = teacher[:, :-1, named[1]]
-        parts["representation"] = _alignment(redundant, target, lengths)
-    if shares is not None:
-        parts = {name: shares[name] * part for name, part in parts.items()}
-    total = sum(getattr(weights, name) * part for name, part in parts.items())
-    return total, {name: part.detach() for name, part in parts.items()}
+    """Eq. 4 of loose tensors, see :class:`VideoMDM`; keypoints to confidence as in :func:`reprojection`."""
+    seen = Footage.of(keypoints, camera, lengths, confidence)
+    return VideoMDM(weights, normaliser, skeleton)(predicted, teacher, seen, refined)
 
 
 def shares_of(lengths: Tensor, mine: slice, n_processes: int) -> dict[str, Tensor]:

@@ -14,11 +14,12 @@ class Method:
     Attributes:
         motions: ``"truth"`` (3-D supervision, the upper bound), ``"teacher"`` (the lifter's 3-D) or ``"lifted"``
             (the training keypoints lifted by another method's prior, see ``lifter``).
-        frame: for the 2-D losses, the frame in which training is told the cameras (see
-            :class:`videomdm.data.observations.Observations`); None trains plain MDM: x0-MSE on ``motions``.
+        frame: for the 2-D losses, the coordinate frame of the given cameras, which says where they are from:
+            ``"truth"``, ``"teacher"`` or ``"pnp"`` (see :class:`videomdm.data.observations.Observations`); None trains
+            plain MDM: x0-MSE on ``motions``.
         lifter: the method whose prior lifts the training keypoints.
         refine: whether cameras are refined (:mod:`videomdm.cameras.refinement`), in training and in lifting for a
-        round.
+            round.
         multistep: whether low timesteps are visited one after the other (appendix G.1).
         weights: changes to the configuration's :class:`videomdm.losses.Weights`, for the ablations.
         teacher_error: factor on the teacher's error, 0 for a perfect one (for the sweep; the truth is read).
@@ -28,11 +29,11 @@ class Method:
             (:func:`videomdm.data.observations.to_stature`), and refined cameras keep their distance.
         body: of lifted motions: ``"free"`` as lifted, ``"constant"`` (bones of a clip keep their length,
             :func:`videomdm.skeletons.kinematics.constant_bones`), or ``"common"`` (all clips have the same proportions,
-            and the
-            same stature where it is not known, as after HumanML3D's first step; their medians).
+            and the same stature where it is not known, as after HumanML3D's first step; their medians).
         depth_from_scale: whether lifted motions are put at every frame where their size says
             (:func:`videomdm.cameras.placement.place`).
         rays_between_steps: whether predictions are moved onto the observed rays between the steps of a multistep batch.
+        group: which of the book's questions it belongs to, a key of :data:`ROWS`.
     """
 
     motions: str
@@ -48,11 +49,22 @@ class Method:
     body: str = "free"
     depth_from_scale: bool = False
     rays_between_steps: bool = False
+    group: str = field(default="", compare=False)
 
     @property
-    def ablates(self) -> bool:
-        """Whether a part of the paper's training is changed or left out."""
-        return bool(self.weights) or not self.multistep
+    def chain(self) -> tuple[Method, ...]:
+        """This method, the one that lifts for it, the one that lifts for that one, and so on."""
+        return (self, *(METHODS[self.lifter].chain if self.lifter else ()))
+
+    def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
+        """The stages that a run of this method goes through, with their versions."""
+        passed = {
+            "train": True,
+            "observe": self.motions != "truth",
+            "refine": any(m.refine for m in self.chain),
+            "place": any(m.depth_from_scale for m in self.chain),
+        }
+        return {name: versions[name] for name, is_passed in passed.items() if is_passed}
 
     @property
     def warmup(self) -> Method:
@@ -62,65 +74,65 @@ class Method:
         )
 
 
-METHODS = {
-    "mdm-3d": Method("truth"),
-    "mdm-teacher": Method("teacher"),
-    "videomdm": Method("teacher", "truth"),
-    "videomdm-frame": Method("teacher", "teacher"),
-    "videomdm-pnp": Method("teacher", "pnp"),
-    # Cameras that nobody has to know, and refined.
-    "videomdm-frame/refined": Method("teacher", "teacher", refine=True),
-    "videomdm-pnp/refined": Method("teacher", "pnp", refine=True),
-    # Rounds: plain MDM on the motions that VideoMDM lifted; VideoMDM with these as its teacher lifts for the next.
-    "videomdm/round-1": Method("lifted", lifter="videomdm"),
-    "videomdm/lifter-2": Method("lifted", "truth", lifter="videomdm"),
-    "videomdm/round-2": Method("lifted", lifter="videomdm/lifter-2"),
-    "videomdm-frame/round-1": Method("lifted", lifter="videomdm-frame/refined"),
-    "videomdm-pnp/round-1": Method("lifted", lifter="videomdm-pnp/refined"),
-    "videomdm-pnp/lifter-2": Method("lifted", "pnp", lifter="videomdm-pnp/refined", refine=True),
-    "videomdm-pnp/round-2": Method("lifted", lifter="videomdm-pnp/lifter-2"),
-    # What else might close the gap: rays between the steps, bones of constant length, every frame placed by
-    # its size, one body for all, a stature that is known.
-    "videomdm/projected": Method("teacher", "truth", rays_between_steps=True),
-    "videomdm/round-1-rigid": Method("lifted", lifter="videomdm", body="constant"),
-    "videomdm-pnp/round-1-rigid": Method("lifted", lifter="videomdm-pnp/refined", body="constant"),
-    "videomdm/round-1-placed": Method("lifted", lifter="videomdm", depth_from_scale=True),
-    "videomdm-pnp/round-1-common": Method(
-        "lifted", lifter="videomdm-pnp/refined", depth_from_scale=True, body="common"
-    ),
-    "mdm-teacher/sized": Method("teacher", known_height=True),
-    "videomdm-pnp/sized": Method("teacher", "pnp", refine=True, known_height=True),
-    "videomdm-pnp/sized-round-1": Method(
-        "lifted", lifter="videomdm-pnp/sized", known_height=True, depth_from_scale=True, body="common"
-    ),
-    "videomdm-pnp/sized-lifter-2": Method(
-        "lifted",
-        "pnp",
-        lifter="videomdm-pnp/sized",
-        refine=True,
-        known_height=True,
-        depth_from_scale=True,
-        body="common",
-    ),
-    "videomdm-pnp/sized-round-2": Method(
-        "lifted", lifter="videomdm-pnp/sized-lifter-2", known_height=True, depth_from_scale=True, body="common"
-    ),
-    # Ablations of table 3, and the exact weights of appendix A.
-    "videomdm/no-depth": Method("teacher", "truth", weights={"weighting": "none"}),
-    # The same with the lambdas of its two image terms raised by what the weights would be on average: the mean squared
-    # depth of bandai's joints is 14 m^2.
-    "videomdm/no-depth-raised": Method(
-        "teacher", "truth", weights={"weighting": "none", "reprojection": 14 * 0.3, "velocity": 14 * 30.0}
-    ),
-    "videomdm/no-multistep": Method("teacher", "truth", multistep=False),
-    "videomdm/no-velocity": Method("teacher", "truth", weights={"velocity": 0.0}),
-    "videomdm/no-representation": Method("teacher", "truth", weights={"representation": 0.0}),
-    "videomdm/no-rays": Method("teacher", "truth", weights={"ray_projection": False}),
-    "videomdm/exact": Method("teacher", "truth", weights={"weighting": "exact"}),
-    # Sweeps: the teacher's error, the cameras', the keypoints'.
-    **{f"mdm-teacher/error-{e}": Method("teacher", teacher_error=e) for e in (0.0, 0.5, 1.5)},
-    **{f"videomdm/error-{e}": Method("teacher", "truth", teacher_error=e) for e in (0.0, 0.5, 1.5)},
-    **{f"videomdm/camera-{d}": Method("teacher", "truth", camera_noise=d) for d in (5.0, 10.0, 20.0)},
-    **{f"mdm-teacher/keypoints-{n}": Method("teacher", keypoint_noise=n) for n in (0.01, 0.02)},
-    **{f"videomdm/keypoints-{n}": Method("teacher", "truth", keypoint_noise=n) for n in (0.01, 0.02)},
+_SIZED = {"known_height": True, "depth_from_scale": True, "body": "common"}
+#: The rows of the book's tables, by the question that they belong to.
+ROWS: dict[str, dict[str, Method]] = {
+    "supervision": {
+        "mdm-3d": Method("truth"),
+        "mdm-teacher": Method("teacher"),
+    },
+    "cameras": {
+        "videomdm": Method("teacher", "truth"),
+        "videomdm-frame": Method("teacher", "teacher"),
+        "videomdm-pnp": Method("teacher", "pnp"),
+    },
+    "gap": {
+        # Unknown cameras, refined during training.
+        "videomdm-frame/refined": Method("teacher", "teacher", refine=True),
+        "videomdm-pnp/refined": Method("teacher", "pnp", refine=True),
+        # Rounds: plain MDM on the motions that VideoMDM lifted; VideoMDM with these as its teacher lifts for the next.
+        "videomdm/round-1": Method("lifted", lifter="videomdm"),
+        "videomdm/lifter-2": Method("lifted", "truth", lifter="videomdm"),
+        "videomdm/round-2": Method("lifted", lifter="videomdm/lifter-2"),
+        "videomdm-frame/round-1": Method("lifted", lifter="videomdm-frame/refined"),
+        "videomdm-pnp/round-1": Method("lifted", lifter="videomdm-pnp/refined"),
+        "videomdm-pnp/lifter-2": Method("lifted", "pnp", lifter="videomdm-pnp/refined", refine=True),
+        "videomdm-pnp/round-2": Method("lifted", lifter="videomdm-pnp/lifter-2"),
+        # What else might close the gap: rays between the steps, bones of constant length, every frame placed by
+        # its size, one body for all, a height that is known.
+        "videomdm/projected": Method("teacher", "truth", rays_between_steps=True),
+        "videomdm/round-1-rigid": Method("lifted", lifter="videomdm", body="constant"),
+        "videomdm-pnp/round-1-rigid": Method("lifted", lifter="videomdm-pnp/refined", body="constant"),
+        "videomdm/round-1-placed": Method("lifted", lifter="videomdm", depth_from_scale=True),
+        "videomdm-pnp/round-1-common": Method(
+            "lifted", lifter="videomdm-pnp/refined", depth_from_scale=True, body="common"
+        ),
+        "mdm-teacher/sized": Method("teacher", known_height=True),
+        "videomdm-pnp/sized": Method("teacher", "pnp", refine=True, known_height=True),
+        "videomdm-pnp/sized-round-1": Method("lifted", lifter="videomdm-pnp/sized", **_SIZED),
+        "videomdm-pnp/sized-lifter-2": Method("lifted", "pnp", lifter="videomdm-pnp/sized", refine=True, **_SIZED),
+        "videomdm-pnp/sized-round-2": Method("lifted", lifter="videomdm-pnp/sized-lifter-2", **_SIZED),
+    },
+    "ablations": {
+        # Those of figure 6(b), and the exact weights of appendix A.
+        "videomdm/no-depth": Method("teacher", "truth", weights={"weighting": "none"}),
+        # The same with the lambdas of its two image terms raised by what the weights would be on average: the mean
+        # squared depth of bandai's joints is 14 m^2.
+        "videomdm/no-depth-raised": Method(
+            "teacher", "truth", weights={"weighting": "none", "reprojection": 14 * 0.3, "velocity": 14 * 30.0}
+        ),
+        "videomdm/no-multistep": Method("teacher", "truth", multistep=False),
+        "videomdm/no-velocity": Method("teacher", "truth", weights={"velocity": 0.0}),
+        "videomdm/no-representation": Method("teacher", "truth", weights={"representation": 0.0}),
+        "videomdm/no-rays": Method("teacher", "truth", weights={"ray_projection": False}),
+        "videomdm/exact": Method("teacher", "truth", weights={"weighting": "exact"}),
+    },
+    "sweeps": {  # the teacher's error, the cameras', the keypoints'
+        **{f"mdm-teacher/error-{e}": Method("teacher", teacher_error=e) for e in (0.0, 0.5, 1.5)},
+        **{f"videomdm/error-{e}": Method("teacher", "truth", teacher_error=e) for e in (0.0, 0.5, 1.5)},
+        **{f"videomdm/camera-{d}": Method("teacher", "truth", camera_noise=d) for d in (5.0, 10.0, 20.0)},
+        **{f"mdm-teacher/keypoints-{n}": Method("teacher", keypoint_noise=n) for n in (0.01, 0.02)},
+        **{f"videomdm/keypoints-{n}": Method("teacher", "truth", keypoint_noise=n) for n in (0.01, 0.02)},
+    },
 }
+METHODS = {name: dataclasses.replace(m, group=group) for group, rows in ROWS.items() for name, m in rows.items()}

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from videomdm import settings
-from videomdm.methods import METHODS
 from videomdm.train import distributed
 from videomdm.train.streaming import streamed
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     config = settings.config(arguments, "python -m videomdm.prepare", __doc__)
-    if config.shard_clips < 1 or METHODS[config.method].lifter:
+    if config.data.shard_clips < 1 or config.recipe.lifter:
         raise SystemExit(
-            f"shard_clips is {config.shard_clips} and method {config.method!r}, expected --set shard_clips=N of at "
-            "least 1 and a method without a lifter (that one has to be trained first, and training prepares then)"
+            f"shard_clips is {config.data.shard_clips} and method {config.method!r}, expected --set shard_clips=N of "
+            "at least 1 and a method without a lifter (that one has to be trained first, and training prepares then)"
         )
     data = streamed(config)
     if distributed.rank() == 0:

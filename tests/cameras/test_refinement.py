@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from videomdm import cameras
-from videomdm.cameras import Camera
+from videomdm.cameras import Camera, Footage
 from videomdm.cameras.placement import SMOOTH, STAY, place
 from videomdm.cameras.refinement import KNOWN_DISTANCE, refine, where
 from videomdm.data import procedural
@@ -35,7 +35,7 @@ class TestRefine:
     def test_finds_the_camera_that_saw_the_joints(self, corpus, camera):
         wrong = moved(camera, 0.15, (0.1, -0.05, 0.2))
         keypoints = camera.project(corpus.joints)[0]
-        found = refine(wrong, corpus.joints, keypoints, corpus.lengths, steps=3, ridge=(1e-6,) * 6)
+        found = refine(corpus.joints, Footage.of(keypoints, wrong, corpus.lengths), steps=3, ridge=(1e-6,) * 6)
         turn, shift = distance(found, camera)
         assert turn.max() < 1e-3 and shift.max() < 5e-3
         before = cameras.reprojection_error(wrong, corpus.joints, keypoints, corpus.lengths)
@@ -44,22 +44,23 @@ class TestRefine:
 
     def test_default_ridge_turns_with_care_and_moves_at_once(self, corpus, camera):
         keypoints = camera.project(corpus.joints)[0]
-        shifted = refine(moved(camera, shift=(0.1, -0.05, 0.2)), corpus.joints, keypoints, corpus.lengths)
+        shifted = refine(corpus.joints, Footage.of(keypoints, moved(camera, shift=(0.1, -0.05, 0.2)), corpus.lengths))
         assert distance(shifted, camera)[1].mean() < 0.1 * 0.23
-        turned = refine(moved(camera, 0.3), corpus.joints, keypoints, corpus.lengths)
+        turned = refine(corpus.joints, Footage.of(keypoints, moved(camera, 0.3), corpus.lengths))
         left = distance(turned, camera)[0]
         assert (left < math.sin(0.3)).all() and left.mean() > 0.03  # towards the truth, not in one leap
 
     def test_a_camera_that_is_right_stays(self, corpus, camera):
         keypoints = camera.project(corpus.joints)[0]
-        turn, shift = distance(refine(camera, corpus.joints, keypoints, corpus.lengths), camera)
+        turn, shift = distance(refine(corpus.joints, Footage.of(keypoints, camera, corpus.lengths)), camera)
         assert turn.max() < 1e-5 and shift.max() < 1e-4
 
     def test_smaller_people_seem_nearer_but_a_known_distance_stays(self, corpus, camera):
         keypoints, middle = camera.project(corpus.joints)[0], corpus.joints.mean((1, 2), keepdim=True)
         smaller = middle + 0.9 * (corpus.joints - middle)
         nearer, kept = (
-            refine(camera, smaller, keypoints, corpus.lengths, **how) for how in ({}, {"ridge": KNOWN_DISTANCE})
+            refine(smaller, Footage.of(keypoints, camera, corpus.lengths), **how)
+            for how in ({}, {"ridge": KNOWN_DISTANCE})
         )
         depth, free, held = (c.to_camera(middle)[:, 0, 0, 2] for c in (camera, nearer, kept))
         assert (free / depth).mean() == pytest.approx(0.9, abs=0.02)
@@ -69,7 +70,7 @@ class TestRefine:
         """A prediction is the mean of what may be true: the truth is that and an error independent of it."""
         error = 0.15 * torch.randn(corpus.joints.shape, generator=torch.Generator().manual_seed(1))
         keypoints, middle = camera.project(corpus.joints + error)[0], corpus.joints.mean((1, 2), keepdim=True)
-        found = refine(camera, corpus.joints, keypoints, corpus.lengths, steps=5)
+        found = refine(corpus.joints, Footage.of(keypoints, camera, corpus.lengths), steps=5)
         moved = found.to_camera(middle)[:, 0, 0, 2] / camera.to_camera(middle)[:, 0, 0, 2]
         assert moved.mean() == pytest.approx(1, abs=0.005)
 
@@ -77,11 +78,11 @@ class TestRefine:
         wrong, keypoints = moved(camera, 0.1), camera.project(corpus.joints)[0]
         confidence = torch.ones(keypoints.shape[:-1])
         confidence[:, :, 5] = 0
-        expected = refine(wrong, corpus.joints, keypoints, corpus.lengths, confidence)
+        expected = refine(corpus.joints, Footage.of(keypoints, wrong, corpus.lengths, confidence))
         keypoints[:, :, 5] = 7.0
         beyond = torch.arange(keypoints.shape[1]) >= corpus.lengths[:, None]
         keypoints[beyond] = -3.0
-        found = refine(wrong, corpus.joints, keypoints, corpus.lengths, confidence)
+        found = refine(corpus.joints, Footage.of(keypoints, wrong, corpus.lengths, confidence))
         torch.testing.assert_close(found.rotation, expected.rotation)
         torch.testing.assert_close(found.translation, expected.translation)
 
@@ -89,16 +90,18 @@ class TestRefine:
         wrong, keypoints = moved(camera, 0.1), camera.project(corpus.joints)[0]
         confidence = torch.ones(keypoints.shape[:-1])
         confidence[:, :, 5] = 0
-        expected = refine(wrong, corpus.joints, keypoints, corpus.lengths, confidence)
+        expected = refine(corpus.joints, Footage.of(keypoints, wrong, corpus.lengths, confidence))
         joints = corpus.joints.clone()
         joints[:, :, 5] = wrong.to_world(torch.tensor([0.0, 0.1, 0.2]).expand(len(joints), joints.shape[1], 3))
-        found = refine(wrong, joints, keypoints, corpus.lengths)
+        found = refine(joints, Footage.of(keypoints, wrong, corpus.lengths))
         torch.testing.assert_close(found.rotation, expected.rotation, atol=1e-4, rtol=0)
         torch.testing.assert_close(found.translation, expected.translation, atol=1e-3, rtol=0)
 
     def test_rotations_stay_rotations_and_no_gradient_flows(self, corpus, camera):
         joints = corpus.joints.clone().requires_grad_()
-        found = refine(moved(camera, 1.0), joints, camera.project(corpus.joints)[0], corpus.lengths, steps=5)
+        found = refine(
+            joints, Footage.of(camera.project(corpus.joints)[0], moved(camera, 1.0), corpus.lengths), steps=5
+        )
         Camera(found.rotation, found.translation)  # raises where it is none
         assert not found.rotation.requires_grad
 
@@ -126,14 +129,14 @@ class TestPlace:
 
     def test_size_tells_depth(self, corpus, camera, drifting):
         wrong, keypoints = drifting
-        found = place(wrong, camera, keypoints, corpus.lengths)
+        found = place(wrong, Footage.of(keypoints, camera, corpus.lengths))
         assert self.errors(found, corpus) < 0.35 * self.errors(wrong, corpus)
-        exact = place(wrong, camera, keypoints, corpus.lengths, stay=1e-6, smooth=0.0)
+        exact = place(wrong, Footage.of(keypoints, camera, corpus.lengths), stay=1e-6, smooth=0.0)
         assert self.errors(exact, corpus) < 0.01 * self.errors(wrong, corpus)
 
     def test_only_places_change_and_padding_stays(self, corpus, camera, drifting):
         wrong, keypoints = drifting
-        shift = place(wrong, camera, keypoints, corpus.lengths) - wrong
+        shift = place(wrong, Footage.of(keypoints, camera, corpus.lengths)) - wrong
         torch.testing.assert_close(shift, shift[:, :, :1].expand_as(shift), atol=1e-5, rtol=0)
         padded = torch.arange(wrong.shape[1]) >= corpus.lengths[:, None]
         assert padded.any() and shift[padded].abs().max() < 1e-5
@@ -145,7 +148,7 @@ class TestPlace:
         confidence = torch.rand(keypoints.shape[:-1], generator=generator).double()
         wrong, keypoints = wrong.double(), keypoints.double()
         camera = Camera(camera.rotation.double(), camera.translation.double(), validate=False)
-        found = place(wrong, camera, keypoints, corpus.lengths, confidence)
+        found = place(wrong, Footage.of(keypoints, camera, corpus.lengths, confidence))
         inside = camera.to_camera(wrong)
         shift = (camera.to_camera(found) - inside)[:, :, :1].requires_grad_()
         total = 0
@@ -168,11 +171,11 @@ class TestPlace:
         confidence[:, 10:14] = 0
         spoilt = keypoints.clone()
         spoilt[:, 10:14] = 7.0
-        found = place(wrong, camera, spoilt, corpus.lengths, confidence)
+        found = place(wrong, Footage.of(spoilt, camera, corpus.lengths, confidence))
         shift = (found - wrong)[:, :, 0]
         between = torch.stack([shift[:, 9], shift[:, 14]])
         assert torch.isfinite(found).all()
         middle = shift[:, 10:14].mean(1)
         assert (middle >= between.amin(0) - 0.01).all() and (middle <= between.amax(0) + 0.01).all()
-        nothing = place(wrong, camera, spoilt, corpus.lengths, torch.zeros_like(confidence))
+        nothing = place(wrong, Footage.of(spoilt, camera, corpus.lengths, torch.zeros_like(confidence)))
         torch.testing.assert_close(nothing, wrong, atol=1e-5, rtol=0)

@@ -12,7 +12,6 @@ import torch
 from videomdm.config import profile
 from videomdm.conventions import DataError
 from videomdm.data import bandai, bandai_captions, bvh, observations
-from videomdm.methods import METHODS
 from videomdm.skeletons import SMPL22
 from videomdm.train import observe
 
@@ -395,5 +394,5 @@ def test_mean_squared_depth_is_what_the_ablation_raises_its_lambdas_by(data_root
     corpus = observe.load(config, "train")
     depth = observations.film(corpus).camera.project(corpus.joints)[1].flatten(2)
     inside = torch.arange(depth.shape[1]) < corpus.lengths[:, None]
-    raised = METHODS[config.method].weights["velocity"] / config.weights.velocity
+    raised = config.recipe.weights["velocity"] / config.optimiser.weights.velocity
     assert depth[inside].square().mean() == pytest.approx(raised, abs=1)

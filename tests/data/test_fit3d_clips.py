@@ -59,7 +59,7 @@ def see(root, subject, name, exercise, camera, joints):
 @pytest.fixture
 def config(root, tmp_path):
     return train.profile(
-        "smoke", data="fit3d", data_root=str(root), runs=str(tmp_path), teacher="trajectory", n_clips=40
+        "smoke", data="fit3d", data_root=str(root), runs=str(tmp_path), root_path="network", n_clips=40
     )
 
 

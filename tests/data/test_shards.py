@@ -65,9 +65,9 @@ class TestSameClips:
         assert torch.equal(one.lengths, other.lengths) and torch.equal(one.text, other.text)
         torch.testing.assert_close(other.features[inside], one.features[inside], rtol=1e-5, atol=1e-5)
         for name in ("keypoints", "confidence"):
-            assert torch.equal(getattr(other, name)[inside], getattr(one, name)[inside])
-        assert torch.equal(other.camera.rotation, one.camera.rotation)
-        assert torch.equal(other.camera.translation, one.camera.translation)
+            assert torch.equal(getattr(other.seen, name)[inside], getattr(one.seen, name)[inside])
+        assert torch.equal(other.seen.camera.rotation, one.seen.camera.rotation)
+        assert torch.equal(other.seen.camera.translation, one.seen.camera.translation)
         assert (held.n_frames, held.n_features, held.text_width) == (
             streamed.n_frames, streamed.n_features, streamed.text_width,
         )  # fmt: skip
@@ -78,7 +78,8 @@ class TestSameClips:
         for expected in (self.rows, self.rows.flip(0)):  # the thread read these, or others
             streamed.expect(expected, 69)
             again = streamed.batch(self.rows, caption, 69)
-            assert torch.equal(again.features, plain.features) and torch.equal(again.keypoints, plain.keypoints)
+            assert torch.equal(again.features, plain.features)
+            assert torch.equal(again.seen.keypoints, plain.seen.keypoints)
 
     def test_every_caption_of_a_clip_is_drawn(self, observed, streamed, held):
         n = 64
@@ -194,7 +195,7 @@ class TestPreparation:
         one = streaming.streamed(ours.but(shard_clips=100))
         rows, caption = torch.arange(len(held)), torch.zeros(len(held))
         assert torch.equal(
-            one.batch(rows, caption, 44).keypoints[:, :39], held.batch(rows, caption, 43).keypoints[:, :39]
+            one.batch(rows, caption, 44).seen.keypoints[:, :39], held.batch(rows, caption, 43).seen.keypoints[:, :39]
         )
         lifted = set(ours.cache.glob("lifted-*"))
         arguments = ["--profile", "smoke", "--set", f"runs={tmp_path}", "n_clips=20", "shard_clips=10"]
@@ -204,7 +205,7 @@ class TestPreparation:
         prepare.main([*arguments, "method=videomdm-frame"])
         assert len(set(ours.cache.glob("lifted-*")) - lifted) == 2 and len(list(ours.cache.glob("shards-*"))) == 3
         two = streaming.streamed(ours.but(shard_clips=10)).batch(rows, caption, 44)
-        assert not torch.allclose(two.camera.rotation[10:], two.camera.rotation[: len(held) - 10])
+        assert not torch.allclose(two.seen.camera.rotation[10:], two.seen.camera.rotation[: len(held) - 10])
 
     def test_a_round_is_streamed_too(self, config, observed, tmp_path):
         few = config.but(runs=str(tmp_path), method="videomdm/round-1", warmup_steps=2, steps=2)
@@ -235,7 +236,7 @@ class TestPreparation:
         assert isinstance(chosen, Observations) and chosen.names == [observed.names[3], observed.names[30]]
         assert chosen.teacher.shape[1] == int(chosen.lengths.max())
         assert torch.equal(chosen.teacher[1, :40], observed.teacher[30, :40])
-        assert torch.equal(chosen.camera.rotation[1], observed.camera.rotation[30])
+        assert torch.equal(chosen.seen.camera.rotation[1], observed.camera.rotation[30])
 
     def test_methods_on_the_same_footage_share_shards(self, config, observed):
         folders = {
@@ -285,6 +286,6 @@ class TestBadFiles:
 
     def test_without_keypoints(self, config, tmp_path):
         data = streaming.streamed(config.but(method="mdm-3d", n_clips=20, runs=str(tmp_path)))
-        assert data.batch(torch.tensor([0]), torch.zeros(1), 60).keypoints is None
+        assert data.batch(torch.tensor([0]), torch.zeros(1), 60).seen is None
         with pytest.raises(DataError, match="hold no keypoints"):
             shards.Shards(data.folder, two_d=True)

@@ -59,4 +59,4 @@ def test_predicted(corpus):
     found = stature.predicted(prior, corpus.joints, corpus)
     assert list(found) == [f"predicted_size_{level}" for level in stature.LEVELS]
     for level in stature.LEVELS:
-        assert found[f"predicted_size_{level}"] == pytest.approx(100 - level / 100 * config.n_steps, abs=0.05)
+        assert found[f"predicted_size_{level}"] == pytest.approx(100 - level / 100 * config.model.n_steps, abs=0.05)

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from videomdm import cameras, features
+from videomdm.cameras.footage import Footage
 from videomdm.data import procedural
 from videomdm.features import rays
 from videomdm.features.normaliser import Normaliser
@@ -22,7 +23,7 @@ def inside(corpus):
 class TestOntoRays:
     def test_lands_on_the_rays_and_nearer_to_the_truth(self, seen):
         corpus, camera, keypoints, wrong = seen
-        onto = rays.onto_rays(wrong, keypoints, camera, corpus.lengths, torch.ones(keypoints.shape[:-1]))
+        onto = rays.onto_rays(wrong, Footage.of(keypoints, camera, corpus.lengths))
         error = (camera.project(onto)[0] - keypoints)[inside(corpus)].abs()
         assert error.max() < 1e-4
         before, after = ((x - corpus.joints)[inside(corpus)].norm(dim=-1).mean() for x in (wrong, onto))
@@ -32,7 +33,7 @@ class TestOntoRays:
         corpus, camera, keypoints, wrong = seen
         confidence = torch.ones(keypoints.shape[:-1])
         confidence[:, :, 7] = 0
-        onto = rays.onto_rays(wrong, keypoints, camera, corpus.lengths, confidence)
+        onto = rays.onto_rays(wrong, Footage.of(keypoints, camera, corpus.lengths, confidence))
         assert torch.equal(onto[:, :, 7][inside(corpus)], wrong[:, :, 7][inside(corpus)])
         short = int(corpus.lengths.argmin())
         n = int(corpus.lengths[short])

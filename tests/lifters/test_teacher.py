@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras import orbit
-from videomdm.config import TEACHERS
+from videomdm.conventions import ROOT_PATHS
 from videomdm.data import observations, procedural
 from videomdm.depth import ROOT_DEPTH_UNBIASED
 from videomdm.evaluation import teachers
@@ -52,7 +52,7 @@ class TestRootPath:
         joints = walk()
         inside = torch.ones(1, 30, dtype=torch.bool)
         lengths = teacher.bone_lengths(joints, inside)
-        path = teacher.root_path(project(joints), lengths, inside, smoothing=0.0)
+        path = teacher.path_from_bones(project(joints), lengths, inside, smoothing=0.0)
         torch.testing.assert_close(path, ROOT_DEPTH_UNBIASED * joints[:, :, 0], atol=1e-3, rtol=1e-3)
 
     def test_bones_are_medians_over_valid_frames(self):
@@ -73,9 +73,9 @@ class TestRootPath:
     def test_a_frame_that_says_nothing_is_bridged(self):
         joints, inside = walk(), torch.ones(1, 30, dtype=torch.bool)
         seen, lengths = project(joints), teacher.bone_lengths(joints, inside)
-        whole = teacher.root_path(seen, lengths, inside, 0.0)
+        whole = teacher.path_from_bones(seen, lengths, inside, 0.0)
         seen[0, 10, 1:] = seen[0, 10, 0]  # all bones end on: no length in the image
-        bridged = teacher.root_path(seen, lengths, inside, 0.0)
+        bridged = teacher.path_from_bones(seen, lengths, inside, 0.0)
         assert bridged.isfinite().all()
         torch.testing.assert_close(bridged, whole, atol=0.01, rtol=0)
 
@@ -140,7 +140,7 @@ class TestLift:
 class TestTrajectoryTeacher:
     def test_same_poses_on_another_path(self):
         seen, sure, lengths = project(walk()), torch.ones(1, 30, 22), torch.tensor([20])
-        naive, predicted = (teacher.lift(seen, sure, lengths, progress=False, root=r) for r in TEACHERS)
+        naive, predicted = (teacher.lift(seen, sure, lengths, progress=False, root=r) for r in ROOT_PATHS)
         centred = [x - x[..., :1, :] for x in (naive, predicted)]
         torch.testing.assert_close(*centred, atol=1e-5, rtol=0)
         assert (naive - predicted)[:, :20, 0].norm(dim=-1).min() > 1e-3
@@ -164,7 +164,7 @@ class TestTrajectoryTeacher:
         footage = observations.film(corpus, 0)
         seen = footage.keypoints, footage.confidence, footage.lengths
         pose = Lifter.load().lift(*seen)
-        placed = (teacher.place(pose, *seen, footage.camera, root=root) for root in TEACHERS)
+        placed = (teacher.place(pose, *seen, footage.camera, root=root) for root in ROOT_PATHS)
         naive, predicted = (teachers.report(joints, corpus.joints, corpus.lengths) for joints in placed)
         assert predicted["root"] < 0.7 * naive["root"]
         assert predicted["drift"] < 1.05 * naive["drift"] and predicted["acceleration"] < naive["acceleration"]
@@ -206,7 +206,7 @@ def test_figures_that_ship_with_the_weights():
     figures = json.loads(trajectory.WEIGHTS.with_suffix(".json").read_text())
     assert figures["lifter"] == teacher.version()
     for family in ("teacher family, held out", "prior family"):
-        naive, predicted = (figures["metrics"][family][root] for root in TEACHERS)
+        naive, predicted = (figures["metrics"][family][root] for root in ROOT_PATHS)
         assert predicted["root"] < 0.65 * naive["root"] and predicted["drift"] < 0.85 * naive["drift"]
         assert predicted["mpjpe"] == naive["mpjpe"] and predicted["reprojection"] < 0.4 * naive["reprojection"]
 
@@ -216,6 +216,6 @@ def test_version_follows_the_weights(tmp_path):
     one.write_bytes(b"1")
     two.write_bytes(b"2")
     naive, other = (teacher.version(weights=weights) for weights in (one, two))
-    assert naive == teacher.version("naive", one, two) != other
-    paths = {teacher.version("trajectory", *weights) for weights in ((one, one), (one, two), (two, one), (two, two))}
+    assert naive == teacher.version("bones", one, two) != other
+    paths = {teacher.version("network", *weights) for weights in ((one, one), (one, two), (two, one), (two, two))}
     assert len(paths) == 4 and not paths & {naive, other}

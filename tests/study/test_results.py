@@ -93,24 +93,24 @@ def test_goals_not_met_are_said(folder):
 
 
 def test_teachers_are_kept_apart(folder):
-    other = train.profile("smoke", teacher="trajectory")
+    other = train.profile("smoke", root_path="network")
     named = results.write(folder, "s", other, "python -m x", 1.0, {**METRICS, "fid": 1.0}, "mdm-teacher")
     assert named.name == "procedural-smoke-mdm-teacher-trajectory-s0.json"
     assert (
         results.path(folder, "s", train.profile("smoke"), "mdm-teacher").name == "procedural-smoke-mdm-teacher-s0.json"
     )
     found, corpora = report.find(folder, "s")
-    assert [r.get("teacher") for r in found].count("trajectory") == 1
+    assert [r.get("teacher") for r in found].count("network") == 1
     assert corpora["procedural (smoke)"]["mdm-teacher"]["fid"] == [10.0, 1.0]
     assert corpora["procedural (smoke, trajectory teacher)"] == {"mdm-teacher": {**METRICS, "fid": 1.0}}
 
 
 def test_a_study_with_another_teacher(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(protocol, "evaluate", lambda config, row, run: asked.append(config.teacher) or METRICS)
-    study.main(["t", "--profile", "smoke", "--rows", "teacher", "--teacher", "trajectory", "--results", str(tmp_path)])
+    monkeypatch.setattr(protocol, "evaluate", lambda config, row, run: asked.append(config.data.root_path) or METRICS)
+    study.main(["t", "--profile", "smoke", "--rows", "teacher", "--teacher", "network", "--results", str(tmp_path)])
     (path,) = (tmp_path / "t").glob("*.json")
-    assert asked == ["trajectory"] and path.name == "procedural-smoke-teacher-trajectory-s0.json"
+    assert asked == ["network"] and path.name == "procedural-smoke-teacher-trajectory-s0.json"
     assert "--teacher trajectory --seed 0 --rows teacher" in json.loads(path.read_text())["command"]
 
 
@@ -151,9 +151,9 @@ def test_a_corpus_is_that_of_the_first_study_that_has_it(folder):
 
 def test_rows_of_different_judges_are_not_compared(folder):
     config = train.profile("smoke")
-    for row, judges in (("mdm-3d", "aa bb"), ("videomdm", "aa cc")):
-        results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "judges": judges}, row)
-    with pytest.raises(ValueError, match="mdm-3d was judged by aa bb, videomdm by aa cc; expected one panel"):
+    for row, evaluators in (("mdm-3d", "aa bb"), ("videomdm", "aa cc")):
+        results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "evaluators": evaluators}, row)
+    with pytest.raises(ValueError, match="mdm-3d was judged by aa bb, videomdm by aa cc; expected the same evaluators"):
         report.find(folder, "s")
 
 
@@ -193,7 +193,9 @@ def test_sizes_are_drawn_for_rows_that_have_them():
 
 
 def test_what_size_costs_is_drawn_beside_the_rows_of_that_size():
-    cost = {f"{judge}fid_of_size_{size}": [1 + abs(size - 100) / 5, 0.1] for size in SIZES for judge in ("", "tmr_")}
+    cost = {
+        f"{evaluator}fid_of_size_{size}": [1 + abs(size - 100) / 5, 0.1] for size in SIZES for evaluator in ("", "tmr_")
+    }
     rows = {"real": METRICS | cost, "mdm-3d": METRICS | {"learned_stature": 105.0, "predicted_size_50": 98.0}}
     rows["videomdm"] = METRICS
     for axes, fid in zip(report.size_costs_plot(rows).axes, (4.0, 2.0), strict=True):

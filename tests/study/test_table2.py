@@ -62,7 +62,7 @@ def test_the_truth_on_the_rays_errs_by_the_noise_alone(table):
 def test_the_lifter_row_says_what_smoothing_its_depth_does(table):
     row = table["teacher"]
     assert row["lifter_naive_mpjpe"] == pytest.approx(row["held_out_mpjpe"], rel=1e-4)
-    jitter = [row[f"lifter_{name}_acceleration_error"][0] for name in ("frame_by_frame", "naive")]
+    jitter = [row[f"lifter_{name}_acceleration_error"][0] for name in ("frame_by_frame", "bones")]
     assert jitter[0] > 2 * jitter[1]
 
 

@@ -35,7 +35,7 @@ def update(self, *arguments, own=Trainer._update):
         tensors = list(tensors)
         held = sum(getattr(tensor, "_local_tensor", tensor).numel() for tensor in tensors)
         share = held / sum(tensor.numel() for tensor in tensors)
-        assert abs(share - (0.5 if self.config.shard_weights else 1)) < 0.02, share
+        assert abs(share - (0.5 if self.config.optimiser.shard_weights else 1)) < 0.02, share
 
 Trainer._update = update
 
@@ -130,7 +130,7 @@ def test_begun_alone_and_finished_from_a_notebook(config, whole, tmp_path, monke
     step = Trainer.step
 
     def interrupted(self, number, lr):
-        if self.config.warmup_steps and number == KILLED + 2:
+        if self.config.optimiser.warmup_steps and number == KILLED + 2:
             raise KeyboardInterrupt
         return step(self, number, lr)
 
@@ -167,10 +167,8 @@ class TestShares:
 
     @staticmethod
     def terms(data, predicted, rows, shares=None):
-        return losses.videomdm(
-            predicted[rows], data.features[rows], data.keypoints[rows], data.camera[rows], data.lengths[rows],
-            data.normaliser, data.skeleton, data.confidence[rows], losses.Weights(0.3, 16.0, 1.0), None, shares,
-        )  # fmt: skip
+        loss = losses.VideoMDM(losses.Weights(0.3, 16.0, 1.0), data.normaliser, data.skeleton)
+        return loss(predicted[rows], data.features[rows], data.seen.select(rows), shares=shares)
 
     @pytest.mark.parametrize("weighted", [True, False])
     def test_terms_and_gradients(self, batch, weighted, n=3):

@@ -1,7 +1,6 @@
 """Fine-tuning: what a run takes from the one that it starts from."""
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 
@@ -117,12 +116,6 @@ class TestRefused:
     def test_another_frame_rate(self, config, videos):
         with pytest.raises(ValueError, match="a prior of smpl22 at 20 fps, expected .* smpl22 at 30 fps"):
             train.fit(config, dataclasses.replace(videos, fps=30.0))
-
-
-def test_runs_from_before_there_was_a_start_are_read(prior):
-    values = {k: v for k, v in json.loads(prior.to_json()).items() if k != "start"}
-    assert train.Config.from_json(json.dumps(values)) == prior
-    assert train.profile("paper").key() == "fc7a4dba42"
 
 
 def test_streamed_features_are_normalised_as_the_start_was(config, prior, videos):

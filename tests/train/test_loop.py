@@ -15,8 +15,7 @@ import pytest
 import torch
 
 from videomdm import sample, train
-from videomdm.config import TEACHERS
-from videomdm.conventions import DataError
+from videomdm.conventions import ROOT_PATHS, DataError
 from videomdm.data import observations, sources
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
@@ -91,17 +90,17 @@ class TestWhatItSees:
 class TestTeachers:
     def test_each_has_its_own_files_and_motions(self, config, corpus, tmp_path):
         few, config = corpus.select(range(3)), config.but(runs=str(tmp_path))
-        naive, predicted = (observe.observe(config.but(teacher=t), few, "teacher") for t in TEACHERS)
+        naive, predicted = (observe.observe(config.but(root_path=t), few, "teacher") for t in ROOT_PATHS)
         assert torch.equal(naive.keypoints, predicted.keypoints)
         assert not torch.allclose(naive.teacher, predicted.teacher, atol=1e-3)
         assert len(list(config.cache.glob("observations-*"))) == len(list(config.cache.glob("lifted-*"))) == 2
-        again = observe.observe(config.but(teacher="trajectory"), few, "teacher")
+        again = observe.observe(config.but(root_path="network"), few, "teacher")
         assert torch.equal(again.teacher, predicted.teacher)
 
     def test_warm_up_on_true_motions_has_none(self, config):
-        other = config.but(teacher="trajectory")
-        assert loop._warmup(other.but(method="mdm-3d")) == train._warmup(config.but(method="mdm-3d"))
-        assert loop._warmup(other).key() != train._warmup(config).key()
+        other = config.but(root_path="network")
+        assert loop._warmup(other.but(method="mdm-3d")) == loop._warmup(config.but(method="mdm-3d"))
+        assert loop._warmup(other).key() != loop._warmup(config).key()
 
 
 class TestRuns:
@@ -132,8 +131,8 @@ class TestRuns:
     def test_learning_rate_rises_then_falls(self, config):
         decaying = config.but(steps=1000, lr_decay=0.1)
         rates = [loop._learning_rate(decaying, step) for step in range(1000)]
-        assert rates[0] == pytest.approx(config.lr / 100, rel=1e-3)
-        assert max(rates) < config.lr and rates[-1] == pytest.approx(0.1 * config.lr, rel=1e-2)
+        assert rates[0] == pytest.approx(config.optimiser.lr / 100, rel=1e-3)
+        assert max(rates) < config.optimiser.lr and rates[-1] == pytest.approx(0.1 * config.optimiser.lr, rel=1e-2)
 
     def test_loss_falls(self, config, observed, tmp_path):
         run = train.fit(config.but(runs=str(tmp_path), warmup_steps=0, steps=120, method="mdm-teacher"), observed)
@@ -413,41 +412,6 @@ class TestMethods:
         assert any(not torch.equal(first[k], second[k]) for k in first)
 
 
-class TestConfig:
-    def test_unknown_names_are_named(self):
-        with pytest.raises(ValueError, match="unknown setting stepz"):
-            train.profile("smoke", stepz=3)
-        with pytest.raises(ValueError, match="profile is 'huge'"):
-            train.profile("huge")
-        with pytest.raises(ValueError, match="method is 'gan'"):
-            train.profile("smoke", method="gan")
-        with pytest.raises(ValueError, match="precision is 'half'"):
-            train.profile("smoke", precision="half")
-        with pytest.raises(ValueError, match="teacher is 'oracle'"):
-            train.profile("smoke", teacher="oracle")
-
-    def test_the_teacher_counts_only_where_it_is_not_the_first(self):
-        config = train.profile("study", data="bandai")
-        assert config.key() == "87b1fc080a"  # as before there was a choice
-        assert config.but(teacher="trajectory").folder != config.folder
-        old = {name: value for name, value in json.loads(config.to_json()).items() if name != "teacher"}
-        assert train.Config.from_json(json.dumps(old)) == config
-
-    def test_json_round_trip_and_stable_folder(self):
-        config = train.profile("laptop", weights=Weights(1.0, 2.0, 3.0), data="bandai", data_root="x")
-        again = train.Config.from_json(config.to_json())
-        assert again == config and again.folder == config.folder
-        assert config.but(lr=1e-5).folder != config.folder
-        assert config.but(log_every=3).folder == config.folder
-
-    def test_folders_made_before_a_setting_came_stay(self):
-        config = train.profile("paper")
-        assert config.key() == "fc7a4dba42"  # of the first version; another number would orphan finished runs
-        assert config.but(precision="bf16").folder != config.folder
-        before = {k: v for k, v in json.loads(config.to_json()).items() if k != "precision"}
-        assert train.Config.from_json(json.dumps(before)) == config
-
-
 class TestVariants:
     def test_projecting_between_steps_changes_the_walk_alone(self, config, observed, tmp_path):
         """The first pass of a multistep batch is the same; what follows starts from projected motions."""
@@ -458,7 +422,7 @@ class TestVariants:
             trainer = Trainer(one, dataset.training_set(one, observed))
             trainer.timesteps = Multistep(32, 24, 4)  # every batch walks
             losses[method] = float(trainer.step(0, 0.0)["loss"])
-            trainer.timesteps = Multistep(one.n_steps, 0, 4)  # none does
+            trainer.timesteps = Multistep(one.model.n_steps, 0, 4)  # none does
             losses[method, "high"] = float(trainer.step(0, 0.0)["loss"])
         assert losses["videomdm", "high"] == losses["videomdm/projected", "high"]
         assert losses["videomdm"] != losses["videomdm/projected"]

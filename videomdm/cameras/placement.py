@@ -5,23 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
 
 # What holds a frame's shift back, in mean squared metres per squared metre: of the shift, and of its second difference,
 # at 20 frames per second.
 STAY, SMOOTH = 0.003, 100.0
 
 
-def place(
-    joints: Tensor,
-    camera: Camera,
-    keypoints: Tensor,
-    lengths: Tensor,
-    confidence: Tensor | None = None,
-    stay: float = STAY,
-    smooth: float = SMOOTH,
-) -> Tensor:
-    """Every frame shifted to where its joints are seen nearest to ``keypoints`` (ours).
+def place(joints: Tensor, seen: Footage, stay: float = STAY, smooth: float = SMOOTH) -> Tensor:
+    """Every frame shifted to where its joints are seen nearest to the keypoints (ours).
 
     With residuals ``r = X_c.xy - k X_c.z``, the distances from the rays, linear in the shifts ``d_t`` (in camera
     axes), a clip's shifts minimise
@@ -30,11 +22,9 @@ def place(
     matters little here: lifting has put the predictions on their rays in every step before.
 
     Args:
-        joints: (B, T, J, 3) metres, as predicted, in the camera's world.
-        camera: batch (B,).
-        keypoints: (B, T, J, 2) normalised image coordinates.
-        lengths: (B,) frames that count.
-        confidence: (B, T, J) weights ``c`` of the joints, all 1 by default; frames that nobody saw go with the others.
+        joints: (B, T, J, 3) metres, as predicted, in the cameras' world.
+        seen: the keypoints, the cameras (B,), and the joints' weights ``c``, their confidence; frames that nobody saw
+            go with the others.
         stay, smooth: damping per squared metre.
 
     Returns:
@@ -44,9 +34,8 @@ def place(
     """
     B, T, J, _ = joints.shape
     with torch.no_grad():
-        valid = (torch.arange(T, device=joints.device) < lengths[:, None]).to(joints)
-        weight = valid[..., None].expand(B, T, J) / J
-        weight = weight if confidence is None else weight * confidence
+        camera, keypoints, valid = seen.camera, seen.keypoints, seen.valid.to(joints)
+        weight = valid[..., None].expand(B, T, J) / J * seen.confidence
         inside = camera.to_camera(joints)
         residual = inside[..., :2] - keypoints * inside[..., 2:]
         eye = torch.eye(3).to(joints)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
 
 # Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre along the
 # camera's axes; and where its distance is known.
@@ -24,16 +25,8 @@ NEAR = 0.5  # metres; joints predicted nearer do not count, as eq. 1's tau says
 BELOW = 0.7  # share of the diffusion steps, from the clean end, in which predictions say enough about the camera
 
 
-def refine(
-    camera: Camera,
-    joints: Tensor,
-    keypoints: Tensor,
-    lengths: Tensor,
-    confidence: Tensor | None = None,
-    steps: int = 2,
-    ridge: tuple[float, ...] = RIDGE,
-) -> Camera:
-    """The camera moved so that it sees ``joints`` nearer to ``keypoints``.
+def refine(joints: Tensor, seen: Footage, steps: int = 2, ridge: tuple[float, ...] = RIDGE) -> Camera:
+    """The camera moved so that it sees ``joints`` nearer to the keypoints.
 
     Gauss-Newton on the image error, weighted by a depth that each step holds fixed, as in eq. 1:
     ``X_c.z (pi(X_c) - k)``, in metres, not larger for near joints than for far.  A fit to the rays,
@@ -41,11 +34,8 @@ def refine(
     what may be true and varies less than what was seen.
 
     Args:
-        camera: batch (B,).
-        joints: (B, T, J, 3) metres, as predicted, in the frame that the camera is to be told in.
-        keypoints: (B, T, J, 2) normalised image coordinates.
-        lengths: (B,) frames that count.
-        confidence: (B, T, J) weights of the joints, all alike by default.
+        joints: (B, T, J, 3) metres, as predicted, in the frame that the camera is wanted in.
+        seen: the keypoints, their confidence (the joints' weights), and the cameras (B,) to begin with.
         steps: Gauss-Newton steps.
         ridge: damping of rotation about the world's x, y and z (per squared radian) and of translation along the
             camera's (per squared metre).  :data:`KNOWN_DISTANCE` keeps the camera where somebody's true size put it.
@@ -56,13 +46,11 @@ def refine(
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     with torch.no_grad():
-        valid = torch.arange(joints.shape[1], device=joints.device) < lengths[:, None]
-        weight = valid[..., None].expand(joints.shape[:-1]).to(joints)
-        weight = (weight if confidence is None else weight * confidence).flatten(1)
-        points, seen = joints.flatten(1, 2), keypoints.flatten(1, 2)
+        camera, weight = seen.camera, seen.weight.to(joints).flatten(1)
+        points, keypoints = joints.flatten(1, 2), seen.keypoints.flatten(1, 2)
         damping = torch.diag(torch.tensor(ridge)).to(points)
         for _ in range(steps):
-            camera = _step(camera, points, seen, weight, damping)
+            camera = _step(camera, points, keypoints, weight, damping)
     return camera
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
 from videomdm.data import bandai_captions, body, bvh
@@ -25,6 +24,7 @@ from videomdm.data.corpus import Corpus, check_joints, from_clips
 from videomdm.features.representation import canonical_frame
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage import text
+from videomdm.storage.progress import Bar
 
 SPLITS = ("train", "val", "test")
 SOURCE_FPS = 30.0
@@ -105,7 +105,7 @@ def load(root: str | Path, split: str | None = None, on_error: str = "raise", da
         if not files:
             raise DataError(f"{root}: neither motions.npz nor any .bvh file; {expected}")
         files = [file for file in files if split in (None, hashed_split(file.stem))]
-        sources = ((file.name, lambda file=file: _from_bvh(file)) for file in tqdm(files, "reading BVH", delay=2))
+        sources = ((file.name, lambda file=file: _from_bvh(file)) for file in Bar(files, "reading BVH", delay=2))
     return _collect(sources, on_error)
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm import features
 from videomdm.cameras.camera import Camera
@@ -32,6 +31,7 @@ from videomdm.data.recordings.detections import Detections, KeypointTrack
 from videomdm.data.recordings.video import Detector, Video
 from videomdm.skeletons import layouts
 from videomdm.skeletons.definitions import COCO17, H36M17, HALPE26, SMPL22
+from videomdm.storage.progress import Bar
 
 SIZE = 900  # pixels, both sides of every video
 LAYOUTS = {len(layout): layout for layout in (HALPE26, SMPL22, COCO17)}
@@ -120,7 +120,7 @@ def detect(root: str | Path, detector: Detector | None = None) -> list[Path]:
 
         detector = RTMPose()
     written = []
-    for sequence in tqdm(missing, "detecting", unit="video"):
+    for sequence in Bar(missing, "detecting", unit="video"):
         path = _keypoint_file(Path(root), sequence)
         # Every frame counts here, also of 50 per second: the joints to compare with have as many.
         people = [_largest(detector(image)) for _, image in Video(sequence.video, closest=0.0)]
@@ -154,7 +154,7 @@ def _clips(root: Path, split: str, on_error: str) -> tuple[list[Clip], list[tupl
         raise DataError(f"{root / 'train'}: subjects {', '.join(subjects)}, expected at least three: one is the test")
     own = {"train": subjects[:-2], "val": subjects[-2:-1], "test": subjects[-1:]}[split]
     found, skipped = [], []
-    for sequence in tqdm(chosen(root, tuple(own)), "reading Fit3D", delay=2):
+    for sequence in Bar(chosen(root, tuple(own)), "reading Fit3D", delay=2):
         try:
             found += _of_sequence(root, sequence)
         except DataError as error:

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
 from videomdm.data import body
@@ -23,6 +22,7 @@ from videomdm.data.corpus import Corpus, check_joints, from_clips
 from videomdm.features.representation import n_features
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage import text
+from videomdm.storage.progress import Bar
 
 SPLITS = ("train", "val", "test")
 TOO_LONG = 200  # HumanML3D's loader leaves out clips of this many frames and more
@@ -80,7 +80,7 @@ def load(
     clips: dict[str, Tensor] = {}
     captions: dict[str, tuple[str, ...]] = {}
     without_files = {name for name, _ in skipped}
-    for name in tqdm([name for name in names if name not in without_files], "reading HumanML3D", delay=2):
+    for name in Bar([name for name in names if name not in without_files], "reading HumanML3D", delay=2):
         try:
             own_clips, own_captions, too_short_or_long = _clips(root, name)
         except DataError as error:

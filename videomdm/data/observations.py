@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import roma
@@ -21,7 +20,9 @@ from videomdm.conventions import FPS, DataError
 from videomdm.data.corpus import Corpus
 from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import Skeleton, by_name
+from videomdm.skeletons.padding import valid_frames
 from videomdm.storage import checkpoints
+from videomdm.storage.files import digest
 
 FRAMES = ("truth", "teacher", "pnp")
 
@@ -31,20 +32,17 @@ class Observations:
     """Everything that training from 2-D may see; no field holds true 3-D.
 
     Attributes:
-        keypoints, confidence, lengths: as in :class:`Footage`.
+        seen: keypoints, and one camera per clip in the frame that ``frame`` names.
         teacher: (C, T, J, 3) the teacher's joints in their own canonical frame, metres.
-        camera: one per clip, in the frame that ``frame`` names.
-        frame: ``"truth"``: the true motion's canonical frame (the paper's ground-truth cameras on synthetic data;
-            it also tells heading, origin and floor of frame 0); ``"teacher"``: the same camera in the teacher's
-            own canonical frame; ``"pnp"``: estimated from teacher and keypoints alone (appendix I).
+        frame: coordinate frame of the given cameras.  ``"truth"``: the true motion's canonical frame (the paper's
+            ground-truth cameras on synthetic data), which also gives heading, origin and floor of frame 0 away;
+            ``"teacher"``: the same camera in the teacher's own canonical frame; ``"pnp"``: estimated from teacher and
+            keypoints alone (appendix I).
         names, captions, skeleton, fps: as in :class:`videomdm.data.corpus.Corpus`.
     """
 
-    keypoints: Tensor
-    confidence: Tensor
-    lengths: Tensor
+    seen: Footage
     teacher: Tensor
-    camera: Camera
     frame: str
     names: list[str]
     captions: list[tuple[str, ...]]
@@ -54,32 +52,40 @@ class Observations:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def keypoints(self) -> Tensor:
+        return self.seen.keypoints
+
+    @property
+    def confidence(self) -> Tensor:
+        return self.seen.confidence
+
+    @property
+    def camera(self) -> Camera:
+        return self.seen.camera
+
+    @property
+    def lengths(self) -> Tensor:
+        return self.seen.lengths
+
     def select(self, indices: Sequence[int]) -> Observations:
         """The clips at ``indices``, in that order, padded to the longest of them."""
         chosen = torch.as_tensor(indices, dtype=torch.long)
-        lengths = self.lengths[chosen]
-        longest = int(lengths.max())
-        return Observations(
-            self.keypoints[chosen, :longest], self.confidence[chosen, :longest], lengths,
-            self.teacher[chosen, :longest], self.camera[chosen], self.frame, [self.names[i] for i in indices],
-            [self.captions[i] for i in indices], self.skeleton, self.fps,
+        longest = int(self.lengths[chosen].max())
+        return replace(
+            self, seen=self.seen.select(chosen, longest), teacher=self.teacher[chosen, :longest],
+            names=[self.names[i] for i in indices], captions=[self.captions[i] for i in indices],
         )  # fmt: skip
 
     def fingerprint(self) -> str:
         """Short hash of the content, for the names of runs on these data."""
-        digest = hashlib.sha256(repr((self.frame, self.captions, self.skeleton.name, self.fps)).encode())
-        for part in (self.keypoints, self.confidence, self.lengths, self.teacher, *self._camera().values()):
-            digest.update(part.contiguous().numpy().tobytes())
-        return digest.hexdigest()[:10]
-
-    def _camera(self) -> dict[str, Tensor]:
-        return {"rotation": self.camera.rotation, "translation": self.camera.translation}
+        return digest(self.seen, self.teacher, [self.frame, self.captions, self.skeleton.name, self.fps])
 
     def save(self, path: Path) -> None:
         """Write to one safetensors file."""
         tensors = {
             "keypoints": self.keypoints, "confidence": self.confidence, "lengths": self.lengths,
-            "teacher": self.teacher, **self._camera(),
+            "teacher": self.teacher, "rotation": self.camera.rotation, "translation": self.camera.translation,
         }  # fmt: skip
         about = {
             "frame": self.frame, "names": self.names, "captions": self.captions, "skeleton": self.skeleton.name,
@@ -93,11 +99,11 @@ class Observations:
         about, tensors = checkpoints.read_metadata(path), checkpoints.read_tensors(path)
         if "frame" not in about or "teacher" not in tensors:
             raise DataError(f"{path}: no observations file; expected a header with a frame and a tensor 'teacher'")
-        camera = Camera(tensors.pop("rotation"), tensors.pop("translation"))
-        captions = [tuple(c) for c in about["captions"]]
+        camera = Camera(tensors["rotation"], tensors["translation"])
         return cls(
-            camera=camera, frame=about["frame"], names=about["names"], captions=captions,
-            skeleton=by_name(about["skeleton"]), fps=about["fps"], **tensors,
+            Footage(tensors["keypoints"], tensors["confidence"], camera, tensors["lengths"]), tensors["teacher"],
+            about["frame"], about["names"], [tuple(c) for c in about["captions"]], by_name(about["skeleton"]),
+            about["fps"],
         )  # fmt: skip
 
 
@@ -123,7 +129,7 @@ def film(corpus: Corpus, seed: int = 0, noise: float = 0.0, missing: float = 0.0
         unseen = torch.rand(confidence.shape, generator=generator) < missing
         confidence = confidence.masked_fill(unseen, 0.0)
         keypoints = keypoints.masked_fill(unseen[..., None], 0.0)
-    inside = (torch.arange(keypoints.shape[1]) < corpus.lengths[:, None])[..., None].to(keypoints)
+    inside = valid_frames(corpus.lengths, keypoints.shape[1])[..., None].to(keypoints)
     confidence = confidence * inside
     if smoothed:
         keypoints = smooth(fill_missing(keypoints, confidence), corpus.lengths)
@@ -155,10 +161,7 @@ def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> O
         )
         if report.failed:
             raise DataError(str(report))
-    return Observations(
-        footage.keypoints, footage.confidence, footage.lengths, teacher, camera, frame,
-        corpus.names, corpus.captions, corpus.skeleton, corpus.fps,
-    )  # fmt: skip
+    return Observations(footage.by(camera), teacher, frame, corpus.names, corpus.captions, corpus.skeleton, corpus.fps)
 
 
 def to_stature(estimate: Tensor, camera: Camera, stature: Tensor, lengths: Tensor, skeleton: Skeleton) -> Tensor:

@@ -26,9 +26,11 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
 from videomdm.conventions import DataError
 from videomdm.features.normaliser import Moments, Normaliser
 from videomdm.skeletons.definitions import Skeleton, by_name
+from videomdm.skeletons.padding import valid_frames
 from videomdm.storage.checkpoints import read_metadata, read_tensors, write_tensors
 
 INDEX = "index.safetensors"
@@ -41,15 +43,13 @@ class Batch:
 
     Attributes:
         features, lengths, text: (B, T, D) normalised, (B,) valid rows, and (B, W) one caption's embedding each.
-        keypoints, confidence, camera: (B, T, J, 2), (B, T, J) and batch (B,); None for plain MDM.
+        seen: what the cameras saw; None for plain MDM.
     """
 
     features: Tensor
     lengths: Tensor
     text: Tensor
-    keypoints: Tensor | None = None
-    confidence: Tensor | None = None
-    camera: Camera | None = None
+    seen: Footage | None = None
 
 
 def path(folder: Path, number: int) -> Path:
@@ -63,8 +63,7 @@ def write(
     captions: Sequence[Sequence[str]],
     text: dict[str, Tensor],
     about: dict[str, object],
-    seen: dict[str, Tensor] | None = None,
-    camera: Camera | None = None,
+    seen: Footage | None = None,
 ) -> None:
     """Write one shard, whole or not at all.
 
@@ -75,10 +74,9 @@ def write(
         captions: of every clip at least one.
         text: (W,) the embedding of every caption.
         about: ``skeleton``, ``fps``, ``names`` and ``skipped`` as in :class:`videomdm.data.corpus.Corpus`.
-        seen: ``keypoints`` (C, T', J, 2) and ``confidence`` (C, T', J), T' >= T.
-        camera: one per clip, batch (C,).
+        seen: keypoints and cameras of the clips, T or more frames.
     """
-    inside = torch.arange(features.shape[1]) < lengths[:, None]
+    inside = valid_frames(lengths, features.shape[1])
     rows = features[inside]
     row = {caption: i for i, caption in enumerate(text)}
     count = torch.tensor([len(own) for own in captions])
@@ -87,10 +85,11 @@ def write(
         "features": rows, "start": lengths.cumsum(0) - lengths, "lengths": lengths,
         "text": torch.stack(list(text.values())), "captions": torch.tensor([row[c] for own in captions for c in own]),
         "first": count.cumsum(0) - count, "count": count, "mean": moments.mean, "squares": moments.squares,
-        **{name: values[:, : features.shape[1]][inside] for name, values in (seen or {}).items()},
     }  # fmt: skip
-    if camera is not None:
-        tensors |= {"rotation": camera.rotation, "translation": camera.translation}
+    if seen is not None:
+        of_rows = {"keypoints": seen.keypoints, "confidence": seen.confidence}
+        tensors |= {name: values[:, : features.shape[1]][inside] for name, values in of_rows.items()}
+        tensors |= {"rotation": seen.camera.rotation, "translation": seen.camera.translation}
     write_tensors(file, tensors, about)
 
 
@@ -213,17 +212,15 @@ class Shards:
             read = self._read(rows, frames)
         places = self._places(rows)
         words = torch.stack([_caption(shard.tensors, i, c) for (shard, i), c in zip(places, caption, strict=True)])
-        batch = Batch(
-            self.normaliser.normalise(self._move(read["features"])), self._move(self.lengths[rows]), self._move(words)
-        )
+        lengths, seen = self._move(self.lengths[rows]), None
         if self.two_d:
-            batch.keypoints, batch.confidence = self._move(read["keypoints"]), self._move(read["confidence"])
             rotation, translation = (
                 self._move(torch.stack([shard.tensors[name][i] for shard, i in places]))
                 for name in ("rotation", "translation")
             )
-            batch.camera = Camera(rotation, translation, validate=False)
-        return batch
+            camera = Camera(rotation, translation, validate=False)
+            seen = Footage(self._move(read["keypoints"]), self._move(read["confidence"]), camera, lengths)
+        return Batch(self.normaliser.normalise(self._move(read["features"])), lengths, self._move(words), seen)
 
     @cached_property
     def _reader(self) -> ThreadPoolExecutor:

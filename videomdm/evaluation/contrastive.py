@@ -7,9 +7,9 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from videomdm.evaluation.vocabulary import Caption, Vocabulary, encode_captions
+from videomdm.storage.progress import Bar
 
 MIN_CROP = 0.75  # training sees random crops of at least this share of a clip
 MIN_FRAMES = 4  # an encoder's step
@@ -60,7 +60,7 @@ def fit_contrastive(
         optimizer, learning_rate, total_steps=steps + 1, pct_start=0.1, cycle_momentum=False
     )
     model.train()
-    for _ in (bar := tqdm(range(steps), "evaluator", disable=not progress)):
+    for _ in (bar := Bar(range(steps), "evaluator", disable=not progress)):
         clips, cut, chosen = _draw_batch(features, lengths, captions, min(batch_size, len(features)), generator)
         vectors = (v.to(device) for v in encode_captions(chosen, model.vocabulary))
         motion = model.encode_motion(clips.to(device), cut.to(device))

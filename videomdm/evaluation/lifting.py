@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm import features, sample
 from videomdm.cameras.camera import Camera
@@ -17,9 +16,9 @@ from videomdm.config import Config
 from videomdm.conventions import FPS
 from videomdm.data.corpus import Corpus
 from videomdm.evaluation import motion, pose, stature
-from videomdm.methods import METHODS
 from videomdm.sample.prior import Prior
 from videomdm.storage.cache import cached_json
+from videomdm.storage.progress import Bar
 from videomdm.train import observe
 
 ROOT = 0
@@ -52,9 +51,9 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
     """
     test = _clips(config, clips)
     filmed = observe.observe(config, test, "truth", "test")
-    captions, known = [clip[0] for clip in test.captions], METHODS[config.method].known_height
+    captions, known = [clip[0] for clip in test.captions], config.recipe.known_height
     metrics = {}
-    for name, (frame, refine, place, told) in tqdm(PROBES.items(), "lifting", unit="probe"):
+    for name, (frame, refine, place, told) in Bar(PROBES.items(), "lifting", unit="probe"):
 
         def errors(
             frame: str = frame, refine: bool = refine, place: bool = place, told: bool = told
@@ -63,7 +62,7 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
             lifted = sample.lift(
                 prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths,
                 texts=captions if told else None, refine=refine, known_distance=known, place=place,
-                method=config.sampler or None,
+                method=config.evaluation.sampler or None,
             )  # fmt: skip
             return lifting_errors(lifted, seen.camera, test, filmed.camera)
 

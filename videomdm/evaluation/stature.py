@@ -13,6 +13,7 @@ from videomdm import features, text
 from videomdm.data.corpus import Corpus
 from videomdm.sample.prior import Prior
 from videomdm.skeletons import kinematics
+from videomdm.skeletons.padding import valid_frames
 
 LEVELS = (10, 30, 50, 70, 90)  # % of the diffusion steps, from the clean end
 CLIPS = 256
@@ -56,7 +57,7 @@ def corrected(joints: Tensor, truth: Corpus) -> dict[str, Tensor]:
 
 def _root_height(joints: Tensor, lengths: Tensor) -> Tensor:
     """(C,) metres, the mean over a clip's frames (C,)."""
-    inside = torch.arange(joints.shape[1]) < lengths[:, None]
+    inside = valid_frames(lengths, joints.shape[1])
     return (joints[:, :, 0, 1] * inside).sum(1) / lengths
 
 
@@ -79,13 +80,13 @@ def predicted(prior: Prior, joints: Tensor, truth: Corpus, seed: int = 0) -> dic
     clean = prior.normaliser.normalise(
         features.encode(features.hold_last(given, clips.lengths), skeleton).to(device)
     )  # fmt: skip
-    condition = text.by_name(prior.config.text).encode([names[0] for names in clips.captions]).to(device)
+    condition = text.by_name(prior.config.model.text).encode([names[0] for names in clips.captions]).to(device)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(device)
     lengths = clips.lengths.to(device)
     before = kinematics.stature(given.to(device), lengths, skeleton)
     found = {}
     for level in LEVELS:
-        t = torch.full((len(rows),), round(level / 100 * prior.config.n_steps), device=device)
+        t = torch.full((len(rows),), round(level / 100 * prior.config.model.n_steps), device=device)
         guess = prior.model(prior.diffusion.q_sample(clean, t, noise), t, condition, lengths - 1)
         after = kinematics.stature(features.decode(prior.normaliser.denormalise(guess)), lengths, skeleton)
         found[f"predicted_size_{level}"] = float(100 * (after / before).mean())

@@ -5,28 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from videomdm import features
-from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
+from videomdm.features import representation
 from videomdm.features.normaliser import Normaliser
 from videomdm.skeletons.definitions import Skeleton
+from videomdm.skeletons.padding import hold_last
 
 
-def onto_rays(
-    joints: Tensor, keypoints: Tensor, camera: Camera, lengths: Tensor, confidence: Tensor | None = None
-) -> Tensor:
-    """Joints (B, T, J, 3) on their rays; those of confidence 0 stay, padded frames hold a clip's last pose.
+def onto_rays(joints: Tensor, seen: Footage) -> Tensor:
+    """Joints (B, T, J, 3), metres in the cameras' world, on the rays on which they were seen.
 
-    Args:
-        joints: (B, T, J, 3) metres, in the camera's world.
-        keypoints: (B, T, J, 2) normalised image coordinates.
-        camera: batch (B,).
-        lengths: (B,) frames.
-        confidence: (B, T, J); all were seen by default.
+    Those of confidence 0 stay where they are; padded frames hold a clip's last pose.
     """
-    onto = camera.project_to_rays(joints, keypoints)
-    if confidence is not None:
-        onto = torch.where(confidence[..., None] > 0, onto, joints)
-    return features.hold_last(onto.contiguous(), lengths)
+    onto = torch.where(seen.confidence[..., None] > 0, seen.camera.project_to_rays(joints, seen.keypoints), joints)
+    return hold_last(onto.contiguous(), seen.lengths)
 
 
 def encode(joints: Tensor, lengths: Tensor, skeleton: Skeleton, normaliser: Normaliser) -> Tensor:
@@ -34,5 +26,5 @@ def encode(joints: Tensor, lengths: Tensor, skeleton: Skeleton, normaliser: Norm
 
     As many rows as frames: the last frame has no velocity, so its row is the one before it.
     """
-    rows = torch.nn.functional.pad(features.encode(joints, skeleton), (0, 0, 0, 1))
-    return normaliser.normalise(features.hold_last(rows[..., None], lengths - 1)[..., 0])
+    rows = torch.nn.functional.pad(representation.encode(joints, skeleton), (0, 0, 0, 1))
+    return normaliser.normalise(hold_last(rows[..., None], lengths - 1)[..., 0])

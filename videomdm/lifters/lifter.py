@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from videomdm.cameras.keypoints import fill_missing
 from videomdm.lifters.dstformer import DSTformer
 from videomdm.storage.checkpoints import load_weights, read_metadata, save_weights
+from videomdm.storage.progress import Bar
 
 WEIGHTS = Path(__file__).parent / "weights" / "lifter.safetensors"
 EXTENT = 0.46  # metres: about the root mean square distance of joints from the root across the view
@@ -99,7 +99,7 @@ class Lifter(nn.Module):
         total = keypoints.new_zeros(*keypoints.shape[:3], 3)
         weights = keypoints.new_zeros(keypoints.shape[:2])
         device = self.network.pos_embed.device
-        for batch in tqdm(torch.arange(len(clips)).split(batch_size), desc="lift", disable=not progress):
+        for batch in Bar(torch.arange(len(clips)).split(batch_size), desc="lift", disable=not progress):
             batch = batch.to(keypoints.device)
             where = clips[batch, None].expand_as(index[batch]), index[batch]
             seen = keypoints[where], confidence[where], valid[batch]

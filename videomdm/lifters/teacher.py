@@ -2,9 +2,9 @@
 
 The lifter gives root-centred poses.  There are two teachers, which differ in the root's path:
 
-- ``"naive"``: its depth comes from how long the root's bones look (appendix D), with the lifter's own bones, as
+- ``"bones"``: its depth comes from how long the root's bones look (appendix D), with the lifter's own bones, as
   the paper does with MotionBERT's poses;
-- ``"trajectory"``: a network that sees the whole clip predicts it (:class:`videomdm.lifters.trajectory.Trajectory`),
+- ``"network"``: a network that sees the whole clip predicts it (:class:`videomdm.lifters.trajectory.Trajectory`),
   in the manner of lifters that give global motion (MVLift).
 
 So a teacher's size, depth, jitter and sliding are off as a real lifter's are, and nothing of the true motion is
@@ -29,6 +29,7 @@ from torch import Tensor
 
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.keypoints import fill_missing
+from videomdm.conventions import ROOT_PATHS
 from videomdm.depth import root_depth
 from videomdm.lifters import trajectory
 from videomdm.lifters.augment import swap_sides
@@ -36,8 +37,6 @@ from videomdm.lifters.lifter import WEIGHTS, Lifter
 from videomdm.lifters.trajectory import Trajectory
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
-#: Teachers, by how they find the root's path.
-TEACHERS = ("naive", "trajectory")
 #: Frames, standard deviation of the gaussian over the root's depth.  On held-out motion capture the acceleration
 #: error is 2.4 m/s^2 for the poses alone and 9.4 with frame-by-frame depth; 3 frames give 2.9, 6 give 2.7 but
 #: a larger root error.
@@ -55,7 +54,7 @@ def lift(
     skeleton: Skeleton = SMPL22,
     batch_size: int = 64,
     progress: bool = True,
-    root: str | Trajectory = "naive",
+    root_path: str | Trajectory = "bones",
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Lift clips to 3-D.
@@ -71,7 +70,7 @@ def lift(
         skeleton: joint layout; its root bones measure depth.
         batch_size: windows of the lifter per batch.
         progress: show a progress bar.
-        root: which teacher: ``"naive"``, ``"trajectory"`` (the network that comes with the package), or a network.
+        root_path: which teacher: ``"bones"``, ``"network"`` (the network that comes with the package), or a network.
         device: where the networks that come with the package compute; others stay where they are.
 
     Returns:
@@ -81,7 +80,7 @@ def lift(
         ValueError: shapes that do not fit together, or an unknown teacher.
     """
     pose = (lifter or _pretrained().to(device)).lift(keypoints, confidence, lengths, batch_size, progress)
-    return place(pose, keypoints, confidence, lengths, camera, smoothing, skeleton, batch_size, root, device)
+    return place(pose, keypoints, confidence, lengths, camera, smoothing, skeleton, batch_size, root_path, device)
 
 
 def place(
@@ -93,7 +92,7 @@ def place(
     smoothing: float = DEPTH_SMOOTHING,
     skeleton: Skeleton = SMPL22,
     batch_size: int = 64,
-    root: str | Trajectory = "naive",
+    root_path: str | Trajectory = "bones",
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Put a lifter's poses where they were seen; other arguments, result and errors as of :func:`lift`.
@@ -101,10 +100,10 @@ def place(
     Args:
         pose: (C, T, J, 3) joints minus the root, metres, camera axes.
     """
-    network = _network(root, device)
+    network = _network(root_path, device)
     inside = torch.arange(keypoints.shape[1], device=keypoints.device) < lengths.to(keypoints.device)[:, None]
     seen = fill_missing(keypoints, confidence * inside[..., None].to(confidence))
-    path = root_path(seen, bone_lengths(pose, inside, skeleton), inside, smoothing, skeleton)
+    path = path_from_bones(seen, bone_lengths(pose, inside, skeleton), inside, smoothing, skeleton)
     if network is not None:
         path = _in_batches(network, batch_size, smoothing, path, pose, seen, confidence, inside)
     joints = pose + path[..., None, :]
@@ -125,7 +124,7 @@ def bone_lengths(pose: Tensor, inside: Tensor, skeleton: Skeleton = SMPL22) -> T
     return (lengths + lengths[..., other]) / 2
 
 
-def root_path(
+def path_from_bones(
     keypoints: Tensor, lengths: Tensor, inside: Tensor, smoothing: float, skeleton: Skeleton = SMPL22
 ) -> Tensor:
     """The root's path from a 2-D skeleton (appendix D), ``z (u, v, 1)`` with the root's keypoint (u, v).
@@ -181,23 +180,25 @@ def to_world(joints: Tensor, camera: Camera) -> Tensor:
     return (joints - camera.translation[:, None, None]) @ camera.rotation[:, None]
 
 
-def version(root: str = "naive", weights: str | Path = WEIGHTS, path_weights: str | Path = trajectory.WEIGHTS) -> str:
+def version(
+    root_path: str = "bones", weights: str | Path = WEIGHTS, path_weights: str | Path = trajectory.WEIGHTS
+) -> str:
     """Changes whenever the teacher that comes with the package would answer differently; for cache names."""
-    naive = f"{_digest(weights)}-s{DEPTH_SMOOTHING:g}"
-    return naive if root == "naive" else f"{naive}-{root}-{_digest(path_weights)}"
+    bones = f"{_digest(weights)}-s{DEPTH_SMOOTHING:g}"
+    return bones if root_path == "bones" else f"{bones}-{root_path}-{_digest(path_weights)}"
 
 
 def _digest(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
 
 
-def _network(root: str | Trajectory, device: torch.device | str) -> Trajectory | None:
+def _network(root_path: str | Trajectory, device: torch.device | str) -> Trajectory | None:
     """The network that corrects appendix D's path, if there is one."""
-    if not isinstance(root, str):
-        return root
-    if root not in TEACHERS:
-        raise ValueError(f"root is {root!r}, expected one of {', '.join(TEACHERS)}")
-    return _pretrained_trajectory().to(device) if root == "trajectory" else None
+    if not isinstance(root_path, str):
+        return root_path
+    if root_path not in ROOT_PATHS:
+        raise ValueError(f"root_path is {root_path!r}, expected one of {', '.join(ROOT_PATHS)}")
+    return _pretrained_trajectory().to(device) if root_path == "network" else None
 
 
 @torch.no_grad()

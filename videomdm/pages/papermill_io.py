@@ -26,7 +26,11 @@ def read_script(text: str) -> str:
 
 
 class ScriptHandler:
-    """A papermill handler that reads ``.py`` as notebooks and leaves the rest to papermill's local one."""
+    """A papermill handler that reads ``.py`` as notebooks and leaves the rest to papermill's local one.
+
+    Having read a script, papermill runs it with :class:`videomdm.pages.papermill_engine.ScriptEngine`, unless another
+    engine is asked for.
+    """
 
     @property
     def _local(self):
@@ -36,7 +40,10 @@ class ScriptHandler:
 
     def read(self, path: str) -> str:
         text = self._local.read(path)
-        return read_script(text) if path.endswith(".py") else text
+        if not path.endswith(".py"):
+            return text
+        _show_what_cells_do()
+        return read_script(text)
 
     def write(self, text: str, path: str) -> None:
         """Write a notebook; raises ``ValueError`` for a ``.py``, which would overwrite a source."""
@@ -52,6 +59,16 @@ class ScriptHandler:
 
 
 handler = ScriptHandler()
+
+
+def _show_what_cells_do() -> None:
+    """Make our engine the one that papermill takes when none is named."""
+    # Imported late, because papermill's engines import its readers, and these this module.
+    from papermill.engines import papermill_engines
+
+    from videomdm.pages.papermill_engine import ScriptEngine
+
+    papermill_engines.register(None, ScriptEngine)
 
 
 def _register_current_folder() -> None:

@@ -48,8 +48,8 @@ def generate(
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
     lengths = _lengths(prior, len(texts), lengths, seconds)
-    condition = text.by_name(prior.config.text).encode(texts).to(prior.device)
-    scale = prior.config.guidance if guidance is None else guidance
+    condition = text.by_name(prior.config.model.text).encode(texts).to(prior.device)
+    scale = prior.config.evaluation.guidance if guidance is None else guidance
     clean = prior.diffusion.sample(
         _in_chunks(guided(prior.model, scale), lengths, condition),
         (len(texts), int(lengths.max()), len(prior.normaliser.mean)),
@@ -63,7 +63,7 @@ def generate(
 
 
 def _lengths(prior: Prior, n: int, lengths: Tensor | Sequence[int] | None, seconds: float | None) -> Tensor:
-    longest = prior.config.max_frames
+    longest = prior.config.data.max_frames
     if lengths is None:
         lengths = [longest if seconds is None else round(seconds * prior.fps)] * n
     lengths = torch.as_tensor(lengths)

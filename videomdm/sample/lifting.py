@@ -11,6 +11,7 @@ from torch import Tensor
 from videomdm import features, text
 from videomdm.cameras import placement, refinement
 from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
 from videomdm.features import rays
 from videomdm.sample.prior import Prior, _in_chunks
 
@@ -72,15 +73,15 @@ def lift(
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
     n, frames = keypoints.shape[:2]
-    lengths = (torch.full((n,), frames) if lengths is None else lengths).to(prior.device)
-    confidence = torch.ones(keypoints.shape[:-1]) if confidence is None else confidence
     words = None
     if texts is not None:
-        words = text.by_name(prior.config.text).encode(list(texts)).to(prior.device)
-    seen = _Seen(prior, *(x.to(prior.device) for x in (keypoints, confidence, camera)), known_distance, place)
-    rows = torch.arange(n, device=prior.device)
-    fixed, moving = (_in_chunks(partial(seen.onto_rays, moving), lengths, rows) for moving in (False, True))
-    known = refinement.BELOW * prior.config.n_steps if refine else 0
+        words = text.by_name(prior.config.model.text).encode(list(texts)).to(prior.device)
+    lifting = _Lifting(
+        prior, Footage.of(keypoints, camera, lengths, confidence).to(prior.device), known_distance, place
+    )
+    lengths, rows = lifting.given.lengths, torch.arange(n, device=prior.device)
+    fixed, moving = (_in_chunks(partial(lifting.onto_rays, moving), lengths, rows) for moving in (False, True))
+    known = refinement.BELOW * prior.config.model.n_steps if refine else 0
     method = method or ("ddim" if prior.config.multistep.t_star else "ddpm")
     prior.diffusion.sample(
         _in_chunks(prior.model, lengths, words),
@@ -91,45 +92,42 @@ def lift(
         project=lambda clean, t: (moving if t < known else fixed)(clean),
         progress=progress,
     )
-    return features.hold_last(seen.joints() if refine else seen.projected, lengths).cpu()
+    return features.hold_last(lifting.joints() if refine else lifting.projected, lengths).cpu()
 
 
-class _Seen:
+class _Lifting:
     """Clips while they are lifted.
 
     Attributes:
-        keypoints, confidence: what was seen.
-        given, camera: the cameras (B,) as they were told, and as they are known so far.
+        given: what was seen, by the cameras as they were given.
+        rotation, translation: of the cameras (B,) as they are known so far.
         known_distance: whether they keep their distance as they are refined.
         place: whether every frame is shifted to where it is seen at its size.
-        projected: (B, T, J, 3) the latest joints, in the frame of ``camera``.
+        projected: (B, T, J, 3) the latest joints, in the frame of the cameras as they are known so far.
     """
 
-    def __init__(
-        self, prior: Prior, keypoints: Tensor, confidence: Tensor, camera: Camera, known_distance: bool, place: bool
-    ) -> None:
-        self.prior, self.keypoints, self.confidence, self.given = prior, keypoints, confidence, camera
-        self.known_distance, self.place = known_distance, place
-        self.camera = Camera(camera.rotation.clone(), camera.translation.clone(), validate=False)
-        self.projected = torch.zeros(*keypoints.shape[:-1], 3, device=prior.device)
+    def __init__(self, prior: Prior, given: Footage, known_distance: bool, place: bool) -> None:
+        self.prior, self.given, self.known_distance, self.place = prior, given, known_distance, place
+        self.rotation, self.translation = given.camera.rotation.clone(), given.camera.translation.clone()
+        self.projected = torch.zeros(*given.keypoints.shape[:-1], 3, device=prior.device)
 
     def onto_rays(self, moving: bool, clean: Tensor, rows: Tensor, lengths: Tensor) -> Tensor:
         """Predicted clean motions of the clips ``rows`` onto their rays: normalised features in and out."""
         frames = clean.shape[1]
         joints = features.decode(self.prior.normaliser.denormalise(clean))
-        keypoints, confidence = self.keypoints[rows, :frames], self.confidence[rows, :frames]
-        camera = self.camera[rows]
+        seen = self.given.select(rows, frames).by(self._camera(rows))
         if moving:
-            camera = refinement.refine(
-                camera, joints, keypoints, lengths, confidence, ridge=refinement.ridge(self.known_distance)
-            )
-            self.camera.rotation[rows], self.camera.translation[rows] = camera.rotation, camera.translation
+            seen = seen.by(refinement.refine(joints, seen, ridge=refinement.ridge(self.known_distance)))
+            self.rotation[rows], self.translation[rows] = seen.camera.rotation, seen.camera.translation
         if self.place:
-            joints = placement.place(joints, camera, keypoints, lengths, confidence)
-        onto = rays.onto_rays(joints, keypoints, camera, lengths, confidence)
+            joints = placement.place(joints, seen)
+        onto = rays.onto_rays(joints, seen)
         self.projected[rows, :frames] = onto
         return rays.encode(onto, lengths, self.prior.skeleton, self.prior.normaliser)
 
     def joints(self) -> Tensor:
         """The latest joints in the world of the cameras that were given: both cameras see them at the same place."""
-        return self.given.to_world(self.camera.to_camera(self.projected))
+        return self.given.camera.to_world(self._camera(slice(None)).to_camera(self.projected))
+
+    def _camera(self, rows: Tensor | slice) -> Camera:
+        return Camera(self.rotation[rows], self.translation[rows], validate=False)

@@ -23,13 +23,13 @@ from videomdm.storage import checkpoints
 def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
     return MDM(
         n_features,
-        config.width,
-        config.n_layers,
-        config.n_heads,
-        config.feedforward,
+        config.model.width,
+        config.model.n_layers,
+        config.model.n_heads,
+        config.model.feedforward,
         text_width,
-        config.dropout,
-        precision=config.precision,
+        config.model.dropout,
+        precision=config.model.precision,
     )
 
 
@@ -50,7 +50,7 @@ class Prior:
 
     @property
     def diffusion(self) -> Diffusion:
-        return Diffusion(self.config.n_steps)
+        return Diffusion(self.config.model.n_steps)
 
     @property
     def device(self) -> torch.device:
@@ -82,7 +82,7 @@ def load(run: str | Path, device: torch.device | str = "cpu") -> Prior:
         raise ValueError(f"{path}: not a run's weights; expected normaliser.mean and a config in its header")
     config = Config.from_json(about["config"])
     normaliser = Normaliser(tensors.pop("normaliser.mean"), tensors.pop("normaliser.std")).to(device)
-    model = build_denoiser(config, len(normaliser.mean), text.by_name(config.text).width)
+    model = build_denoiser(config, len(normaliser.mean), text.by_name(config.model.text).width)
     model.load_state_dict(tensors)
     return Prior(model.to(device).eval(), normaliser, by_name(about["skeleton"]), float(about["fps"]), config)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from videomdm.storage import checkpoints
+from videomdm.storage.files import write_json
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,5 @@ def cached_json(path: Path, make: Callable[[], Any]) -> Any:
         except json.JSONDecodeError as error:
             log.warning("%s is damaged (%s): computing it again", path, error)
     value = make()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    partial.write_text(json.dumps(value, indent=1) + "\n")
-    os.replace(partial, path)
+    write_json(path, value)
     return value

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import torch
 
-from videomdm.config import EVALUATION, Config
+from videomdm.config import Config
+from videomdm.storage.files import digest, write_json
+from videomdm.train import finetune
 
 KEYS = (
     "study",
@@ -68,13 +70,20 @@ def path(folder: Path, study: str, config: Config, method: str) -> Path:
 
     A teacher other than the naive one is named before the seed, a named protocol after it.
     """
-    parts = [config.data, config.profile, method.replace("/", "-"), *_teacher(config).values(), f"s{config.seed}"]
-    return folder / study / ("-".join([*parts, *([config.protocol] if config.protocol else [])]) + ".json")
+    parts = [config.data.source, config.profile, method.replace("/", "-"), *_teacher(config).values()]
+    parts += [f"s{config.seed}", *([protocol] if (protocol := config.evaluation.protocol) else [])]
+    return folder / study / f"{'-'.join(parts)}.json"
 
 
 def _teacher(config: Config) -> dict[str, str]:
-    """The teacher, said only where it is not the naive one, as results had no teacher when there was but one."""
-    return {} if config.teacher == "naive" else {"teacher": config.teacher}
+    """The teacher, said only where a network predicts its root's path, as results had no teacher when there was one."""
+    return {"teacher": "trajectory"} if config.data.root_path == "network" else {}
+
+
+def key(config: Config) -> str:
+    """What a result is of: a run's settings, wherever its data lie; a start counts by its own run's settings."""
+    own = config.but(data_root=None, start=None).key()
+    return digest(own, key(finetune.config_of(config))) if config.start else own
 
 
 def write(
@@ -88,26 +97,23 @@ def write(
     """
     method = method or config.method
     result = {
-        "study": study, "data": config.data, "method": method, "profile": config.profile, "seed": config.seed,
+        "study": study, "data": config.data.source, "method": method, "profile": config.profile, "seed": config.seed,
         **_teacher(config), "command": command, "commit": commit(), "machine": machine(),
         "versions": {name: version(name) for name in ("videomdm", "torch", "numpy")},
-        "seconds": round(seconds, 1), "config": config.key(), "evaluation": config.key(*EVALUATION),
+        "seconds": round(seconds, 1), "config": key(config), "evaluation": config.evaluation_key(),
         "metrics": dict(metrics),
     }  # fmt: skip
     target = path(folder, study, config, method)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    partial.write_text(json.dumps(result, indent=1) + "\n")
-    partial.replace(target)
+    write_json(target, result)
     return target
 
 
 def holds(path: Path, config: Config) -> bool:
-    """Whether a file holds what a configuration's run and evaluation give; older files do not name the evaluation."""
+    """Whether a file holds what a configuration's run and evaluation give."""
     if not path.exists():
         return False
-    result, asked = json.loads(path.read_text()), config.key(*EVALUATION)
-    return result["config"] == config.key() and result.get("evaluation", asked) == asked
+    result = json.loads(path.read_text())
+    return (result["config"], result["evaluation"]) == (key(config), config.evaluation_key())
 
 
 def read(folder: Path, study: str) -> list[dict]:

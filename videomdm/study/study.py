@@ -12,31 +12,25 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from videomdm import train
-from videomdm.config import PRECISIONS, TEACHERS, Config
+from videomdm.config import PRECISIONS, Config
+from videomdm.conventions import ROOT_PATHS
 from videomdm.evaluation import protocol
 from videomdm.methods import METHODS
+from videomdm.methods import ROWS as METHOD_ROWS
 from videomdm.study import results
 
 log = logging.getLogger(__name__)
 ROWS = ("real", "teacher", *METHODS)
 _BOUNDS = ("real", "teacher", "mdm-3d", "mdm-teacher")
-_CLOSES = ("refined", "round", "lifter", "projected", "sized")
 LOGGED = ("fid", "lift_truth_mpjpe", "seen_mpjpe", "held_out_mpjpe", "held_out_acceleration_error")
-_SWEPT = ("error-", "camera-", "keypoints-")
 #: The studies of the book and their rows, in the order in which they run; any other name takes all rows.
 STUDIES = {
     "first-light": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp", "videomdm/round-1"),
     "samplers-ddpm": ("real", "mdm-teacher", "videomdm"),
     "table1": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp"),
-    "ablations": ("real", "mdm-teacher", "videomdm", *(name for name, m in METHODS.items() if m.ablates)),
-    "sweeps": (
-        "real", "mdm-teacher", "videomdm",
-        *(name for name in METHODS if name.split("/")[-1].startswith(_SWEPT)),
-    ),
-    "gap": (
-        "real", "teacher", "mdm-3d", "videomdm", "videomdm-pnp",
-        *(name for name in METHODS if name.split("/")[-1].startswith(_CLOSES)),
-    ),
+    "ablations": ("real", "mdm-teacher", "videomdm", *METHOD_ROWS["ablations"]),
+    "sweeps": ("real", "mdm-teacher", "videomdm", *METHOD_ROWS["sweeps"]),
+    "gap": ("real", "teacher", "mdm-3d", "videomdm", "videomdm-pnp", *METHOD_ROWS["gap"]),
 }  # fmt: skip
 
 
@@ -63,14 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--profile", default="study")
     parser.add_argument("--data", default="procedural")
     parser.add_argument("--data-root")
-    parser.add_argument("--teacher", default="naive", choices=TEACHERS)
+    parser.add_argument("--root-path", default="bones", choices=ROOT_PATHS, help="of the teacher")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument(
         "--protocol", default="", choices=["", *protocol.PROTOCOLS], help="the profile's own by default"
     )
     parser.add_argument("--sampler", default="", choices=["", "ddpm", "ddim"], help="as trained by default")
-    parser.add_argument("--evaluator", help="folder of HumanML3D's published evaluator, the first judge")
+    parser.add_argument("--evaluator", help="folder of HumanML3D's published evaluator, the first evaluator")
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
@@ -78,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
-    chosen = {name: getattr(given, name) for name in ("teacher", "seed", "precision", "protocol", "sampler")}
+    chosen = {name: getattr(given, name) for name in ("root_path", "seed", "precision", "protocol", "sampler")}
     told = {name: value for name, value in chosen.items() if name == "seed" or value != parser.get_default(name)}
-    command += "".join(f" --{name} {value}" for name, value in told.items())
+    command += "".join(f" --{name.replace('_', '-')} {value}" for name, value in told.items())
     if given.evaluator:
         command += " --evaluator $VIDEOMDM_DATA/" + Path(given.evaluator).name
     base = train.profile(
@@ -88,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     log.info("commit %s", results.commit())
     if given.evaluator:
-        protocol.judge(base)  # files that are missing are to be missed before the training
+        protocol.evaluator(base)  # files that are missing are to be missed before the training
     for row in given.rows or STUDIES.get(given.study, ROWS):
         config = base.but(method=row) if row in METHODS else base
         run(config, row, given.study, given.results, f"{command} --rows {row}", protocol.evaluate)

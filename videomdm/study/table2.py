@@ -19,14 +19,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import features, sample, study, train
+from videomdm import sample, study, train
 from videomdm.cameras import placement
 from videomdm.cameras.camera import Camera
-from videomdm.config import PRECISIONS, TEACHERS, Config
+from videomdm.config import PRECISIONS, Config
+from videomdm.conventions import ROOT_PATHS
 from videomdm.data import sources
 from videomdm.data.corpus import Corpus
-from videomdm.evaluation import judges, pose, videos
+from videomdm.evaluation import evaluators, pose, videos
 from videomdm.evaluation.measures import mean_interval
+from videomdm.features.rays import onto_rays
 from videomdm.lifters import teacher
 from videomdm.methods import METHODS
 from videomdm.sample.prior import Prior
@@ -40,9 +42,9 @@ ROWS = ("rays", "teacher", "prior", "mdm-3d", "mdm-teacher", "videomdm", "videom
 SETS = {"seen": "train", "held_out": "test"}
 #: Other lifters' errors on the held-out clips, in the lifter's row: how jittery the lifter is decides a ratio.
 LIFTERS = {
-    "naive": {"root": "naive"},
-    "frame_by_frame": {"root": "naive", "smoothing": 0.0},  # appendix D as it stands: depth from each frame alone
-    "trajectory": {"root": "trajectory"},
+    "naive": {"root_path": "bones"},
+    "frame_by_frame": {"root_path": "bones", "smoothing": 0.0},  # appendix D as it stands: depth from each frame alone
+    "trajectory": {"root_path": "network"},
 }
 NOISES = (0.0, 0.001, 0.004)  # of the detector, for held-out clips, whatever training saw
 SWEPT = ("mpjpe", "acceleration_error")
@@ -57,7 +59,7 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
     a detector of that noise sees them; ``seen_placed_*`` and ``held_out_placed_*`` are of motions whose frames are put
     where their size says (:func:`videomdm.cameras.placement.place`), which the paper does not do.  The lifter's row has
     :data:`LIFTERS` as ``lifter_*`` as well.
-    At most ``config.lift_samples`` clips of a set are lifted, evenly spaced.
+    At most ``config.evaluation.lift_samples`` clips of a set are lifted, evenly spaced.
 
     Args:
         config: of the fine-tuning.
@@ -66,12 +68,12 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
     """
     source = finetune.config_of(config)
     known = observe.load(source, "train")
-    judge = judges.judge(source.but(evaluator_steps=config.evaluator_steps), corpus=known)
+    evaluator = evaluators.evaluator(source.but(evaluator_steps=config.evaluation.evaluator_steps), corpus=known)
     prior = None if row in ("rays", "teacher") else sample.load(run or config.start)
     found: dict[str, object] = {}
     for name, split in SETS.items():
         corpus = observe.load(config, split)
-        rows = corpus.spaced(config.lift_samples)
+        rows = corpus.spaced(config.evaluation.lift_samples)
         truth = corpus.select(rows)
 
         def lifted(
@@ -86,11 +88,11 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
             errors = videos.errors(joints, camera, truth, true_camera)
             way = f"{name}_placed" if place else name
             found |= _intervals(errors, way)
-            found |= {f"{way}_{key}": value for key, value in videos.kid(joints, truth, judge).items()}
+            found |= {f"{way}_{key}": value for key, value in videos.kid(joints, truth, evaluator).items()}
     new = torch.tensor([action not in known.actions for action in truth.actions])
     if new.any():
         found |= _intervals({key: value[new] for key, value in errors.items()}, "new") | {"new_clips": int(new.sum())}
-    for noise in () if config.data in sources.VIDEOS else NOISES:
+    for noise in () if config.data.source in sources.VIDEOS else NOISES:
         joints, camera, true_camera = lifted(config.but(keypoint_noise=noise))
         errors = videos.errors(joints, camera, truth, true_camera)
         found |= _intervals({key: errors[key] for key in SWEPT}, f"noise_{noise:g}")
@@ -111,25 +113,24 @@ def motions(
         rows: (N,) the clips that are wanted.
         place: put every frame where its size says (:func:`videomdm.cameras.placement.place`).
     """
-    filmed = observe.observe(config, corpus, "truth", split)
-    true_camera, part = filmed.camera[rows], (rows, slice(int(filmed.lengths[rows].max())))
+    filmed = observe.observe(config, corpus, "truth", split).seen
+    frames = int(filmed.lengths[rows].max())
+    true_camera, true = filmed.camera[rows], corpus.joints[rows, :frames]
     if row == "rays":
-        onto = true_camera.project_to_rays(corpus.joints[part], filmed.keypoints[part])
-        return features.hold_last(onto, filmed.lengths[rows]), true_camera, true_camera
+        return onto_rays(true, filmed.select(rows, frames)), true_camera, true_camera
     if row == "teacher":
-        seen = observe.observe(config, corpus, "teacher", split)
-        joints, camera = seen.teacher[part], seen.camera[rows]
-        if place:
-            joints = placement.place(joints, camera, seen.keypoints[part], seen.lengths[rows], seen.confidence[part])
-        return joints, camera, true_camera
+        observed = observe.observe(config, corpus, "teacher", split)
+        joints, seen = observed.teacher[rows, :frames], observed.seen.select(rows, frames)
+        return placement.place(joints, seen) if place else joints, seen.camera, true_camera
     method = METHODS.get(row)
-    seen = observe.observe(config, corpus, (method and method.frame) or "truth", split)
+    observed = observe.observe(config, corpus, (method and method.frame) or "truth", split)
+    seen = observed.seen.select(rows, frames)
     lifted = sample.lift(
-        prior, seen.keypoints[part], seen.camera[rows], seen.confidence[part], seen.lengths[rows],
-        texts=[seen.captions[i][0] for i in rows.tolist()], refine=bool(method and method.refine),
+        prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths,
+        texts=[observed.captions[i][0] for i in rows.tolist()], refine=bool(method and method.refine),
         place=place, progress=len(rows) > 1,
     )  # fmt: skip
-    return lifted, seen.camera[rows], true_camera
+    return lifted, seen.camera, true_camera
 
 
 @dataclass(frozen=True)
@@ -206,9 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--source-steps", type=int, help="of its 2-D stage; the profile's by default")
     parser.add_argument("--profile", default="study")
     parser.add_argument("--steps", type=int, default=1000, help="batches of fine-tuning")
-    parser.add_argument("--judge-steps", type=int, help="batches of KID's judge; the profile's by default")
+    parser.add_argument("--evaluator-steps", type=int, help="batches of KID's evaluator; the profile's by default")
     parser.add_argument("--noise", type=float, default=0.0017, help="of the detector, where a corpus is filmed")
-    parser.add_argument("--teacher", default="trajectory", choices=TEACHERS)
+    parser.add_argument("--root-path", default="network", choices=ROOT_PATHS, help="of the teacher")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
@@ -217,22 +218,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.info("commit %s", results.commit())
-    shared = {"runs": given.runs, "teacher": given.teacher, "seed": given.seed, "precision": given.precision}
+    shared = {"runs": given.runs, "root_path": given.root_path, "seed": given.seed, "precision": given.precision}
     source = train.profile(
         given.profile, data=given.source, data_root=given.source_root or given.data_root, method="videomdm", **shared
     )
-    source = source.but(steps=given.source_steps or source.steps)
+    source = source.but(steps=given.source_steps or source.optimiser.steps)
     detector = {} if given.data in sources.VIDEOS else {"keypoint_noise": given.noise, "keypoint_smoothing": True}
     config = train.profile(
         given.profile, data=given.data, data_root=given.data_root, start=str(train.fit(source)), steps=given.steps,
         **detector, **shared,
     )  # fmt: skip
-    config = config.but(evaluator_steps=given.judge_steps or config.evaluator_steps)
+    config = config.but(evaluator_steps=given.evaluator_steps or config.evaluation.evaluator_steps)
     command = (
         f"python -m videomdm.study.table2 --study {given.study} --data {given.data} "
-        f"--source {given.source} --source-steps {source.steps} --profile {given.profile} "
-        f"--steps {given.steps} --noise {given.noise:g} --teacher {given.teacher} --seed {given.seed} "
-        f"--precision {given.precision} --judge-steps {config.evaluator_steps}"
+        f"--source {given.source} --source-steps {source.optimiser.steps} --profile {given.profile} "
+        f"--steps {given.steps} --noise {given.noise:g} --root-path {given.root_path} --seed {given.seed} "
+        f"--precision {given.precision} --evaluator-steps {config.evaluation.evaluator_steps}"
     )
     for name in ("data_root", "source_root"):
         if root := getattr(given, name):

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm import cameras
 from videomdm.cameras.keypoints import fill_missing
@@ -27,6 +26,7 @@ from videomdm.lifters import augment, teacher
 from videomdm.lifters.lifter import Lifter
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage import checkpoints
+from videomdm.storage.progress import Bar
 
 HELD_OUT = 128  # clips of each family that the figures are measured on
 CHECKPOINT_EVERY = 200
@@ -120,7 +120,7 @@ def train(
         first, seconds = last.step, last.extra["seconds"]
 
     started = time.monotonic() - seconds
-    with tqdm(range(first, steps), initial=first, total=steps, desc="lifter") as bar:
+    with Bar(range(first, steps), initial=first, total=steps, desc="lifter") as bar:
         for step in bar:
             shape = batch_shape(step, steps, batch_size, lifter.window)
             keypoints, confidence, true = draw_batch(corpus, *shape, generator)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm, trange
 
 from videomdm import cameras
 from videomdm.data import observations, procedural, sources
@@ -26,6 +25,7 @@ from videomdm.lifters import teacher
 from videomdm.lifters.lifter import Lifter
 from videomdm.lifters.trajectory import Trajectory
 from videomdm.storage import checkpoints
+from videomdm.storage.progress import Bar
 from videomdm.study.train_lifter import CLIP_NORM, HELD_OUT, VELOCITY, WEIGHT_DECAY, draw_scenes, learning_rate
 
 DRIFT = 2.0  # weight of the error without its mean
@@ -44,13 +44,13 @@ def draw_lifted(
     """
     long = corpus.select((corpus.lengths >= frames).nonzero().flatten().tolist())
     parts = []
-    for start in trange(0, n_scenes, LIFTED_AT_ONCE, desc="scenes"):
+    for start in Bar(range(0, n_scenes, LIFTED_AT_ONCE), "scenes"):
         size = min(LIFTED_AT_ONCE, n_scenes - start)
         keypoints, confidence, joints = draw_scenes(long, size, frames, generator)
         pose = lifter.lift(keypoints, confidence, torch.full((size,), frames))
         inside = torch.ones(size, frames, dtype=torch.bool)
         bones = teacher.bone_lengths(pose, inside, corpus.skeleton)
-        first = teacher.root_path(keypoints, bones, inside, teacher.DEPTH_SMOOTHING, corpus.skeleton)
+        first = teacher.path_from_bones(keypoints, bones, inside, teacher.DEPTH_SMOOTHING, corpus.skeleton)
         parts.append((first, pose, keypoints, confidence, joints[..., 0, :]))
     names = ("first", "pose", "keypoints", "confidence", "true")
     return {name: torch.cat(part) for name, part in zip(names, zip(*parts, strict=True), strict=True)}
@@ -90,7 +90,7 @@ def train(network: Trajectory, scenes: dict[str, Tensor], steps: int, batch_size
     """Train for ``steps`` batches of random scenes."""
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(network.train().parameters(), weight_decay=WEIGHT_DECAY)
-    bar = tqdm(range(steps), desc="trajectory")
+    bar = Bar(range(steps), desc="trajectory")
     for step in bar:
         rows = torch.randint(len(scenes["true"]), (batch_size,), generator=generator)
         batch = {name: values[rows] for name, values in scenes.items()}
@@ -117,7 +117,7 @@ def measure(corpus: Corpus, seed: int, lifter: Lifter, network: Trajectory) -> d
     seen = footage.keypoints, footage.confidence, footage.lengths
     pose, found = lifter.lift(*seen), {}
     for name, root in (("naive", "naive"), ("trajectory", network)):
-        lifted = teacher.place(pose, *seen, footage.camera, skeleton=corpus.skeleton, root=root)
+        lifted = teacher.place(pose, *seen, footage.camera, skeleton=corpus.skeleton, root_path=root)
         error = cameras.reprojection_error(footage.camera, lifted, footage.keypoints, footage.lengths).mean()
         found[name] = teachers.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)
         found[name]["reprojection"] = round(1000 * float(error), 3)

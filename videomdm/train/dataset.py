@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from videomdm import features, text
-from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
 from videomdm.config import Config
 from videomdm.conventions import DataError
 from videomdm.data.corpus import Corpus
 from videomdm.data.observations import Observations
 from videomdm.data.shards import Batch
 from videomdm.features.normaliser import Normaliser
-from videomdm.methods import METHODS
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.train import finetune
 
@@ -33,7 +32,7 @@ class TrainingSet:
         lengths: (C,) valid rows.
         text: (N, W) embeddings of all captions; clip i owns rows ``first[i] .. first[i] + count[i] - 1``.
         first, count: (C,).
-        keypoints, confidence, camera: (C, T, J, 2), (C, T, J) and batch (C,); None for plain MDM.
+        seen: what the cameras saw, T frames; None for plain MDM.
         normaliser, skeleton, fps: how features are read.
     """
 
@@ -45,9 +44,7 @@ class TrainingSet:
     normaliser: Normaliser
     skeleton: Skeleton
     fps: float
-    keypoints: Tensor | None = None
-    confidence: Tensor | None = None
-    camera: Camera | None = None
+    seen: Footage | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -81,14 +78,11 @@ class TrainingSet:
         """
         rows, caption = (x.to(self.device, non_blocking=True) for x in (rows, caption))
         nth = (caption * self.count[rows]).long()
-        seen = {}
-        if self.keypoints is not None:
-            seen = {"keypoints": self.keypoints[:, :frames][rows], "confidence": self.confidence[:, :frames][rows]}
-            seen["camera"] = self.camera[rows]
-        return Batch(self.features[:, :frames][rows], self.lengths[rows], self.text[self.first[rows] + nth], **seen)
+        seen = None if self.seen is None else self.seen.select(rows, frames)
+        return Batch(self.features[:, :frames][rows], self.lengths[rows], self.text[self.first[rows] + nth], seen)
 
     def to(self, device: torch.device) -> TrainingSet:
-        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor | Normaliser | Camera)}
+        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor | Normaliser | Footage)}
         return replace(self, **moved)
 
 
@@ -100,7 +94,9 @@ def encode(config: Config, source: Corpus | Observations) -> tuple[Tensor, Tenso
     """
     motions = source.joints if isinstance(source, Corpus) else source.teacher
     if not motions.isfinite().all():
-        raise DataError(f"motions of {config.data} to train on hold NaN or infinite joints, expected finite metres")
+        raise DataError(
+            f"{config.data.source}: motions to train on hold NaN or infinite joints, expected finite metres"
+        )
     return features.encode(features.hold_last(motions, source.lengths), source.skeleton), source.lengths - 1
 
 
@@ -119,13 +115,12 @@ def training_set(config: Config, source: Corpus | Observations) -> TrainingSet:
         normaliser = Normaliser.fit(encoded, lengths, len(source.skeleton))
     captions = [c for clip in source.captions for c in clip]
     count = torch.tensor([len(clip) for clip in source.captions])
-    two_d = METHODS[config.method].frame is not None
-    rows = encoded.shape[1]
+    seen, rows = None, encoded.shape[1]
+    if config.recipe.frame is not None:
+        seen = Footage(source.keypoints[:, :rows], source.confidence[:, :rows], source.camera, lengths)
     return TrainingSet(
         features=normaliser.normalise(encoded), lengths=lengths,
-        text=text.embed_cached(text.by_name(config.text), captions, config.cache),
+        text=text.embed_cached(text.by_name(config.model.text), captions, config.cache),
         first=count.cumsum(0) - count, count=count, normaliser=normaliser, skeleton=source.skeleton, fps=source.fps,
-        keypoints=source.keypoints[:, :rows] if two_d else None,
-        confidence=source.confidence[:, :rows] if two_d else None,
-        camera=source.camera if two_d else None,
+        seen=seen,
     )  # fmt: skip

@@ -6,14 +6,12 @@ devices and machines, each batch spread over them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
 from pathlib import Path
 
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm import losses
 from videomdm.config import PROFILES, Config, profile
@@ -22,6 +20,7 @@ from videomdm.data.shards import Shards
 from videomdm.methods import METHODS
 from videomdm.sample.prior import build_denoiser
 from videomdm.storage import checkpoints
+from videomdm.storage.progress import Bar
 from videomdm.train import dataset, distributed, finetune, observe, rounds, streaming
 from videomdm.train.dataset import TrainingSet
 from videomdm.train.trainer import Trainer, keep_memory
@@ -34,18 +33,18 @@ LR_WARMUP = 100  # batches over which the learning rate rises, as the moments of
 def fit(config: Config, observations: Observations | Path | None = None) -> Path:
     """Train a prior and return its run folder; a finished run returns at once, a killed one is resumed.
 
-    A run starts from its warm-up, ``config.warmup_steps`` batches of plain MDM on the same motions: a run of its
+    A run starts from its warm-up, ``warmup_steps`` batches of plain MDM on the same motions: a run of its
     own, shared by all methods on these motions.  A method with a lifter first fits that one and lifts the training
     keypoints with it.  A round is plain MDM on the lifted motions, from scratch for as many batches in all; a 2-D
     stage on lifted motions goes on from the round on the same ones.
 
-    With ``config.start`` a run fine-tunes instead: it goes on from that run's last weights, for ``config.steps``
+    With ``config.start`` a run fine-tunes instead: it goes on from that run's last weights, for ``steps``
     batches and without a warm-up, on features normalised with that run's statistics.
 
     Args:
         config: everything about the run.
-        observations: 2-D data to train on, where they are not to be made from ``config.data``; or, with
-            ``config.shard_clips``, a folder of files that :meth:`Observations.save` wrote.
+        observations: 2-D data to train on, where they are not to be made from ``config.data.source``; or, with
+            ``config.data.shard_clips``, a folder of files that :meth:`Observations.save` wrote.
 
     Returns:
         The folder, with ``config.json``, ``log.jsonl``, ``checkpoints/`` and ``weights.safetensors`` (EMA).
@@ -77,15 +76,15 @@ def _warmup(config: Config) -> Config | None:
     """The plain MDM run that a method goes on from; all that it ignores is set alike, so that it is shared."""
     if config.start:
         return None
-    method = METHODS[config.method]
+    method = config.recipe
     plain = config.but(method=next(name for name, other in METHODS.items() if other == method.warmup))
     if method.lifter:
         return plain if method.frame else None
-    if not config.warmup_steps:
+    if not config.optimiser.warmup_steps:
         return None
     return plain.but(
-        teacher=config.teacher if method.motions == "teacher" else "naive",
-        steps=config.warmup_steps,
+        root_path=config.data.root_path if method.motions == "teacher" else "bones",
+        steps=config.optimiser.warmup_steps,
         warmup_steps=0,
         lr_decay=1.0,
         weights=losses.Weights(),
@@ -95,17 +94,17 @@ def _warmup(config: Config) -> Config | None:
 
 def _batches(config: Config) -> int:
     """Batches of the run itself: its stage, and for a round the warm-up too, which nothing shares."""
-    method = METHODS[config.method]
+    method = config.recipe
     alone = method.lifter and not method.frame and not config.start
-    return config.steps + (config.warmup_steps if alone else 0)
+    return config.optimiser.steps + (config.optimiser.warmup_steps if alone else 0)
 
 
 def _data(config: Config, observations: Observations | Path | None) -> TrainingSet | Shards:
     """What the run's method may see; true 3-D only for 3-D supervision."""
-    method = METHODS[config.method]
+    method = config.recipe
     if method.motions == "truth" and observations is not None:
         raise ValueError(f"method {config.method!r} needs true 3-D motions, but was given 2-D observations")
-    if config.shard_clips:
+    if config.data.shard_clips:
         return _streamed(config, observations)
     if isinstance(observations, Path):
         raise ValueError(
@@ -127,14 +126,9 @@ def _data(config: Config, observations: Observations | Path | None) -> TrainingS
 
 
 def _streamed(config: Config, observations: Observations | Path | None) -> Shards:
-    if not (method := METHODS[config.method]).lifter:
+    if not (method := config.recipe).lifter:
         return streaming.streamed(config, observations)
-    run = fit(config.but(method=method.lifter), observations)
-    version = hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest()[:10]
-    version = f"{version}-{method.body}-{method.depth_from_scale}"
-    return streaming.streamed(
-        config, observations, lambda seen: rounds.lift_observations(run, seen, config.cache, method), version
-    )
+    return streaming.streamed(config, observations, fit(config.but(method=method.lifter), observations))
 
 
 def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path | None) -> None:
@@ -150,7 +144,9 @@ def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path 
     logfile = _Log(folder / "log.jsonl", first)
     steps = _batches(config)
     writes = distributed.rank() == 0
-    bar = tqdm(total=steps, initial=first, desc=config.method, unit="batch", mininterval=2, disable=not writes)
+    bar = Bar(
+        total=steps, initial=first, desc=config.method, unit="batch", disable=not writes, log=folder / "progress.log"
+    )
     for step in range(first, steps):
         logfile.add(trainer.step(step, _learning_rate(config, step)))
         bar.update()
@@ -176,11 +172,11 @@ def _write_weights(config: Config, data: TrainingSet | Shards, folder: Path, wei
 
 
 def _learning_rate(config: Config, step: int) -> float:
-    """Linear rise, then a cosine from ``lr`` to ``lr_decay * lr`` over the last ``config.steps`` batches."""
+    """Linear rise, then a cosine from ``lr`` to ``lr_decay * lr`` over the last ``steps`` batches."""
     rise = min(1.0, (step + 1) / LR_WARMUP)
-    progress = max(0, step - (_batches(config) - config.steps)) / config.steps
+    progress = max(0, step - (_batches(config) - config.optimiser.steps)) / config.optimiser.steps
     cosine = (1 + math.cos(math.pi * progress)) / 2
-    return config.lr * rise * (config.lr_decay + (1 - config.lr_decay) * cosine)
+    return config.optimiser.lr * rise * (config.optimiser.lr_decay + (1 - config.optimiser.lr_decay) * cosine)
 
 
 def history(config: Config) -> list[dict]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from videomdm.data.observations import Observations, to_stature
 from videomdm.methods import METHODS, Method
 from videomdm.skeletons import kinematics
 from videomdm.storage.cache import cached
+from videomdm.train import provenance
 
 
 def lift_observations(
@@ -26,28 +26,24 @@ def lift_observations(
     there; any other is told in the lifted motion's own.  ``method`` is that which the motions are for: it says whether
     frames are placed and which body is given; with bones of other lengths joints no longer lie on their rays exactly.
     """
-    parts = (observed.keypoints, observed.camera.rotation, observed.camera.translation)
-    digest = hashlib.sha256((run / "weights.safetensors").read_bytes())
-    for part in parts:
-        digest.update(part.contiguous().numpy().tobytes())
 
     def motions() -> Tensor:
         prior = sample.load(run, "cuda" if torch.cuda.is_available() else "cpu")
-        own = METHODS[prior.config.method]
+        own = prior.config.recipe
         return sample.lift(
             prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths,
             texts=[clip[0] for clip in observed.captions], refine=own.refine,
             known_distance=own.known_height, place=method.depth_from_scale, method="walk", progress=True,
         )  # fmt: skip
 
-    name = f"round-{digest.hexdigest()[:10]}{'-placed' * method.depth_from_scale}.safetensors"
-    world = _embodied(cached(cache / name, motions), observed, method)
+    name = provenance.lifted(run, observed, method.depth_from_scale)
+    world = _embodied(cached(cache / f"lifted-{name}.safetensors", motions), observed, method)
     how = {"floor": "median", "lengths": observed.lengths}
     teacher = features.canonicalise(world, observed.skeleton, **how)
     camera = observed.camera
     if observed.frame != "truth":
         camera = camera.in_frame(*features.canonical_frame(world, observed.skeleton, **how))
-    return replace(observed, teacher=teacher, camera=camera)
+    return replace(observed, seen=observed.seen.by(camera), teacher=teacher)
 
 
 def _embodied(world: Tensor, observed: Observations, method: Method) -> Tensor:

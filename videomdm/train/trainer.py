@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from videomdm.config import Config
 from videomdm.data.shards import Batch, Shards
 from videomdm.diffusion import Diffusion
 from videomdm.features import rays
-from videomdm.methods import METHODS
 from videomdm.sample.prior import build_denoiser
 from videomdm.storage import checkpoints
 from videomdm.train import distributed, finetune
@@ -44,26 +44,29 @@ class Trainer:
         self.model = build_denoiser(config, data.n_features, data.text_width).to(self.device)
         self.average = build_denoiser(config, data.n_features, data.text_width).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
-        if config.shard_weights:
+        if config.optimiser.shard_weights:
             from videomdm.train import fsdp  # a second that other runs need not wait
 
             for model in (self.model, self.average):
                 fsdp.shard(model, model.layers)
         # Fused: one pass over the weights.  On a CPU it rounds otherwise than the loop that runs before had.
-        fused = self.device.type == "cuda" or config.compile is not None
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr, fused=fused)
-        if config.shard_weights:
+        fused = self.device.type == "cuda" or config.optimiser.compile is not None
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.optimiser.lr, fused=fused)
+        if config.optimiser.shard_weights:
             fsdp.shard_moments(self.optimizer)
         self.parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
-        self.diffusion = Diffusion(config.n_steps)
+        self.diffusion = Diffusion(config.model.n_steps)
         self.timesteps = config.multistep
         self.lengths = data.lengths.cpu()
-        self.buckets = Buckets(self.lengths, data.n_frames, config.length_buckets)
-        self.mine = distributed.share(config.batch_size)
-        self._x0, self._videomdm = losses.x0, losses.videomdm
-        if config.compile is not None:
-            self._compile(config.compile)
-        self._parallel = self.model if config.shard_weights else distributed.wrap(self.model)
+        self.buckets = Buckets(self.lengths, data.n_frames, config.optimiser.length_buckets)
+        self.mine = distributed.share(config.optimiser.batch_size)
+        weights = replace(config.optimiser.weights, **config.recipe.weights)
+        known = config.recipe.known_height
+        self._x0: Callable[..., Tensor] = losses.x0
+        self._videomdm: Callable[..., Tensor] = losses.VideoMDM(weights, data.normaliser, data.skeleton, known)
+        if config.optimiser.compile is not None:
+            self._compile(config.optimiser.compile)
+        self._parallel = self.model if config.optimiser.shard_weights else distributed.wrap(self.model)
 
     def _compile(self, mode: str) -> None:
         """Model and losses as fused kernels, one set for every bucket's shape."""
@@ -71,7 +74,7 @@ class Trainer:
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, shapes)
         self.model.compile(dynamic=False, mode=mode)
         self._x0, self._videomdm = (
-            torch.compile(loss, dynamic=False, mode=mode) for loss in (losses.x0, losses.videomdm)
+            torch.compile(loss, dynamic=False, mode=mode) for loss in (self._x0, self._videomdm)
         )
 
     def start_from(self, weights: Path) -> None:
@@ -87,27 +90,28 @@ class Trainer:
         """
         config, mine = self.config, self.mine
         torch.manual_seed(self._seed(step))
-        rows, frames = self.buckets.draw(config.batch_size)
-        timesteps = self.timesteps.sample(config.batch_size, device=self.device)[:, mine]
+        rows, frames = self.buckets.draw(config.optimiser.batch_size)
+        timesteps = self.timesteps.sample(config.optimiser.batch_size, device=self.device)[:, mine]
         caption = torch.rand(len(rows))
-        drop = (torch.rand(len(rows), device=self.device) < config.condition_drop)[mine]
+        drop = (torch.rand(len(rows), device=self.device) < config.optimiser.condition_drop)[mine]
         noise = torch.randn(len(rows), frames, self.data.n_features, device=self.device)[mine]
         batch, shares = self.data.batch(rows[mine], caption[mine], frames), None
-        upcoming, longest = self.buckets.draw(config.batch_size, torch.Generator().manual_seed(self._seed(step + 1)))
+        after = torch.Generator().manual_seed(self._seed(step + 1))
+        upcoming, longest = self.buckets.draw(config.optimiser.batch_size, after)
         self.data.expect(upcoming[mine], longest)
         weight = self.buckets.weight(self.lengths[rows]) / len(timesteps)
         if distributed.world() > 1:
             shares = losses.shares_of(self.lengths[rows], mine, distributed.world())
             shares = {name: value.to(self.device, torch.float32) for name, value in shares.items()}
             torch.manual_seed(int(torch.randint(2**31, (distributed.world(),))[distributed.rank()]))  # of dropout
-        projects = METHODS[config.method].rays_between_steps
+        projects = config.recipe.rays_between_steps
 
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         x_t = self.diffusion.q_sample(batch.features, timesteps[0], noise)
         total: dict[str, Tensor] = {}
         for i, t in enumerate(timesteps):  # one pass, or one per bucket from the noisiest down (G.1)
-            if config.compile is not None:
+            if config.optimiser.compile is not None:
                 torch.compiler.cudagraph_mark_step_begin()  # outputs of the pass before may be written over
             more = i + 1 < len(timesteps)
             with distributed.accumulate(self._parallel, more):
@@ -119,7 +123,7 @@ class Trainer:
             if more:
                 clean_here = self._onto_rays(batch, predicted) if projects else predicted.detach()
                 x_t = self.diffusion.ddim_step(x_t, clean_here, t, timesteps[i + 1])
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.optimiser.clip_norm)
         total["gradient"] = distributed.whole(norm)
         self._update(step, lr)
         return total
@@ -130,31 +134,27 @@ class Trainer:
     def _loss(
         self, batch: Batch, predicted: Tensor, t: Tensor, shares: dict[str, Tensor] | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        data, method = self.data, METHODS[self.config.method]
-        if batch.keypoints is None:
+        if batch.seen is None:
             loss = self._x0(predicted, batch.features, batch.lengths)
             return loss if shares is None else shares["x0"] * loss, {}
-        refined = t < refinement.BELOW * self.config.n_steps if method.refine else None
-        return self._videomdm(
-            predicted, batch.features, batch.keypoints, batch.camera, batch.lengths, data.normaliser, data.skeleton,
-            batch.confidence, replace(self.config.weights, **method.weights), refined, shares, method.known_height,
-        )  # fmt: skip
+        refined = t < refinement.BELOW * self.config.model.n_steps if self.config.recipe.refine else None
+        return self._videomdm(predicted, batch.features, batch.seen, refined, shares)
 
     @torch.no_grad()
     def _onto_rays(self, batch: Batch, predicted: Tensor) -> Tensor:
         """What lifting (G.2) does to a prediction before it steps on: joints onto their rays, encoded again."""
         data = self.data
         joints = features.decode(data.normaliser.denormalise(predicted.float()))
-        onto = rays.onto_rays(joints, batch.keypoints, batch.camera, batch.lengths, batch.confidence)
+        onto = rays.onto_rays(joints, batch.seen)
         return rays.encode(onto, batch.lengths, data.skeleton, data.normaliser)
 
     @torch.no_grad()
     def _update(self, step: int, lr: float) -> None:
-        """Weights, then their exponential moving average, with a short memory at first: it is not to be the start."""
+        """Weights, then their moving average; its memory is short at first, so that initial weights do not dominate."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
-        decay = min(self.config.ema, (1 + step) / (10 + step))
+        decay = min(self.config.optimiser.ema, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
 
 

@@ -108,7 +108,7 @@ class Material:
         return table(self.recordings, self.clips, self.unused, self.teachers)
 
 
-def gather(found: Recordings, max_frames: int, root: str = "naive", height: float | None = None) -> Material:
+def gather(found: Recordings, max_frames: int, root_path: str = "bones", height: float | None = None) -> Material:
     """Clips of recordings: cut, lifted, with cameras, level, in their canonical frames.
 
     A clip whose camera cannot be trusted (:data:`videomdm.cameras.pnp.LIMIT`) is left out, and said to be.
@@ -116,7 +116,7 @@ def gather(found: Recordings, max_frames: int, root: str = "naive", height: floa
     Args:
         found: SMPL-22 tracks.
         max_frames: longest clip.
-        root: which of the package's teachers, see :func:`videomdm.lifters.teacher.lift`.
+        root_path: which of the package's teachers, see :func:`videomdm.lifters.teacher.lift`.
         height: metres from the floor to the crown that the people in the recordings have, where that is known.
 
     Raises:
@@ -127,7 +127,7 @@ def gather(found: Recordings, max_frames: int, root: str = "naive", height: floa
     report = None
     if cut:
         seen = recordings.footage([clip.track for clip in cut])
-        world = lift_clips(cut, seen, root, height)
+        world = lift_clips(cut, seen, root_path, height)
         motions = features.canonicalise(world, floor="median", lengths=seen.lengths)
         names = [clip.track.name for clip in cut]
         camera, report = pnp.estimate(motions, seen.keypoints, seen.confidence, seen.lengths, names=names)
@@ -140,8 +140,8 @@ def gather(found: Recordings, max_frames: int, root: str = "naive", height: floa
     lengths = seen.lengths[kept]
     joints, level_camera = level(motions[kept], camera[kept], lengths)
     observed = Observations(
-        seen.keypoints[kept], seen.confidence[kept], lengths, joints, level_camera, "pnp",
-        [clip.track.name for clip in cut], [found.captions[clip.recording] for clip in cut], SMPL22, cut[0].track.fps,
+        seen.select(kept).by(level_camera), joints, "pnp", [clip.track.name for clip in cut],
+        [found.captions[clip.recording] for clip in cut], SMPL22, cut[0].track.fps,
     )  # fmt: skip
     return Material(observed, cut, camera[kept], report, found, unused, teachers)
 
@@ -169,7 +169,7 @@ def cut(
     return [track.cut(*ends) for ends in split.clips], [(at[a], at[b], why) for a, b, why in split.unused]
 
 
-def lift_clips(chosen: Sequence[Clip], seen: Footage, root: str = "naive", height: float | None = None) -> Tensor:
+def lift_clips(chosen: Sequence[Clip], seen: Footage, root_path: str = "bones", height: float | None = None) -> Tensor:
     """The teacher's motions (C, T, 22, 3) in a world with Y up: another lifter's where there is one, else our own.
 
     Poses that have no path are put where they were seen (appendix D).  Where the people's ``height`` is known (metres),
@@ -182,7 +182,7 @@ def lift_clips(chosen: Sequence[Clip], seen: Footage, root: str = "naive", heigh
     parts = seen.keypoints, seen.confidence, seen.lengths
     world = torch.zeros(*seen.keypoints.shape[:-1], 3)
     if own.any():
-        world[own] = teacher.lift(*(p[own] for p in parts), seen.camera[own], root=root)
+        world[own] = teacher.lift(*(p[own] for p in parts), seen.camera[own], root_path=root_path)
     for i, clip in enumerate(chosen):
         if clip.lifted is None:
             continue
@@ -190,7 +190,7 @@ def lift_clips(chosen: Sequence[Clip], seen: Footage, root: str = "naive", heigh
         if not clip.path:
             one = slice(i, i + 1)
             pose = (world[one] - world[one, :, :1]) * world.new_tensor(CAMERA_AXES)
-            world[one] = teacher.place(pose, *(p[one] for p in parts), seen.camera[one], root=root)
+            world[one] = teacher.place(pose, *(p[one] for p in parts), seen.camera[one], root_path=root_path)
     return world if height is None else to_height(world, seen.camera, height, seen.lengths)
 
 

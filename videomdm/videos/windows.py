@@ -49,7 +49,7 @@ def lift_recording(
     track: KeypointTrack,
     caption: str | None = None,
     lifted: Lifted | None = None,
-    root: str = "naive",
+    root_path: str = "bones",
     seed: int = 0,
     progress: bool = False,
     height: float | None = None,
@@ -60,19 +60,19 @@ def lift_recording(
     none that can be trusted, the camera is taken for level.
 
     Args:
-        prior: knows clips of ``prior.config.max_frames``.
+        prior: knows clips of ``prior.config.data.max_frames``.
         track: SMPL-22 keypoints at the prior's frame rate.
         caption: what the person does, where known.
         lifted: the teacher's motion, where another lifter made it.
-        root: the package's teacher, see :func:`videomdm.lifters.teacher.lift`.
+        root_path: the package's teacher, see :func:`videomdm.lifters.teacher.lift`.
         seed: of the noise.
         progress: show a bar.
         height: metres from the floor to the crown, where it is known (:func:`videomdm.videos.material.to_height`).
     """
-    starts, length = windows(len(track), prior.config.max_frames)
+    starts, length = windows(len(track), prior.config.data.max_frames)
     parts = material.as_clips([track.cut(s, s + length) for s in starts], track, lifted)
     seen = recordings.footage([part.track for part in parts])
-    world = material.lift_clips(parts, seen, root, height)
+    world = material.lift_clips(parts, seen, root_path, height)
     frame = features.canonical_frame(world, floor="median")
     motions = features.canonicalise(world, floor="median")
     found, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[p.track.name for p in parts])

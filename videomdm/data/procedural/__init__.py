@@ -13,6 +13,7 @@ import math
 import torch
 from torch import Tensor
 
+from videomdm.skeletons.padding import valid_frames
 from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES
 from videomdm.data.corpus import Corpus
 from videomdm.data.procedural import (  # noqa: F401  (they register their actions)
@@ -115,7 +116,7 @@ def _make(
     joints = animate(take.offsets, take.pose)[:, MARGIN : MARGIN + int(lengths.max())]
     joints = torch.where(take.mirrored[:, None, None, None], mirror(joints), joints)
 
-    valid = (torch.arange(joints.shape[1]) < lengths[:, None])[..., None, None]
+    valid = valid_frames(lengths, joints.shape[1])[..., None, None]
     floor = torch.where(valid[..., 0], joints[..., 1], torch.inf).amin((1, 2))
     joints = joints - joints[:, :1, :1] * torch.tensor([1.0, 0.0, 1.0])
     joints = torch.cat([joints[..., :1], joints[..., 1:2] - floor[:, None, None, None], joints[..., 2:]], -1)

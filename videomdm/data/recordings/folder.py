@@ -22,7 +22,6 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
@@ -35,6 +34,7 @@ from videomdm.data.recordings.rtmpose import OnDemand
 from videomdm.data.recordings.tracking import describe, follow, put_sides_right
 from videomdm.data.recordings.video import Detector
 from videomdm.skeletons.definitions import SMPL22, Skeleton
+from videomdm.storage.progress import Bar
 
 MOST_NAMED = 10  # files that are not used are named up to this number
 MOST_FILLED = 0.5  # share of a track's frames that may be filled in
@@ -111,7 +111,7 @@ def load(
     sources, table = reading.sources(folder), captions.read_table(folder)
     detector = detector or OnDemand()
     found = Recordings(notes=_strangers(folder, table, sources))
-    for source in tqdm(sources, "reading recordings", delay=2):
+    for source in Bar(sources, "reading recordings", delay=2):
         found.skipped += [
             (path.name, f"{source.name} is read from another file of this kind") for path in source.others
         ]

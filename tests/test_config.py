@@ -1,0 +1,102 @@
+"""Settings: their names, what a run's key stands for, and the file that a run keeps."""
+
+import dataclasses
+import json
+
+import pytest
+
+from videomdm import config as settings
+from videomdm import train
+from videomdm.config import GROUPS, SETTINGS, Config, profile
+from videomdm.losses import Weights
+from videomdm.methods import METHODS, ROWS, Method
+
+
+class TestNames:
+    def test_unknown_names_and_values_are_named(self):
+        with pytest.raises(ValueError, match="unknown setting stepz"):
+            profile("smoke", stepz=3)
+        with pytest.raises(ValueError, match="profile is 'huge'"):
+            profile("huge")
+        for name, value in {"method": "gan", "precision": "half", "root_path": "oracle"}.items():
+            with pytest.raises(ValueError, match=f"{name} is '{value}', expected one of "):
+                profile("smoke", **{name: value})
+        with pytest.raises(ValueError, match="batch_size is 0, expected at least 1"):
+            profile("smoke", batch_size=0)
+
+    def test_every_field_of_every_group_has_one_flat_name(self):
+        fields = sum(len(dataclasses.fields(kind)) for kind in (Config, *GROUPS.values())) - len(GROUPS)
+        assert len(SETTINGS) == fields
+
+    def test_flat_names_reach_their_group(self):
+        changed = profile("smoke", data="bandai", data_root="x", evaluation_samples=5, lr=2.0, width=8, seed=3)
+        assert (changed.data.source, changed.data.root, changed.evaluation.samples) == ("bandai", "x", 5)
+        assert (changed.optimiser.lr, changed.model.width, changed.seed) == (2.0, 8, 3)
+        assert changed.value("data_root") == "x" and changed.changed()["width"] == 8
+
+
+class TestKey:
+    @pytest.fixture
+    def config(self):
+        return profile("smoke")
+
+    def test_what_changes_the_outcome_counts(self, config):
+        others = {"lr": 1e-5, "data": "bandai", "seed": 1, "precision": "bf16", "root_path": "network", "t_star": 9}
+        keys = {config.key(), *(config.but(**{name: value}).key() for name, value in others.items())}
+        assert len(keys) == 1 + len(others)
+
+    def test_how_a_run_is_carried_out_or_measured_does_not(self, config):
+        free = {
+            "runs": "x",
+            "profile": "x",
+            "log_every": 9,
+            "checkpoint_every": 9,
+            "shard_weights": True,
+            "guidance": 1.0,
+        }
+        assert {config.but(**{name: value}).key() for name, value in free.items()} == {config.key()}
+        assert config.but(guidance=1.0).evaluation_key() != config.evaluation_key()
+
+    def test_all_methods_differ(self, config):
+        assert len({config.but(method=name).key() for name in METHODS}) == len(METHODS)
+
+    def test_a_stage_that_changed_counts_for_the_runs_that_go_through_it(self, config, monkeypatch):
+        names = ("mdm-3d", "videomdm", "videomdm-pnp/refined", "videomdm-pnp/round-1", "videomdm-pnp/sized-round-1")
+        before = [config.but(method=name).key() for name in names]
+        monkeypatch.setitem(settings.STAGES, "refine", 99)
+        after = [config.but(method=name).key() for name in names]
+        assert [a != b for a, b in zip(after, before, strict=True)] == [False, False, True, True, True]
+
+    def test_a_method_counts_by_what_it_does(self, config, monkeypatch):
+        before = config.but(method="videomdm/round-1").key()
+        monkeypatch.setitem(METHODS, "videomdm", Method("teacher", "truth", camera_noise=1.0))
+        assert config.but(method="videomdm/round-1").key() != before
+
+    def test_a_start_counts_by_its_weights(self, config, tmp_path):
+        for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "weights-last.safetensors").write_bytes(content)
+        a, b, c = (config.but(start=str(tmp_path / name)).key() for name in "abc")
+        assert a == b != c
+        with pytest.raises(FileNotFoundError, match="expected the weights of a finished run"):
+            config.but(start=str(tmp_path / "d")).key()
+
+
+class TestFile:
+    def test_round_trip(self):
+        config = train.profile("laptop", weights=Weights(1.0, 2.0, 3.0), data="bandai", data_root="x")
+        again = Config.from_json(config.to_json())
+        assert again == config and again.folder == config.folder
+
+    def test_a_file_of_another_version_is_refused_by_name(self):
+        values = json.loads(profile("smoke").to_json())
+        with pytest.raises(ValueError, match="model: .*missing or unknown"):
+            Config.from_json(json.dumps(values | {"model": {"width": 3}}))
+        with pytest.raises(ValueError, match="configuration: .*'teacher'.*is it of an earlier version"):
+            Config.from_json(json.dumps(values | {"teacher": "naive"}))
+
+
+def test_rows_are_methods_and_know_their_group():
+    assert sum(len(rows) for rows in ROWS.values()) == len(METHODS)
+    assert all(METHODS[name].group == group for group, rows in ROWS.items() for name in rows)
+    assert [len(METHODS[m].chain) for m in ("mdm-3d", "videomdm/round-1", "videomdm/round-2")] == [1, 2, 3]

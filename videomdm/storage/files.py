@@ -1,0 +1,62 @@
+"""Files that are written whole or not at all, and short hashes for the names of what is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of ``path`` at the end; after an error nothing is left of it.
+
+    The folder is made if missing.  Several processes may write the same file at once: one of them wins.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """``value`` as JSON, written whole."""
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def digest(*parts: object) -> str:
+    """Short hash (10 hexadecimal digits) of everything that something kept on disk depends on.
+
+    Args:
+        parts: tensors and files (paths) count by their content, dataclasses by their fields, in order; the rest is
+            what JSON can say: texts, numbers, None, lists and dictionaries of these.
+
+    Raises:
+        TypeError: a part of another kind, whose text might not say what it is.
+    """
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(hashlib.sha256(_content(part)).digest())
+    return total.hexdigest()[:10]
+
+
+def _content(part: object) -> bytes:
+    if isinstance(part, Tensor):
+        values = part.detach().cpu().contiguous()
+        return f"{values.dtype} {tuple(values.shape)} ".encode() + values.flatten().view(torch.uint8).numpy().tobytes()
+    if isinstance(part, Path):
+        return part.read_bytes()
+    if dataclasses.is_dataclass(part):
+        return b"".join(_content(getattr(part, f.name)) for f in dataclasses.fields(part))
+    return json.dumps(part, sort_keys=True).encode()
