@@ -29,7 +29,7 @@ height = None  # metres from floor to crown that the person has; None lets the t
 moving_camera = False  # take a recording whose camera moves all the same
 seed = 0
 runs = "runs"  # where run folders, caches and results go
-out = None  # folder for the results; None takes one in runs, named after the video
+out = None  # folder for the results; None takes one in runs, named after the video and where it lies
 
 # %%
 from dataclasses import replace
@@ -40,7 +40,7 @@ from IPython.display import display
 
 from videomdm import features, sample, train
 from videomdm.data import recordings
-from videomdm.data.recordings import demonstration, keypoint_npz
+from videomdm.data.recordings import demonstration, keypoint_npz, names
 from videomdm.data.recordings.video import below, sheet, write_overlay
 from videomdm.evaluation.lifting import lifting_errors, without_truth
 from videomdm.export.deliver import write
@@ -69,7 +69,7 @@ track, words, source = recordings.load_one(
     video, intrinsics=field_of_view, moving_camera=moving_camera, cache=Path(runs) / "cache"
 )
 caption = caption or words[0]
-out = Path(out or Path(runs) / "lifted" / Path(video).stem)
+out = Path(out or Path(runs) / "lifted" / names.folder_of(video))
 print(f"{caption!r}: {len(track)} frames, {len(track) / track.fps:.1f} s")
 for note in track.notes:
     print(f"- {note}")
@@ -135,10 +135,12 @@ metrics_table(rows)
 # %% [markdown]
 # ## Taking it away
 #
-# The motion as arrays and BVH (metres and centimetres, Y up, starting at the origin and facing +Z), the keypoints, and two videos to check by eye: what was seen, and the lifted motion projected into the video.
+# The motion as arrays and BVH (metres and centimetres, Y up, starting at the origin and facing +Z; `-exact.bvh` meets every joint, the other has constant bones for rigs), the keypoints, and two videos to check by eye, which a browser plays: what was seen, and the lifted motion projected into the video.
 
 # %%
-write(out, [whole.joints], [caption])
+metrics_table([{"file": file, **row} for file, row in write(out, [whole.joints], [caption]).items()])
+
+# %%
 keypoint_npz.save(track, out / "keypoints.npz")
 if film:
     projected = replace(track, keypoints=whole.camera.project(whole.joints)[0])

@@ -271,6 +271,18 @@ def other_lifter(source: Source, fps: float) -> Lifted | None:
     return found.resample(fps)
 
 
+def usable_lifter(track: KeypointTrack, source: Source) -> tuple[Lifted | None, list[str]]:
+    """:func:`other_lifter`'s motion, held against the track (:func:`videomdm.data.body.check_upright`), and notes.
+
+    None, with a note, where there is a file of another lifter but it cannot be used.
+    """
+    try:
+        lifted = other_lifter(source, track.fps)
+        return lifted, [] if lifted is None else _check_up(track, lifted, source)
+    except DataError as error:
+        return None, [f"{error}; the package's teacher lifts instead"]
+
+
 def up_error(camera: Camera, true: Camera) -> Tensor:
     """Degrees (C,) between a camera's up and the true one's, both batch (C,): how far from level a world is."""
     return torch.rad2deg(torch.acos((camera.rotation[..., 1] * true.rotation[..., 1]).sum(-1).clamp(-1, 1)))
@@ -325,12 +337,8 @@ def _cut(found: Recordings, max_frames: int) -> tuple[list[Clip], list[Unused], 
     """Clips of all recordings, the stretches between them, and who lifts each recording."""
     used, unused, teachers = [], [], []
     for i, (track, source) in enumerate(zip(found.tracks, found.sources, strict=True)):
-        try:
-            lifted = other_lifter(source, track.fps)
-            track.notes += _check_up(track, lifted, source)
-        except DataError as error:
-            track.notes.append(f"{error}; the package's teacher lifts instead")
-            lifted = None
+        lifted, said = usable_lifter(track, source)
+        track.notes += said
         teachers.append("own" if lifted is None else lifted.lifter)
         parts, left = cut(track, max_frames, None if lifted is None else _matched(track, lifted)[1])
         used += as_clips(parts, track, lifted, i)
@@ -338,10 +346,7 @@ def _cut(found: Recordings, max_frames: int) -> tuple[list[Clip], list[Unused], 
     return used, unused, teachers
 
 
-def _check_up(track: KeypointTrack, lifted: Lifted | None, source: Source) -> list[str]:
-    """Notes on another lifter's up (:func:`videomdm.data.body.check_upright`)."""
-    if lifted is None:
-        return []
+def _check_up(track: KeypointTrack, lifted: Lifted, source: Source) -> list[str]:
     at, seen = _matched(track, lifted)
     confidence = track.confidence * seen[:, None]
     return body.check_upright(lifted.joints[at], track.keypoints, confidence, source.lifted.name)
