@@ -245,7 +245,9 @@ whole = []
 for track, source, words in zip(found.tracks, found.sources, found.captions, strict=True):
     other, _ = usable_lifter(track, source)
     whole.append(lift_recording(model, track, words[0], other, model.config.teacher, seed, height=height).joints)
-metrics_table([{"file": file, **row} for file, row in write(run / "lifted", whole, [t.name for t in found.tracks]).items()])
+metrics_table(
+    [{"file": file, **row} for file, row in write(run / "lifted", whole, [t.name for t in found.tracks]).items()]
+)
 
 # %%
 (run / "keypoints").mkdir(parents=True, exist_ok=True)

@@ -106,7 +106,9 @@ class TestClips:
         with pytest.raises(DataError, match=f"squat.npy: .*{reason}"):
             body.check(change(clips()[0][0]), "squat.npy")
 
-    @pytest.mark.parametrize("change", [lambda x: torch.randn_like(x), lambda x: x[:, ORDER] + 0.2 * torch.randn_like(x)])
+    @pytest.mark.parametrize(
+        "change", [lambda x: torch.randn_like(x), lambda x: x[:, ORDER] + 0.2 * torch.randn_like(x)]
+    )
     def test_what_is_no_body_is_said(self, change):
         torch.manual_seed(0)
         faults, said, error = check(change)

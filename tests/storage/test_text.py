@@ -48,19 +48,25 @@ class TestEditors:
     def test_humanml3d(self, tmp_path, editor):
         (tmp_path / "new_joints").mkdir()
         np.save(tmp_path / "new_joints" / "1.npy", np.random.default_rng(0).normal(size=(60, 22, 3)).astype("f4"))
-        self.save(tmp_path / "texts" / "1.txt", "a man walks.#a/DET man/NOUN#0.0#0.0\nsomeone goes#a/DET#0.0#0.0\n", editor)
+        self.save(
+            tmp_path / "texts" / "1.txt", "a man walks.#a/DET man/NOUN#0.0#0.0\nsomeone goes#a/DET#0.0#0.0\n", editor
+        )
         self.save(tmp_path / "train.txt", "1\n", editor)
         with pytest.warns(UserWarning, match="no bodies"):
             corpus = humanml3d.load(tmp_path, "train")
         assert corpus.captions == [("a man walks.", "someone goes")]
 
     def test_bvh(self, tmp_path, editor):
-        joints = "HIERARCHY\nROOT Hüfte\n{\nOFFSET 0 0 0\nCHANNELS 1 Yrotation\n}\nMOTION\nFrames: 1\nFrame Time: 0.05\n7\n"
+        joints = (
+            "HIERARCHY\nROOT Hüfte\n{\nOFFSET 0 0 0\nCHANNELS 1 Yrotation\n}\nMOTION\nFrames: 1\nFrame Time: 0.05\n7\n"
+        )
         motion = bvh.read(self.save(tmp_path / "a.bvh", joints, editor))
         assert motion.names == ("Hüfte",) and motion.values.tolist() == [[7.0]]
 
     def test_keypoints(self, tmp_path, editor):
-        frames = [{"frame_id": t, "instances": [{"keypoints": [[50, 50]] * 17, "keypoint_scores": [1] * 17}]} for t in (0, 1)]
+        frames = [
+            {"frame_id": t, "instances": [{"keypoints": [[50, 50]] * 17, "keypoint_scores": [1] * 17}]} for t in (0, 1)
+        ]
         path = self.save(tmp_path / "a.json", json.dumps(frames, indent=1), editor)
         assert len(keypoint_json.read(path, 100, 100, 20).people) == 2
 

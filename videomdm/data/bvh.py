@@ -72,7 +72,9 @@ class BvhMotion:
             raise DataError(f"{self.source}: no joint {', '.join(unknown)}; it has {', '.join(self.names)}")
         twice = [name for name in dict.fromkeys(names) if self.names.count(name) > 1]
         if twice:
-            raise DataError(f"{self.source}: more than one joint is called {', '.join(twice)}, expected one of each name")
+            raise DataError(
+                f"{self.source}: more than one joint is called {', '.join(twice)}, expected one of each name"
+            )
         return [self.names.index(name) for name in names]
 
     @cached_property

@@ -9,7 +9,8 @@ play it, some older players do not, and it takes several times as long to write.
 from __future__ import annotations
 
 import functools
-import os
+import subprocess
+import sys
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -60,17 +61,15 @@ def codec() -> str:
     """What films are written in on this machine: "H.264", or "VP9" where it cannot be encoded."""
     if _has_pyav():
         return H264
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # asking is no error
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            film = cv2.VideoWriter(str(Path(folder) / "x.mp4"), cv2.VideoWriter_fourcc(*"avc1"), 20.0, (64, 64))
-            found = film.isOpened()
-            film.release()
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-    return H264 if found else VP9
+    with tempfile.TemporaryDirectory() as folder:  # in a process of its own: FFmpeg complains where it cannot
+        asked = subprocess.run([sys.executable, "-c", _ASK, str(Path(folder) / "x.mp4")], capture_output=True)
+    return H264 if asked.returncode == 0 else VP9
+
+
+_ASK = """
+import cv2, sys
+sys.exit(not cv2.VideoWriter(sys.argv[1], cv2.VideoWriter_fourcc(*"avc1"), 20.0, (64, 64)).isOpened())
+"""
 
 
 @functools.cache

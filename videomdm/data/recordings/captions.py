@@ -41,7 +41,8 @@ _VAGUE = frozenset(
     movie film filmed footage clips file untitled unnamed unbenannt new copy kopie final edit edited cut trim trimmed
     crop cropped compressed converted output result test sample take session trial scene sequence seq raw original
     left right front back side top view screen recording record capture slow motion and the not
-    jan feb mar apr may jun jul aug sep oct nov dec
+    jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august september october
+    november december
     """.split()
 )
 

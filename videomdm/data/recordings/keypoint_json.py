@@ -116,19 +116,24 @@ def _frames(folder: Path) -> dict[str, list[Path]]:
     for path in sorted(folder.iterdir()):
         if match := _FRAME_NAME.fullmatch(path.name):
             files.setdefault(composed(match["stem"]), []).append(path)
-    return {stem: own for stem, own in files.items() if _holds_a_frame(own[0])}
+    return {stem: own for stem, own in files.items() if _are_frames(own)}
 
 
-def _holds_a_frame(path: Path) -> bool:
-    if path.name.lower().endswith("_keypoints.json"):
-        return True  # whatever is wrong with it, its reader says
-    if path.stat().st_size > LARGEST_FRAME:
-        return False
-    try:
-        _people_of_frame(path, _json(path))
-    except DataError:
-        return False
-    return True
+def _are_frames(files: Sequence[Path]) -> bool:
+    """Whether files hold a frame each: by the first of them that is not an empty list, which says nothing."""
+    for path in files:
+        if path.name.lower().endswith("_keypoints.json"):
+            return True  # whatever is wrong with it, its reader says
+        if path.stat().st_size > LARGEST_FRAME:
+            return False
+        try:
+            found = _json(path)
+            _people_of_frame(path, found)
+        except DataError:
+            return False
+        if found != []:
+            return True
+    return False
 
 
 def _people_of_frame(file: Path, found: object) -> list[np.ndarray]:
@@ -137,7 +142,9 @@ def _people_of_frame(file: Path, found: object) -> list[np.ndarray]:
         return [_person(file, p.get("pose_keypoints_2d")) for p in found["people"] if isinstance(p, dict)]
     if isinstance(found, dict):
         found = found.get("instance_info", found)
-    if isinstance(found, list) and all(isinstance(p, dict) and {"keypoints", "keypoint_scores"} <= p.keys() for p in found):
+    if isinstance(found, list) and all(
+        isinstance(p, dict) and {"keypoints", "keypoint_scores"} <= p.keys() for p in found
+    ):
         return [_instance(file, p) for p in found]
     raise DataError(f"{file}: expected {{'people': [...]}} or a list of MMPose's instances, found {_brief(found)}")
 
