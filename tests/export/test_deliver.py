@@ -63,7 +63,8 @@ def test_one_caption_and_a_folder_of_any_kind(prior, tmp_path, captions, as_text
 @pytest.mark.parametrize(
     "captions, expected",
     [
-        (["", ""], ["00", "01"]), (["!?"], ["00"]), (["läuft", "歩く"], ["00-läuft", "01-歩く"]), (["a/b\\c:d"], ["00-a-b-c-d"]),
+        (["", ""], ["00", "01"]), (["!?"], ["00"]), (["läuft", "歩く"], ["00-läuft", "01-歩く"]),
+        (["a/b\\c:d"], ["00-a-b-c-d"]),
         (["same", "same"], ["00-same", "01-same"]), (["x" * 300], ["00-" + "x" * 60]),
     ],
 )  # fmt: skip

@@ -33,7 +33,7 @@ STATURE = (0.5, 2.5)  # metres from ankle to head, bone by bone
 VARYING = 0.35  # of their median, by which limbs vary in 80 % of frames: no body (corpora have .01)
 UNEVEN = 1.6  # left limb bone to right one, or the reverse; corpora have up to 1.13
 LEG = 2.0  # thigh to shin, or the reverse; corpora have up to 1.35
-BACKWARDS = -0.2  # knees and toes together; corpora have at least +.35
+BACKWARDS = -0.2  # knees and toes together; corpora have at least +.6
 LOST = 0.1  # of its usual extent, below which a body has collapsed into a point: a lost frame
 UPRIGHT = 0.5  # cosine to an axis from which a body is said to stand along it
 ENOUGH = 5  # clips from which a corpus tells which way is up
@@ -192,8 +192,8 @@ def _unit(tall: float) -> str:
 
 def _varying(measures: _Measures, i: int) -> str:
     return (
-        f"limbs change their length by {100 * measures.varying[i]:.0f} % from frame to frame, expected constant ones: joints in "
-        "another order, or noise; what else may be wrong (size, sides, up) cannot be told"
+        f"limbs change their length by {100 * measures.varying[i]:.0f} % from frame to frame, expected constant ones: "
+        "joints in another order, or noise; what else may be wrong (size, sides, up) cannot be told"
     )
 
 
@@ -241,9 +241,10 @@ def _leftwards(samples: Tensor, joint: str) -> Tensor:
 
 
 def _knees_and_toes(samples: Tensor) -> Tensor:
-    """(C,) how far knees are before the line from hip to ankle (in tenths of a leg, twice), plus how far toes point ahead.
+    """(C,) how far knees are before the line from hip to ankle, in fifths of a leg, plus how far toes point ahead.
 
-    Ahead is across the leg and the line between the hips, so that it means the same for people who lie.
+    Mean over frames and sides.  Ahead is across the leg and the line between the hips, which holds for people who lie
+    too.
     """
     left = _leftwards(samples, "hip")
     total = samples.new_zeros(len(samples))
@@ -254,7 +255,7 @@ def _knees_and_toes(samples: Tensor) -> Tensor:
         length = (hip - knee).norm(dim=-1) + (knee - ankle).norm(dim=-1)
         bend = ((knee - (hip + ankle) / 2) * ahead_of_leg).sum(-1) / length.clamp(min=1e-9)
         point = (normalize(toe - ankle, dim=-1) * ahead_of_shin).sum(-1)
-        total = total + (5 * bend + point).mean(1) / 2
+        total = total + (5 * bend + point).mean(1) / len(_SIDES)
     return total
 
 

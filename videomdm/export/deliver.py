@@ -58,7 +58,7 @@ def write(
 
     Args:
         folder: made if missing.
-        motions: (T, J, 3) metres, Y up, for each caption.
+        motions: (T, J, 3) metres, Y up, for each caption, or one alone.
         captions: what they are called, one caption or several; files are named by number and caption.
         clean: (N, T', D) their features, where they are wanted in the file.
         skeleton, fps: of the motions.
@@ -69,6 +69,7 @@ def write(
     """
     folder = Path(folder)
     captions = [captions] if isinstance(captions, str) else list(captions)
+    motions = [motions] if isinstance(motions, Tensor) and motions.ndim == 3 else motions
     folder.mkdir(parents=True, exist_ok=True)
     export.to_npz(folder / "motions.npz", motions, clean, fps, captions, skeleton)
     report = {}

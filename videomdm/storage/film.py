@@ -88,8 +88,8 @@ class _OpenCVFilm:
         self._film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*fourcc), fps, self._size)
         if not self._film.isOpened():
             raise OSError(
-                f"{path}: OpenCV cannot write a film ({fourcc}) there; pip install 'videomdm[film]' brings an encoder of "
-                "H.264, and export.to_gif needs none"
+                f"{path}: OpenCV cannot write a film ({fourcc}) there; pip install 'videomdm[film]' brings an encoder "
+                "of H.264, and export.to_gif needs none"
             )
 
     def write(self, image: np.ndarray) -> None:

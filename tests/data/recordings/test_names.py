@@ -41,7 +41,8 @@ def openpose(n=26):
 
 
 def mmpose(n=17):
-    return [{"keypoints": person(n)[:, :2].tolist(), "keypoint_scores": person(n)[:, 2].tolist(), "bbox": [[0, 0, 9, 9]]}]
+    points = person(n).tolist()
+    return [{"keypoints": [p[:2] for p in points], "keypoint_scores": [p[2] for p in points], "bbox": [[0, 0, 9, 9]]}]
 
 
 def frames(folder, pattern, content, count=44):
@@ -55,7 +56,9 @@ def listed(folder):
 
 
 class TestWhatBelongsTogether:
-    @pytest.mark.parametrize("stem", ["walk.v1", "2024.06.12_squat", "a.b.c", "5 speed run", "squat (1)", "jump!", "x" * 200])
+    @pytest.mark.parametrize(
+        "stem", ["walk.v1", "2024.06.12_squat", "a.b.c", "5 speed run", "squat (1)", "jump!", "x" * 99]
+    )
     def test_dots_and_signs(self, tmp_path, film, stem):
         put(tmp_path, film, f"{stem}.mp4", "other.mp4")
         (tmp_path / f"{stem}.json").write_text("[]")
@@ -76,7 +79,8 @@ class TestWhatBelongsTogether:
         if ending.lower() not in SUFFIXES:
             (tmp_path / f"squat{ending}").write_text("[]")
         (tmp_path / "squat.TXT").write_text("a squat")
-        assert list(listed(tmp_path)) == ["squat"] and all(v for v in listed(tmp_path)["squat"][: 2 - (ending.lower() in SUFFIXES)])
+        ((name, (video, keypoints)),) = listed(tmp_path).items()
+        assert name == "squat" and video and bool(keypoints) == (ending.lower() not in SUFFIXES)
         assert recordings.folder.captions.of(tmp_path, "squat", {}) == ("a squat",)
 
     @pytest.mark.parametrize("ending", ["mts", "MTS", "wmv", "3gp", "flv", "m2ts", "vob", "ogv", "f4v", "WEBM", "mkv"])
@@ -204,18 +208,47 @@ def broken(image):
 
 class TestFileNames:
     def test_no_two_are_equal(self):
-        given = ["walk.v1", "walk.v2", "a/b", "a-b", "Squat", "squat", "squat-2", NFC, "a:b", "x" * 300, "x" * 299 + "y"]
+        given = [
+            "walk.v1",
+            "walk.v2",
+            "a/b",
+            "a-b",
+            "Squat",
+            "squat",
+            "squat-2",
+            NFC,
+            "a:b",
+            "x" * 300,
+            299 * "x" + "y",
+        ]
         made = names.unique(given)
         assert len({n.casefold() for n in made}) == len(given)
         assert made[:3] == ["walk.v1", "walk.v2", "a-b"] and made[3] == "a-b-2"
 
     @pytest.mark.parametrize(
-        "name", ["a/b", "a\\b", 'a<b>c:"d|e?f*', "CON", "nul.v1", "lpt1", "ends.", "ends ", "..", ".", " ", "\x01", "日本" * 90, "é" * 300]
+        "name",
+        [
+            "a/b",
+            "a\\b",
+            'a<b>c:"d|e?f*',
+            "CON",
+            "nul.v1",
+            "lpt1",
+            "ends.",
+            "ends ",
+            "..",
+            ".",
+            " ",
+            "\x01",
+            "日本" * 90,
+            "é" * 300,
+        ],
     )
     def test_every_file_system_takes_them(self, tmp_path, name):
         made = names.safe(name)
         (tmp_path / f"{made}.npz").write_text("")
-        assert made and len(made.encode()) <= names.LONGEST and made == made.strip(". ") and not set(made) & set('<>:"/\\|?*')
+        assert made and len(made.encode()) <= names.LONGEST and made == made.strip(". ")
+        assert not set(made) & set('<>:"/\\|?*')
         assert made.partition(".")[0].lower() not in names._DEVICES and names.safe(made) == made
 
     def test_letters_are_kept(self):
@@ -225,4 +258,5 @@ class TestFileNames:
         put(tmp_path, film, "monday/squat.mp4", "tuesday/squat.mp4", "monday/squat.mov", "monday/walk.v1.mp4")
         made = [names.folder_of(p) for p in sorted(tmp_path.rglob("*.m*"))]
         assert len(set(made)) == 4 and any(n.startswith("walk.v1-") for n in made)
-        assert names.folder_of(tmp_path / "monday" / ".." / "monday" / "squat.mov") == names.folder_of(tmp_path / "monday" / "squat.mov")
+        again = tmp_path / "monday" / ".." / "monday" / "squat.mov"
+        assert names.folder_of(again) == names.folder_of(tmp_path / "monday" / "squat.mov")

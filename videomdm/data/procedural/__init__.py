@@ -13,7 +13,6 @@ import math
 import torch
 from torch import Tensor
 
-from videomdm.skeletons.padding import valid_frames
 from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES
 from videomdm.data.corpus import Corpus
 from videomdm.data.procedural import (  # noqa: F401  (they register their actions)
@@ -28,6 +27,7 @@ from videomdm.data.procedural.captions import Writer
 from videomdm.data.procedural.registry import FAMILIES, Action
 from videomdm.data.procedural.take import MARGIN, Take
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.skeletons.padding import valid_frames
 
 PRIOR_ACTIONS = tuple(FAMILIES["prior"])
 TEACHER_ACTIONS = tuple(FAMILIES["teacher"])

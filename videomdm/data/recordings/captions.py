@@ -27,23 +27,28 @@ TABLE = "captions.csv"
 Table = dict[str, tuple[str, ...]]
 FOREIGN = 0.1  # share of a caption's letters that the text encoder may miss without a word
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: What cameras, telephones and programs put into their files' names; never a word of a caption.
-_OF_DEVICES = frozenset(
+_OF_DEVICES = _words(
     """
     img image vid video videos pxl mvi mov dsc dscn dscf dcim cimg sam gopro gopr gh gx gl gp dji mah wa ts whatsapp
     telegram instagram facebook tiktok youtube snapchat screencast bandicam zoom cam camera kamera webcam phone iphone
     android mp mts avi mkv webm hevc fps hd uhd
-    """.split()
+    """
 )
 #: What people call files that they do not describe: no caption alone, but kept beside other words.
-_VAGUE = frozenset(
+_VAGUE = _words(
     """
     movie film filmed footage clips file untitled unnamed unbenannt new copy kopie final edit edited cut trim trimmed
     crop cropped compressed converted output result test sample take session trial scene sequence seq raw original
     left right front back side top view screen recording record capture slow motion and the not
     jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august september october
     november december
-    """.split()
+    """
 )
 
 

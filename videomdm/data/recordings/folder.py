@@ -81,7 +81,7 @@ def load(
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
     on_error: str = "raise",
-    cache: Path | None = None,
+    cache: str | Path | None = None,
 ) -> Recordings:
     """Read everything in a folder and its sub-folders.
 
@@ -139,7 +139,7 @@ def load_one(
     detector: Detector | None = None,
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
-    cache: Path | None = None,
+    cache: str | Path | None = None,
 ) -> tuple[KeypointTrack, tuple[str, ...], Source]:
     """One video's SMPL-22 track, captions and files; arguments as in :func:`load`.
 
@@ -229,7 +229,7 @@ def _read(
     layout: Skeleton,
     intrinsics: Intrinsics | float | None,
     moving_camera: bool,
-    cache: Path | None,
+    cache: str | Path | None,
 ) -> KeypointTrack:
     file = source.keypoints
     if file is not None and file.suffix.lower() == ".npz" and keypoint_npz.is_track(file):

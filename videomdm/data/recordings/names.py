@@ -23,7 +23,7 @@ def composed(name: str) -> str:
 
 
 def split_ending(name: str, endings: Iterable[str]) -> tuple[str, str]:
-    """A file's name and its ending, where it has one of ``endings`` (lower case) in any case; else "" for the ending."""
+    """A file's name and its ending, where that is one of ``endings`` (lower case) in any case; else the name and ""."""
     low = name.lower()
     ending = max((e for e in endings if low.endswith(e) and len(low) > len(e)), key=len, default="")
     return name[: len(name) - len(ending)], name[len(name) - len(ending) :]

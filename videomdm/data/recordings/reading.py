@@ -110,7 +110,7 @@ def source(video: str | Path) -> Source:
     return replace(next(s for s in found if video in (s.video, *s.others)), video=video, others=())
 
 
-def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighting:
+def see(source: Source, detector: Detector, cache: str | Path | None = None) -> Sighting:
     """Read or find the people of a recording, and watch its camera.
 
     Args:
@@ -126,7 +126,7 @@ def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighti
         return Sighting(_read(source, None), None, UNKNOWN_CAMERA)
     path = None
     if cache is not None:
-        path = cache / f"seen-{safe(source.name)}-{_key(source, detector)}.npz"
+        path = Path(cache) / f"seen-{safe(source.name)}-{_key(source, detector)}.npz"
         if path.exists():
             return _load(path, source.name)
     video = Video(source.video)
