@@ -125,7 +125,7 @@ start = Path(prior) if prior else train.fit(base)
 method = method or ("videomdm-pnp/sized" if height else "videomdm-pnp/refined")
 config = base.but(
     data=f"videos-{observed.fingerprint()}", data_root=None, method=method, start=str(start), seed=seed, runs=runs,
-    profile=profile, steps=train.profile(profile).steps,
+    profile=profile, steps=train.profile(profile).optimiser.steps,
 )  # fmt: skip
 run = train.fit(config, observed)
 print(
@@ -244,7 +244,7 @@ for some in (texts[:3], texts[3:]):
 whole = []
 for track, source, words in zip(found.tracks, found.sources, found.captions, strict=True):
     other, _ = usable_lifter(track, source)
-    whole.append(lift_recording(model, track, words[0], other, model.config.teacher, seed, height=height).joints)
+    whole.append(lift_recording(model, track, words[0], other, model.config.data.root_path, seed, height=height).joints)
 metrics_table(
     [{"file": file, **row} for file, row in write(run / "lifted", whole, [t.name for t in found.tracks]).items()]
 )

@@ -148,7 +148,7 @@ class Config:
     @property
     def frame(self) -> str:
         """The coordinate frame of the given cameras: the method's own, or that of the method that lifts for it."""
-        return next((m.frame for m in self.recipe.chain if m.frame), "truth")
+        return self.recipe.camera_source or "truth"
 
     @property
     def multistep(self) -> Multistep:

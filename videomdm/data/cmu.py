@@ -243,8 +243,8 @@ def convert(trial: Trial, folder: Path, body: Tensor | None) -> dict[str, Any]:
         if reason := fault(clip):
             dropped.append((cut.name, reason))
             continue
-        for name, own, text in ((cut.name, clip, cut.text), (f"M{cut.name}", mirror(clip), cut.mirrored_text)):
-            layout.write_motion(folder, name, canonicalise(own, target_offsets=body), text)
+        for name, own, lines in ((cut.name, clip, cut.text), (f"M{cut.name}", mirror(clip), cut.mirrored_text)):
+            layout.write_motion(folder, name, canonicalise(own, target_offsets=body), lines)
             clips.append((name, cut.split, trial.name, cut.start, cut.end, len(clip), skeleton, cut.captions_by))
     return {"trial": trial.name, "clips": clips, "dropped": dropped}
 
