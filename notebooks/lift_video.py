@@ -32,7 +32,7 @@ detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its packag
 moving_camera: bool = False  # take a recording whose camera moves all the same
 seed: int = 0
 runs: str = "runs"  # where run folders, caches and results go
-out: str | None = None  # folder for the results; None takes one in runs, named after the video
+out: str | None = None  # folder for the results; None takes one in runs, named after the video and where it lies
 
 # %%
 from dataclasses import replace
@@ -42,7 +42,7 @@ from IPython.display import display
 
 from videomdm import features, sample, train, videos
 from videomdm.data import recordings
-from videomdm.data.recordings import demonstration, keypoint_npz
+from videomdm.data.recordings import demonstration, keypoint_npz, names
 from videomdm.data.recordings.video import below, sheet, write_overlay
 from videomdm.evaluation.lifting import lifting_errors
 from videomdm.pages.papermill_io import check_parameters
@@ -66,7 +66,7 @@ track, words, source = recordings.load_one(
     video, detector, field_of_view, moving_camera, cache=Path(runs) / "cache", person=person
 )
 caption = caption or words[0]
-out = Path(out or Path(runs) / "lifted" / Path(video).stem)
+out = Path(out or Path(runs) / "lifted" / names.folder_of(video))
 print(f"{caption!r}: {len(track)} frames, {len(track) / track.fps:.1f} s")
 for note in track.notes:
     print(f"- {note}")
@@ -130,7 +130,7 @@ metrics_table(rows)
 # %% [markdown]
 # ## Taking it away
 #
-# The motions as arrays, the prior's as BVH (metres and centimetres, Y up, starting at the origin and facing +Z), a report, the keypoints, and two videos to check by eye: what was seen, and the lifted motion projected into the video.
+# The motions as arrays, the prior's as BVH (metres and centimetres, Y up, starting at the origin and facing +Z), a report, the keypoints, and two videos to check by eye, which a browser plays: what was seen, and the lifted motion projected into the video.
 # The command `videomdm lift` writes the first three, for one recording or a folder of them.
 
 # %%

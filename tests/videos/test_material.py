@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import roma
 import torch
 
 from videomdm import features, videos
 from videomdm.cameras import Camera, reprojection_error
 from videomdm.conventions import DataError
-from videomdm.data import recordings
+from videomdm.data import procedural, recordings
 from videomdm.data.recordings import Recordings, demonstration, rendering
 from videomdm.data.recordings.detections import Intrinsics
 from videomdm.data.recordings.reading import Source
@@ -159,8 +160,9 @@ class TestOtherLifters:
 
     def test_somebody_elses_motion_has_no_camera(self, recording, found):
         few, _ = recording
-        joints = np.random.default_rng(0).normal(size=(200, 22, 3)).astype("f4")
-        np.save(few.sources[0].lifted, joints)
+        pose = procedural.generate(1, seed=0).clip(0)[0]
+        turns = roma.random_rotmat(200, generator=torch.Generator().manual_seed(0))
+        np.save(few.sources[0].lifted, ((pose - pose[0]) @ turns.mT).numpy())  # a body that tumbles at random
         message = "no usable clip in 1 recordings.*\n.*expected at most 0.25"
         with pytest.warns(UserWarning), pytest.raises(DataError, match=message):
             videos.gather(few, 60)

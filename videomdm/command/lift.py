@@ -88,7 +88,7 @@ def _read(given: argparse.Namespace, cache: Path) -> Recordings:
         "detector": given.detector, "intrinsics": given.field_of_view, "moving_camera": given.moving_camera,
         "cache": cache,
     }  # fmt: skip
-    if given.path.is_dir() and not keypoint_json.is_openpose(given.path):
+    if given.path.is_dir() and not keypoint_json.recordings_of(given.path):
         return recordings.load(given.path, on_error="skip", **how)
     track, words, source = recordings.load_one(given.path, person=given.person, **how)
     return recordings.Recordings([track], [words], [source])

@@ -22,7 +22,7 @@ from videomdm.evaluation.lifting import without_truth
 from videomdm.export.files import whole
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
-from videomdm.videos.material import other_lifter
+from videomdm.videos.material import usable_lifter
 from videomdm.videos.windows import Whole, lift_recording, windows
 
 UNITS = {
@@ -148,12 +148,8 @@ def lift_track(
     """
     if track.fps != prior.fps:
         raise DataError(f"{track.name}: keypoints at {track.fps:g} frames a second, expected the prior's {prior.fps:g}")
-    notes = list(track.notes)
-    try:
-        other = other_lifter(source, track.fps, track)
-    except DataError as error:
-        notes.append(f"{error}; the package's teacher lifts instead")
-        other = None
+    other, said = usable_lifter(track, source)
+    notes = [*track.notes, *said]
     root = prior.config.data.root_path
     found = lift_recording(prior, track, caption, other, root, seed, progress=progress, height=height)
     starts, length = windows(len(track), prior.config.data.max_frames)

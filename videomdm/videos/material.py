@@ -30,7 +30,7 @@ from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import bridge
 from videomdm.conventions import MIN_FRAMES, DataError
-from videomdm.data import clips, recordings
+from videomdm.data import body, clips, recordings
 from videomdm.data.observations import Observations, to_stature
 from videomdm.data.recordings import reading
 from videomdm.data.recordings.detections import KeypointTrack
@@ -277,10 +277,23 @@ def other_lifter(source: Source, fps: float, track: KeypointTrack | None = None)
             found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
         # MotionBERT gives a pose per frame of the video, the others work at a rate of their own
         found, notes = matching.poses(found, film, fps, None if kind == "motionbert" else found.fps)
+    body.check(found.joints[found.valid], str(source.lifted))
     if track is not None:
         notes += matching.out_of_step(found, track)
         track.notes += [note for note in notes if note not in track.notes]
     return found
+
+
+def usable_lifter(track: KeypointTrack, source: Source) -> tuple[Lifted | None, list[str]]:
+    """:func:`other_lifter`'s motion, held against the track (:func:`videomdm.data.body.check_upright`), and notes.
+
+    None, with a note, where there is a file of another lifter but it cannot be used.
+    """
+    try:
+        lifted = other_lifter(source, track.fps, track)
+        return lifted, [] if lifted is None else _check_up(track, lifted, source)
+    except DataError as error:
+        return None, [f"{error}; the package's teacher lifts instead"]
 
 
 def up_error(camera: Camera, true: Camera) -> Tensor:
@@ -337,16 +350,19 @@ def _cut(found: Recordings, max_frames: int) -> tuple[list[Clip], list[Unused], 
     """Clips of all recordings, the stretches between them, and who lifts each recording."""
     used, unused, teachers = [], [], []
     for i, (track, source) in enumerate(zip(found.tracks, found.sources, strict=True)):
-        try:
-            lifted = other_lifter(source, track.fps, track)
-        except DataError as error:
-            track.notes.append(f"{error}; the package's teacher lifts instead")
-            lifted = None
+        lifted, said = usable_lifter(track, source)
+        track.notes += said
         teachers.append("own" if lifted is None else lifted.lifter)
         parts, left = cut(track, max_frames, None if lifted is None else matching.matched(track, lifted)[1])
         used += as_clips(parts, track, lifted, i)
         unused += [Unused(i, *stretch) for stretch in left]
     return used, unused, teachers
+
+
+def _check_up(track: KeypointTrack, lifted: Lifted, source: Source) -> list[str]:
+    at, seen = matching.matched(track, lifted)
+    confidence = track.confidence * seen[:, None]
+    return body.check_upright(lifted.joints[at], track.keypoints, confidence, source.lifted.name)
 
 
 def _without_camera(clip: Clip, report: pnp.Report, k: int) -> Unused:

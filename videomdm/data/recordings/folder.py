@@ -35,6 +35,7 @@ from videomdm.data.recordings.tracking import boxes, describe, follow, put_sides
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage.progress import Bar
 
+MOST_NAMED = 10  # files that are not used are named up to this number
 MOST_FILLED = 0.5  # share of a track's frames that may be filled in
 
 
@@ -79,7 +80,7 @@ def load(
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
     on_error: str = "raise",
-    cache: Path | None = None,
+    cache: str | Path | None = None,
 ) -> Recordings:
     """Read everything in a folder and its sub-folders.
 
@@ -108,7 +109,7 @@ def load(
         Intrinsics.from_field_of_view(1, 1, intrinsics)  # an impossible one is no recording's fault
     sources, table = reading.sources(folder), captions.read_table(folder)
     detector = choose(detector)
-    found = Recordings(notes=_strangers(table, sources))
+    found = Recordings(notes=_strangers(folder, table, sources))
     for source in Bar(sources, "reading recordings", delay=2):
         found.skipped += [
             (path.name, f"{source.name} is read from another file of this kind") for path in source.others
@@ -122,8 +123,10 @@ def load(
                 if not known:
                     raise
                 raise DataError(f'{error}; on_error="skip" leaves such recordings out') from None
-            found.skipped.append((source.name, str(error) if known else f"{type(error).__name__}: {error}"))
+            file = (source.video or source.keypoints).name
+            found.skipped.append((source.name, str(error) if known else f"{file}: {type(error).__name__}: {error}"))
             continue
+        one.notes += captions.notes(words)
         found.tracks.append(one)
         found.captions.append(words)
         found.sources.append(source)
@@ -135,7 +138,7 @@ def load_one(
     detector: Detector | str = "auto",
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
-    cache: Path | None = None,
+    cache: str | Path | None = None,
     person: int = 0,
 ) -> tuple[KeypointTrack, tuple[str, ...], Source]:
     """One recording's SMPL-22 track, captions and files, by its video or keypoints; arguments as in :func:`load`.
@@ -150,12 +153,20 @@ def load_one(
     source = reading.source(video)
     folder = Path(video).parent
     found = _read(source, choose(detector), SMPL22, intrinsics, moving_camera, cache, person)
-    return found, captions.of(folder, source.name, captions.read_table(folder)), source
+    words = captions.of(folder, source.name, captions.read_table(folder))
+    found.notes += captions.notes(words)
+    return found, words, source
 
 
-def _strangers(table: captions.Table, sources: Sequence[Source]) -> list[str]:
-    unknown = sorted(set(table) - {source.name for source in sources})
-    return [f"{captions.TABLE} names {', '.join(unknown)}, of which there is no recording"] if unknown else []
+def _strangers(folder: Path, table: captions.Table, sources: Sequence[Source]) -> list[str]:
+    """Notes on rows of the table without a recording, and on files that are not read."""
+    notes = []
+    if unknown := sorted(set(table) - {source.name for source in sources}):
+        notes.append(f"{captions.TABLE} names {', '.join(unknown)}, of which there is no recording")
+    if left := reading.strangers(folder, sources):
+        more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+        notes.append(f"not used, for they are no recording's: {', '.join(left[:MOST_NAMED])}{more}")
+    return notes
 
 
 def track(
@@ -233,11 +244,12 @@ def _read(
     layout: Skeleton,
     intrinsics: Intrinsics | float | None,
     moving_camera: bool,
-    cache: Path | None,
+    cache: str | Path | None,
     person: int = 0,
 ) -> KeypointTrack:
-    if source.keypoints is not None and source.keypoints.suffix == ".npz" and keypoint_npz.is_track(source.keypoints):
-        return replace(keypoint_npz.load(source.keypoints).to_layout(layout), name=source.name)
+    file = source.keypoints
+    if file is not None and file.suffix.lower() == ".npz" and keypoint_npz.is_track(file):
+        return replace(keypoint_npz.load(file).to_layout(layout), name=source.name)
     seen = reading.see(source, detector, cache)
     if seen.unfit and not moving_camera:
         raise DataError(f"{source.name}: {seen.unfit}; moving_camera=True takes it all the same")

@@ -19,8 +19,12 @@ from videomdm.data.recordings.detections import Detections, KeypointTrack
 from videomdm.data.recordings.static_camera import CameraWatch
 from videomdm.data.recordings.tracking import box
 from videomdm.skeletons.definitions import Skeleton
+from videomdm.storage.film import open_film
 
-SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+SUFFIXES = (
+    ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".m2t", ".mod", ".tod", ".vob",
+    ".wmv", ".asf", ".3gp", ".3g2", ".flv", ".f4v", ".ogv", ".mxf", ".dv",
+)  # fmt: skip
 CLOSEST = 1 / 42  # seconds: frames closer to the last one used than this are passed over (60 fps gives 30)
 UNEVEN = 1.5  # longest step between frames, in median steps, from which the frame rate is called variable
 MISSING_FRAMES = 0.03  # share of the promised frames that may lack before a file is called truncated
@@ -129,14 +133,14 @@ def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
     Args:
         video: the recording that the track is from.
         track: keypoints, in any layout.
-        path: mp4 file to write, at the track's frame rate.
+        path: mp4 file to write, at the track's frame rate; a browser plays it (:mod:`videomdm.storage.film`).
 
     Raises:
         ValueError: a track of another image size.
         OSError: the file cannot be written.
     """
     _check_size(video, track)
-    film = writer(path, video.width, video.height, track.fps)
+    film = open_film(path, video.width, video.height, track.fps)
     at, image = 0, None
     for time, following in video:
         # every frame of the track is drawn on the last image that is not after it
@@ -220,7 +224,10 @@ def draw_keypoints(
 
 
 def writer(path: str | Path, width: int, height: int, fps: float) -> cv2.VideoWriter:
-    """An open mp4 file (MPEG-4, which OpenCV writes everywhere); raises ``OSError`` when it cannot be written."""
+    """An open mp4 file in MPEG-4 part 2, quick to write and to read again, which browsers do not play.
+
+    Films for people are :func:`videomdm.storage.film.open_film`'s.  Raises ``OSError`` when it cannot be written.
+    """
     film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, (width, height))
     if not film.isOpened():
         raise OSError(f"{path}: OpenCV cannot write an mp4 file there; does its folder exist?")
