@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Closing the gap: walking as trained, rounds, refined cameras, frames placed by size
 #
-# Trained as the paper says, a prior from 2-D lifts well and generates motions that are too calm, and it needs to be told
+# Trained as the paper says, a prior from 2-D lifts well and generates motions that are too calm, and it needs
 # cameras in a frame that nobody with a video knows.
 # This page takes four ideas that close part of the distance to 3-D supervision, and measures them.
 # The numbers come from the files in `results/gap` alone.
@@ -27,7 +27,7 @@
 # The lifted motions can also be the teacher of a second VideoMDM (*lifter-2*), which lifts for a second round.
 #
 # **Refined cameras.**
-# A camera told in the teacher's frame, or found by PnP, is off by the teacher's heading, origin and floor in the first
+# A camera given in the teacher's frame, or found by PnP, is off by the teacher's heading, origin and floor in the first
 # frames.
 # A predicted motion stands in its canonical frame by construction.
 # So at each step below the highest noise, two Gauss-Newton steps move the camera to where it sees the prediction at the
@@ -241,12 +241,12 @@ for name, rows in corpora.items():
 # for their size as well: both errors raise the hips, and FID squares their sum.
 #
 # **So the height of the people is worth more than the camera.**
-# It is one number, which most people who film know, and no camera tells it.
+# It is one number, which most people who film know, and no camera measures it.
 # With it (*sized*) *sized-round-1* has FID 3.2 and *sized-round-2* 2.7, which is 1.28 times the second round with known
 # cameras (1.5 asked, 1.2 aimed at), and 1.20 times by the second judge; on the built-in corpus *sized-round-1* has .37 where
 # the round with known cameras has .45 (.51 and .59 by the second judge).
 # Starting from PnP cameras, and with frames placed, *sized* lifts with an absolute error of 84 mm, where VideoMDM that was
-# told the true camera has 87 (133 and 129 on the built-in corpus).
+# given the true camera has 87 (133 and 129 on the built-in corpus).
 # What is left of *sized-round-1*'s lifted FID of 1.4 is mostly legs and height: with the true height it has 1.09, with true
 # bones as well 1.03.
 #
@@ -283,19 +283,19 @@ for name, rows in corpora.items():
 # lift, `videomdm-pnp/sized-round-1` or `-2` to generate.
 # Where all motions are to have one body, as in HumanML3D, that body's stature is known.
 #
-# If nobody can tell: `videomdm-pnp/refined` to lift, with frames placed, and `videomdm-pnp/round-1` to generate
+# If the height is not known: `videomdm-pnp/refined` to lift, with frames placed, and `videomdm-pnp/round-1` to generate
 # (`-common` where all clips are of one person).
 # On bandai *frame/round-1* then has 2.3 times the FID of the second round with known cameras and *pnp/round-1-common* 2.6 times, where
 # 1.5 was asked; what size has to do with it is said above.
-# A camera told in the teacher's frame stands as far away as the true one, so it tells more than PnP can: with it people come
+# A camera given in the teacher's frame stands as far away as the true one, so it says more than PnP can: with it people come
 # out at 97 % of their stature instead of 105 %.
 # On the built-in corpus *pnp/round-1* is better than the round with known cameras, .32 against .45, though its people are 4.5 %
 # too small: there statures differ from clip to clip, and true motions of people 5 % smaller have FID .27, where all of their
 # own size have .24.
 # The second judge puts the two nearer each other (.51 and .59).
 #
-# Refining pays where the camera is told wrongly.
-# Where it is told in the truth's frame there is nothing to win, and that probe is not refined.
+# Refining pays where the given camera is wrong.
+# Where it is given in the truth's frame there is nothing to win, and that probe is not refined.
 # Rows with known cameras were measured before refinement fitted the image, so they have no columns for refined cameras.
 # Not run are *round-1-rigid* with known cameras and, on the built-in corpus, second rounds, *projected* and the rows in the
 # teacher's frame (`make study` does).

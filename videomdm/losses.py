@@ -185,7 +185,7 @@ class VideoMDM:
         weights: lambdas and variants; a term of weight 0 is not computed.
         normaliser: maps features to normalised features and back.
         skeleton: the joint layout.
-        known_distance: whether refined cameras keep their distance, which people of known size told.
+        known_distance: whether refined cameras keep their distance, as where people's height is known.
         tau: metres; joints predicted nearer do not count.
     """
 

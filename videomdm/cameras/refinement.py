@@ -1,6 +1,6 @@
 """Refining a camera and a person's path while a motion is found: least squares of the reprojection error.
 
-A camera that is told in a teacher's frame, or estimated from its joints by PnP, is off by what the teacher gets wrong
+A camera that is given in a teacher's frame, or estimated from its joints by PnP, is off by what the teacher gets wrong
 in its first frames: heading, origin, floor.  A prior's own prediction of the motion stands in its canonical frame by
 construction, so the camera that sees it at the keypoints is the better one; no truth is needed.
 

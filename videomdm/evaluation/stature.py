@@ -65,7 +65,7 @@ def predicted(prior: Prior, joints: Tensor, truth: Corpus, seed: int = 0) -> dic
     """Stature in a prior's one-step predictions over that of the motions that were diffused, in %.
 
     Args:
-        prior: predicts, told the clips' first captions.
+        prior: predicts, conditioned on each clip's first caption.
         joints: (C, T, J, 3) motions of ``truth``'s clips that it was trained on, metres.
         truth: the clips' lengths and captions; :data:`CLIPS` of them are taken, evenly spaced.
         seed: of the noise, which is the same at all levels.

@@ -153,7 +153,7 @@ def cut(
 
     Args:
         track: of a whole recording.
-        max_frames: longest clip, at least :data:`videomdm.data.corpus.MIN_FRAMES`.
+        max_frames: longest clip, at least :data:`videomdm.conventions.MIN_FRAMES`.
         seen: (T,) bool, the frames that may be used; all when None.
 
     Returns:
@@ -221,7 +221,7 @@ def lift_observed(
 ) -> tuple[Tensor, Camera]:
     """Clips lifted by a prior (appendix G.2), each frame placed by its size (:func:`videomdm.cameras.placement.place`).
 
-    Told are the first captions.  Cameras are refined on the way where they are only near the canonical frame.  Short
+    Conditioned on each clip's first caption.  Cameras are refined on the way where they are only near the canonical frame.  Short
     gaps in the keypoints are bridged (:func:`videomdm.cameras.keypoints.bridge`), or joints would jump.  Where the
     people's ``height`` is known (metres), they get it, and cameras keep their distance.
 

@@ -1,6 +1,6 @@
 """A folder of videos, or of keypoints that other programs found in them, made ready for training.
 
-Read are videos (:data:`videomdm.data.recordings.video.SUFFIXES`), npz files
+It reads videos (:data:`videomdm.data.recordings.video.SUFFIXES`), npz files
 (:mod:`videomdm.data.recordings.keypoint_npz`), and
 OpenPose folders and AlphaPose or MMPose files (:mod:`videomdm.data.recordings.keypoint_json`).  Keypoints and the video
 they

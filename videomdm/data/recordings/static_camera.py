@@ -1,4 +1,4 @@
-"""Does the camera stand still?  The method assumes it, so a camera that moves is found and told.
+"""Does the camera stand still?  The method assumes it, so a camera that moves is found and reported.
 
 Corners of the background are followed by optical flow from a look that is at most two seconds old, and the
 similarity that most of them obey (RANSAC) is the camera's motion in the image.  People are masked out where

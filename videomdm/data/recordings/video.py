@@ -20,6 +20,7 @@ from videomdm.data.recordings.static_camera import CameraWatch
 from videomdm.data.recordings.tracking import SEEN, box
 from videomdm.skeletons.definitions import Skeleton
 
+#: Endings of videos that OpenCV reads.
 SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 CLOSEST = 1 / 42  # seconds: frames closer to the last one used than this are passed over (60 fps gives 30)
 UNEVEN = 1.5  # longest step between frames, in median steps, from which the frame rate is called variable
