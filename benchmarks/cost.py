@@ -3,7 +3,7 @@
 Every method is measured in a process of its own, so that its peak memory is its own.  A training step is timed with
 all batches high and with all batches low (appendix G.1), and the mean over a run follows from their shares.
 The evaluation is timed in the ``quick`` protocol, on the built-in corpus, with everything that does not depend on the
-prior (corpus, judges, embeddings of real data) at hand.
+prior (corpus, evaluators, embeddings of real data) at hand.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from videomdm import sample
 from videomdm.config import PRECISIONS, PROFILES, Config
 from videomdm.diffusion import Multistep
 from videomdm.evaluation import protocol
-from videomdm.evaluation.judges import judges
+from videomdm.evaluation.evaluators import evaluators as evaluators_of
 from videomdm.evaluation.lifting import teacher_errors
 from videomdm.methods import METHODS
 from videomdm.study import results
@@ -55,10 +55,10 @@ def _evaluation(prior: sample.Prior, config: Config) -> dict[str, float]:
     """Minutes of a row's evaluation: ``quick`` measured, ``full`` by its larger numbers of motions and clips."""
     with tempfile.TemporaryDirectory() as folder:
         config = config.but(protocol="quick", evaluator_steps=1, runs=folder)
-        panel, quick, full = judges(config), protocol.protocol(config), protocol.PROTOCOLS["full"]
+        evaluators, quick, full = evaluators_of(config), protocol.protocol(config), protocol.PROTOCOLS["full"]
         protocol.real(config)
         teacher_errors(config, quick.lift_clips)  # films and lifts what the probe compares with
-        generating = timing.seconds(lambda: protocol.generation(prior, config, panel))
+        generating = timing.seconds(lambda: protocol.generation(prior, config, evaluators))
         lifting = timing.seconds(lambda: protocol.lifting(prior, config, quick.lift_clips))
     motions = [p.repeats * p.samples + p.texts * p.per_text for p in (quick, full)]
     more = motions[1] / motions[0] * generating + full.lift_clips / quick.lift_clips * lifting

@@ -15,7 +15,7 @@ from benchmarks.timing import Metrics
 from videomdm import sample
 from videomdm.config import Config
 from videomdm.evaluation import distribution
-from videomdm.evaluation.judges import judge
+from videomdm.evaluation.evaluators import evaluator
 from videomdm.evaluation.measures import mean_interval
 from videomdm.evaluation.protocol import draw_captions
 from videomdm.sample.prior import Prior
@@ -40,19 +40,19 @@ def cases(prior: Prior) -> dict[str, tuple[str, dict[str, object]]]:
 
 
 def run(folder: Path, results: Path, repeats: int, n: int, runs: str | None = None) -> Path:
-    """``n`` motions per repeat and case, for captions and lengths of the test split, by the first judge.
+    """``n`` motions per repeat and case, for captions and lengths of the test split, by the first evaluator.
 
     Args:
         folder: a finished run.
         results: where the result goes.
         repeats, n: sizes.
-        runs: the folder whose cache holds the judge, the run's own by default.
+        runs: the folder whose cache holds the evaluator, the run's own by default.
     """
     began = time.monotonic()
     prior = sample.load(folder, timing.device())
     config: Config = prior.config.but(runs=runs or str(folder.parent))
     train, test = observe.load(config, "train"), observe.load(config, "test")
-    critic = judge(config, corpus=train).to(timing.device())
+    critic = evaluator(config, corpus=train).to(timing.device())
     true = critic.joints(test.joints, test.lengths, test.skeleton)
     n = min(n, len(test))
     found: dict[str, list[float]] = {}

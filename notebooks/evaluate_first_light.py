@@ -52,7 +52,7 @@ for name, rows in corpora.items():
 #
 # FID is measured twice: on the generated joints encoded anew, and on the features as they were generated (raw).
 # A model whose redundant channels disagree with its joints can be good in one and bad in the other.
-# *FID %* is FID over the total variance of true embeddings, so that it can be read without knowing the judge.
+# *FID %* is FID over the total variance of true embeddings, so that it can be read without knowing the evaluator.
 # *New phrasings* is R-precision over captions that no training clip has: how far the text encoder carries over.
 
 # %%

@@ -94,7 +94,7 @@ for name, rows in corpora.items():
 
 # %%
 columns = {
-    "FID": "fid", "FID raw": "fid_raw", "FID, second judge": "tmr_fid", "lifted FID": "lifted_fid",
+    "FID": "fid", "FID raw": "fid_raw", "FID, second evaluator": "tmr_fid", "lifted FID": "lifted_fid",
     "R-precision top 3": "r_precision_3", "recall†": "recall_dagger", "acceleration m/s²": "acceleration",
     "path m": "path_length", "bones %": "bone_deviation", "root height, mm": "root_height_distance",
 }  # fmt: skip
@@ -103,7 +103,7 @@ for name, rows in corpora.items():
     display(report.table(rows, columns))
 
 # %%
-shown = {"fid": "FID", "tmr_fid": "FID, second judge", "acceleration": "acceleration m/s²", "path_length": "path m"}
+shown = {"fid": "FID", "tmr_fid": "FID, second evaluator", "acceleration": "acceleration m/s²", "path_length": "path m"}
 for name, rows in corpora.items():
     print(name)
     display(dot_plot(rows, shown, reference="real", logarithmic=("fid", "tmr_fid")))
@@ -181,7 +181,7 @@ for name, rows in both.items():
 # %%
 kept = {
     "predicted size %": "predicted_size_50", "learned stature %": "learned_stature", "lifted FID": "lifted_fid",
-    "FID": "fid", "FID, second judge": "tmr_fid",
+    "FID": "fid", "FID, second evaluator": "tmr_fid",
 }  # fmt: skip
 for name, found_by_rays in by_rays.items():
     compared = [r for row in found_by_rays if row in corpora[name] for r in (row, f"{row}, by rays")]
@@ -243,8 +243,8 @@ for name, rows in corpora.items():
 # **So the height of the people is worth more than the camera.**
 # It is one number, which most people who film know, and no camera measures it.
 # With it (*sized*) *sized-round-1* has FID 3.2 and *sized-round-2* 2.7, which is 1.28 times the second round with known
-# cameras (1.5 asked, 1.2 aimed at), and 1.20 times by the second judge; on the built-in corpus *sized-round-1* has .37 where
-# the round with known cameras has .45 (.51 and .59 by the second judge).
+# cameras (1.5 asked, 1.2 aimed at), and 1.20 times by the second evaluator; on the built-in corpus *sized-round-1* has .37 where
+# the round with known cameras has .45 (.51 and .59 by the second evaluator).
 # Starting from PnP cameras, and with frames placed, *sized* lifts with an absolute error of 84 mm, where VideoMDM that was
 # given the true camera has 87 (133 and 129 on the built-in corpus).
 # What is left of *sized-round-1*'s lifted FID of 1.4 is mostly legs and height: with the true height it has 1.09, with true
@@ -292,13 +292,13 @@ for name, rows in corpora.items():
 # On the built-in corpus *pnp/round-1* is better than the round with known cameras, .32 against .45, though its people are 4.5 %
 # too small: there statures differ from clip to clip, and true motions of people 5 % smaller have FID .27, where all of their
 # own size have .24.
-# The second judge puts the two nearer each other (.51 and .59).
+# The second evaluator puts the two nearer each other (.51 and .59).
 #
 # Refining pays where the given camera is wrong.
 # Where it is given in the truth's frame there is nothing to win, and that probe is not refined.
 # Rows with known cameras were measured before refinement fitted the image, so they have no columns for refined cameras.
-# Not run are *round-1-rigid* with known cameras and, on the built-in corpus, second rounds, *projected* and the rows in the
-# teacher's frame (`make study` does).
+# *round-1-rigid* with known cameras was not run, nor, on the built-in corpus, second rounds, *projected* and the rows in the
+# teacher's frame (`make study` runs them).
 
 # %%
 report.sources(found)

@@ -162,7 +162,7 @@ for name, versions in timings.curves(found).items():
 # %% [markdown]
 # ## What fewer steps and bf16 do to the motions
 #
-# One finished prior, the same captions, lengths and first noise in every row of a repeat; the first judge.
+# One finished prior, the same captions, lengths and first noise in every row of a repeat; the first evaluator.
 # The reference takes all steps of DDPM in float32.
 # *trained* is the sampler that a prior takes by default, `ddim` takes all steps without fresh noise, `ddim-few` ten.
 # With as few motions as here FID is biased upwards, alike in every row; the ratios are what to read.

@@ -11,9 +11,9 @@
 #
 # The paper compares ways to train one model: on true 3-D, on a lifter's 3-D, and on 2-D keypoints with cameras that
 # are known or estimated.
-# This page is that table on two open corpora, with every metric the field uses and two judges.
+# This page is that table on two open corpora, with every metric the field uses and two evaluators.
 # The numbers come from the files in `results/table1` and, for the built-in corpus, `results/first-light` alone; each names
-# its command, commit, machine and judges in the last table.
+# its command, commit, machine and evaluators in the last table.
 #
 # | row | diffused motions | compared with |
 # |:---|:---|:---|
@@ -67,7 +67,7 @@ for name, rows in corpora.items():
 # %%
 for name, rows in corpora.items():
     print(name)
-    panels = {"fid": "FID", "tmr_fid": "FID, second judge", "kid": "KID", "recall_dagger": "recall†"}
+    panels = {"fid": "FID", "tmr_fid": "FID, second evaluator", "kid": "KID", "recall_dagger": "recall†"}
     display(dot_plot(rows, panels, reference="real", logarithmic=("fid", "tmr_fid", "kid")))
 
 # %% [markdown]
@@ -81,17 +81,17 @@ for name, rows in corpora.items():
     display(report.table(rows, report.TEXT))
 
 # %% [markdown]
-# ## The second judge
+# ## The second evaluator
 #
-# One judge may have tastes.
+# One evaluator may have tastes.
 # The second is of another architecture (transformers, cosines, all channels) and was trained on its own;
 # where both order two rows alike, the order does not hang on either.
-# The real row is each judge's own quality.
+# The real row is each evaluator's own quality.
 
 # %%
 for name, rows in corpora.items():
     print(name)
-    display(report.table(rows, report.SECOND_JUDGE))
+    display(report.table(rows, report.SECOND_EVALUATOR))
 
 # %% [markdown]
 # ## How they move
@@ -135,7 +135,7 @@ for name, rows in corpora.items():
 # lie far apart from those of the other (4.0 and 5.7 against 11.4 and 12.4; with the trajectory teacher 4.5 and 6.0 against
 # 11.1 and 13.0).
 # On the built-in corpus it is half.
-# The second judge agrees on all three, by less.
+# The second evaluator agrees on all three, by less.
 # The trajectory teacher's root path is learned, but its body is lifted 7 % too large all the same, so its motions' FID is
 # that of the naive teacher's, and so is all that follows.
 #
@@ -148,7 +148,7 @@ for name, rows in corpora.items():
 # teacher's floor with the teacher's size (the column *root height*: 72 to 77 mm too high), and are judged for it (FID 9.2 and
 # 9.5, 11.9 and 12.8 with the two seeds).
 # On the built-in corpus, where the teacher's size is nearly right, *videomdm-pnp* lies between MDM on the teacher and
-# VideoMDM by the first judge, and behind both by the second.
+# VideoMDM by the first evaluator, and behind both by the second.
 # So neither of these rows comes within 1.5 times of known cameras, and no row of bandai within 1.6 times of true 3-D.
 # With known cameras a round does, which this table has for the built-in corpus only.
 # [Closing the gap](evaluate_gap.ipynb) is about this.

@@ -60,8 +60,8 @@ for name, rows in corpora.items():
 # for every row alike.
 # So MPJPE and PCK count a wrong path and a wrong size, and not where a clip begins.
 # PA-MPJPE aligns every frame by itself, with scale.
-# Acceleration errors are of second differences; KID is that of lifted against true motions, in the embedding of a judge
-# that learned the prior's own corpus, as HumanML3D's judge does in the paper.
+# Acceleration errors are of second differences; KID is that of lifted against true motions, in the embedding of an evaluator
+# that learned the prior's own corpus, as HumanML3D's evaluator does in the paper.
 #
 # ## The paper's table
 #

@@ -33,6 +33,7 @@ from videomdm.plots import keep, keypoints_over, panels, player
 from videomdm.plots.rays import ray_scene
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT
 from videomdm.skeletons import SMPL22
+from videomdm.skeletons.padding import valid_frames
 
 torch.set_num_threads(1)  # the same sums in the same order on every machine
 claims = Claims()
@@ -444,7 +445,7 @@ keep(figure, "ray_projection_targets")
 # NBVAL_CHECK_OUTPUT
 on_rays = normaliser.normalise(losses.ray_target(teacher, seen, SMPL22))
 plain = normaliser.normalise(features.encode(teacher))
-valid = losses.valid_frames(lengths - 1, plain.shape[1])
+valid = valid_frames(lengths - 1, plain.shape[1])
 claims.check("a foot rests below, cm per frame", 100 * CONTACT_THRESHOLD**0.5, 4.47, 0.01)
 for name in ("joint_rotations", "joint_velocities", "foot_contacts"):
     block = features.blocks(len(SMPL22))[name]

@@ -27,12 +27,13 @@ import plotly.graph_objects as go
 import sympy as sp
 import torch
 
-from videomdm import cameras, depth, losses
+from videomdm import cameras, depth
 from videomdm.data import bandai, procedural
 from videomdm.pages.claims import Claims
 from videomdm.plots import Table, keep, panels
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT, SERIES, TRUNK, layout
 from videomdm.skeletons import SMPL22
+from videomdm.skeletons.padding import valid_frames
 
 claims = Claims()
 bones = SMPL22.root_bones
@@ -438,7 +439,7 @@ _ = claims.check("scatter with 21 independent bones", scatter(21), 0.004, 0.001)
 # %%
 def met(joints, lengths, camera, step=4):
     """Every step-th frame of all clips: joints (N, J, 3), its camera, its clip."""
-    clips, frames = losses.valid_frames(lengths, joints.shape[1])[:, ::step].nonzero().T
+    clips, frames = valid_frames(lengths, joints.shape[1])[:, ::step].nonzero().T
     return joints[clips, frames * step].double(), camera[clips].to(torch.float64), clips
 
 
@@ -525,7 +526,7 @@ for name, (joints, view, _) in sources.items():
 def bias_by_action(corpus, elevation):
     """Mean error of the depth in % for each action, by cameras 5 m from the root; evenly spaced azimuths."""
     azimuth = 2.4 * torch.arange(len(corpus), dtype=torch.float64)  # near the golden angle: even for any number
-    clips, frames = losses.valid_frames(corpus.lengths, corpus.joints.shape[1])[:, ::4].nonzero().T
+    clips, frames = valid_frames(corpus.lengths, corpus.joints.shape[1])[:, ::4].nonzero().T
     joints = corpus.joints[clips, 4 * frames].double()
     y, z = cameras.orbit(azimuth[clips], math.radians(elevation), joints[:, 0], 5.0).project(joints)
     ratio = depth.root_depth(y, bone_lengths(joints), bones) / z[:, 0]

@@ -28,7 +28,7 @@ data_root = None  # folder of the data; none for the built-in corpus
 method = "videomdm"  # see videomdm.config.METHODS
 seed = 0
 on_error = "raise"  # or "skip": leave bad clips out and list them here
-evaluator = None  # folder of HumanML3D's published evaluator; None trains a judge on the true motions
+evaluator = None  # folder of HumanML3D's published evaluator; None trains an evaluator on the true motions
 runs = "runs"  # where run folders and caches go
 
 # %%
@@ -47,7 +47,7 @@ config = train.profile(
     profile, data=data, data_root=data_root, method=method, seed=seed, on_error=on_error, evaluator=evaluator, runs=runs
 )
 if evaluator:
-    protocol.judge(config)  # files that are missing are to be missed before the training
+    protocol.evaluator(config)  # files that are missing are to be missed before the training
 print(f"run folder: {config.folder}")
 
 # %% [markdown]
@@ -107,7 +107,7 @@ loss_curves(log, title="Each term before its weight; in the warm-up the loss is 
 # %% [markdown]
 # ## What it learned
 #
-# Motions are generated for captions of the test split and compared with its true motions, in the embedding of a judge
+# Motions are generated for captions of the test split and compared with its true motions, in the embedding of an evaluator
 # that was trained on true motions (and never trains a prior).
 # The first row is real data against real data: as many training clips against the test clips.
 # *Lifting* is the other probe: held-out keypoints are turned into 3-D with the prior, and compared with the truth in

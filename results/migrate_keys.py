@@ -19,6 +19,7 @@ from videomdm.storage.files import digest, write_json
 
 IMAGE_FITTED = "7f7c57e"  # the first commit whose refined cameras fit the image
 SETTINGS = ("data", "teacher", "seed", "precision", "protocol", "sampler", "profile")
+_NAMES = {"judges": "evaluators"}  # metrics that are called otherwise now
 TABLE2 = ("source", "source-steps", "steps", "noise", "judge-steps")
 
 
@@ -31,6 +32,7 @@ def main() -> None:
         else:
             settings.STAGES["refine"] = 2 if _is_before(IMAGE_FITTED, result["commit"]) else 1
             result["config"], result["evaluation"] = _keys(result)
+        result["metrics"] = {_NAMES.get(name, name): value for name, value in result["metrics"].items()}
         write_json(path, result)
 
 

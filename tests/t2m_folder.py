@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from videomdm.evaluation import judges
+from videomdm.evaluation import evaluators
 from videomdm.evaluation.text_motion import TextMotionEvaluator
 
 WORDS = ["unk", "sos", "eos", "walk", "person", "jump", "a"]
@@ -14,7 +14,7 @@ WORDS = ["unk", "sos", "eos", "walk", "person", "jump", "a"]
 
 def write(folder: Path) -> Path:
     """Weights, statistics and word vectors where the published ones lie; returns ``folder``."""
-    weights, statistics, glove = (folder / part.replace("*", "01") for part in judges.PUBLISHED)
+    weights, statistics, glove = (folder / part.replace("*", "01") for part in evaluators.PUBLISHED)
     for path in (weights.parent, statistics, glove):
         path.mkdir(parents=True)
     torch.manual_seed(0)

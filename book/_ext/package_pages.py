@@ -7,7 +7,6 @@ import importlib
 import tomllib
 from pathlib import Path
 
-
 ROOT = Path(__file__).parents[2]
 ROOMS = ROOT / "book" / "api" / "rooms.rst"
 

@@ -11,7 +11,7 @@ from videomdm.skeletons import SMPL22
 
 
 class FirstFrames:
-    """A judge that embeds motions as some of their features, and captions by what they say."""
+    """An evaluator that embeds motions as some of their features, and captions by what they say."""
 
     def __init__(self, prefix: str = "") -> None:
         self.prefix = prefix
@@ -28,8 +28,8 @@ def corpus():
     return procedural.load("train", n_clips=30, seed=0, max_frames=44)
 
 
-def measured(corpus, judges=None):
-    return measures.measure(corpus.joints, corpus.lengths, SMPL22, corpus.fps, judges or [FirstFrames()])
+def measured(corpus, evaluators=None):
+    return measures.measure(corpus.joints, corpus.lengths, SMPL22, corpus.fps, evaluators or [FirstFrames()])
 
 
 class TestMeasure:
@@ -71,9 +71,9 @@ class TestSets:
         assert found["root_height_distance"] == pytest.approx(100, rel=1e-5)  # each rank is 0.1 m higher
 
     def test_every_judge_and_the_distances_of_the_first(self, corpus):
-        judges = [FirstFrames(), FirstFrames("tmr_")]
-        real, given = (measured(corpus.select(r), judges) for r in (range(12), range(12, 24)))
-        found = measures.distribution_metrics(real, given, judges, seed=3)
+        evaluators = [FirstFrames(), FirstFrames("tmr_")]
+        real, given = (measured(corpus.select(r), evaluators) for r in (range(12), range(12, 24)))
+        found = measures.distribution_metrics(real, given, evaluators, seed=3)
         assert found["fid"] == distribution.fid(real["embedding"], given["embedding"])
         assert found["tmr_fid"] == pytest.approx(100 * found["fid"], rel=1e-4)
         assert found["tmr_fid_percent"] == pytest.approx(found["fid_percent"], rel=1e-4)
@@ -83,7 +83,7 @@ class TestSets:
         )
         assert found["recall_dagger"] == distribution.recall_dagger(real["embedding"], given["embedding"])
         assert "fid_raw" not in found and "tmr_kid" not in found
-        same = measures.distribution_metrics(real, {**real, "raw_embedding": given["embedding"]}, judges, seed=0)
+        same = measures.distribution_metrics(real, {**real, "raw_embedding": given["embedding"]}, evaluators, seed=0)
         assert same["precision"] == same["recall"] == same["recall_dagger"] == 1
         assert same["fid_raw"] == found["fid"] and abs(same["fid"]) < 1e-6
 

@@ -17,26 +17,26 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judge(config):
-    return protocol.judge(config)
+def evaluator(config):
+    return protocol.evaluator(config)
 
 
 class TestJudge:
-    def test_is_trained_once(self, config, judge):
+    def test_is_trained_once(self, config, evaluator):
         files = list(config.cache.glob("evaluator-*"))
-        again = protocol.judge(config)
+        again = protocol.evaluator(config)
         assert list(config.cache.glob("evaluator-*")) == files and len(files) == 1
         joints = observe.load(config, "test")
-        first, second = (j.joints(joints.joints, joints.lengths, joints.skeleton) for j in (judge, again))
+        first, second = (j.joints(joints.joints, joints.lengths, joints.skeleton) for j in (evaluator, again))
         assert torch.equal(first, second)
 
-    def test_padding_does_not_matter(self, config, judge):
+    def test_padding_does_not_matter(self, config, evaluator):
         test = observe.load(config, "test")
         shortest = int(test.lengths.argmin())
         alone = test.select([shortest])
-        together = judge.joints(test.joints, test.lengths, test.skeleton)[shortest]
+        together = evaluator.joints(test.joints, test.lengths, test.skeleton)[shortest]
         torch.testing.assert_close(
-            judge.joints(alone.joints, alone.lengths, test.skeleton)[0], together, atol=1e-3, rtol=1e-3
+            evaluator.joints(alone.joints, alone.lengths, test.skeleton)[0], together, atol=1e-3, rtol=1e-3
         )
 
 
@@ -63,7 +63,7 @@ class TestRows:
             assert mean >= 0 and half >= 0
         assert len(list(run.glob("metrics-*.json"))) == 3
         assert protocol.evaluate(config, "videomdm", run) == row
-        assert row["judges"] == protocol.evaluate(config, "real")["judges"] != ""
+        assert row["evaluators"] == protocol.evaluate(config, "real")["evaluators"] != ""
 
     def test_row_of_a_round_says_what_its_motions_lack(self, config):
         round_1 = config.but(method="videomdm/round-1")
@@ -98,19 +98,19 @@ class TestProtocols:
 
 
 @pytest.fixture(scope="module")
-def prior(config, judge):
+def prior(config, evaluator):
     """An untrained prior: what it makes does not matter here."""
     torch.manual_seed(0)
     size = config.model.width, config.model.n_layers, config.model.n_heads, config.model.feedforward
-    model = MDM(len(judge.normaliser.mean), *size).eval()
+    model = MDM(len(evaluator.normaliser.mean), *size).eval()
     test = observe.load(config, "test")
-    return sample.Prior(model, judge.normaliser, test.skeleton, test.fps, config.but(n_steps=3, t_star=0))
+    return sample.Prior(model, evaluator.normaliser, test.skeleton, test.fps, config.but(n_steps=3, t_star=0))
 
 
 class TestResuming:
-    def test_interrupted_generation_ends_with_the_same_numbers(self, config, judge, prior, tmp_path, monkeypatch):
+    def test_interrupted_generation_ends_with_the_same_numbers(self, config, evaluator, prior, tmp_path, monkeypatch):
         monkeypatch.setattr(protocol, "CHUNK", 20)
-        whole = protocol.generation(prior, config, [judge], tmp_path / "whole")
+        whole = protocol.generation(prior, config, [evaluator], tmp_path / "whole")
         batches = len(list((tmp_path / "whole").glob("*")))
         assert batches == -(-(2 * 32 + 10) // 20)
         generate, seeds = sample.generate, []
@@ -123,13 +123,13 @@ class TestResuming:
 
         monkeypatch.setattr(sample, "generate", killed)
         with pytest.raises(KeyboardInterrupt):
-            protocol.generation(prior, config, [judge], tmp_path / "cut")
+            protocol.generation(prior, config, [evaluator], tmp_path / "cut")
         assert seeds == [0, 1] and len(list((tmp_path / "cut").glob("*"))) == 2
         seeds[:] = []
         monkeypatch.setattr(sample, "generate", lambda *a, **o: (seeds.append(o["seed"]), generate(*a, **o))[1])
-        assert protocol.generation(prior, config, [judge], tmp_path / "cut") == whole
+        assert protocol.generation(prior, config, [evaluator], tmp_path / "cut") == whole
         assert seeds == list(range(2, batches)), "finished batches are not sampled again"
-        assert protocol.generation(prior, config, [judge]) == whole
+        assert protocol.generation(prior, config, [evaluator]) == whole
 
     def test_interrupted_lifting(self, config, prior, tmp_path, monkeypatch):
         whole = lifting.lifting(prior, config, 2, tmp_path / "whole")
@@ -148,7 +148,7 @@ class TestResuming:
         assert lifting.lifting(prior, config, 2, tmp_path / "cut") == whole
         assert len(calls) == len(lifting.PROBES), "finished probes are not lifted again"
 
-    def test_batches_hold_motions_of_one_length(self, config, judge, prior, monkeypatch):
+    def test_batches_hold_motions_of_one_length(self, config, evaluator, prior, monkeypatch):
         """Sorting does not change which motion answers which caption."""
         monkeypatch.setattr(protocol, "CHUNK", 3)
         lengths = torch.tensor([40, 20, 30, 40, 20, 30, 40, 20])
@@ -161,7 +161,7 @@ class TestResuming:
             return walk
 
         monkeypatch.setattr(sample, "generate", generate)
-        found = protocol.sample_measured(prior, [str(i) for i in range(8)], lengths, {"guidance": 2.5}, [judge])
+        found = protocol.sample_measured(prior, [str(i) for i in range(8)], lengths, {"guidance": 2.5}, [evaluator])
         assert [n for _, n in asked] == [[20, 20, 20], [30, 30, 40], [40, 40]]
         assert found["root_height"][:, 0].tolist() == list(range(8))
         assert (~found["root_height"].isnan()).sum(1).tolist() == lengths.tolist()

@@ -151,9 +151,9 @@ def test_a_corpus_is_that_of_the_first_study_that_has_it(folder):
 
 def test_rows_of_different_judges_are_not_compared(folder):
     config = train.profile("smoke")
-    for row, judges in (("mdm-3d", "aa bb"), ("videomdm", "aa cc")):
-        results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "judges": judges}, row)
-    with pytest.raises(ValueError, match="mdm-3d was judged by aa bb, videomdm by aa cc; expected one panel"):
+    for row, evaluators in (("mdm-3d", "aa bb"), ("videomdm", "aa cc")):
+        results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "evaluators": evaluators}, row)
+    with pytest.raises(ValueError, match="mdm-3d was judged by aa bb, videomdm by aa cc; expected the same evaluators"):
         report.find(folder, "s")
 
 
@@ -193,7 +193,9 @@ def test_sizes_are_drawn_for_rows_that_have_them():
 
 
 def test_what_size_costs_is_drawn_beside_the_rows_of_that_size():
-    cost = {f"{judge}fid_of_size_{size}": [1 + abs(size - 100) / 5, 0.1] for size in SIZES for judge in ("", "tmr_")}
+    cost = {
+        f"{evaluator}fid_of_size_{size}": [1 + abs(size - 100) / 5, 0.1] for size in SIZES for evaluator in ("", "tmr_")
+    }
     rows = {"real": METRICS | cost, "mdm-3d": METRICS | {"learned_stature": 105.0, "predicted_size_50": 98.0}}
     rows["videomdm"] = METRICS
     for axes, fid in zip(report.size_costs_plot(rows).axes, (4.0, 2.0), strict=True):

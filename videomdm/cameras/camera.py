@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from videomdm.skeletons.padding import valid_frames
+
 MIN_DEPTH = 1e-3  # metres: `project` divides by no less
 ROTATION_TOLERANCE = 1e-3  # largest entry of R R^T - 1 that still passes: cameras are stored with few digits
 
@@ -377,5 +379,5 @@ def reprojection_error(camera: Camera, joints: Tensor, keypoints: Tensor, length
     squared = (camera.project(joints)[0] - keypoints).square().sum(-1)  # (*batch, T, J)
     if lengths is None:
         return squared.mean((-1, -2)).sqrt()
-    valid = torch.arange(joints.shape[-3], device=joints.device) < lengths.to(joints.device)[..., None]
+    valid = valid_frames(lengths.to(joints.device), joints.shape[-3])
     return (squared.mean(-1) * valid).sum(-1).div(valid.sum(-1)).sqrt()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras.camera import Camera
+from videomdm.skeletons.padding import valid_frames
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Footage:
     @property
     def valid(self) -> Tensor:
         """(C, T) bool: frames before each clip's length."""
-        return torch.arange(self.keypoints.shape[1], device=self.lengths.device) < self.lengths[:, None]
+        return valid_frames(self.lengths, self.keypoints.shape[1])
 
     @property
     def weight(self) -> Tensor:

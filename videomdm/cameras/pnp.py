@@ -11,6 +11,7 @@ from torch import Tensor
 
 from videomdm.cameras.camera import PNP_FRAMES, Camera, estimate_pnp, reprojection_error
 from videomdm.cameras.keypoints import fill_missing
+from videomdm.skeletons.padding import valid_frames
 
 #: Reprojection error, as a share of the person's size in the image, above which a camera is not to be trusted.
 #: Lifted built-in motions give 0.09 (median) and 0.22 (90th percentile); keypoints of another clip 0.34 (median).
@@ -110,7 +111,7 @@ def _report(camera, joints, keypoints, lengths, frames, names, failed) -> Report
     error = reprojection_error(camera, joints[used], keypoints[used], first)
     whole = reprojection_error(camera, joints, keypoints, lengths)
     from_middle = (keypoints[used] - keypoints[used].mean(-2, keepdim=True)).square().sum(-1).mean(-1)
-    valid = torch.arange(from_middle.shape[1], device=first.device) < first[:, None]
+    valid = valid_frames(first, from_middle.shape[1])
     size = ((from_middle * valid.to(from_middle.device)).sum(-1) / first.to(from_middle)).sqrt()
     lost = torch.tensor([name in failed for name in names], device=error.device)
     error, whole, relative = (x.masked_fill(lost, torch.inf) for x in (error, whole, error / size.clamp(min=1e-9)))

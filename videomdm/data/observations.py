@@ -20,6 +20,7 @@ from videomdm.conventions import FPS, DataError
 from videomdm.data.corpus import Corpus
 from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import Skeleton, by_name
+from videomdm.skeletons.padding import valid_frames
 from videomdm.storage import checkpoints
 from videomdm.storage.files import digest
 
@@ -128,7 +129,7 @@ def film(corpus: Corpus, seed: int = 0, noise: float = 0.0, missing: float = 0.0
         unseen = torch.rand(confidence.shape, generator=generator) < missing
         confidence = confidence.masked_fill(unseen, 0.0)
         keypoints = keypoints.masked_fill(unseen[..., None], 0.0)
-    inside = (torch.arange(keypoints.shape[1]) < corpus.lengths[:, None])[..., None].to(keypoints)
+    inside = valid_frames(corpus.lengths, keypoints.shape[1])[..., None].to(keypoints)
     confidence = confidence * inside
     if smoothed:
         keypoints = smooth(fill_missing(keypoints, confidence), corpus.lengths)

@@ -30,6 +30,7 @@ from videomdm.cameras.footage import Footage
 from videomdm.conventions import DataError
 from videomdm.features.normaliser import Moments, Normaliser
 from videomdm.skeletons.definitions import Skeleton, by_name
+from videomdm.skeletons.padding import valid_frames
 from videomdm.storage.checkpoints import read_metadata, read_tensors, write_tensors
 
 INDEX = "index.safetensors"
@@ -75,7 +76,7 @@ def write(
         about: ``skeleton``, ``fps``, ``names`` and ``skipped`` as in :class:`videomdm.data.corpus.Corpus`.
         seen: keypoints and cameras of the clips, T or more frames.
     """
-    inside = torch.arange(features.shape[1]) < lengths[:, None]
+    inside = valid_frames(lengths, features.shape[1])
     rows = features[inside]
     row = {caption: i for i, caption in enumerate(text)}
     count = torch.tensor([len(own) for own in captions])

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from videomdm import features
 from videomdm.evaluation import distribution, motion, pose
-from videomdm.evaluation.judges import Judge
+from videomdm.evaluation.evaluators import Evaluators
 from videomdm.evaluation.text_motion import mm_distance, r_precision
 from videomdm.skeletons.definitions import Skeleton
+from videomdm.skeletons.padding import valid_frames
 
 VERSION = 1  # count up when a measure changes: caches go by it
 POOL = 32  # R-precision's pool
@@ -27,26 +28,26 @@ Measured = Mapping[str, Tensor]
 
 
 def measure(
-    joints: Tensor, lengths: Tensor, skeleton: Skeleton, fps: float, judges: Sequence[Judge], raw: Tensor | None = None
+    joints: Tensor, lengths: Tensor, skeleton: Skeleton, fps: float, evaluators: Evaluators, raw: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """Embeddings of motions by every judge, and how each motion moves.
+    """Embeddings of motions by every evaluator, and how each motion moves.
 
     Args:
         joints: (N, T, J, 3) metres, Y up.
         lengths: (N,) frames.
         skeleton, fps: how joints are read.
-        judges: embed the joints, encoded anew, as ``<prefix>embedding`` (N, width).
-        raw: (N, T, D) features as they were generated, embedded by the first judge as ``raw_embedding``.
+        evaluators: embed the joints, encoded anew, as ``<prefix>embedding`` (N, width).
+        raw: (N, T, D) features as they were generated, embedded by the first evaluator as ``raw_embedding``.
     Returns:
         The embeddings; ``skating``, ``bone_deviation`` (%), ``acceleration`` (m/s^2), ``jitter`` (m/s^3) and
         ``path_length`` (m), (N,); ``root_height`` (N, T) in m, NaN past a motion's end.
     """
     joints = features.hold_last(joints, lengths)
     encoded = features.encode(joints, skeleton)
-    found = {f"{judge.prefix}embedding": judge.motions(encoded, lengths - 1) for judge in judges}
+    found = {f"{evaluator.prefix}embedding": evaluator.motions(encoded, lengths - 1) for evaluator in evaluators}
     if raw is not None:
-        found["raw_embedding"] = judges[0].motions(raw, lengths - 1)
-    past = torch.arange(joints.shape[1], device=joints.device) >= lengths.to(joints.device)[:, None]
+        found["raw_embedding"] = evaluators[0].motions(raw, lengths - 1)
+    past = ~valid_frames(lengths.to(joints.device), joints.shape[1])
     found |= {
         "skating": motion.skating_ratio(joints, lengths, skeleton, fps, per_clip=True),
         "bone_deviation": motion.bone_length_deviation(joints, lengths, skeleton, per_clip=True),
@@ -78,18 +79,18 @@ def join(parts: Sequence[Measured]) -> dict[str, Tensor]:
     return {name: torch.cat([part[name] for part in padded]) for name in parts[0]}
 
 
-def distribution_metrics(real: Measured, given: Measured, judges: Sequence[Judge], seed: int) -> dict[str, float]:
+def distribution_metrics(real: Measured, given: Measured, evaluators: Evaluators, seed: int) -> dict[str, float]:
     """How far a set of motions is from the real ones.
 
-    FID for every judge, also in percent of the real embeddings' total variance; for the first judge KID (mean and
+    FID for every evaluator, also in percent of the real embeddings' total variance; for the first KID (mean and
     deviation over 100 subsets), precision, recall and recall-dagger as well, and where features were generated,
     the FID of these (``fid_raw``).
     """
     found = {}
-    for judge in judges:
-        true, embedded = (x[f"{judge.prefix}embedding"] for x in (real, given))
+    for evaluator in evaluators:
+        true, embedded = (x[f"{evaluator.prefix}embedding"] for x in (real, given))
         fid = distribution.fid(true, embedded)
-        found |= {f"{judge.prefix}fid": fid, f"{judge.prefix}fid_percent": 100 * fid / _spread(true)}
+        found |= {f"{evaluator.prefix}fid": fid, f"{evaluator.prefix}fid_percent": 100 * fid / _spread(true)}
     true, embedded = real["embedding"], given["embedding"]
     if "raw_embedding" in given:
         found["fid_raw"] = distribution.fid(true, given["raw_embedding"])
@@ -104,42 +105,42 @@ def distribution_metrics(real: Measured, given: Measured, judges: Sequence[Judge
 
 
 def diversity(given: Measured, seed: int) -> dict[str, float]:
-    """Diversity in the first judge's embedding, of 300 pairs, or as many as there are motions."""
+    """Diversity in the first evaluator's embedding, of 300 pairs, or as many as there are motions."""
     embedded = given["embedding"]
     pairs = min(DIVERSITY_PAIRS, len(embedded))
     return {"diversity": distribution.diversity(embedded, pairs, generator=_generator(seed))}
 
 
 def multimodality(given: Measured, texts: int, seed: int) -> dict[str, float]:
-    """Multimodality in the first judge's embedding of ``texts`` x samples motions, text by text."""
+    """Multimodality in the first evaluator's embedding of ``texts`` x samples motions, text by text."""
     embedded = given["embedding"].unflatten(0, (texts, -1))
     pairs = min(MULTIMODALITY_PAIRS, embedded.shape[1])
     return {"multimodality": distribution.multimodality(embedded, pairs, generator=_generator(seed))}
 
 
 def text_metrics(
-    given: Measured, captions: list[str], judges: Sequence[Judge], seed: int, trained: set[str] = frozenset()
+    given: Measured, captions: list[str], evaluators: Evaluators, seed: int, trained: set[str] = frozenset()
 ) -> dict[str, float]:
-    """R-precision and MM-distance for every judge.
+    """R-precision and MM-distance for every evaluator.
 
     Args:
         given: the measured motions.
         captions: one per motion.
-        judges: rank them.
+        evaluators: rank them.
         seed: shuffles the motions before they are pooled.
         trained: captions of the training split.  ``r_precision_3_unseen`` counts only others: how well the
-            judge's text encoder carries over.  Left out where these do not fill a pool.
+            evaluator's text encoder carries over.  Left out where these do not fill a pool.
     """
     found = {}
     unseen = torch.tensor([caption not in trained for caption in captions])
-    for judge in judges:
-        words, embedded = judge.texts(captions), given[f"{judge.prefix}embedding"]
+    for evaluator in evaluators:
+        words, embedded = evaluator.texts(captions), given[f"{evaluator.prefix}embedding"]
         top = r_precision(words, embedded, generator=_generator(seed))
-        found |= {f"{judge.prefix}r_precision_{k + 1}": float(share) for k, share in enumerate(top)}
-        found[f"{judge.prefix}mm_distance"] = mm_distance(words, embedded)
+        found |= {f"{evaluator.prefix}r_precision_{k + 1}": float(share) for k, share in enumerate(top)}
+        found[f"{evaluator.prefix}mm_distance"] = mm_distance(words, embedded)
         if unseen.sum() >= POOL:
             top = r_precision(words[unseen], embedded[unseen], generator=_generator(seed))
-            found[f"{judge.prefix}r_precision_3_unseen"] = float(top[2])
+            found[f"{evaluator.prefix}r_precision_3_unseen"] = float(top[2])
     return found
 
 

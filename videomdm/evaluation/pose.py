@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from videomdm.conventions import FPS
+from videomdm.skeletons.padding import valid_frames
 
 MILLIMETRES = 1000.0
 
@@ -143,7 +144,7 @@ def check_clips(joints: Tensor, lengths: Tensor | None, name: str, least: int = 
         raise ValueError(
             f"lengths: {int(lengths.min())}..{int(lengths.max())} frames, expected within {least}..{frames}"
         )
-    valid = torch.arange(frames, device=joints.device) < lengths[..., None]
+    valid = valid_frames(lengths, frames)
     joints = joints.double().where(valid[..., None, None], 0)
     bad = ~joints.isfinite()
     if bad.any():

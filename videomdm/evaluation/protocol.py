@@ -1,7 +1,7 @@
 """The protocol: what is measured of a prior, the same way for every method.
 
 Two probes.  *Generation*: motions for the test split's captions and lengths, compared with the test split's true
-motions in the embeddings of two judges.  *Lifting* (:mod:`videomdm.evaluation.lifting`): 3-D from the test split's
+motions in the embeddings of two evaluators.  *Lifting* (:mod:`videomdm.evaluation.lifting`): 3-D from the test split's
 keypoints.
 
 Every number of a row is the mean over repeats with its 95 % interval, where repeats differ.  A repeat draws its
@@ -11,7 +11,6 @@ methods are asked for the same motions with the same noise (on one kind of devic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from videomdm.config import STAGES, Config
 from videomdm.data.corpus import Corpus
 from videomdm.diffusion import Diffusion
 from videomdm.evaluation import distribution, measures, stature
-from videomdm.evaluation.judges import Judge, judge, judges
+from videomdm.evaluation.evaluators import CorpusEvaluator, Evaluators, evaluator, evaluators
 from videomdm.evaluation.lifting import lifting, teacher_errors
 from videomdm.evaluation.measures import POOL, Measured, mean_interval
 from videomdm.lifters import teacher as lifted
@@ -33,7 +32,18 @@ from videomdm.storage.files import digest
 from videomdm.storage.progress import Bar
 from videomdm.train import dataset, observe, provenance, rounds
 
-__all__ = ["PROTOCOLS", "Judge", "Protocol", "evaluate", "generation", "judge", "judges", "lifting", "protocol", "real"]
+__all__ = [
+    "PROTOCOLS",
+    "CorpusEvaluator",
+    "Protocol",
+    "evaluate",
+    "generation",
+    "evaluator",
+    "evaluators",
+    "lifting",
+    "protocol",
+    "real",
+]
 
 CHUNK = 256  # motions sampled together; their noise depends on it
 
@@ -89,23 +99,24 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         row: ``"real"``, ``"teacher"`` or a method.
         run: the method's finished run.
     Returns:
-        Metric -> value or [mean, 95 % half-width], and in words ``protocol``, its name, and ``judges``, their digests.
+        Metric -> value or [mean, 95 % half-width], and in words ``protocol``, its name, and ``evaluators``, digests.
     """
     size, train = protocol(config), observe.load(config, "train")
-    panel = _panel(config, train)
-    label, version = {"protocol": size.name}, _version(config, size, panel)
+    evaluators = _evaluators(config, train)
+    label, version = {"protocol": size.name}, _version(config, size, evaluators)
     if run is not None:
-        lifts = f"{_version(config, size)}-{lifted.version(config.data.root_path)}"  # no judge looks at these
+        lifts = f"{_version(config, size)}-{lifted.version(config.data.root_path)}"  # no evaluator looks at these
         generated = cached_json(
             run / f"metrics-generation-{version}.json",
-            lambda: generation(_load(run), config, panel, run / "evaluation" / f"{_weights(run)}-{version}"),
+            lambda: generation(_load(run), config, evaluators, run / "evaluation" / f"{_weights(run)}-{version}"),
         )
         errors = cached_json(
             run / f"metrics-lifting-{lifts}.json",
             lambda: lifting(_load(run), config, size.lift_clips, run / "evaluation", lifts),
         )
         learned = cached_json(
-            run / f"metrics-learned-{_weights(run)}-{version}.json", lambda: _of_learned(config, run, train, panel[0])
+            run / f"metrics-learned-{_weights(run)}-{version}.json",
+            lambda: _of_learned(config, run, train, evaluators[0]),
         )
         return {**label, **generated, **errors, **learned}
     make = {"real": real, "teacher": teacher}[row]
@@ -118,40 +129,40 @@ def real(config: Config) -> dict[str, object]:
     """The real-data row: the test split's own figures.
 
     The distribution metrics compare as many motions of the training split with it: the best that a method can
-    reach.  Its R-precision and MM-distance are the judges' own quality.  ``fid_of_size_<percent>`` is FID of the same
-    motions by people of another size.
+    reach.  Its R-precision and MM-distance are the evaluators' own quality.  ``fid_of_size_<percent>`` is FID of the
+    same motions by people of another size.
     """
     train, test = observe.load(config, "train"), observe.load(config, "test")
-    panel = _panel(config, train)
-    true, other = (_measured(corpus.joints, corpus, config, panel) for corpus in (test, train))
+    evaluators = _evaluators(config, train)
+    true, other = (_measured(corpus.joints, corpus, config, evaluators) for corpus in (test, train))
     size = protocol(config)
     repeats = []
     for seed in range(size.repeats):
         rows, captions = draw_captions(test, max(len(test), POOL), seed)
         chosen, _ = draw_captions(train, _samples(size, test), seed)
         repeats.append({
-            **measures.distribution_metrics(true, measures.select(other, chosen), panel, seed),
+            **measures.distribution_metrics(true, measures.select(other, chosen), evaluators, seed),
             **measures.diversity(true, seed),
-            **measures.text_metrics(measures.select(true, rows), captions, panel, seed, _captions_of(train)),
-            **_fid_of_sizes(train.select(chosen), true, panel),
+            **measures.text_metrics(measures.select(true, rows), captions, evaluators, seed, _captions_of(train)),
+            **_fid_of_sizes(train.select(chosen), true, evaluators),
         })  # fmt: skip
     found = _intervals(repeats)  # of the draws alone; how the test split moves is not drawn
-    return {**found, "fid_raw": found["fid"], **measures.motion_metrics(true, true), **_names(panel)}
+    return {**found, "fid_raw": found["fid"], **measures.motion_metrics(true, true), **_names(evaluators)}
 
 
 def teacher(config: Config) -> dict[str, object]:
     """The teacher's row: its motions of the training clips, which priors are trained on, and its lifting errors.
 
-    R-precision and MM-distance are of its motions of the test clips, since the judges were trained on the
+    R-precision and MM-distance are of its motions of the test clips, since the evaluators were trained on the
     captions of the others.
     """
     train, test = observe.load(config, "train"), observe.load(config, "test")
-    panel, size = _panel(config, train), protocol(config)
-    true = _measured(test.joints, test, config, panel)
+    evaluators, size = _evaluators(config, train), protocol(config)
+    true = _measured(test.joints, test, config, evaluators)
     estimates = {}
     for split, corpus in (("train", train), ("test", test)):
         joints = observe.observe(config, corpus, "teacher", split).teacher
-        estimates[split] = _measured(joints, corpus, config, panel)
+        estimates[split] = _measured(joints, corpus, config, evaluators)
     repeats = []
     for seed in range(size.repeats):
         chosen, _ = draw_captions(train, _samples(size, test), seed)
@@ -159,20 +170,20 @@ def teacher(config: Config) -> dict[str, object]:
         given = measures.select(estimates["train"], chosen)
         asked = measures.select(estimates["test"], rows)
         repeats.append({
-            **measures.distribution_metrics(true, given, panel, seed),
+            **measures.distribution_metrics(true, given, evaluators, seed),
             **measures.diversity(given, seed),
-            **measures.text_metrics(asked, captions, panel, seed, _captions_of(train)),
+            **measures.text_metrics(asked, captions, evaluators, seed, _captions_of(train)),
             **measures.motion_metrics(true, given),
         })  # fmt: skip
     found = {**_intervals(repeats), **_noise_that_hides(config, train)}
     found |= teacher_errors(config, size.lift_clips)
     found |= stature.learned(observe.observe(config, train, "teacher").teacher, train)
-    return {**found, **_names(panel)}
+    return {**found, **_names(evaluators)}
 
 
-def _names(panel: Sequence[Judge]) -> dict[str, str]:
+def _names(evaluators: Evaluators) -> dict[str, str]:
     """Who judged: the same training on another machine gives other weights, and other FIDs by a few percent."""
-    return {"judges": " ".join(judge.digest for judge in panel)}
+    return {"evaluators": " ".join(evaluator.digest for evaluator in evaluators)}
 
 
 def _noise_that_hides(config: Config, train: Corpus) -> dict[str, float]:
@@ -185,7 +196,7 @@ def _noise_that_hides(config: Config, train: Corpus) -> dict[str, float]:
     return {"feature_error": float(error), "t_star": Diffusion(config.model.n_steps).step_of(float(error))}
 
 
-def generation(prior: Prior, config: Config, panel: Sequence[Judge], folder: Path | None = None) -> dict[str, object]:
+def generation(prior: Prior, config: Config, evaluators: Evaluators, folder: Path | None = None) -> dict[str, object]:
     """Metrics of generated motions, see :mod:`videomdm.evaluation.measures`.
 
     ``fid`` is of the generated joints encoded anew, ``fid_raw`` of the features as they were generated.
@@ -193,7 +204,7 @@ def generation(prior: Prior, config: Config, panel: Sequence[Judge], folder: Pat
     Args:
         prior: generates.
         config: names the data, the protocol and the guidance scale.
-        panel: the judges.
+        evaluators: the evaluators.
         folder: keeps what was measured of each batch, so that an interrupted evaluation resumes.
     """
     train, test, size = observe.load(config, "train"), observe.load(config, "test"), protocol(config)
@@ -203,20 +214,20 @@ def generation(prior: Prior, config: Config, panel: Sequence[Judge], folder: Pat
     asked.append((rows.repeat_interleave(size.per_text), [c for c in captions for _ in range(size.per_text)]))
     rows, captions = torch.cat([rows for rows, _ in asked]), [c for _, captions in asked for c in captions]
     how = {"guidance": config.evaluation.guidance, "method": config.evaluation.sampler or None}
-    made = sample_measured(prior, captions, test.lengths[rows], how, panel, folder)
+    made = sample_measured(prior, captions, test.lengths[rows], how, evaluators, folder)
     answers = measures.select(made, slice(size.repeats * n, None))
-    true, trained = _measured(test.joints, test, config, panel), _captions_of(train)
+    true, trained = _measured(test.joints, test, config, evaluators), _captions_of(train)
     repeats = []
     for seed in range(size.repeats):
         given = measures.select(made, slice(seed * n, (seed + 1) * n))
         repeats.append({
-            **measures.distribution_metrics(true, given, panel, seed),
+            **measures.distribution_metrics(true, given, evaluators, seed),
             **measures.diversity(given, seed),
             **measures.multimodality(answers, size.texts, seed),
-            **measures.text_metrics(given, asked[seed][1], panel, seed, trained),
+            **measures.text_metrics(given, asked[seed][1], evaluators, seed, trained),
             **measures.motion_metrics(true, given),
         })  # fmt: skip
-    return {**_intervals(repeats), **_names(panel)}
+    return {**_intervals(repeats), **_names(evaluators)}
 
 
 def sample_measured(
@@ -224,7 +235,7 @@ def sample_measured(
     captions: list[str],
     lengths: Tensor,
     how: dict[str, object],
-    panel: Sequence[Judge],
+    evaluators: Evaluators,
     folder: Path | None = None,
 ) -> dict[str, Tensor]:
     """Generate motions and measure them, in batches of similar length: short clips are not padded to the longest.
@@ -233,7 +244,7 @@ def sample_measured(
         prior: generates.
         captions, lengths: N captions and (N,) frames.
         how: guidance and method of :func:`videomdm.sample.generate`.
-        panel: the judges.
+        evaluators: the evaluators.
         folder: keeps what was measured of each batch; batches found there are not sampled again.
     Returns:
         What :func:`~videomdm.evaluation.measures.measure` says of the N motions, in the order of the captions.
@@ -249,17 +260,19 @@ def sample_measured(
                     prior, texts, lengths[rows], seed=seed, as_features=True, **how
                 )  # fmt: skip
                 joints = features.decode(raw)
-                return measures.measure(joints, lengths[rows].to(joints.device), prior.skeleton, prior.fps, panel, raw)
+                return measures.measure(
+                    joints, lengths[rows].to(joints.device), prior.skeleton, prior.fps, evaluators, raw
+                )
 
             parts.append(cached_tensors(folder / f"batch-{seed:04}.safetensors", make) if folder else make())
             bar.update(len(rows))
     return measures.select(measures.join(parts), order.argsort())
 
 
-def _fid_of_sizes(motions: Corpus, true: Measured, panel: Sequence[Judge]) -> dict[str, float]:
+def _fid_of_sizes(motions: Corpus, true: Measured, evaluators: Evaluators) -> dict[str, float]:
     """FID of true motions of people who are larger or smaller: what a wrong size costs by itself."""
     found = {}
-    for one in panel:
+    for one in evaluators:
         for size in stature.SIZES:
             given = one.joints(size / 100 * motions.joints, motions.lengths, motions.skeleton).cpu()
             found[f"{one.prefix}fid_of_size_{size}"] = distribution.fid(true[f"{one.prefix}embedding"], given)
@@ -276,7 +289,7 @@ def draw_captions(corpus: Corpus, n: int, seed: int) -> tuple[Tensor, list[str]]
     return rows, [c[int(draw * len(c))] for c, draw in zip(captions, draws, strict=True)]
 
 
-def _of_learned(config: Config, run: Path, train: Corpus, judge: Judge) -> dict[str, float]:
+def _of_learned(config: Config, run: Path, train: Corpus, evaluator: CorpusEvaluator) -> dict[str, float]:
     """How large people are in the motions that a run learned and in what it predicts; for a round, how good they are.
 
     ``lifted_fid`` is of the motions that the round's MDM was given, ``lifted_fid_true_*`` of the same with their bodies
@@ -286,10 +299,10 @@ def _of_learned(config: Config, run: Path, train: Corpus, judge: Judge) -> dict[
     found = stature.learned(motions, train) | stature.predicted(_load(run), motions, train)
     if config.recipe.lifter:
         test = observe.load(config, "test")
-        true = judge.joints(test.joints, test.lengths, test.skeleton)
+        true = evaluator.joints(test.joints, test.lengths, test.skeleton)
         better = {f"_true_{name}": joints for name, joints in stature.corrected(motions, train).items()}
         for name, joints in {"": motions, **better}.items():
-            found[f"lifted_fid{name}"] = distribution.fid(true, judge.joints(joints, train.lengths, train.skeleton))
+            found[f"lifted_fid{name}"] = distribution.fid(true, evaluator.joints(joints, train.lengths, train.skeleton))
     return found
 
 
@@ -309,24 +322,24 @@ def _weights(run: Path) -> str:
     return digest(run / "weights.safetensors")
 
 
-def _measured(joints: Tensor, corpus: Corpus, config: Config, panel: Sequence[Judge]) -> Measured:
-    """Given motions of a corpus' clips, measured; cached by the content of motions, judges and measures."""
-    content = digest(joints, corpus.lengths, [j.digest for j in panel], measures.VERSION)
+def _measured(joints: Tensor, corpus: Corpus, config: Config, evaluators: Evaluators) -> Measured:
+    """Given motions of a corpus' clips, measured; cached by the content of motions, evaluators and measures."""
+    content = digest(joints, corpus.lengths, [j.digest for j in evaluators], measures.VERSION)
     return cached_tensors(
         config.cache / f"measured-{content}.safetensors",
-        lambda: measures.measure(joints, corpus.lengths, corpus.skeleton, corpus.fps, panel),
+        lambda: measures.measure(joints, corpus.lengths, corpus.skeleton, corpus.fps, evaluators),
     )
 
 
-def _version(config: Config, size: Protocol, panel: Sequence[Judge] = ()) -> str:
+def _version(config: Config, size: Protocol, evaluators: Evaluators = ()) -> str:
     """Short hash of all that metrics depend on besides data and weights."""
     asked = config.evaluation
     about = [STAGES["evaluate"], measures.VERSION, asked.guidance, asked.evaluator_steps, asked.sampler]
-    return digest(size, about, [judge.digest for judge in panel])
+    return digest(size, about, [evaluator.digest for evaluator in evaluators])
 
 
-def _panel(config: Config, train: Corpus) -> tuple[Judge, ...]:
-    return tuple(judge.to(_device()) for judge in judges(config, train))
+def _evaluators(config: Config, train: Corpus) -> tuple[CorpusEvaluator, ...]:
+    return tuple(evaluator.to(_device()) for evaluator in evaluators(config, train))
 
 
 def _load(run: Path) -> Prior:

@@ -13,6 +13,7 @@ from videomdm import features, text
 from videomdm.data.corpus import Corpus
 from videomdm.sample.prior import Prior
 from videomdm.skeletons import kinematics
+from videomdm.skeletons.padding import valid_frames
 
 LEVELS = (10, 30, 50, 70, 90)  # % of the diffusion steps, from the clean end
 CLIPS = 256
@@ -56,7 +57,7 @@ def corrected(joints: Tensor, truth: Corpus) -> dict[str, Tensor]:
 
 def _root_height(joints: Tensor, lengths: Tensor) -> Tensor:
     """(C,) metres, the mean over a clip's frames (C,)."""
-    inside = torch.arange(joints.shape[1]) < lengths[:, None]
+    inside = valid_frames(lengths, joints.shape[1])
     return (joints[:, :, 0, 1] * inside).sum(1) / lengths
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from videomdm.conventions import FPS
 from videomdm.evaluation import pose
 from videomdm.skeletons.definitions import SMPL22, Skeleton
+from videomdm.skeletons.padding import valid_frames
 
 
 def report(
@@ -40,7 +41,7 @@ def report(
 
 def _about_mean(path: Tensor, lengths: Tensor) -> Tensor:
     """Paths (C, T, 1, 3) minus their means over each clip's frames."""
-    inside = torch.arange(path.shape[1], device=path.device) < lengths.to(path.device)[:, None]
+    inside = valid_frames(lengths.to(path.device), path.shape[1])
     mean = path.where(inside[..., None, None], 0).sum(1, keepdim=True) / lengths.to(path)[:, None, None, None]
     return path - mean
 

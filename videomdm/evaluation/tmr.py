@@ -1,13 +1,13 @@
 """A second evaluator, of another architecture: a contrastive pair of transformers after TMR (Petrovich et al. 2023).
 
-Conclusions should not hang on one judge.  T2M's evaluator has convolutions and recurrent layers, does not see the
+Conclusions should not hang on one evaluator.  T2M's evaluator has convolutions and recurrent layers, does not see the
 feet, is given parts of speech, and ranks by distance.  This one has two ACTOR-style transformer encoders (Petrovich
 et al. 2021: a learned token in front of a sequence gathers it), sees all channels but words alone, and ranks by
 angle.
 
 Of TMR it keeps the encoders, InfoNCE with a temperature over cosines, and the filter that takes pairs with
 similar captions out of the negatives.  Left out is its other half, a variational decoder with the log-variance
-token, sampling and KL terms: a judge reconstructs nothing, training is shorter without it, and on true motions
+token, sampling and KL terms: an evaluator reconstructs nothing, training is shorter without it, and on true motions
 retrieval is as good as with T2M's evaluator (the real-data row of every study).
 """
 

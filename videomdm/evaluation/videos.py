@@ -9,7 +9,7 @@ from videomdm import features
 from videomdm.cameras.camera import Camera
 from videomdm.data.corpus import Corpus
 from videomdm.evaluation import distribution, pose
-from videomdm.evaluation.judges import Judge
+from videomdm.evaluation.evaluators import CorpusEvaluator
 
 ROOT = slice(0, 1)
 
@@ -48,16 +48,16 @@ def errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera
     }
 
 
-def kid(predicted: Tensor, truth: Corpus, judge: Judge, seed: int = 0) -> dict[str, float]:
-    """KID between lifted and true motions in a judge's embedding, and its deviation over 100 subsets.
+def kid(predicted: Tensor, truth: Corpus, evaluator: CorpusEvaluator, seed: int = 0) -> dict[str, float]:
+    """KID between lifted and true motions in an evaluator's embedding, and its deviation over 100 subsets.
 
     Args:
         predicted: (N, T, J, 3) metres, Y up; every clip is put into its own canonical frame.
         truth: the true motions of these clips.
-        judge: embeds both.
+        evaluator: embeds both.
         seed: of the subsets.
     """
     own = features.canonicalise(predicted, truth.skeleton, floor="median", lengths=truth.lengths)
-    embedded = [judge.joints(joints, truth.lengths, truth.skeleton).cpu() for joints in (truth.joints, own)]
+    embedded = [evaluator.joints(joints, truth.lengths, truth.skeleton).cpu() for joints in (truth.joints, own)]
     mean, deviation = distribution.kid(*embedded, generator=torch.Generator().manual_seed(seed))
     return {"kid": mean, "kid_std": deviation}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from videomdm import features as feat
+from videomdm.skeletons.padding import valid_frames
 
 FLOOR = 1e-3  # smallest standard deviation that is divided by: a channel that never moves must not explode
 
@@ -72,7 +73,7 @@ class Normaliser:
         As in HumanML3D the standard deviation is averaged over each named block of channels, so that all
         coordinates of a block keep their relative size.
         """
-        rows = features[torch.arange(features.shape[1]) < lengths[:, None]].double()
+        rows = features[valid_frames(lengths, features.shape[1])].double()
         return cls._of_blocks(rows.mean(0), rows.std(0), n_joints)
 
     @classmethod

@@ -22,7 +22,7 @@ from torch.nn.functional import pad
 from videomdm.features.channels import channels, some_at_a_time
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.kinematics import facing, facing_z, uniform_skeleton
-from videomdm.skeletons.padding import check_lengths, hold_last
+from videomdm.skeletons.padding import check_lengths, hold_last, valid_frames
 
 # ---- channels --------------------------------------------------------------------------------------------
 
@@ -223,7 +223,9 @@ def canonical_frame(
         height = joints[..., 1].amin((-1, -2))
     else:
         feet = joints[..., skeleton.feet, 1].amin(-1)
-        height = feet.masked_fill(_padded(joints, lengths), torch.nan).nanmedian(-1).values
+        if lengths is not None:
+            feet = feet.masked_fill(~valid_frames(lengths.to(feet.device), feet.shape[-1]), torch.nan)
+        height = feet.nanmedian(-1).values
     x, _, z = joints[..., 0, 0, :].unbind(-1)
     rotation = facing_z(facing(joints[..., 0, :, :], skeleton)).to(joints.dtype)
     return rotation, torch.stack((x, height, z), dim=-1)
@@ -276,12 +278,6 @@ def _in_own_frame(
     sin, cos = (rotation[..., row, 0, None, None] for row in (2, 0))
     turned = torch.addcmul(cos * x, sin, z, value=-1), y, torch.addcmul(sin * x, cos, z)
     return torch.stack(turned, dim=-1, out=out)
-
-
-def _padded(joints: Tensor, lengths: Tensor | None) -> Tensor:
-    """(..., T): True for frames of (..., T, J, 3) at and past a clip's length."""
-    frames = torch.arange(joints.shape[-3], device=joints.device)
-    return frames >= (joints.shape[-3] if lengths is None else lengths.to(joints.device)[..., None])
 
 
 # ---- checks ----------------------------------------------------------------------------------------------

@@ -88,8 +88,10 @@ def draw(house: House, path: Path) -> None:
     """The house as a picture: importers above, arrows as lines, from a room's lower edge to the upper of another."""
     stories = [sorted(r for r in house.floors if house.floors[r] == n) for n in range(max(house.floors.values()) + 1)]
     at = {
-        room: (STEP * (k - (len(story) - 1) / 2), float(n)) for n, story in enumerate(stories) for k, room in enumerate(story)
-    }  # fmt: skip
+        room: (STEP * (k - (len(story) - 1) / 2), float(n))
+        for n, story in enumerate(stories)
+        for k, room in enumerate(story)
+    }
     wide = STEP * max(len(story) for story in stories)
     figure = Figure(figsize=(0.62 * wide + 2.2, 0.72 * len(stories)))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -121,7 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "figures" / "house.svg", help="picture to write")
     given = parser.parse_args(arguments)
     house = read(given.package)
-    print(", ".join(f"{value} {name}" for name, value in house.figures.items()) + f", {sum(house.lines.values())} lines")
+    print(
+        ", ".join(f"{value} {name}" for name, value in house.figures.items()) + f", {sum(house.lines.values())} lines"
+    )
     draw(house, given.out)
 
 

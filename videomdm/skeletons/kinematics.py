@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from videomdm.skeletons.definitions import SMPL22, Skeleton
+from videomdm.skeletons.padding import valid_frames
 
 _TINY = 1e-4  # a shorter vector has no direction; bounds the gradient of every direction by 1e4
 
@@ -243,7 +244,7 @@ def stature(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Ten
 def bone_lengths(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
     """(C, J - 1) median length of each bone over the frames (C,) that count of clips (C, T, J, 3), metres."""
     sizes = bone_vectors(joints, skeleton).norm(dim=-1)
-    padded = torch.arange(joints.shape[1], device=joints.device) >= lengths.to(joints.device)[:, None]
+    padded = ~valid_frames(lengths.to(joints.device), joints.shape[1])
     return sizes.masked_fill(padded[..., None], torch.nan).nanmedian(1).values
 
 

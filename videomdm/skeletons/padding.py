@@ -15,8 +15,8 @@ def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def valid_frames(lengths: Tensor, n_frames: int) -> Tensor:
-    """(B, T) mask of the frames before each clip's length (B,)."""
-    return torch.arange(n_frames, device=lengths.device) < lengths[:, None]
+    """(..., T) mask of the frames before each clip's length (...)."""
+    return torch.arange(n_frames, device=lengths.device) < lengths[..., None]
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

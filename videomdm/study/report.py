@@ -27,7 +27,7 @@ TEXT = {
     "R-precision top 1": "r_precision_1", "top 2": "r_precision_2", "top 3": "r_precision_3",
     "top 3, new phrasings": "r_precision_3_unseen", "MM-distance": "mm_distance",
 }  # fmt: skip
-SECOND_JUDGE = {
+SECOND_EVALUATOR = {
     "FID": "tmr_fid", "R-precision top 1": "tmr_r_precision_1", "top 2": "tmr_r_precision_2",
     "top 3": "tmr_r_precision_3",
     "MM-distance": "tmr_mm_distance",
@@ -37,13 +37,13 @@ MOTION = {
     "root height m": "root_height", "its distance mm": "root_height_distance", "jitter": "jitter",
 }  # fmt: skip
 ABLATION = {
-    "FID": "fid", "FID raw": "fid_raw", "FID, second judge": "tmr_fid", "diversity": "diversity",
+    "FID": "fid", "FID raw": "fid_raw", "FID, second evaluator": "tmr_fid", "diversity": "diversity",
     "R-precision top 3": "r_precision_3", "MM-distance": "mm_distance", "acceleration m/s²": "acceleration",
     "bones %": "bone_deviation", "skating": "skating", "lifting MPJPE mm": "lift_truth_mpjpe",
     "its accel. error": "lift_truth_acceleration_error",
 }  # fmt: skip
 
-#: What the sweeps change -> the title of its panel.
+#: What the sweeps change -> the title of its evaluators.
 SWEEPS = {
     "teacher_error": "teacher's error, times", "camera_noise": "cameras turned by, degrees",
     "keypoint_noise": "keypoints' error, image units",
@@ -61,7 +61,7 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
     Where a row was trained with several seeds, the mean is over them and the half width is their 95 % interval
     (1.96 standard errors), in place of that over the evaluation's repeats.
     A corpus that another teacher than the naive one lifted is a corpus of its own.  Where several studies have one,
-    it is the first one's: rows are compared under the same judges.
+    it is the first one's: rows are compared under the same evaluators.
 
     Args:
         folder: the results folder, as seen from the repository's root or from the notebooks.
@@ -69,30 +69,30 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
 
     Raises:
         FileNotFoundError: no such study.
-        ValueError: rows of a corpus that different judges measured.
+        ValueError: rows of a corpus that different evaluators measured.
     """
     found: list[dict] = []
     for study in studies:
         known = {_corpus(result) for result in found}
         found += [r for r in results.read(_place(Path(folder), study), study) if _corpus(r) not in known]
     found.sort(key=lambda r: (r["data"], r["profile"], ORDER.index(r["method"])))
-    _check_judges(found)
+    _check_evaluators(found)
     corpora: dict[str, dict] = {}
     for result in found:
         corpora.setdefault(_corpus(result), {}).setdefault(result["method"], []).append(result["metrics"])
     return found, {name: {row: _over_seeds(runs) for row, runs in rows.items()} for name, rows in corpora.items()}
 
 
-def _check_judges(found: Sequence[Mapping]) -> None:
-    """Rows of one corpus are compared, so that one panel must have measured them; the oldest do not name theirs."""
+def _check_evaluators(found: Sequence[Mapping]) -> None:
+    """Rows of one corpus are compared, so the same evaluators must have measured them; the oldest name none."""
     firsts: dict[str, Mapping] = {}
     for result in found:
-        if judges := result["metrics"].get("judges"):
+        if evaluators := result["metrics"].get("evaluators"):
             first = firsts.setdefault(_corpus(result), result)
-            if first["metrics"]["judges"] != judges:
+            if first["metrics"]["evaluators"] != evaluators:
                 raise ValueError(
-                    f"{_corpus(result)}: {first['method']} was judged by {first['metrics']['judges']}, "
-                    f"{result['method']} by {judges}; expected one panel, evaluate one of them again"
+                    f"{_corpus(result)}: {first['method']} was judged by {first['metrics']['evaluators']}, "
+                    f"{result['method']} by {evaluators}; expected the same evaluators, evaluate one of them again"
                 )
 
 
@@ -151,7 +151,7 @@ def changes_plot(rows: Rows) -> Figure:
 def sweeps_plot(rows: Rows, metric: str, title: str) -> Figure:
     """A metric against each source of error that was swept, a line for each method; intervals as bars."""
     figure, axes = panels(*SWEEPS.values(), share_y=True)
-    for panel, swept in zip(axes, SWEEPS, strict=True):
+    for evaluators, swept in zip(axes, SWEEPS, strict=True):
         for base, colour in (("videomdm", RIGHT), ("mdm-teacher", LEFT)):
             own = {row: getattr(METHODS[row], swept) for row in rows if row.split("/")[0] == base}
             normal = getattr(METHODS[base], swept)
@@ -160,9 +160,9 @@ def sweeps_plot(rows: Rows, metric: str, title: str) -> Figure:
                 values = [rows[row][metric] for _, row in points]
                 half = [value[1] if isinstance(value, list | tuple) else 0.0 for value in values]
                 x, y = [value for value, _ in points], [mean(value) for value in values]
-                panel.errorbar(x, y, yerr=half, fmt="o-", color=colour, capsize=2, label=base)
-        panel.set_yscale("log")
-        plain_logarithms(panel.yaxis)
+                evaluators.errorbar(x, y, yerr=half, fmt="o-", color=colour, capsize=2, label=base)
+        evaluators.set_yscale("log")
+        plain_logarithms(evaluators.yaxis)
     axes[0].set_ylabel(title)
     if axes[0].get_legend_handles_labels()[0]:
         axes[0].legend(frameon=False, fontsize=9)
@@ -188,18 +188,20 @@ def size_costs_plot(rows: Rows) -> Figure:
 
     A row that predicts nothing, the teacher, stands at the stature of its motions.
     """
-    figure, axes = panels("FID", "FID, second judge", height=4.2)
+    figure, axes = panels("FID", "FID, second evaluator", height=4.2)
     shown = {row: metrics for row, metrics in rows.items() if "learned_stature" in metrics}
-    for panel, metric in zip(axes, ("fid", "tmr_fid"), strict=True):
+    for evaluators, metric in zip(axes, ("fid", "tmr_fid"), strict=True):
         cost = [rows["real"][f"{metric}_of_size_{size}"] for size in SIZES]
-        panel.plot(SIZES, [mean(value) for value in cost], "-", color=GHOST, label="true motions, resized", zorder=0)
+        evaluators.plot(
+            SIZES, [mean(value) for value in cost], "-", color=GHOST, label="true motions, resized", zorder=0
+        )
         for i, (row, metrics) in enumerate(shown.items()):
             marker, colour = "os^Dv"[i // len(SERIES)], SERIES[i % len(SERIES)]
             stature = mean(metrics["learned_stature"]) * mean(metrics.get("predicted_size_50", 100.0)) / 100
-            panel.plot(stature, mean(metrics[metric]), marker, color=colour, markersize=6, label=row)
-        panel.set_yscale("log")
-        plain_logarithms(panel.yaxis)
-        panel.set_xlabel("people's stature, % of the truth")
+            evaluators.plot(stature, mean(metrics[metric]), marker, color=colour, markersize=6, label=row)
+        evaluators.set_yscale("log")
+        plain_logarithms(evaluators.yaxis)
+        evaluators.set_xlabel("people's stature, % of the truth")
     axes[1].legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -207,13 +209,13 @@ def size_costs_plot(rows: Rows) -> Figure:
 def sources(found: Sequence[Mapping]) -> Table:
     """Which command, commit and kind of machine made each result, who judged, and how long training took.
 
-    Training that was not timed and judges that older results do not name are left blank.
+    Training that was not timed and evaluators that older results do not name are left blank.
     """
     return metrics_table([
         {
             "data": r["data"], "row": r["method"], "seed": str(r["seed"]),
             "training minutes": "" if r["seconds"] is None else r["seconds"] / 60,
-            "machine": r["machine"], "commit": r["commit"], "judges": r["metrics"].get("judges", ""),
+            "machine": r["machine"], "commit": r["commit"], "evaluators": r["metrics"].get("evaluators", ""),
             "command": f"`{r['command']}`",
         }
         for r in found
@@ -245,7 +247,7 @@ def goals(rows: Rows) -> Table:
 def table1_goals(rows: Rows) -> Table | None:
     """The goals set for table 1 and for closing the gap that the rows at hand can answer; None where they are none."""
     asked = [("FID: videomdm over mdm-teacher", "videomdm", "mdm-teacher", "fid", None, 0.99)]
-    asked += [("the same, second judge", "videomdm", "mdm-teacher", "tmr_fid", None, 0.99)]
+    asked += [("the same, second evaluator", "videomdm", "mdm-teacher", "tmr_fid", None, 0.99)]
     if any(row.startswith("videomdm") for row in rows):
         asked += _goals_of_the_best(rows)
     asked = [goal for goal in asked if {goal[1], goal[2]} <= set(rows)]

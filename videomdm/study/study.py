@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--protocol", default="", choices=["", *protocol.PROTOCOLS], help="the profile's own by default"
     )
     parser.add_argument("--sampler", default="", choices=["", "ddpm", "ddim"], help="as trained by default")
-    parser.add_argument("--evaluator", help="folder of HumanML3D's published evaluator, the first judge")
+    parser.add_argument("--evaluator", help="folder of HumanML3D's published evaluator, the first evaluator")
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     log.info("commit %s", results.commit())
     if given.evaluator:
-        protocol.judge(base)  # files that are missing are to be missed before the training
+        protocol.evaluator(base)  # files that are missing are to be missed before the training
     for row in given.rows or STUDIES.get(given.study, ROWS):
         config = base.but(method=row) if row in METHODS else base
         run(config, row, given.study, given.results, f"{command} --rows {row}", protocol.evaluate)

@@ -26,7 +26,7 @@ from videomdm.config import PRECISIONS, Config
 from videomdm.conventions import ROOT_PATHS
 from videomdm.data import sources
 from videomdm.data.corpus import Corpus
-from videomdm.evaluation import judges, pose, videos
+from videomdm.evaluation import evaluators, pose, videos
 from videomdm.evaluation.measures import mean_interval
 from videomdm.features.rays import onto_rays
 from videomdm.lifters import teacher
@@ -68,7 +68,7 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
     """
     source = finetune.config_of(config)
     known = observe.load(source, "train")
-    judge = judges.judge(source.but(evaluator_steps=config.evaluation.evaluator_steps), corpus=known)
+    evaluator = evaluators.evaluator(source.but(evaluator_steps=config.evaluation.evaluator_steps), corpus=known)
     prior = None if row in ("rays", "teacher") else sample.load(run or config.start)
     found: dict[str, object] = {}
     for name, split in SETS.items():
@@ -88,7 +88,7 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
             errors = videos.errors(joints, camera, truth, true_camera)
             way = f"{name}_placed" if place else name
             found |= _intervals(errors, way)
-            found |= {f"{way}_{key}": value for key, value in videos.kid(joints, truth, judge).items()}
+            found |= {f"{way}_{key}": value for key, value in videos.kid(joints, truth, evaluator).items()}
     new = torch.tensor([action not in known.actions for action in truth.actions])
     if new.any():
         found |= _intervals({key: value[new] for key, value in errors.items()}, "new") | {"new_clips": int(new.sum())}
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--source-steps", type=int, help="of its 2-D stage; the profile's by default")
     parser.add_argument("--profile", default="study")
     parser.add_argument("--steps", type=int, default=1000, help="batches of fine-tuning")
-    parser.add_argument("--judge-steps", type=int, help="batches of KID's judge; the profile's by default")
+    parser.add_argument("--evaluator-steps", type=int, help="batches of KID's evaluator; the profile's by default")
     parser.add_argument("--noise", type=float, default=0.0017, help="of the detector, where a corpus is filmed")
     parser.add_argument("--root-path", default="network", choices=ROOT_PATHS, help="of the teacher")
     parser.add_argument("--seed", type=int, default=0)
@@ -228,12 +228,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.profile, data=given.data, data_root=given.data_root, start=str(train.fit(source)), steps=given.steps,
         **detector, **shared,
     )  # fmt: skip
-    config = config.but(evaluator_steps=given.judge_steps or config.evaluation.evaluator_steps)
+    config = config.but(evaluator_steps=given.evaluator_steps or config.evaluation.evaluator_steps)
     command = (
         f"python -m videomdm.study.table2 --study {given.study} --data {given.data} "
         f"--source {given.source} --source-steps {source.optimiser.steps} --profile {given.profile} "
         f"--steps {given.steps} --noise {given.noise:g} --root-path {given.root_path} --seed {given.seed} "
-        f"--precision {given.precision} --judge-steps {config.evaluation.evaluator_steps}"
+        f"--precision {given.precision} --evaluator-steps {config.evaluation.evaluator_steps}"
     )
     for name in ("data_root", "source_root"):
         if root := getattr(given, name):

@@ -27,6 +27,7 @@ from videomdm.data.procedural.captions import Writer
 from videomdm.data.procedural.registry import FAMILIES, Action
 from videomdm.data.procedural.take import MARGIN, Take
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.skeletons.padding import valid_frames
 
 PRIOR_ACTIONS = tuple(FAMILIES["prior"])
 TEACHER_ACTIONS = tuple(FAMILIES["teacher"])
@@ -115,7 +116,7 @@ def _make(
     joints = animate(take.offsets, take.pose)[:, MARGIN : MARGIN + int(lengths.max())]
     joints = torch.where(take.mirrored[:, None, None, None], mirror(joints), joints)
 
-    valid = (torch.arange(joints.shape[1]) < lengths[:, None])[..., None, None]
+    valid = valid_frames(lengths, joints.shape[1])[..., None, None]
     floor = torch.where(valid[..., 0], joints[..., 1], torch.inf).amin((1, 2))
     joints = joints - joints[:, :1, :1] * torch.tensor([1.0, 0.0, 1.0])
     joints = torch.cat([joints[..., :1], joints[..., 1:2] - floor[:, None, None, None], joints[..., 2:]], -1)

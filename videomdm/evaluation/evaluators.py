@@ -1,4 +1,4 @@
-"""The judges: evaluators trained on a corpus' true motions, with the statistics that they read features by.
+"""The evaluators: networks trained on a corpus' true motions, with the statistics that they read features by.
 
 HumanML3D has a published one, which may stand in the place of the first.
 """
@@ -6,7 +6,7 @@ HumanML3D has a published one, which may stand in the place of the first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,8 +28,8 @@ from videomdm.skeletons.definitions import Skeleton
 from videomdm.storage.cache import cached_tensors
 from videomdm.train import distributed, observe, provenance
 
-#: What a judge's metrics are prefixed by -> the stem of its file, how it is trained and loaded.  The first judges
-#: in tables; the second, of another architecture, shows whether a conclusion hangs on the first.
+#: What an evaluator's metrics are prefixed by -> the stem of its file, how it is trained and loaded.  The first is
+#: the one in tables; the second, of another architecture, shows whether a conclusion hangs on the first.
 ARCHITECTURES = {
     "": ("evaluator", train_evaluator, load_evaluator),
     "tmr_": ("tmr", train_tmr, load_tmr),
@@ -40,17 +40,17 @@ UNIT = 4  # frames: its data loader cuts every motion to a multiple of these
 
 
 @dataclass
-class Judge:
+class CorpusEvaluator:
     """An evaluator with the statistics of the true motions that it was trained on.
 
     Attributes:
-        evaluator, normaliser: on one device.
+        network, normaliser: on one device.
         prefix: of its metrics' names.
         tagged: captions whose words somebody tagged -> their ``word/TAG`` tokens; others are tagged by rule.
         unit: motions are cut to a multiple of so many frames.
     """
 
-    evaluator: Evaluator
+    network: Evaluator
     normaliser: Normaliser
     prefix: str = ""
     tagged: Mapping[str, Caption] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Judge:
         """
         lengths = lengths - lengths % self.unit
         normalised = self.normaliser.normalise(encoded.to(self.normaliser.mean.device))
-        return self.evaluator.encode_motions(torch.nn.functional.pad(normalised, (0, 0, 0, 4)), lengths)
+        return self.network.encode_motions(torch.nn.functional.pad(normalised, (0, 0, 0, 4)), lengths)
 
     def joints(self, joints: Tensor, lengths: Tensor, skeleton: Skeleton) -> Tensor:
         """Embeddings of joints (N, T, J, 3), encoded anew; ``lengths`` in frames."""
@@ -72,21 +72,25 @@ class Judge:
 
     def texts(self, captions: list[str]) -> Tensor:
         """Embeddings of captions, on the CPU."""
-        return self.evaluator.encode_texts([self.tagged.get(caption, caption) for caption in captions]).cpu()
+        return self.network.encode_texts([self.tagged.get(caption, caption) for caption in captions]).cpu()
 
     @cached_property
     def digest(self) -> str:
         """Short hash of weights and statistics: embeddings are cached by it."""
         digest = hashlib.sha256()
-        for tensor in (*self.evaluator.state_dict().values(), self.normaliser.mean, self.normaliser.std):
+        for tensor in (*self.network.state_dict().values(), self.normaliser.mean, self.normaliser.std):
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:10]
 
-    def to(self, device: torch.device | str) -> Judge:
-        return replace(self, evaluator=self.evaluator.to(device), normaliser=self.normaliser.to(device))
+    def to(self, device: torch.device | str) -> CorpusEvaluator:
+        return replace(self, network=self.network.to(device), normaliser=self.normaliser.to(device))
 
 
-def published(folder: str | Path, tagged: Mapping[str, Caption]) -> Judge:
+#: All evaluators of a corpus; the first is the one in tables.
+Evaluators = Sequence[CorpusEvaluator]
+
+
+def published(folder: str | Path, tagged: Mapping[str, Caption]) -> CorpusEvaluator:
     """The evaluator of Guo et al. (2022) as published, by which HumanML3D's figures are measured.
 
     Before anything is compared with published figures, the row *real* has to be near the published one (R-precision
@@ -103,13 +107,13 @@ def published(folder: str | Path, tagged: Mapping[str, Caption]) -> Judge:
     weights, statistics, glove = PUBLISHED
     if not (found := sorted(Path(folder).glob(statistics))):
         raise DataError(f"{folder}: no {statistics}, expected what the authors' archive t2m unpacks to")
-    evaluator = load_t2m_checkpoint(Path(folder) / weights, GloveVocabulary(Path(folder) / glove))
+    network = load_t2m_checkpoint(Path(folder) / weights, GloveVocabulary(Path(folder) / glove))
     normaliser = Normaliser(*humanml3d.statistics(found[0], ("mean.npy", "std.npy")))
-    return Judge(evaluator, normaliser, tagged=tagged, unit=UNIT)
+    return CorpusEvaluator(network, normaliser, tagged=tagged, unit=UNIT)
 
 
-def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Judge:
-    """A judge for a corpus, trained on the true motions of the training split; cached.
+def evaluator(config: Config, prefix: str = "", corpus: Corpus | None = None) -> CorpusEvaluator:
+    """An evaluator for a corpus, trained on the true motions of the training split; cached.
 
     The first is the published one where ``config.evaluation.evaluator`` names its folder.
     It judges; no prior is ever trained with it.
@@ -137,17 +141,17 @@ def judge(config: Config, prefix: str = "", corpus: Corpus | None = None) -> Jud
     normaliser = Normaliser(**statistics)
     path = config.cache / f"{stem}-{name}-{config.evaluation.evaluator_steps}.safetensors"
     if path.exists():
-        return Judge(load(path), normaliser, prefix)
-    evaluator = train(
+        return CorpusEvaluator(load(path), normaliser, prefix)
+    network = train(
         normaliser.normalise(encoded()), lengths, corpus.captions, steps=config.evaluation.evaluator_steps,
         device=distributed.device(),
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    evaluator.save(path)
-    return Judge(evaluator.cpu(), normaliser, prefix)
+    network.save(path)
+    return CorpusEvaluator(network.cpu(), normaliser, prefix)
 
 
-def judges(config: Config, corpus: Corpus | None = None) -> tuple[Judge, ...]:
-    """All judges of :data:`ARCHITECTURES`, see :func:`judge`."""
+def evaluators(config: Config, corpus: Corpus | None = None) -> tuple[CorpusEvaluator, ...]:
+    """All evaluators of :data:`ARCHITECTURES`, see :func:`evaluator`."""
     corpus = corpus or observe.load(config, "train")
-    return tuple(judge(config, prefix, corpus) for prefix in ARCHITECTURES)
+    return tuple(evaluator(config, prefix, corpus) for prefix in ARCHITECTURES)
