@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ROOT / "book" / "api" / "rooms.rst"
+API = ROOT / "book" / "api"
 
 
 def rooms(pyproject: str) -> list[str]:
@@ -21,8 +21,13 @@ def rooms(pyproject: str) -> list[str]:
 def write_rooms(app, config):
     text = ".. autosummary::\n   :toctree: modules\n   :recursive:\n\n"
     text += "".join(f"   {room}\n" for room in rooms((ROOT / "pyproject.toml").read_text()))
-    if not ROOMS.exists() or ROOMS.read_text() != text:
-        ROOMS.write_text(text)
+    path = API / "rooms.rst"
+    if not path.exists() or path.read_text() != text:  # or all pages would be made again
+        path.write_text(text)
+    for page in API.glob("modules/*.rst"):
+        module = ROOT / page.stem.replace(".", "/")
+        if not module.is_dir() and not module.with_suffix(".py").exists():
+            page.unlink()
     # They are in no _toc.yml: autosummary puts them into the contents itself.
     config.exclude_patterns = [p for p in config.exclude_patterns if not p.startswith("api/modules/")]
 

@@ -18,8 +18,9 @@ with the cameras from PnP and by 4.8 afterwards, and the root's height errs over
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -48,6 +49,14 @@ CAMERA_AXES = (1.0, -1.0, -1.0)
 #: By Drillis and Contini's proportions (1966) these joints are .88 of the height apart, and bones are not all upright.
 BONES_OF_HEIGHT = 0.9
 HEIGHTS = (0.5, 2.5)  # metres that somebody's height may be
+#: Readers of what other lifters found, by their name in the file's (:data:`videomdm.data.recordings.reading.LIFTED`);
+#: each is called with the file and the video's frame rate.
+LIFTERS: dict[str, Callable[[Path, float], Lifted]] = {
+    "wham": lambda file, fps: wham.read(file, fps=fps),
+    "motionbert": motionbert.read,
+    "mvlift": lambda file, _: mvlift.read(file),  # at a rate of its own
+    "elepose": lambda file, _: elepose.read(file),  # likewise
+}
 
 
 @dataclass(frozen=True)
@@ -221,9 +230,9 @@ def lift_observed(
 ) -> tuple[Tensor, Camera]:
     """Clips lifted by a prior (appendix G.2), each frame placed by its size (:func:`videomdm.cameras.placement.place`).
 
-    Conditioned on each clip's first caption.  Cameras are refined on the way where they are only near the canonical frame.  Short
-    gaps in the keypoints are bridged (:func:`videomdm.cameras.keypoints.bridge`), or joints would jump.  Where the
-    people's ``height`` is known (metres), they get it, and cameras keep their distance.
+    Conditioned on each clip's first caption.  Cameras are refined on the way where they are only near the canonical
+    frame.  Short gaps in the keypoints are bridged (:func:`videomdm.cameras.keypoints.bridge`), or joints would jump.
+    Where the people's ``height`` is known (metres), they get it, and cameras keep their distance.
 
     Returns:
         (C, T, J, 3) metres, level, in their canonical frames, and the cameras (C,) in these.
@@ -259,12 +268,8 @@ def other_lifter(source: Source, fps: float) -> Lifted | None:
     """
     if source.lifted is None:
         return None
-    kind = source.lifted.name.rsplit(".", 2)[1]
-    if kind in ("wham", "motionbert"):  # which give a pose per frame of the video
-        reader = wham if kind == "wham" else motionbert
-        found = reader.read(source.lifted, fps=Video(source.video).fps if source.video else 30.0)
-    else:
-        found = (mvlift if kind == "mvlift" else elepose).read(source.lifted)
+    read = LIFTERS[source.lifted.name.rsplit(".", 2)[1]]
+    found = read(source.lifted, Video(source.video).fps if source.video else 30.0)
     if found.skeleton != SMPL22:
         found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
     return found.resample(fps)
