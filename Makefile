@@ -1,4 +1,4 @@
-# make setup | train | test | smoke | book | notebooks | study | pins | gpu
+# make setup | train | quick | test | smoke | book | notebooks | study | pins | gpu
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 EXPLAINED := $(wildcard notebooks/explain_*.py)
 STORED := $(EXPLAINED:.py=.ipynb)
 
-.PHONY: setup train test smoke book notebooks study pins format gpu
+.PHONY: setup train quick test smoke book notebooks study pins format gpu
 
 setup: $(STAMP)
 
@@ -18,9 +18,16 @@ $(STAMP): pyproject.toml constraints.txt
 train: setup
 	$(BIN)/papermill notebooks/train_humanml.py out.ipynb
 
+# What to run after every edit: under a minute on two idle cores.
+quick: setup
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not slow" tests </dev/null
+
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --nbval-lax tests $(STORED) </dev/null
 
 smoke: setup
@@ -55,11 +62,11 @@ study-rows-%: setup
 	on="--data $* $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai)"; \
 	$$run first-light $$on; \
 	$$run table1 $$on --precision bf16; \
-	$$run table1 $$on --teacher trajectory --rows real teacher mdm-teacher videomdm; \
+	$$run table1 $$on --root-path network --rows real teacher mdm-teacher videomdm; \
 	for name in $(STUDIES); do $$run $$name $$on --precision bf16; done; \
 	$(if $(filter bandai,$*), \
 	  $$run table1 $$on --seed 1 --precision bf16 --rows $(TRAINED); \
-	  $$run table1 $$on --seed 1 --teacher trajectory --rows mdm-teacher videomdm; \
+	  $$run table1 $$on --seed 1 --root-path network --rows mdm-teacher videomdm; \
 	  $$run gap $$on --seed 1 --precision bf16 --rows mdm-3d videomdm/round-1 videomdm-pnp/round-1; \
 	  $(BIN)/python -m videomdm.study.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 2000; \
 	  $(BIN)/python -m videomdm.study.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 400 \

@@ -27,6 +27,7 @@ from benchmarks import synthetic, timing
 from benchmarks.timing import Metrics
 from videomdm.config import Config
 from videomdm.evaluation.measures import mean_interval
+from videomdm.storage.progress import Bar
 from videomdm.train.trainer import Trainer, keep_memory
 
 #: name -> what the environment says; the baseline is libgomp's own behaviour: 300,000 turns of a loop before sleeping.
@@ -36,6 +37,7 @@ SETTINGS = {
     "one-thread": {"OMP_NUM_THREADS": "1"},
 }
 COMPETITORS = (0, 1, 2)
+COUNT = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"  # ends with us, however we end
 
 
 Piece = dict[str, float]  # seconds per batch of some batches: "wall", "processor", "others"
@@ -44,7 +46,7 @@ Piece = dict[str, float]  # seconds per batch of some batches: "wall", "processo
 def run(config: Config, results: Path, repeats: int, batches: int = 5) -> Path:
     """``batches`` batches of every setting beside every number of competitors, ``repeats`` times in turn."""
     began = time.monotonic()
-    metrics: Metrics = {"batch": config.batch_size, "batches": batches, "cores": os.cpu_count()}
+    metrics: Metrics = {"batch": config.optimiser.batch_size, "batches": batches, "cores": os.cpu_count()}
     metrics |= summary(measure(config, repeats, batches), os.cpu_count())
     return timing.write(results, "busy", config, metrics, began)
 
@@ -54,11 +56,13 @@ def measure(config: Config, repeats: int, batches: int) -> dict[tuple[int, str],
     spent: dict[tuple[int, str], list[Piece]] = {(k, name): [] for k in COMPETITORS for name in SETTINGS}
     with ExitStack() as stack:
         trainers = {name: stack.enter_context(_trainer(config, setting)) for name, setting in SETTINGS.items()}
+        bar = stack.enter_context(Bar(total=repeats * len(spent), desc="busy", unit="piece"))
         for _ in range(repeats):
             for k in COMPETITORS:
                 with _competitors(k):
                     for name, trainer in trainers.items():
                         spent[k, name].append(_train(trainer, batches))
+                        bar.update()
     return spent
 
 
@@ -105,7 +109,7 @@ def _trainer(config: Config, setting: dict[str, str]) -> Iterator[subprocess.Pop
 
 @contextmanager
 def _competitors(k: int) -> Iterator[None]:
-    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(k)]
+    processes = [subprocess.Popen([sys.executable, "-c", COUNT]) for _ in range(k)]
     try:
         yield
     finally:

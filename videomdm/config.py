@@ -148,7 +148,7 @@ class Config:
     @property
     def frame(self) -> str:
         """The coordinate frame of the given cameras: the method's own, or that of the method that lifts for it."""
-        return next((m.frame for m in self.recipe.chain if m.frame), "truth")
+        return self.recipe.camera_source or "truth"
 
     @property
     def multistep(self) -> Multistep:
@@ -202,6 +202,7 @@ class Config:
         return Path(self.runs) / "cache"
 
     def to_json(self) -> str:
+        """All settings, group by group."""
         return json.dumps(dataclasses.asdict(self), indent=1)
 
     @classmethod

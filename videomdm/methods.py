@@ -56,6 +56,11 @@ class Method:
         """This method, the one that lifts for it, the one that lifts for that one, and so on."""
         return (self, *(METHODS[self.lifter].chain if self.lifter else ()))
 
+    @property
+    def camera_source(self) -> str | None:
+        """Where the cameras of the 2-D losses are from (``frame``), in this method or before it; None without these."""
+        return next((m.frame for m in self.chain if m.frame), None)
+
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
         """The stages that a run of this method goes through, with their versions."""
         passed = {

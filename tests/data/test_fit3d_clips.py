@@ -173,7 +173,7 @@ def test_missing_keypoints_are_detected_once(root, tmp_path, monkeypatch):
 def test_table_2_on_it(config, root, tmp_path, monkeypatch):
     small = PROFILES["smoke"].but(n_steps=10, t_star=4, n_buckets=2)
     monkeypatch.setitem(PROFILES, "smoke", small)
-    arguments = f"--data fit3d --data-root {root} --source procedural --profile smoke --steps 2 --teacher naive"
+    arguments = f"--data fit3d --data-root {root} --source procedural --profile smoke --steps 2 --root-path bones"
     rows = ["teacher", "videomdm-pnp"]
     table2.main([*arguments.split(), "--runs", str(tmp_path), "--results", str(tmp_path / "r"), "--rows", *rows])
     files = sorted((tmp_path / "r" / "table2").glob("*.json"))

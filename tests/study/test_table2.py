@@ -24,7 +24,7 @@ def folders(tmp_path_factory):
 
 def main(runs, results, *rows):
     """The command, on the smoke profile with fewer diffusion steps."""
-    how = "--data procedural --source procedural --profile smoke --steps 4 --teacher naive"
+    how = "--data procedural --source procedural --profile smoke --steps 4 --root-path bones"
     small = PROFILES["smoke"].but(n_steps=10, t_star=4, n_buckets=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PROFILES, "smoke", small)

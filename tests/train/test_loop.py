@@ -113,6 +113,9 @@ class TestRuns:
         lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
         assert [line["step"] for line in lines] == [5, 6]
         assert {"loss", "reprojection", "velocity", "representation", "gradient"} <= set(lines[0])
+        progress = (run / "progress.log").read_text().splitlines()
+        assert "videomdm: 0/6 [" in progress[0] and "videomdm: 6/6 [" in progress[-1]
+        assert f"loss={lines[-1]['loss']:.4f}" in progress[-1]
 
     def test_history_counts_on_from_the_warm_up(self, config, observed):
         train.fit(config, observed)

@@ -17,9 +17,10 @@ from torch import Tensor
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 
-# Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre along the
-# camera's axes; and where its distance is known.
+#: Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre along the
+#: camera's axes.
 RIDGE = (5.0, 0.3, 5.0, 0.01, 0.01, 0.01)
+#: The same where the camera's distance is known.
 KNOWN_DISTANCE = (*RIDGE[:5], 100.0)
 NEAR = 0.5  # metres; joints predicted nearer do not count, as eq. 1's tau says
 BELOW = 0.7  # share of the diffusion steps, from the clean end, in which predictions say enough about the camera

@@ -24,6 +24,7 @@ from videomdm.skeletons.padding import valid_frames
 from videomdm.storage import checkpoints
 from videomdm.storage.files import digest
 
+#: Coordinate frames in which cameras are given.
 FRAMES = ("truth", "teacher", "pnp")
 
 

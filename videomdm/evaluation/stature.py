@@ -15,8 +15,8 @@ from videomdm.sample.prior import Prior
 from videomdm.skeletons import kinematics
 from videomdm.skeletons.padding import valid_frames
 
-LEVELS = (10, 30, 50, 70, 90)  # % of the diffusion steps, from the clean end
-CLIPS = 256
+LEVELS = (10, 30, 50, 70, 90)  #: % of the diffusion steps, from the clean end
+CLIPS = 256  #: at most so many clips are predicted
 SIZES = (85, 90, 95, 100, 105, 110, 115)  # % of people's own, at which true motions are judged
 
 

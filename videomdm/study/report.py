@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from videomdm.evaluation.measures import mean_interval
 from videomdm.evaluation.stature import LEVELS, SIZES
 from videomdm.methods import METHODS
 from videomdm.plots import Table, dot_plot, metrics_table, panels
@@ -127,7 +128,7 @@ def _over_seeds(runs: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
         return first
     shared = [name for name in first if all(name in run for run in others)]
     return {
-        name: results.mean_interval(mean(run[name]) for run in runs)
+        name: mean_interval(mean(run[name]) for run in runs)
         for name in shared if not isinstance(first[name], str)
     }  # fmt: skip
 
@@ -151,7 +152,7 @@ def changes_plot(rows: Rows) -> Figure:
 def sweeps_plot(rows: Rows, metric: str, title: str) -> Figure:
     """A metric against each source of error that was swept, a line for each method; intervals as bars."""
     figure, axes = panels(*SWEEPS.values(), share_y=True)
-    for evaluators, swept in zip(axes, SWEEPS, strict=True):
+    for axis, swept in zip(axes, SWEEPS, strict=True):
         for base, colour in (("videomdm", RIGHT), ("mdm-teacher", LEFT)):
             own = {row: getattr(METHODS[row], swept) for row in rows if row.split("/")[0] == base}
             normal = getattr(METHODS[base], swept)
@@ -160,9 +161,9 @@ def sweeps_plot(rows: Rows, metric: str, title: str) -> Figure:
                 values = [rows[row][metric] for _, row in points]
                 half = [value[1] if isinstance(value, list | tuple) else 0.0 for value in values]
                 x, y = [value for value, _ in points], [mean(value) for value in values]
-                evaluators.errorbar(x, y, yerr=half, fmt="o-", color=colour, capsize=2, label=base)
-        evaluators.set_yscale("log")
-        plain_logarithms(evaluators.yaxis)
+                axis.errorbar(x, y, yerr=half, fmt="o-", color=colour, capsize=2, label=base)
+        axis.set_yscale("log")
+        plain_logarithms(axis.yaxis)
     axes[0].set_ylabel(title)
     if axes[0].get_legend_handles_labels()[0]:
         axes[0].legend(frameon=False, fontsize=9)
@@ -190,18 +191,18 @@ def size_costs_plot(rows: Rows) -> Figure:
     """
     figure, axes = panels("FID", "FID, second evaluator", height=4.2)
     shown = {row: metrics for row, metrics in rows.items() if "learned_stature" in metrics}
-    for evaluators, metric in zip(axes, ("fid", "tmr_fid"), strict=True):
+    for axis, metric in zip(axes, ("fid", "tmr_fid"), strict=True):
         cost = [rows["real"][f"{metric}_of_size_{size}"] for size in SIZES]
-        evaluators.plot(
+        axis.plot(
             SIZES, [mean(value) for value in cost], "-", color=GHOST, label="true motions, resized", zorder=0
         )
         for i, (row, metrics) in enumerate(shown.items()):
             marker, colour = "os^Dv"[i // len(SERIES)], SERIES[i % len(SERIES)]
             stature = mean(metrics["learned_stature"]) * mean(metrics.get("predicted_size_50", 100.0)) / 100
-            evaluators.plot(stature, mean(metrics[metric]), marker, color=colour, markersize=6, label=row)
-        evaluators.set_yscale("log")
-        plain_logarithms(evaluators.yaxis)
-        evaluators.set_xlabel("people's stature, % of the truth")
+            axis.plot(stature, mean(metrics[metric]), marker, color=colour, markersize=6, label=row)
+        axis.set_yscale("log")
+        plain_logarithms(axis.yaxis)
+        axis.set_xlabel("people's stature, % of the truth")
     axes[1].legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -282,15 +283,18 @@ def table2_goals(rows: Rows) -> Table:
 
 
 def _goals_of_the_best(rows: Rows) -> list[Goal]:
-    best, free = best_from_2d(rows), ("videomdm-frame", "videomdm-pnp")
+    best = best_from_2d(rows)
     asked = [(f"FID: the best from 2-D ({best}) over mdm-3d", best, "mdm-3d", "fid", None, 1.6)]
-    told = {row: metrics for row, metrics in rows.items() if row.startswith("videomdm") and not row.startswith(free)}
+    of = {row: METHODS[row] for row in rows if row in METHODS}
+    given = {row: rows[row] for row, method in of.items() if method.camera_source == "truth"}
     for what, known in (("", False), (", but people's stature", True)):
-        others = {
-            row: metrics for row, metrics in rows.items() if row.startswith(free) and METHODS[row].known_height == known
+        unknown = {
+            row: rows[row]
+            for row, method in of.items()
+            if method.camera_source in ("teacher", "pnp") and method.known_height == known
         }
-        if told and others:
-            without, with_ = best_from_2d(others), best_from_2d(told)
+        if given and unknown:
+            without, with_ = best_from_2d(unknown), best_from_2d(given)
             goal = f"FID without true cameras{what} ({without}) over with ({with_})"
             asked += [(goal, without, with_, "fid", None, 1.5)]
     asked += [
@@ -302,7 +306,8 @@ def _goals_of_the_best(rows: Rows) -> list[Goal]:
 
 def best_from_2d(rows: Rows) -> str:
     """The row of lowest FID among VideoMDM's, rounds included."""
-    return min((row for row in rows if row.startswith("videomdm")), key=lambda row: mean(rows[row]["fid"]))
+    from_2d = (row for row in rows if row in METHODS and METHODS[row].camera_source)
+    return min(from_2d, key=lambda row: mean(rows[row]["fid"]))
 
 
 Goal = tuple[str, str, str, str, float | None, float | None]

@@ -37,9 +37,9 @@ def check(config: Config) -> None:
         ValueError: not a run's weights, or of other sizes; names the file, what it has and what was expected.
     """
     path, own = config.start_weights, config_of(config)
-    differ = [name for name in SIZES if getattr(own, name) != getattr(config, name)]
+    differ = [name for name in SIZES if own.value(name) != config.value(name)]
     if differ:
-        found, expected = (", ".join(f"{name} {getattr(c, name)!r}" for name in differ) for c in (own, config))
+        found, expected = (", ".join(f"{name} {c.value(name)!r}" for name in differ) for c in (own, config))
         raise ValueError(f"{path}: weights of {found}, expected {expected}: a run has the sizes of its start")
 
 

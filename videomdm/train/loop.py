@@ -47,7 +47,8 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
             ``config.data.shard_clips``, a folder of files that :meth:`Observations.save` wrote.
 
     Returns:
-        The folder, with ``config.json``, ``log.jsonl``, ``checkpoints/`` and ``weights.safetensors`` (EMA).
+        The folder, with ``config.json``, ``log.jsonl``, ``progress.log`` (for people to follow), ``checkpoints/`` and
+        ``weights.safetensors`` (EMA).
 
     Raises:
         DataError: bad input data, before any training starts.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-LOOKS_PER_SECOND = 5.0
+LOOKS_PER_SECOND = 5.0  #: frames that are used
 WIDTH = 320  # pixels of the reduced image in which corners are followed
 WINDOW = (15, 15)  # pixels around a corner that are followed
 MIN_CORNERS = 12  # with fewer, nothing can be said of a look

@@ -24,7 +24,7 @@ MAX_LOST = 2.0  # seconds that a person may be out of sight
 OVERLAP = 0.3  # intersection over union of two people's boxes from which they may be mistaken for each other
 SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from which a switch is likely
 JUMP = 0.02  # body sizes that limbs must be off before a swap of sides is looked for
-FLIPPED = 0.5  # a swap is one when swapping back reduces the distance to less than this share
+FLIPPED = 0.5  #: a swap is one when swapping back reduces the distance to less than this share
 
 
 @dataclass

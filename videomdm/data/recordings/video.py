@@ -214,7 +214,7 @@ def sheet(video: Video, track: KeypointTrack, n: int = 4) -> np.ndarray:
 
 COLOURS = {"left": (235, 140, 40), "right": (40, 110, 240)}  # BGR
 MIDDLE, GREY = (90, 200, 90), (150, 150, 150)
-UNSURE = 0.3  # limbs of less confidence are drawn thin
+UNSURE = 0.3  #: limbs of less confidence are drawn thin
 
 
 def draw_keypoints(
