@@ -1,4 +1,4 @@
-"""The losses of VideoMDM: a 3-D prediction judged in 2-D (eqs. 1-4).
+"""The losses of VideoMDM: a 3-D prediction is compared in 2-D, equations 1 to 4.
 
 Every loss is a true mean over what was observed: frames past a clip's length never count, and a joint that
 the predicted depth puts nearer than ``tau`` contributes zero, as the indicator of eq. 1 says.

@@ -20,7 +20,7 @@ def rooms(pyproject: str) -> list[str]:
 
 def write_rooms(app, config):
     text = ".. autosummary::\n   :toctree: modules\n   :recursive:\n\n"
-    text += "".join(f"   {room}\n" for room in rooms((ROOT / "pyproject.toml").read_text()))
+    text += "".join(f"   ~{room}\n" for room in rooms((ROOT / "pyproject.toml").read_text()))
     path = API / "rooms.rst"
     if not path.exists() or path.read_text() != text:  # or all pages would be made again
         path.write_text(text)
@@ -28,8 +28,9 @@ def write_rooms(app, config):
         module = ROOT / page.stem.replace(".", "/")
         if not module.is_dir() and not module.with_suffix(".py").exists():
             page.unlink()
-    # They are in no _toc.yml: autosummary puts them into the contents itself.
-    config.exclude_patterns = [p for p in config.exclude_patterns if not p.startswith("api/modules/")]
+    # They are in no _toc.yml: autosummary puts them into the contents itself, on the page that includes the list.
+    excluded = [p for p in config.exclude_patterns if not p.startswith("api/modules/")]
+    config.exclude_patterns = [*excluded, "api/rooms.rst"]
 
 
 def home(name: str) -> str | None:
