@@ -665,5 +665,5 @@ assert (again - dancer[:-1]).norm(dim=-1).max() < 1e-6
 # {py:func}`videomdm.features.canonicalise`, {py:func}`videomdm.skeletons.kinematics.inverse_kinematics`,
 # {py:func}`videomdm.skeletons.kinematics.forward_kinematics`, {py:meth}`videomdm.cameras.Camera.in_frame`.
 #
-# How positions are judged in the image is the matter of [](explain_depth_weighting); where the redundant channels get
+# How positions are compared in the image is the matter of [](explain_depth_weighting); where the redundant channels get
 # their targets from, of [](explain_ray_projection).
