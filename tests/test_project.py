@@ -87,6 +87,7 @@ class TestBook:
             ("videomdm.features.representation.encode", None),
             ("videomdm.cameras.no_such_thing", None),
             ("torch.Tensor", None),
+            (".Tensor", None),
         ],
     )
     def test_names_that_a_folder_hands_on_are_found_where_they_are_defined(self, name, home):

@@ -35,6 +35,8 @@ def write_rooms(app, config):
 
 def home(name: str) -> str | None:
     """Where a class, a function or a member is defined that a folder's ``__init__`` hands on; else None."""
+    if not name.startswith("videomdm."):
+        return None
     parts = name.split(".")
     for k in range(len(parts) - 1, 0, -1):
         try:
