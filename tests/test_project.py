@@ -9,6 +9,7 @@ import jupytext
 import nbformat
 import pytest
 import yaml
+from sphinx.ext.napoleon import Config, GoogleDocstring
 
 import videomdm
 
@@ -114,3 +115,13 @@ class TestBook:
         lines = ["points (*batch, 3) with |x| > 0, *really*, ``|y|`` and (**kwargs)"]
         extension("plain_docstrings").escape(None, "", "", None, None, lines)
         assert lines == [r"points (\*batch, 3) with \|x\| > 0, *really*, ``|y|`` and (**kwargs)"]
+
+    def test_a_constants_sentence_keeps_its_colon(self):
+        plain = extension("plain_docstrings")
+        sentence = "The mean of the largest of three sines: it puts the mean right."
+        given = "data", "videomdm.X", None, None
+        lines = [sentence]
+        plain.hold(None, *given, lines)
+        lines[:] = GoogleDocstring(lines, Config(), None, "data", "videomdm.X").lines()
+        plain.give_back(None, *given, lines)
+        assert lines == [sentence]
