@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...]``: step, sampling, features, metrics, precision, scaling, busy, quality."""
+"""``python -m benchmarks [NAME ...]``: all that need no file, or those that are named; see the package."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import busy, features, metrics, precision, quality, sampling, scaling, step, timing
+from benchmarks import busy, detection, features, metrics, precision, quality, sampling, scaling, step, timing
 from videomdm.config import PROFILES
 
 KINDS = ("full", "humanml3d")
-NAMES = ("step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality")
+NAMES = ("step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality", "detection")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
     parser.add_argument("--train-steps", type=int, default=200, help="of precision")
     parser.add_argument("--run", type=Path, help="quality's prior: a finished run's folder; without one it is left out")
+    parser.add_argument("--video", type=Path, help="detection's: a film of a person; without one it is left out")
     parser.add_argument("--runs", default="runs", help="precision's: keeps the observations")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     if "quality" in given.names and not given.run:
         parser.error("quality needs --run, the folder of a finished run")
+    if "detection" in given.names and not given.video:
+        parser.error("detection needs --video, a film of a person")
     config, cuda = PROFILES[given.profile or "paper"], timing.device().type == "cuda"
     senseless = {"busy": cuda, "scaling": not scaling.possible()}
     names = given.names or [name for name in NAMES if not senseless.get(name)]
@@ -57,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(busy.run(small, given.results, given.repeats))
     if "quality" in names and given.run:
         print(quality.run(given.run, given.results, given.repeats, given.samples or (1000 if cuda else 256)))
+    if "detection" in names and given.video:
+        print(detection.run(config, given.results, given.repeats, given.video))
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@
 # Lifting takes all steps, without fresh noise for VideoMDM.
 
 # %% tags=["parameters"]
-results_folder = "results"
-study = "first-light"
+results_folder: str = "results"
+study: str = "first-light"
 
 # %%
 from IPython.display import display
@@ -42,7 +42,7 @@ from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import dot_plot
 from videomdm.study import report
 
-check_parameters(globals(), {"results_folder", "study"})
+check_parameters(globals())
 found, corpora = report.find(results_folder, study)
 for name, rows in corpora.items():
     print(f"{name}: {', '.join(rows)}")

@@ -56,8 +56,8 @@
 # Refined cameras then keep their distance, for the reason that is measured below.
 
 # %% tags=["parameters"]
-results_folder = "results"
-study = "gap"
+results_folder: str = "results"
+study: str = "gap"
 
 # %%
 from IPython.display import display
@@ -66,7 +66,7 @@ from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import dot_plot
 from videomdm.study import report
 
-check_parameters(globals(), {"results_folder", "study"})
+check_parameters(globals())
 found, corpora = report.find(results_folder, study)
 for name, rows in corpora.items():
     print(f"{name}: {', '.join(rows)}")

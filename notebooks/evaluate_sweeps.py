@@ -24,7 +24,7 @@
 # which also reaches the teacher.
 
 # %% tags=["parameters"]
-results_folder = "results"
+results_folder: str = "results"
 
 # %%
 from IPython.display import display
@@ -32,7 +32,7 @@ from IPython.display import display
 from videomdm.pages.papermill_io import check_parameters
 from videomdm.study import report
 
-check_parameters(globals(), {"results_folder"})
+check_parameters(globals())
 found, corpora = report.find(results_folder, "sweeps")
 for name, rows in corpora.items():
     print(name)

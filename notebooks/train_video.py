@@ -19,7 +19,7 @@
 #
 # - `squat.mp4` (or mov, avi, mkv, webm ...), filmed by a camera that stands still;
 # - `squat.json`, `squat.npz` or a folder `squat/`: keypoints by AlphaPose, MMPose, OpenPose or in the project's own format.
-#   Without them RTMPose looks for people (`pip install 'videomdm[video]'`);
+#   Without them a detector looks for people: BlazePose, which is part of the package, or the paper's RTMPose, which downloads its weights (`pip install 'videomdm[video]'`);
 # - `squat.txt`, one caption per line; or one table `captions.csv` with the columns `file,caption`.
 #   Without either the file's name is the caption: `jumping_jack_03.mp4` says "jumping jack";
 # - `squat.wham.pkl`, `squat.motionbert.npy`, `squat.mvlift.npy` or `squat.elepose.npy`: what another lifter found, to be the teacher in place of our own.
@@ -28,15 +28,16 @@
 # Then the truth is known, and every step below is compared with it.
 
 # %% tags=["parameters"]
-videos = None  # folder of videos; None films built-in motions
-prior = None  # folder of a finished run to start from; None trains one on the built-in corpus
-profile = "laptop"  # smoke, laptop, study or paper: sizes and budgets
-method = None  # see videomdm.config.METHODS; None refines the cameras, which keep their distance where height is known
-field_of_view = None  # degrees across the image's diagonal; None assumes 53
-height = None  # metres from floor to crown that the people have; None lets the teacher guess
-moving_camera = False  # take recordings whose camera moves all the same
-seed = 0
-runs = "runs"  # where run folders, caches and the demonstration's videos go
+videos: str | None = None  # folder of videos; None films built-in motions
+prior: str | None = None  # folder of a finished run to start from; None trains one on the built-in corpus
+profile: str = "laptop"  # smoke, laptop, study or paper: sizes and budgets
+method: str | None = None  # see videomdm.config.METHODS; None refines cameras, all but distance if height is given
+field_of_view: float | None = None  # degrees across the image's diagonal; None assumes 53
+height: float | None = None  # metres from floor to crown that the people have; None lets the teacher guess
+detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
+moving_camera: bool = False  # take recordings whose camera moves all the same
+seed: int = 0
+runs: str = "runs"  # where run folders, caches and the demonstration's videos go
 
 # %%
 from dataclasses import replace
@@ -54,10 +55,7 @@ from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, loss_curves, metrics_table, player
 from videomdm.videos import check_height, gather, height_error, lift_observed, up_error
 
-check_parameters(
-    globals(),
-    {"videos", "prior", "profile", "method", "field_of_view", "height", "moving_camera", "seed", "runs"},
-)
+check_parameters(globals())
 check_height(height)
 scenes = None
 if videos is None:
@@ -73,7 +71,7 @@ if videos is None:
 
 # %%
 found = recordings.load(
-    videos, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
+    videos, detector, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
 )
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
 material = gather(found, base.data.max_frames, base.data.root_path, height)

@@ -37,7 +37,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
 from videomdm.data import cmu_bodies
@@ -46,6 +45,7 @@ from videomdm.data.humanml3d import SPLITS, TOO_LONG
 from videomdm.features.representation import canonicalise
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors
+from videomdm.storage.progress import Bar
 
 _VERSION = 1  # to be raised when the same files give other clips: what was made before is then made again
 _FASTEST = 18.0  # m/s; in good clips no joint exceeds 17
@@ -318,7 +318,7 @@ def prepare(
     with (out / _JOURNAL).open("a", encoding="utf-8") as journal:
         journal.write("\n")  # ends a line that an interruption may have left half written
         work = partial(convert, folder=out, body=offsets)
-        for line in tqdm(_each(work, todo, workers), "trials", total=len(listed), initial=len(done)):
+        for line in Bar(_each(work, todo, workers), "trials", total=len(listed), initial=len(done)):
             done[line["trial"]] = line
             journal.write(json.dumps(line | {"key": keys[line["trial"]]}) + "\n")
             journal.flush()

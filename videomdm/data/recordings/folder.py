@@ -27,11 +27,10 @@ from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
 from videomdm.conventions import FPS, MIN_FRAMES, DataError
 from videomdm.data.recordings import captions, keypoint_npz, reading
+from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
 from videomdm.data.recordings.reading import Source
-from videomdm.data.recordings.rtmpose import OnDemand
 from videomdm.data.recordings.tracking import describe, follow, put_sides_right
-from videomdm.data.recordings.video import Detector
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage.progress import Bar
 
@@ -74,7 +73,7 @@ class Recordings:
 
 def load(
     folder: str | Path,
-    detector: Detector | None = None,
+    detector: Detector | str = "auto",
     layout: Skeleton = SMPL22,
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
@@ -85,8 +84,8 @@ def load(
 
     Args:
         folder: of videos and keypoint files.
-        detector: finds people in videos without keypoints; it has a ``layout`` (and may have a ``name``, for the
-            cache).  :class:`videomdm.data.recordings.rtmpose.RTMPose` when None.
+        detector: finds people in videos without keypoints: a :class:`videomdm.data.recordings.detection.Detector`, or
+            the name of one, see :func:`videomdm.data.recordings.detection.choose`.
         layout: of the tracks.
         intrinsics: of the camera that took all of them, or its field of view in degrees across the diagonal; the
             assumed field of view when None, which the tracks' notes say.
@@ -98,8 +97,8 @@ def load(
     Raises:
         DataError: no such folder, nothing to read in it, a bad ``captions.csv``, or the first bad file
             (``on_error="raise"``).
-        ValueError: unknown ``on_error``, an impossible field of view.
-        ImportError, OSError: videos need a detector and the default one is not to be had (``on_error="raise"``).
+        ValueError: unknown ``on_error`` or detector, an impossible field of view.
+        ImportError, OSError: videos need a detector that is not to be had (``on_error="raise"``).
     """
     folder = Path(folder)
     if on_error not in ("raise", "skip"):
@@ -107,7 +106,7 @@ def load(
     if intrinsics is not None and not isinstance(intrinsics, Intrinsics):
         Intrinsics.from_field_of_view(1, 1, intrinsics)  # an impossible one is no recording's fault
     sources, table = reading.sources(folder), captions.read_table(folder)
-    detector = detector or OnDemand()
+    detector = choose(detector)
     found = Recordings(notes=_strangers(table, sources))
     for source in Bar(sources, "reading recordings", delay=2):
         found.skipped += [
@@ -132,20 +131,21 @@ def load(
 
 def load_one(
     video: str | Path,
-    detector: Detector | None = None,
+    detector: Detector | str = "auto",
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
     cache: Path | None = None,
 ) -> tuple[KeypointTrack, tuple[str, ...], Source]:
-    """One video's SMPL-22 track, captions and files; arguments as in :func:`load`.
+    """One recording's SMPL-22 track, captions and files, by its video or keypoints; arguments as in :func:`load`.
 
     Raises:
-        DataError: what is wrong with the video.
-        ImportError, OSError: it needs a detector and the default one is not to be had.
+        DataError: what is wrong with it.
+        ValueError: an unknown detector.
+        ImportError, OSError: it needs a detector that is not to be had.
     """
     source = reading.source(video)
     folder = Path(video).parent
-    found = _read(source, detector or OnDemand(), SMPL22, intrinsics, moving_camera, cache)
+    found = _read(source, choose(detector), SMPL22, intrinsics, moving_camera, cache)
     return found, captions.of(folder, source.name, captions.read_table(folder)), source
 
 

@@ -4,7 +4,7 @@ Arrays of a file (no pickled objects):
 
     keypoints    (T, J, 2) floating point; x right, y down
     confidence   (T, J) in 0..1; 0 where a joint was not seen (its keypoint is not read then)
-    layout       a string: coco17, halpe26, body25, h36m17 or smpl22
+    layout       a string: coco17, halpe26, body25, blazepose33, h36m17 or smpl22
     fps          frames per second; or times, (T,) seconds, increasing
     units        "pixels" (when absent) or "normalised": pixels times the inverse intrinsic matrix
     size         (2,) width and height of the image in pixels; may be absent in normalised units
@@ -26,7 +26,7 @@ from videomdm.conventions import DataError
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack
 from videomdm.skeletons.definitions import by_name
 
-LAYOUTS = ("coco17", "halpe26", "body25", "h36m17", "smpl22")
+LAYOUTS = ("coco17", "halpe26", "body25", "blazepose33", "h36m17", "smpl22")
 NORMALISED_SIZE = 1000  # pixels, both sides of the image that is imagined where a file in normalised units has none
 
 Arrays = dict[str, np.ndarray]

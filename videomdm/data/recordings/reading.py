@@ -16,8 +16,9 @@ import numpy as np
 
 from videomdm.conventions import DataError
 from videomdm.data.recordings import keypoint_json, keypoint_npz
+from videomdm.data.recordings.detection import Detector, detect
 from videomdm.data.recordings.detections import Detections, Intrinsics
-from videomdm.data.recordings.video import SUFFIXES, Detector, Video, detect, watch_camera
+from videomdm.data.recordings.video import SUFFIXES, Video, watch_camera
 from videomdm.skeletons.definitions import by_name
 
 #: Endings of what other lifters found, beside the video that it is from (:mod:`videomdm.videos.material` reads them).
@@ -79,13 +80,22 @@ def sources(folder: str | Path) -> list[Source]:
     return found
 
 
-def source(video: str | Path) -> Source:
-    """One video with what lies beside it; raises ``DataError`` where it is not there or no video."""
-    video = Path(video)
-    if not video.is_file() or video.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{video}: no such video, expected a file that ends in {', '.join(SUFFIXES)}")
-    found = _group(sorted(video.parent.iterdir()), video.parent)
-    return replace(next(s for s in found if video in (s.video, *s.others)), video=video, others=())
+def source(file: str | Path) -> Source:
+    """One recording by its video, its keypoint file or its OpenPose folder, with what lies beside it.
+
+    Raises:
+        DataError: it is not there, or nothing of the kind.
+    """
+    file = Path(file)
+    kind, _ = _kind(file)
+    if not file.exists() or kind not in ("video", "keypoints"):
+        raise DataError(
+            f"{file}: no such video, expected a file that ends in {', '.join(SUFFIXES)}, or keypoints (npz, json, "
+            "OpenPose's folders)"
+        )
+    found = _group(sorted(file.parent.iterdir()), file.parent)
+    own = next(s for s in found if file in (s.video, s.keypoints, *s.others))
+    return replace(own, **{kind: file}, others=())
 
 
 def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighting:
@@ -95,21 +105,23 @@ def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighti
         source: its files.
         detector: runs on a video that has no keypoints; its ``layout`` names the joints, its ``name`` goes into the
             cache's.
-        cache: folder that keeps what was found; None keeps nothing.
+        cache: folder that keeps what was found, of a video also while it is looked at, so that a process that is
+            killed goes on; None keeps nothing.
 
     Raises:
         DataError: whatever is wrong with the files.
     """
     if source.video is None:
         return Sighting(_read(source, None), None, UNKNOWN_CAMERA)
-    path = None
+    path = partial = None
     if cache is not None:
         path = cache / f"seen-{source.name.replace('/', '-')}-{_key(source, detector)}.npz"
         if path.exists():
             return _load(path, source.name)
+        partial = path.with_suffix(".part.npz")
     video = Video(source.video)
     if source.keypoints is None:
-        detections, watch = detect(video, detector, detector.layout)
+        detections, watch = detect(video, detector, detector.layout, partial)
     else:
         detections = _read(source, video)
         watch = watch_camera(video, detections)
@@ -118,6 +130,7 @@ def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighti
     found = Sighting(detections, watch.finding, watch.note)
     if path is not None:
         _save(found, path)
+        partial.unlink(missing_ok=True)
     return found
 
 

@@ -7,7 +7,7 @@ a frame's time is the one in the file, so that a variable frame rate does no har
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 from videomdm.conventions import DataError
 from videomdm.data.recordings.detections import Detections, KeypointTrack
 from videomdm.data.recordings.static_camera import CameraWatch
-from videomdm.data.recordings.tracking import SEEN, box
+from videomdm.data.recordings.tracking import box
 from videomdm.skeletons.definitions import Skeleton
 
 #: Endings of videos that OpenCV reads.
@@ -109,37 +109,6 @@ class Video:
             rates = f"{1 / steps.max():.0f} to {1 / steps.min():.0f} fps"
             notes.append(f"variable frame rate ({rates}): frames are used by their time stamps")
         return notes
-
-
-#: People (P, J, 3) in an image: x and y in pixels, confidence.
-Detector = Callable[[np.ndarray], np.ndarray]
-
-
-def detect(video: Video, detector: Detector, layout: Skeleton) -> tuple[Detections, CameraWatch]:
-    """Run a detector over a video, watching the camera at the same time.
-
-    Args:
-        video: the file.
-        detector: called with each frame; see :class:`videomdm.data.recordings.rtmpose.RTMPose`.
-        layout: the detector's joints.
-
-    Returns:
-        Everybody in every frame, and what is known of the camera's motion.
-
-    Raises:
-        DataError: a video of a single frame.
-    """
-    people, times, watch = [], [], CameraWatch()
-    for time, image in video:
-        found = detector(image)
-        seen = [k for k in found if (k[:, 2] >= SEEN).any()]
-        watch.look(image, time, [box(k * (k[:, 2:] >= SEEN)) for k in seen])
-        people.append(found)
-        times.append(time)
-    if len(times) < 2:
-        raise DataError(f"{video.path}: a single frame, expected a video")
-    name = str(video.path)
-    return Detections(people, np.array(times), layout, video.width, video.height, name, list(video.notes)), watch
 
 
 def watch_camera(video: Video, detections: Detections) -> CameraWatch:
