@@ -104,9 +104,9 @@ joints, camera = lifted.ways["prior"]
 keypoints_over(camera.project(joints)[0], over=track.keypoints)
 
 # %% [markdown]
-# Where the truth is not known, three numbers tell: how far the projected joints are from the keypoints, how smooth the motion is, and how often feet that stand slide.
+# Where the truth is not known, three numbers say how good it is: how far the projected joints are from the keypoints, how smooth the motion is, and how often feet that stand slide.
 # The prior's joints are on the rays by construction: that its reprojection error is 0 says nothing about depth.
-# Size and depth cannot be told apart by one camera, so absolute sizes are a guess unless `height` tells them, and a prior is as good as its training: with the laptop's few minutes its poses are as good as the teacher's (after Procrustes alignment), its camera is not.
+# Size and depth cannot be told apart by one camera, so absolute sizes are a guess unless `height` gives them, and a prior is as good as its training: with the laptop's few minutes its poses are as good as the teacher's (after Procrustes alignment), its camera is not.
 
 # %%
 rows = []

@@ -139,7 +139,7 @@ loss_curves(
 #
 # Each clip is lifted three times: by the teacher, by the prior that training started from, and by the one that learned from the videos.
 # The priors put every predicted frame where its size says, move its joints onto the rays that were seen (appendix G.2), and correct the camera as they go.
-# Where the truth is known, the prior is also told the true camera: what is left then is its own error.
+# Where the truth is known, the prior is also given the true camera: what is left then is its own error.
 
 # %%
 captions = [clip[0] for clip in observed.captions]
@@ -187,7 +187,7 @@ metrics_table([
 # That its joints lie on the rays is so by construction and says nothing about depth.
 #
 # On the built-in motions, with the laptop's budget, its poses are a little better than the teacher's after Procrustes alignment; against the truth as it stands, the prior errs more.
-# The camera is the cause: told the true one, the prior errs less than the teacher.
+# The camera is the cause: given the true one, the prior errs less than the teacher.
 # Fine-tuning on three quarters of a minute of motions of kinds that the corpus has teaches it little that is new: it moves the errors by 2 to 3 mm, down against the truth as it stands and up after alignment; it is for videos of what the corpus does not have.
 # The cell below holds these sentences to the numbers.
 

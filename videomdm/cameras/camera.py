@@ -145,7 +145,7 @@ class Camera:
         return Camera(turned, _rotate(self.rotation, origin) + self.translation, validate=False)
 
     def to(self, *args, **kwargs) -> Camera:
-        """The camera with both tensors moved as :meth:`torch.Tensor.to` moves one (device, dtype)."""
+        """The camera with both tensors moved as ``torch.Tensor.to`` moves one (device, dtype)."""
         return Camera(self.rotation.to(*args, **kwargs), self.translation.to(*args, **kwargs), validate=False)
 
     def __getitem__(self, index) -> Camera:

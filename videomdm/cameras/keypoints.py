@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 SMOOTHING = (0.25, 0.5, 0.25)  # weights of the frame before, the frame and the frame after (appendix C.3)
-BRIDGED = 0.05  # confidence of a keypoint that is interpolated over a short gap
-LONGEST_STEP = 0.25  # seconds between a recording's frames beyond which nothing is known of the time in between
+BRIDGED = 0.05  #: confidence of a keypoint that is interpolated over a short gap
+#: Seconds between a recording's frames beyond which nothing is known of the time in between.
+LONGEST_STEP = 0.25
 
 
 def resample(keypoints: np.ndarray, times: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ NEAREST = 0.1  # smallest depth of a turned ray: far outliers stay finite
 
 
 class Lifter(nn.Module):
-    """A :class:`DSTformer` that sees poses free of place and size, on overlapping windows of a clip.
+    """A :class:`~videomdm.lifters.dstformer.DSTformer` of poses without place and size, on windows that overlap.
 
     What the network sees of a window (see :func:`normalise`) does not change when the camera turns or,
     perspective aside, when the person comes nearer.  So size is not observable and poses come out at the size

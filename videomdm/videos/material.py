@@ -18,8 +18,9 @@ with the cameras from PnP and by 4.8 afterwards, and the root's height errs over
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -49,6 +50,12 @@ CAMERA_AXES = (1.0, -1.0, -1.0)
 #: By Drillis and Contini's proportions (1966) these joints are .88 of the height apart, and bones are not all upright.
 BONES_OF_HEIGHT = 0.9
 HEIGHTS = (0.5, 2.5)  # metres that somebody's height may be
+#: Readers of what other lifters found, by their name in the file's (:data:`videomdm.data.recordings.reading.LIFTED`);
+#: WHAM's files hold several people, and :mod:`videomdm.videos.matching` reads them.
+LIFTERS: dict[str, Callable[[Path], Lifted]] = {
+    "motionbert": motionbert.read, "mvlift": mvlift.read, "elepose": elepose.read,
+}  # fmt: skip
+OWN_RATE = ("mvlift", "elepose")  # these work at a rate of their own; others give a pose for each frame of the video
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,7 @@ def cut(
 
     Args:
         track: of a whole recording.
-        max_frames: longest clip, at least :data:`videomdm.data.corpus.MIN_FRAMES`.
+        max_frames: longest clip, at least :data:`videomdm.conventions.MIN_FRAMES`.
         seen: (T,) bool, the frames that may be used; all when None.
 
     Returns:
@@ -222,9 +229,9 @@ def lift_observed(
 ) -> tuple[Tensor, Camera]:
     """Clips lifted by a prior (appendix G.2), each frame placed by its size (:func:`videomdm.cameras.placement.place`).
 
-    Told are the first captions.  Cameras are refined on the way where they are only near the canonical frame.  Short
-    gaps in the keypoints are bridged (:func:`videomdm.cameras.keypoints.bridge`), or joints would jump.  Where the
-    people's ``height`` is known (metres), they get it, and cameras keep their distance.
+    Conditioned on each clip's first caption.  Cameras are refined on the way where they are only near the canonical
+    frame.  Short gaps in the keypoints are bridged (:func:`videomdm.cameras.keypoints.bridge`), or joints would jump.
+    Where the people's ``height`` is known (metres), they get it, and cameras keep their distance.
 
     Returns:
         (C, T, J, 3) metres, level, in their canonical frames, and the cameras (C,) in these.
@@ -272,11 +279,10 @@ def other_lifter(source: Source, fps: float, track: KeypointTrack | None = None)
     if kind == "wham":
         found, notes = matching.from_wham(source.lifted, film, fps, track)
     else:
-        found = {"motionbert": motionbert, "mvlift": mvlift, "elepose": elepose}[kind].read(source.lifted)
+        found = LIFTERS[kind](source.lifted)
         if found.skeleton != SMPL22:
             found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
-        # MotionBERT gives a pose per frame of the video, the others work at a rate of their own
-        found, notes = matching.poses(found, film, fps, None if kind == "motionbert" else found.fps)
+        found, notes = matching.poses(found, film, fps, found.fps if kind in OWN_RATE else None)
     body.check(found.joints[found.valid], str(source.lifted))
     if track is not None:
         notes += matching.out_of_step(found, track)

@@ -1,12 +1,11 @@
 """A folder of videos, or of keypoints that other programs found in them, made ready for training.
 
-Read are videos (:data:`videomdm.data.recordings.video.SUFFIXES`), npz files
-(:mod:`videomdm.data.recordings.keypoint_npz`), and
-OpenPose folders and AlphaPose or MMPose files (:mod:`videomdm.data.recordings.keypoint_json`).  Keypoints and the video
-they
-are from belong side by side under one name: ``squat.mp4`` and ``squat.json``, ``squat.npz`` or ``squat/`` (OpenPose);
-no detector runs then, and the video tells frame rate, size and whether the camera moved.  Captions stand in
-``squat.txt`` or ``captions.csv``, or are the files' names (:mod:`videomdm.data.recordings.captions`).
+It reads videos (:data:`videomdm.data.recordings.video.SUFFIXES`), npz files
+(:mod:`videomdm.data.recordings.keypoint_npz`), and OpenPose folders and AlphaPose or MMPose files
+(:mod:`videomdm.data.recordings.keypoint_json`).  Keypoints and the video they are from belong side by side under one
+name: ``squat.mp4`` and ``squat.json``, ``squat.npz`` or ``squat/`` (OpenPose); no detector runs then, and the video
+gives frame rate, size and whether the camera moved.  Captions stand in ``squat.txt`` or ``captions.csv``, or are the
+files' names (:mod:`videomdm.data.recordings.captions`).
 
 The camera's height and tilt are not known.  The world of real footage is the camera's, turned so that Y is up
 (:func:`level_camera`); training estimates cameras from the lifted motions (appendix I).

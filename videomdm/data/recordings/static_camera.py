@@ -1,4 +1,4 @@
-"""Does the camera stand still?  The method assumes it, so a camera that moves is found and told.
+"""Does the camera stand still?  The method assumes it, so a camera that moves is found and reported.
 
 Corners of the background are followed by optical flow from a look that is at most two seconds old, and the
 similarity that most of them obey (RANSAC) is the camera's motion in the image.  People are masked out where
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-LOOKS_PER_SECOND = 5.0
+LOOKS_PER_SECOND = 5.0  #: frames that are used
 WIDTH = 320  # pixels of the reduced image in which corners are followed
 WINDOW = (15, 15)  # pixels around a corner that are followed
 MIN_CORNERS = 12  # with fewer, nothing can be said of a look

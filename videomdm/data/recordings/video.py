@@ -21,6 +21,7 @@ from videomdm.data.recordings.tracking import box
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.storage.film import open_film
 
+#: Endings of videos that OpenCV reads.
 SUFFIXES = (
     ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".m2t", ".mod", ".tod", ".vob",
     ".wmv", ".asf", ".3gp", ".3g2", ".flv", ".f4v", ".ogv", ".mxf", ".dv",
@@ -201,7 +202,7 @@ def draw_track(image: np.ndarray, track: KeypointTrack, frame: int) -> np.ndarra
 
 COLOURS = {"left": (235, 140, 40), "right": (40, 110, 240)}  # BGR
 MIDDLE, GREY = (90, 200, 90), (150, 150, 150)
-UNSURE = 0.3  # limbs of less confidence are drawn thin
+UNSURE = 0.3  #: limbs of less confidence are drawn thin
 
 
 def draw_keypoints(
