@@ -62,7 +62,8 @@ if video is None:
 # %% [markdown]
 # ## What is seen
 #
-# The main person's keypoints, at 20 frames a second, filled where the detector lost them (grey) and smoothed.
+# The main person's keypoints, at 20 frames a second, smoothed.
+# Joints that the detector did not see are put where the body would have taken them (grey rings); nothing below trusts these places, and the arrays mark them as `unseen`.
 
 # %%
 track, words, source = recordings.load_one(
@@ -138,7 +139,7 @@ metrics_table(rows)
 # The motion as arrays and BVH (metres and centimetres, Y up, starting at the origin and facing +Z), the keypoints, and two videos to check by eye: what was seen, and the lifted motion projected into the video.
 
 # %%
-write(out, [whole.joints], [caption])
+write(out, [whole.joints], [caption], unseen=[track.unseen])
 keypoint_npz.save(track, out / "keypoints.npz")
 if film:
     projected = replace(track, keypoints=whole.camera.project(whole.joints)[0])

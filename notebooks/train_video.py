@@ -35,6 +35,7 @@ method = None  # see videomdm.config.METHODS; None refines the cameras, which ke
 field_of_view = None  # degrees across the image's diagonal; None assumes 53
 height = None  # metres from floor to crown that the people have; None lets the teacher guess
 moving_camera = False  # take recordings whose camera moves all the same
+keep_invented = False  # train also on clips of which legs, or half of the body, were not seen
 seed = 0
 runs = "runs"  # where run folders, caches and the demonstration's videos go
 
@@ -56,7 +57,10 @@ from videomdm.videos import check_height, gather, height_error, lift_observed, u
 
 check_parameters(
     globals(),
-    {"videos", "prior", "profile", "method", "field_of_view", "height", "moving_camera", "seed", "runs"},
+    {
+        "videos", "prior", "profile", "method", "field_of_view", "height", "moving_camera", "keep_invented", "seed",
+        "runs",
+    },
 )
 check_height(height)
 scenes = None
@@ -69,6 +73,7 @@ if videos is None:
 # ## What is in the folder
 #
 # The person who is seen longest and largest is followed, sides that a detector swapped are put right, gaps are filled and marked, everything is brought to 20 frames a second by the frames' own times and smoothed.
+# Joints that were not seen are put where the body would have taken them, and count nowhere; the table says how much of each part of the body was seen, and clips of which legs, or half of the body, are a guess are left out.
 # Nothing is left out silently, and what was seen is kept, so a second start of this page looks at no video twice.
 
 # %%
@@ -76,7 +81,7 @@ found = recordings.load(
     videos, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
 )
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
-material = gather(found, base.max_frames, base.teacher, height)
+material = gather(found, base.max_frames, base.teacher, height, keep_invented)
 observed = material.observations
 print("\n".join([f"{len(found)} recordings are used, {len(found.skipped)} are not", *found.notes]))
 metrics_table(material.rows())
@@ -226,7 +231,8 @@ for some in (texts[:3], texts[3:]):
 # Generated and lifted motions are arrays (`motions.npz`) and BVH for Blender; keypoints are npz files in the project's own format, to be edited and read again; an overlay video shows for each recording what was taken from it.
 
 # %%
-write(run / "lifted", [m[:n] for m, n in zip(lifted["fine-tuned"][0], observed.lengths, strict=True)], observed.names)
+tuned = [motion[:n] for motion, n in zip(lifted["fine-tuned"][0], observed.lengths, strict=True)]
+write(run / "lifted", tuned, observed.names, unseen=[clip.track.unseen for clip in material.clips])
 for track, source in zip(found.tracks, found.sources, strict=True):
     stem = run / "keypoints" / track.name.replace("/", "-")
     stem.parent.mkdir(parents=True, exist_ok=True)

@@ -43,6 +43,7 @@ def write(
     clean: Tensor | None = None,
     skeleton: Skeleton = SMPL22,
     fps: float = FPS,
+    unseen: Sequence[Tensor] | None = None,
 ) -> None:
     """Write ``motions.npz`` and one ``.bvh`` per motion, named by number and caption.
 
@@ -52,9 +53,10 @@ def write(
         captions: what they are called.
         clean: (N, T', D) their features, where they are wanted in the file.
         skeleton, fps: of the motions.
+        unseen: for each motion (T, J) bool, joints that no camera saw.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    export.to_npz(folder / "motions.npz", motions, clean, fps, captions, skeleton)
+    export.to_npz(folder / "motions.npz", motions, clean, fps, captions, skeleton, unseen)
     for i, (caption, motion) in enumerate(zip(captions, motions, strict=True)):
         name = re.sub(r"[^a-z0-9]+", "-", caption.lower()).strip("-")[:60]
         export.to_bvh(folder / f"{i:02d}-{name}.bvh", motion, skeleton, fps, stretch=True)
