@@ -4,10 +4,12 @@ Corners of the background are followed by optical flow from a look that is at mo
 similarity that most of them obey (RANSAC) is the camera's motion in the image.  People are masked out where
 their boxes are known; otherwise they are outvoted by the background.
 
-A corner must stand out from the sensor's noise, or it is followed to nowhere; a plain wall has none.  Where corners are
-not found again, the frames since the last look are gone through one by one: a cut lies between two neighbouring frames,
-whereas the quickest pan can be followed from each to the next.  And the picture has to change: where it does not, and
-nothing can be followed, nothing is known.
+Where corners cannot be followed, the picture decides, by how much its details correlate with those of another frame.
+Nothing but noise: nothing is known.  As before: the camera stands, as before a plain wall.  Otherwise the frames since
+the last look are gone through one by one, as the quickest pan can be followed from each frame to the next.
+
+A cut lies between two neighbouring frames, which are suddenly much less alike than those before, though nothing moved
+that could be followed.
 
 How often it is right: ``python -m benchmarks static_camera``.
 """
@@ -25,9 +27,13 @@ WIDTH = 320  # pixels of the reduced image in which corners are followed
 WINDOW = (15, 15)  # pixels around a corner that are followed
 LIGHT = 12.0  # pixels: what changes more slowly across the image is light, and is taken out
 MIN_CORNERS = 12  # with fewer, nothing can be said of a look
-CORNER = (6.0, 4.0)  # least contrast of a corner: grey levels, and standard deviations of the noise
-AGREEING = 0.4  # share of corners that must obey one motion; fewer means a cut, or chaos
-CHANGED = (0.5, 4.0)  # a picture is another one where its details correlate less, and differ by so many grey levels
+AGREEING = 0.4  # share of corners that must obey one motion
+BETTER = 0.7  # a motion must bring a picture's unlikeness below this share of what it is without
+FLAT = 1.5  # grey levels, standard deviation of a picture's details below which there is nothing to see
+UNLIKE = 0.5  # one minus the correlation of details from which two pictures do not show the same
+CUT = (0.15, 5.0)  # unlikeness of neighbouring frames at a cut, at least, and in terms of the frames' before
+BEFORE = 12  # frames before, of which the median counts
+JERKS = 2  # looks that could not be followed, though the picture changed, from which the camera does not stand
 OLDEST = 10  # looks after which the one that is compared with is renewed
 STILL, NEAR = 0.3, 3.0  # pixels: less is noise and not added up; beyond, the look that is compared with is renewed
 STEADY = 0.02  # image diagonals that the image may drift; at the assumed field of view about 1.1 degrees
@@ -44,12 +50,20 @@ class _Picture:
     Attributes:
         time: seconds.
         grey: (H, W) uint8, slow changes across the image taken out.
+        details: (H, W) float32, the same, smoothed against noise.
         mask: (H, W) uint8, 0 where people are.
     """
 
     time: float
     grey: np.ndarray
+    details: np.ndarray
     mask: np.ndarray
+
+    @property
+    def flat(self) -> bool:
+        """Whether there is nothing to see but noise where there are no people."""
+        seen = self.details[self.mask > 0]
+        return len(seen) < self.details.size / 20 or float(seen.std()) < FLAT
 
 
 class CameraWatch:
@@ -58,12 +72,14 @@ class CameraWatch:
     Attributes:
         drift: largest displacement of an image corner against the first look, in image diagonals.
         cuts: times in seconds at which the whole picture changes.
-        looks, blind: number of looks, and of those with too few corners.
+        looks, blind: number of looks, and of those that show nothing to go by.
+        jerks: times of the looks at which the picture changed and could not be followed.
     """
 
     def __init__(self) -> None:
         self.drift, self.moved_at = 0.0, 0.0
         self.cuts: list[float] = []
+        self.jerks: list[float] = []
         self.looks = self.blind = 0
         self._travelled = 0.0  # image diagonals, from look to look
         self._age = 0
@@ -71,9 +87,10 @@ class CameraWatch:
         self._last = np.eye(3)  # from the first look to the last one
         self._reference: _Picture | None = None
         self._since: list[_Picture] = []  # the last look and the frames after it
+        self._steps: list[float] = []  # unlikeness of neighbouring frames
 
     def look(self, image: np.ndarray, time: float, boxes: Sequence[np.ndarray] = ()) -> None:
-        """Take a frame; :data:`LOOKS_PER_SECOND` are compared, the others only where these cannot be.
+        """Take a frame; :data:`LOOKS_PER_SECOND` are compared in full, the others only where these cannot be.
 
         Args:
             image: (H, W, 3) uint8.
@@ -81,33 +98,44 @@ class CameraWatch:
             boxes: (P, 4) left, top, right, bottom of people, in pixels.
         """
         picture = _reduced(image, time, boxes)
-        if self._reference is None:
-            self._reference, self._since = picture, [picture]
+        if self._reference is None or self._is_cut(picture):
+            self._reference, self._since, self._pose, self._age = picture, [picture], self._last, 0
             return
         self._since.append(picture)
         if time - self._since[0].time < 1 / LOOKS_PER_SECOND - 1e-3:
             return
         self.looks += 1
         motion = _motion(self._reference, picture)
-        if motion is not None:
-            self._take(motion, picture)
+        if motion is None and self._reference.flat and picture.flat:
+            self.blind += 1
+        elif motion is None and _unlikeness(self._reference, picture) > UNLIKE:
+            self._follow_closely()
         else:
-            self._follow_closely(picture)
+            self._take(np.eye(3) if motion is None else motion, picture)
         self._since = [picture]
 
-    def _follow_closely(self, picture: _Picture) -> None:
+    def _is_cut(self, picture: _Picture) -> bool:
+        """Whether something else is shown from this frame on; notes how unlike it is to the frame before."""
+        before = self._since[-1]
+        step, usual = _unlikeness(before, picture), self._steps[-BEFORE:]
+        sudden = len(usual) > 1 and step > max(CUT[0], CUT[1] * float(np.median(usual)))
+        if sudden and not (before.flat and picture.flat) and _motion(before, picture, far=True) is None:
+            self.cuts.append(picture.time)
+            return True
+        self._steps.append(step)
+        return False
+
+    def _follow_closely(self) -> None:
         """Go through the frames since the last look one by one, where this look cannot be compared."""
         pose, lost = self._last, False
         for first, second in zip(self._since[:-1], self._since[1:], strict=True):
-            motion = _motion(first, second)
-            if motion is not None:
-                pose = motion @ pose
-            elif _another(first, second):
-                self.cuts.append(second.time)
-                lost = True
-            else:
-                lost = True
-        self.blind += lost and not (self.cuts and self.cuts[-1] > self._since[0].time)
+            motion = _motion(first, second, far=True)
+            lost |= motion is None and _unlikeness(first, second) > UNLIKE
+            pose = pose if motion is None else motion @ pose
+        picture = self._since[-1]
+        still = _shift(pose @ np.linalg.inv(self._last), picture) < NEAR
+        if lost or still:  # the picture is another one, and what was followed does not say why
+            self.jerks.append(picture.time)
         self._add(pose, picture)
         self._pose, self._reference, self._age = pose, picture, 0
 
@@ -133,26 +161,31 @@ class CameraWatch:
     @property
     def verdict(self) -> str:
         """One of :data:`VERDICTS`."""
+        jerks = len(self.jerks) >= JERKS
+        restless = jerks and float(np.median(self._steps)) > UNLIKE
+        if restless or (self.drift > STEADY and self._travelled > TO_AND_FRO * self.drift):
+            return "shakes"
         if self.cuts:
             return "cut"
-        if self.drift > STEADY:
-            return "shakes" if self._travelled > TO_AND_FRO * self.drift else "moves"
+        if jerks or self.drift > STEADY:
+            return "moves"
         return "unknown" if not self.looks or self.blind > self.looks / 2 else "stands"
 
     @property
     def finding(self) -> str | None:
         """What makes the recording unfit: a camera that moves or shakes, or a cut; None for a camera that stands."""
-        verdict, drift = self.verdict, f"{100 * self.drift:.0f} % of its diagonal"
-        expected = f"expected a static camera (at most {100 * STEADY:.0f} %)"
+        verdict, expected = self.verdict, f"expected a static camera (at most {100 * STEADY:.0f} %)"
+        reach, since = f"{100 * self.drift:.0f} % of its diagonal", self.moved_at or min(self.jerks, default=0.0)
         if verdict == "cut":
             return f"the whole picture changes at {self.cuts[0]:.1f} s (a cut); expected one shot"
+        if verdict == "stands" or verdict == "unknown":
+            return None
+        if self.drift <= STEADY:
+            what = "shakes" if verdict == "shakes" else "moves"
+            return f"the camera {what}: from {since:.1f} s on the picture changes faster than it can be followed; {expected}"
         if verdict == "shakes":
-            return f"the camera shakes: the image goes to and fro by up to {drift} from {self.moved_at:.1f} s; {expected}"
-        if verdict == "moves":
-            return (
-                f"the camera moves: by {self.moved_at:.1f} s the image has drifted, {drift} in all; {expected}"
-            )
-        return None
+            return f"the camera shakes: from {since:.1f} s on the image goes to and fro, by {reach}; {expected}"
+        return f"the camera moves: by {since:.1f} s the image has drifted, {reach} in all; {expected}"
 
     @property
     def note(self) -> str | None:
@@ -172,61 +205,57 @@ def _reduced(image: np.ndarray, time: float, boxes: Sequence[np.ndarray]) -> _Pi
     for box in boxes:
         left, top, right, bottom = (np.asarray(box) * scale).round().astype(int)
         mask[max(top - 4, 0) : max(bottom + 4, 0), max(left - 4, 0) : max(right + 4, 0)] = 0
-    return _Picture(time, grey.clip(0, 255).round().astype(np.uint8), mask)
+    return _Picture(time, grey.clip(0, 255).round().astype(np.uint8), cv2.GaussianBlur(grey, (0, 0), 2), mask)
 
 
-def _motion(first: _Picture, second: _Picture) -> np.ndarray | None:
-    """(3, 3) similarity from one picture to the other; None where it cannot be seen."""
-    corners = _corners(first)
-    if len(corners) < MIN_CORNERS:
+def _motion(first: _Picture, second: _Picture, far: bool = False) -> np.ndarray | None:
+    """(3, 3) similarity from one picture to the other; None where it cannot be seen.
+
+    ``far`` looks for corners also where the whole picture seems to have gone (phase correlation).
+    """
+    corners = cv2.goodFeaturesToTrack(first.grey, 200, 0.01, 7, mask=first.mask)
+    if corners is None or len(corners) < MIN_CORNERS:
         return None
-    followed, found, _ = cv2.calcOpticalFlowPyrLK(first.grey, second.grey, corners, None, winSize=WINDOW, maxLevel=4)
-    kept = found[:, 0] > 0
+    guesses = [np.zeros(2)]
+    if far:
+        window = cv2.createHanningWindow(first.grey.shape[::-1], cv2.CV_32F)
+        guesses.append(np.array(cv2.phaseCorrelate(first.details, second.details, window)[0]))
+    for guess in guesses:
+        motion = _followed(first, second, corners, corners + guess.astype(np.float32))
+        if motion is not None:
+            return motion
+    return None
+
+
+def _followed(first: _Picture, second: _Picture, corners: np.ndarray, guess: np.ndarray) -> np.ndarray | None:
+    """The motion that most corners (N, 1, 2) obey, followed from a guess; None without one that explains the picture."""
+    found, kept, _ = cv2.calcOpticalFlowPyrLK(
+        first.grey, second.grey, corners, guess, winSize=WINDOW, maxLevel=4, flags=cv2.OPTFLOW_USE_INITIAL_FLOW
+    )
+    kept = kept[:, 0] > 0
     if kept.sum() < MIN_CORNERS:
         return None
-    motion, agree = cv2.estimateAffinePartial2D(corners[kept], followed[kept], ransacReprojThreshold=1.0)
+    motion, agree = cv2.estimateAffinePartial2D(corners[kept], found[kept], ransacReprojThreshold=1.0)
     if motion is None or agree.sum() < AGREEING * len(corners):
         return None
-    return np.vstack([motion, [0, 0, 1]])
+    motion = np.vstack([motion, [0, 0, 1]])
+    before, after = _unlikeness(first, second), _unlikeness(first, second, motion)
+    if after < BETTER * before:
+        return motion
+    return np.eye(3) if before < UNLIKE else None
 
 
-def _corners(picture: _Picture) -> np.ndarray:
-    """(N, 1, 2) corners of the background that stand out from noise, N at most 200."""
-    strength = cv2.cornerMinEigenVal(picture.grey, 3)
-    strongest = float(strength[picture.mask > 0].max(initial=0))
-    least = CORNER_UNIT * max(CORNER[0], CORNER[1] * _noise(picture)) ** 2
-    if strongest <= least:
-        return np.zeros((0, 1, 2), np.float32)
-    return cv2.goodFeaturesToTrack(picture.grey, 200, max(0.01, least / strongest), 7, mask=picture.mask)
-
-
-def _noise(picture: _Picture) -> float:
-    """Standard deviation of a picture's noise in grey levels, from its plainest parts."""
-    grey = picture.grey.astype(np.float32)
-    squares = cv2.blur(grey * grey, (8, 8)) - cv2.blur(grey, (8, 8)) ** 2
-    return float(np.sqrt(max(np.quantile(squares, 0.1), 0.0)))
-
-
-def _corner_unit() -> float:
-    """What :func:`cv2.cornerMinEigenVal` finds in a corner of contrast 1."""
-    grey = np.zeros((32, 32), np.float32)
-    grey[16:, 16:] = 100
-    grey = (100 + cv2.GaussianBlur(grey, (0, 0), 0.8)).astype(np.uint8)
-    return float(cv2.cornerMinEigenVal(grey, 3).max()) / 100**2
-
-
-CORNER_UNIT = _corner_unit()
-
-
-def _another(first: _Picture, second: _Picture) -> bool:
-    """Whether two pictures show something else where there are no people."""
-    mask = (first.mask > 0) & (second.mask > 0)
-    a, b = (cv2.GaussianBlur(p.grey, (0, 0), 2)[mask].astype(float) for p in (first, second))
-    if len(a) < 100:
-        return False
-    details = np.sqrt(a.var() * b.var())
-    correlation = ((a - a.mean()) * (b - b.mean())).mean() / max(details, 1e-9)
-    return correlation < CHANGED[0] and float(np.sqrt(((a - b) ** 2).mean())) > CHANGED[1]
+def _unlikeness(first: _Picture, second: _Picture, motion: np.ndarray | None = None) -> float:
+    """One minus the correlation of two pictures' details where there are no people, after a motion of the first."""
+    details, mask = first.details, first.mask
+    if motion is not None:
+        size = details.shape[::-1]
+        details, mask = (cv2.warpAffine(x, motion[:2], size) for x in (details, mask))
+    both = (mask == 255) & (second.mask == 255)
+    if both.sum() < both.size / 20:
+        return 1.0
+    a, b = details[both] - details[both].mean(), second.details[both] - second.details[both].mean()
+    return 1 - float((a * b).mean() / max(np.sqrt((a * a).mean() * (b * b).mean()), 1e-9))
 
 
 def _shift(motion: np.ndarray, picture: _Picture) -> float:

@@ -241,7 +241,7 @@ def draw_keypoints(
     hidden = [part for part, joints in body_parts(layout).items() if not confidence[joints].any()]
     if filled or hidden:
         said = "filled in" if filled else f"not seen: {', '.join(hidden)}"
-        size = min(image.shape[:2]) / 600
+        size = max(0.5, min(image.shape[:2]) / 600)
         for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # readable on any picture
             cv2.putText(drawn, said, (10, round(10 + 25 * size)), cv2.FONT_HERSHEY_SIMPLEX, size, colour,
                         max(1, round(width * size)), cv2.LINE_AA)  # fmt: skip
