@@ -30,6 +30,7 @@ MIN_CORNERS = 12  # with fewer, nothing can be said of a look
 AGREEING = 0.4  # share of corners that must obey one motion
 BETTER = 0.7  # a motion must bring a picture's unlikeness below this share of what it is without
 FLAT = 1.5  # grey levels, standard deviation of a picture's details below which there is nothing to see
+CHANGE = 0.03  # unlikeness from which edges are brought together
 UNLIKE = 0.5  # one minus the correlation of details from which two pictures do not show the same
 CUT = (0.15, 5.0)  # unlikeness of neighbouring frames at a cut, at least, and in terms of the frames' before
 BEFORE = 12  # frames before, of which the median counts
@@ -118,10 +119,12 @@ class CameraWatch:
         """Whether something else is shown from this frame on; notes how unlike it is to the frame before."""
         before = self._since[-1]
         step, usual = _unlikeness(before, picture), self._steps[-BEFORE:]
-        sudden = len(usual) > 1 and step > max(CUT[0], CUT[1] * float(np.median(usual)))
-        if sudden and not (before.flat and picture.flat) and _motion(before, picture, far=True) is None:
-            self.cuts.append(picture.time)
-            return True
+        limit = max(CUT[0], CUT[1] * float(np.median(usual))) if len(usual) > 1 else np.inf
+        if step > limit and not (before.flat and picture.flat):
+            motion = _motion(before, picture, far=True)
+            if motion is None or _unlikeness(before, picture, motion) > max(limit, UNLIKE * step):
+                self.cuts.append(picture.time)
+                return True
         self._steps.append(step)
         return False
 
@@ -211,38 +214,55 @@ def _reduced(image: np.ndarray, time: float, boxes: Sequence[np.ndarray]) -> _Pi
 def _motion(first: _Picture, second: _Picture, far: bool = False) -> np.ndarray | None:
     """(3, 3) similarity from one picture to the other; None where it cannot be seen.
 
-    ``far`` looks for corners also where the whole picture seems to have gone (phase correlation).
+    It is the one that most corners obey, or the shift that brings the pictures' edges together, where there are too few
+    corners; and it must explain what changed.  ``far`` looks for corners also where the whole picture seems to have gone
+    (phase correlation).
     """
+    guesses = [np.zeros(2, np.float32)]
+    if far:
+        window = cv2.createHanningWindow(first.grey.shape[::-1], cv2.CV_32F)
+        guesses.append(np.array(cv2.phaseCorrelate(first.details, second.details, window)[0], np.float32))
+    change, agreed = _unlikeness(first, second), False
+    for guess in guesses:
+        motion = _followed(first, second, guess)
+        if motion is not None and _unlikeness(first, second, motion) < BETTER * change:
+            return motion
+        agreed |= motion is not None
+    if change > CHANGE:
+        motion = _aligned(first, second)
+        if motion is not None and _unlikeness(first, second, motion) < BETTER * change:
+            return motion
+    return np.eye(3) if agreed and change < UNLIKE else None
+
+
+def _followed(first: _Picture, second: _Picture, guess: np.ndarray) -> np.ndarray | None:
+    """The similarity that most corners obey, followed from a guessed shift (2,); None where they do not agree."""
     corners = cv2.goodFeaturesToTrack(first.grey, 200, 0.01, 7, mask=first.mask)
     if corners is None or len(corners) < MIN_CORNERS:
         return None
-    guesses = [np.zeros(2)]
-    if far:
-        window = cv2.createHanningWindow(first.grey.shape[::-1], cv2.CV_32F)
-        guesses.append(np.array(cv2.phaseCorrelate(first.details, second.details, window)[0]))
-    for guess in guesses:
-        motion = _followed(first, second, corners, corners + guess.astype(np.float32))
-        if motion is not None:
-            return motion
-    return None
-
-
-def _followed(first: _Picture, second: _Picture, corners: np.ndarray, guess: np.ndarray) -> np.ndarray | None:
-    """The motion that most corners (N, 1, 2) obey, followed from a guess; None without one that explains the picture."""
     found, kept, _ = cv2.calcOpticalFlowPyrLK(
-        first.grey, second.grey, corners, guess, winSize=WINDOW, maxLevel=4, flags=cv2.OPTFLOW_USE_INITIAL_FLOW
-    )
+        first.grey, second.grey, corners, corners + guess, winSize=WINDOW, maxLevel=4,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )  # fmt: skip
     kept = kept[:, 0] > 0
     if kept.sum() < MIN_CORNERS:
         return None
     motion, agree = cv2.estimateAffinePartial2D(corners[kept], found[kept], ransacReprojThreshold=1.0)
     if motion is None or agree.sum() < AGREEING * len(corners):
         return None
-    motion = np.vstack([motion, [0, 0, 1]])
-    before, after = _unlikeness(first, second), _unlikeness(first, second, motion)
-    if after < BETTER * before:
-        return motion
-    return np.eye(3) if before < UNLIKE else None
+    return np.vstack([motion, [0, 0, 1]])
+
+
+def _aligned(first: _Picture, second: _Picture) -> np.ndarray | None:
+    """The shift (3, 3) that makes two pictures correlate most; None where none is found."""
+    both, until = cv2.min(first.mask, second.mask), (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 30, 1e-3)
+    try:
+        _, shift = cv2.findTransformECC(
+            first.details, second.details, np.eye(2, 3, dtype=np.float32), cv2.MOTION_TRANSLATION, until, both, 5
+        )
+    except cv2.error:  # it does not converge
+        return None
+    return np.vstack([shift, [0, 0, 1]]).astype(float)
 
 
 def _unlikeness(first: _Picture, second: _Picture, motion: np.ndarray | None = None) -> float:
