@@ -89,9 +89,7 @@ def test_refined_cameras(seen):
 
 
 def test_places(seen):
-    seen.same(
-        lambda k: placement.place(seen.joints, seen.camera, k, seen.lengths, seen.confidence)
-    )
+    seen.same(lambda k: placement.place(seen.joints, seen.camera, k, seen.lengths, seen.confidence))
 
 
 def test_cameras_from_pnp_and_their_errors(seen):

@@ -154,7 +154,9 @@ def test_resampled_after_filling(walk):
     places = fill_unseen(spoilt, confidence, times=torch.from_numpy(times))
     points, sure = resample(torch.cat([places, confidence[..., None]], -1).double().numpy(), times, 20)
     at = np.arange(len(points)) * 1.5
-    true = np.stack([[np.interp(at, np.arange(60), walk[:, j, a]) for a in range(2)] for j in range(22)], 0).transpose(2, 0, 1)
+    true = np.stack([[np.interp(at, np.arange(60), walk[:, j, a]) for a in range(2)] for j in range(22)], 0).transpose(
+        2, 0, 1
+    )
     hidden = sure[:, ARM] == 0
     off = np.linalg.norm(points - true, axis=-1)
     assert hidden.mean() > 0.6 and off[:, [j for j in range(22) if j not in ARM]].max() < 1e-3

@@ -107,7 +107,9 @@ def place(
     inside = torch.arange(keypoints.shape[1], device=keypoints.device) < lengths.to(keypoints.device)[:, None]
     confidence = confidence * inside[..., None].to(confidence)
     seen = fill_unseen(keypoints, confidence, skeleton)
-    path = root_path(seen, bone_lengths(pose, inside, skeleton), _tells_depth(confidence, skeleton), smoothing, skeleton)
+    path = root_path(
+        seen, bone_lengths(pose, inside, skeleton), _tells_depth(confidence, skeleton), smoothing, skeleton
+    )
     if network is not None:
         path = _in_batches(network, batch_size, smoothing, path, pose, seen, confidence, inside)
     joints = pose + path[..., None, :]

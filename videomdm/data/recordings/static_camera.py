@@ -26,11 +26,14 @@ LOOKS_PER_SECOND = 5.0
 WIDTH = 320  # pixels of the reduced image in which corners are followed
 WINDOW = (15, 15)  # pixels around a corner that are followed
 LIGHT = 12.0  # pixels: what changes more slowly across the image is light, and is taken out
+MARGIN = 0.15  # of a person's box beyond which no outline, and little of the shadow, reaches
 MIN_CORNERS = 12  # with fewer, nothing can be said of a look
 AGREEING = 0.4  # share of corners that must obey one motion
+SPREAD = 0.08  # image diagonals, standard deviation of these corners' places: a shadow is smaller than a background
 BETTER = 0.7  # a motion must bring a picture's unlikeness below this share of what it is without
+BETTER_EDGES = 0.25  # the same where edges alone tell: shadows move too
 FLAT = 1.5  # grey levels, standard deviation of a picture's details below which there is nothing to see
-CHANGE = 0.03  # unlikeness from which edges are brought together
+CHANGE = 0.005  # unlikeness that is noise: nothing moved
 UNLIKE = 0.5  # one minus the correlation of details from which two pictures do not show the same
 CUT = (0.15, 5.0)  # unlikeness of neighbouring frames at a cut, at least, and in terms of the frames' before
 BEFORE = 12  # frames before, of which the median counts
@@ -89,6 +92,7 @@ class CameraWatch:
         self._reference: _Picture | None = None
         self._since: list[_Picture] = []  # the last look and the frames after it
         self._steps: list[float] = []  # unlikeness of neighbouring frames
+        self._boxes: Sequence[np.ndarray] = ()
 
     def look(self, image: np.ndarray, time: float, boxes: Sequence[np.ndarray] = ()) -> None:
         """Take a frame; :data:`LOOKS_PER_SECOND` are compared in full, the others only where these cannot be.
@@ -98,7 +102,9 @@ class CameraWatch:
             time: seconds.
             boxes: (P, 4) left, top, right, bottom of people, in pixels.
         """
-        picture = _reduced(image, time, boxes)
+        if len(boxes):
+            self._boxes = boxes  # who is missed in a frame is still there
+        picture = _reduced(image, time, self._boxes)
         if self._reference is None or self._is_cut(picture):
             self._reference, self._since, self._pose, self._age = picture, [picture], self._last, 0
             return
@@ -119,13 +125,13 @@ class CameraWatch:
         """Whether something else is shown from this frame on; notes how unlike it is to the frame before."""
         before = self._since[-1]
         step, usual = _unlikeness(before, picture), self._steps[-BEFORE:]
+        self._steps.append(step)
         limit = max(CUT[0], CUT[1] * float(np.median(usual))) if len(usual) > 1 else np.inf
         if step > limit and not (before.flat and picture.flat):
             motion = _motion(before, picture, far=True)
             if motion is None or _unlikeness(before, picture, motion) > max(limit, UNLIKE * step):
                 self.cuts.append(picture.time)
                 return True
-        self._steps.append(step)
         return False
 
     def _follow_closely(self) -> None:
@@ -184,8 +190,7 @@ class CameraWatch:
         if verdict == "stands" or verdict == "unknown":
             return None
         if self.drift <= STEADY:
-            what = "shakes" if verdict == "shakes" else "moves"
-            return f"the camera {what}: from {since:.1f} s on the picture changes faster than it can be followed; {expected}"
+            return f"the camera {verdict}: from {since:.1f} s on the picture changes faster than can be followed; {expected}"
         if verdict == "shakes":
             return f"the camera shakes: from {since:.1f} s on the image goes to and fro, by {reach}; {expected}"
         return f"the camera moves: by {since:.1f} s the image has drifted, {reach} in all; {expected}"
@@ -206,31 +211,35 @@ def _reduced(image: np.ndarray, time: float, boxes: Sequence[np.ndarray]) -> _Pi
     grey = 128 + cv2.GaussianBlur(grey, (0, 0), 0.8) - cv2.GaussianBlur(grey, (0, 0), LIGHT)
     mask = np.full(grey.shape, 255, np.uint8)
     for box in boxes:
-        left, top, right, bottom = (np.asarray(box) * scale).round().astype(int)
-        mask[max(top - 4, 0) : max(bottom + 4, 0), max(left - 4, 0) : max(right + 4, 0)] = 0
+        left, top, right, bottom = np.asarray(box) * scale
+        margin = MARGIN * max(right - left, bottom - top)
+        left, top = (max(round(edge - margin), 0) for edge in (left, top))
+        mask[top : max(round(bottom + margin), 0), left : max(round(right + margin), 0)] = 0
     return _Picture(time, grey.clip(0, 255).round().astype(np.uint8), cv2.GaussianBlur(grey, (0, 0), 2), mask)
 
 
 def _motion(first: _Picture, second: _Picture, far: bool = False) -> np.ndarray | None:
     """(3, 3) similarity from one picture to the other; None where it cannot be seen.
 
-    It is the one that most corners obey, or the shift that brings the pictures' edges together, where there are too few
-    corners; and it must explain what changed.  ``far`` looks for corners also where the whole picture seems to have gone
-    (phase correlation).
+    It is the one that most corners obey, or, where there are too few, the shift that brings edges together; and it must
+    explain what changed.  ``far`` looks for corners also where the whole picture seems to have gone (phase correlation).
     """
     guesses = [np.zeros(2, np.float32)]
     if far:
         window = cv2.createHanningWindow(first.grey.shape[::-1], cv2.CV_32F)
-        guesses.append(np.array(cv2.phaseCorrelate(first.details, second.details, window)[0], np.float32))
+        details = first.details.copy(), second.details.copy()  # OpenCV writes into them
+        guesses.append(np.array(cv2.phaseCorrelate(*details, window)[0], np.float32))
     change, agreed = _unlikeness(first, second), False
+    if change < CHANGE:
+        return np.eye(3)
     for guess in guesses:
         motion = _followed(first, second, guess)
         if motion is not None and _unlikeness(first, second, motion) < BETTER * change:
             return motion
         agreed |= motion is not None
-    if change > CHANGE:
+    if not agreed:
         motion = _aligned(first, second)
-        if motion is not None and _unlikeness(first, second, motion) < BETTER * change:
+        if motion is not None and _unlikeness(first, second, motion) < BETTER_EDGES * change:
             return motion
     return np.eye(3) if agreed and change < UNLIKE else None
 
@@ -249,6 +258,8 @@ def _followed(first: _Picture, second: _Picture, guess: np.ndarray) -> np.ndarra
         return None
     motion, agree = cv2.estimateAffinePartial2D(corners[kept], found[kept], ransacReprojThreshold=1.0)
     if motion is None or agree.sum() < AGREEING * len(corners):
+        return None
+    if np.linalg.norm(corners[kept][agree[:, 0] > 0, 0].std(0)) < SPREAD * np.hypot(*first.grey.shape):
         return None
     return np.vstack([motion, [0, 0, 1]])
 
