@@ -59,7 +59,8 @@ if video is None:
 # %% [markdown]
 # ## What is seen
 #
-# The main person's keypoints, at 20 frames a second, filled where the detector lost them (grey) and smoothed.
+# The main person's keypoints, at 20 frames a second, smoothed.
+# Joints that the detector did not see are put where the body would have taken them (grey rings); nothing below trusts these places, and the arrays mark them as `unseen`.
 
 # %%
 track, words, source = recordings.load_one(

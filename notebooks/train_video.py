@@ -36,6 +36,7 @@ field_of_view: float | None = None  # degrees across the image's diagonal; None 
 height: float | None = None  # metres from floor to crown that the people have; None lets the teacher guess
 detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera: bool = False  # take recordings whose camera moves all the same
+keep_invented: bool = False  # train also on clips of which legs, or half of the body, were not seen
 seed: int = 0
 runs: str = "runs"  # where run folders, caches and the demonstration's videos go
 
@@ -75,6 +76,7 @@ if videos is None:
 # ## What is in the folder
 #
 # The person who is seen longest and largest is followed, sides that a detector swapped are put right, gaps are filled and marked, everything is brought to 20 frames a second by the frames' own times and smoothed.
+# Joints that were not seen are put where the body would have taken them, and count nowhere; the table says how much of each part of the body was seen, and clips of which legs, or half of the body, are a guess are left out.
 # Nothing is left out silently, and what was seen is kept, so a second start of this page looks at no video twice.
 
 # %%
@@ -82,7 +84,7 @@ found = recordings.load(
     videos, detector, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
 )
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
-material = gather(found, base.data.max_frames, base.data.root_path, height)
+material = gather(found, base.data.max_frames, base.data.root_path, height, keep_invented)
 observed = material.observations
 print("\n".join([f"{len(found)} recordings are used, {len(found.skipped)} are not", *found.notes]))
 metrics_table(material.rows())

@@ -71,7 +71,7 @@ class LiftedRecording:
     @property
     def unseen(self) -> Tensor:
         """(T, 22) bool: joints that no keypoint tells of."""
-        return self.track.confidence == 0
+        return self.track.unseen
 
     def measures(self) -> dict[str, dict[str, float]]:
         """By whom it was lifted -> what is known of a motion without the truth (:func:`without_truth`)."""

@@ -30,6 +30,7 @@ from videomdm.cameras import ground, pnp
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import bridge
+from videomdm.cameras.unseen import invented, seen_parts
 from videomdm.conventions import MIN_FRAMES, DataError
 from videomdm.data import body, clips, recordings
 from videomdm.data.observations import Observations, to_stature
@@ -116,22 +117,30 @@ class Material:
         return table(self.recordings, self.clips, self.unused, self.teachers)
 
 
-def gather(found: Recordings, max_frames: int, root_path: str = "bones", height: float | None = None) -> Material:
+def gather(
+    found: Recordings, max_frames: int, root_path: str = "bones", height: float | None = None,
+    keep_invented: bool = False,
+) -> Material:  # fmt: skip
     """Clips of recordings: cut, lifted, with cameras, level, in their canonical frames.
 
-    A clip whose camera cannot be trusted (:data:`videomdm.cameras.pnp.LIMIT`) is left out, and said to be.
+    Clips whose legs, or half of the body, were not seen (:func:`videomdm.cameras.unseen.invented`) are left out, and
+    so are those whose camera cannot be trusted (:data:`videomdm.cameras.pnp.LIMIT`); both are said to be.
 
     Args:
         found: SMPL-22 tracks.
         max_frames: longest clip.
         root_path: which of the package's teachers, see :func:`videomdm.lifters.teacher.lift`.
         height: metres from the floor to the crown that the people in the recordings have, where that is known.
+        keep_invented: take clips all the same whose legs or half of the body are a guess.
 
     Raises:
         DataError: no clip is left; the message says what became of each recording.
         ValueError: a height that is not in metres.
     """
     cut, unused, teachers = _cut(found, max_frames)
+    if not keep_invented:
+        cut, guesses = _without_guesses(cut)
+        unused += guesses
     report = None
     if cut:
         seen = recordings.footage([clip.track for clip in cut])
@@ -146,7 +155,7 @@ def gather(found: Recordings, max_frames: int, root_path: str = "bones", height:
         lines = "".join(f"\n  {row['recording']}: {row['notes']}" for row in table(found, [], unused, teachers))
         raise DataError(f"no usable clip in {len(found) + len(found.skipped)} recordings: expected at least one{lines}")
     lengths = seen.lengths[kept]
-    joints, level_camera = level(motions[kept], camera[kept], lengths)
+    joints, level_camera = level(motions[kept], camera[kept], lengths, seen.confidence[kept])
     observed = Observations(
         seen.select(kept).by(level_camera), joints, "pnp", [clip.track.name for clip in cut],
         [found.captions[clip.recording] for clip in cut], SMPL22, cut[0].track.fps,
@@ -243,18 +252,20 @@ def lift_observed(
     )  # fmt: skip
     if height is not None:
         joints = to_height(joints, observed.camera, height, observed.lengths)
-    return level(joints, observed.camera, observed.lengths)
+    return level(joints, observed.camera, observed.lengths, observed.confidence)
 
 
-def level(joints: Tensor, camera: Camera, lengths: Tensor) -> tuple[Tensor, Camera]:
+def level(joints: Tensor, camera: Camera, lengths: Tensor, confidence: Tensor) -> tuple[Tensor, Camera]:
     """Motions with their floor level, in their canonical frames, and the cameras that see them as before.
 
     Args:
         joints: (C, T, J, 3) metres, Y roughly up.
         camera: batch (C,), in the frame of ``joints``.
         lengths: (C,) frames.
+        confidence: (C, T, J) of the keypoints; feet that were not seen say nothing about the floor.
     """
-    joints, camera = ground.level(joints, ground.estimate_floor(joints, lengths=lengths), camera)
+    floor = ground.estimate_floor(joints, lengths=lengths, confidence=confidence)
+    joints, camera = ground.level(joints, floor, camera)
     camera = camera.in_frame(*features.canonical_frame(joints, floor="median", lengths=lengths))
     return features.canonicalise(joints, floor="median", lengths=lengths), camera
 
@@ -333,7 +344,8 @@ def table(
         rows.append({
             "recording": track.name, "used": "yes" if own else "no", "clips": len(own),
             "seconds": sum(map(len, own)) / track.fps, "of": len(track) / track.fps,
-            "filled in %": 100 * float(track.filled.float().mean()), "keypoints": found.sources[i].origin,
+            "filled in %": 100 * float(track.filled.float().mean()), "seen %": _seen(track),
+            "keypoints": found.sources[i].origin,
             "teacher": teachers[i], "notes": "; ".join([*track.notes, *left]),
         })  # fmt: skip
     return rows + [{"recording": name, "used": "no", "notes": reason} for name, reason in found.skipped]
@@ -371,9 +383,30 @@ def _check_up(track: KeypointTrack, lifted: Lifted, source: Source) -> list[str]
     return body.check_upright(lifted.joints[at], track.keypoints, confidence, source.lifted.name)
 
 
+def _seen(track: KeypointTrack) -> str:
+    """How much was seen of every part of the body, in % of the frames."""
+    parts = seen_parts(track.unseen, track.layout)
+    return ", ".join(f"{part} {100 * share:.0f}" for part, share in parts.items())
+
+
+def _without_guesses(cut: Sequence[Clip]) -> tuple[list[Clip], list[Unused]]:
+    """Clips of which enough was seen, and why the others are left out."""
+    reasons = [invented(clip.track.unseen, clip.track.layout) for clip in cut]
+    left = [
+        _stretch(clip, f"{reason}; keep_invented=True trains on it all the same")
+        for clip, reason in zip(cut, reasons, strict=True)
+        if reason
+    ]
+    return [clip for clip, reason in zip(cut, reasons, strict=True) if not reason], left
+
+
+def _stretch(clip: Clip, reason: str) -> Unused:
+    return Unused(clip.recording, clip.track.start, clip.track.start + len(clip.track) / clip.track.fps, reason)
+
+
 def _without_camera(clip: Clip, report: pnp.Report, k: int) -> Unused:
     track = clip.track
     reason = report.failed.get(track.name) or (
         f"its camera's error is {report.relative[k]:.2f} of the person's size, expected at most {pnp.LIMIT}"
     )
-    return Unused(clip.recording, track.start, track.start + len(track) / track.fps, reason)
+    return _stretch(clip, reason)

@@ -25,6 +25,7 @@ from torch import Tensor
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
+from videomdm.cameras.unseen import fill_unseen, hang
 from videomdm.conventions import FPS, MIN_FRAMES, DataError
 from videomdm.data.recordings import captions, keypoint_npz, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
@@ -211,6 +212,8 @@ def track(
     times = detections.times[first : last + 1]
     seen = np.zeros((len(times), len(detections.layout), 3))
     seen[np.array(main.frames) - first] = main.keypoints
+    places = fill_unseen(*(torch.from_numpy(x) for x in (seen[..., :2], seen[..., 2], times)))
+    seen[..., :2] = places.numpy()
     points, confidence = (torch.from_numpy(x) for x in resample(seen, times, fps))
     filled = (confidence == 0).all(-1)
     _check_sight(filled, times, detections, fps, min_frames)
@@ -222,7 +225,8 @@ def track(
         smooth(camera.normalise(points)).float(), confidence.float(), filled, detections.layout, fps, camera,
         detections.name, float(times[0]), list(dict.fromkeys(notes)), elsewhere, person,
     )  # fmt: skip
-    return result.to_layout(layout)
+    result = result.to_layout(layout)
+    return replace(result, keypoints=hang(result.keypoints[None], result.confidence[None], layout)[0])
 
 
 def level_camera(clips: int) -> Camera:
