@@ -46,6 +46,7 @@ from videomdm.evaluation.lifting import lifting_errors, without_truth
 from videomdm.export.deliver import write
 from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, keypoints_over, metrics_table, player
+from videomdm.storage.film import codec
 from videomdm.videos import check_height, lift_recording, other_lifter, up_error
 
 check_parameters(
@@ -146,5 +147,6 @@ if film:
     projected = replace(track, keypoints=whole.camera.project(whole.joints)[0])
     write_overlay(film, track, out / "keypoints.mp4")
     write_overlay(film, projected, out / "lifted.mp4")
+print(f"films are in {codec()}")
 for path in sorted(out.glob("*")):
     print(f"{path!s:70} {path.stat().st_size / 1e6:8.3f} MB")
