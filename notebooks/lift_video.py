@@ -143,5 +143,6 @@ if film:
     projected = replace(track, keypoints=camera.project(joints)[0])
     write_overlay(film, track, out / "keypoints.mp4")
     write_overlay(film, projected, out / "lifted.mp4")
+print(f"films are in {codec()}")
 for path in sorted(out.glob("*")):
     print(f"{path!s:70} {path.stat().st_size / 1e6:8.3f} MB")

@@ -54,6 +54,7 @@ from videomdm.evaluation.lifting import lifting_errors, without_truth
 from videomdm.export.deliver import deliver, write
 from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, loss_curves, metrics_table, player
+from videomdm.storage.film import codec
 from videomdm.videos import (
     check_height,
     gather,
@@ -256,6 +257,7 @@ for track, source, stem in zip(found.tracks, found.sources, stems, strict=True):
     keypoint_npz.save(track, run / "keypoints" / f"{stem}.npz")
     if film := below(track, source.video):
         write_overlay(film, track, run / "keypoints" / f"{stem}.mp4")
+print(f"films are in {codec()}")
 for path in sorted(run.rglob("*")):
     if path.is_file() and "checkpoints" not in path.parts:
         print(f"{path.relative_to(run)!s:60} {path.stat().st_size / 1e6:8.3f} MB")
