@@ -106,7 +106,7 @@ for name, rows in corpora.items():
 # %% [markdown]
 # ## Lifting held-out keypoints
 #
-# 3-D from keypoints and caption (appendix G.2), with the camera told in the truth's frame, in the teacher's, and by PnP.
+# 3-D from keypoints and caption (appendix G.2), with the camera given in the truth's frame, given in the teacher's, and found by PnP.
 # [Closing the gap](evaluate_gap.ipynb) has cameras that are refined on the way.
 
 # %%

@@ -54,7 +54,7 @@ for name, rows in corpora.items():
 # %% [markdown]
 # ## What is measured
 #
-# Appendix C.3 aligns WHAM "to the dataset frame on the first frame of each clip", because it was not told the camera.
+# Appendix C.3 aligns WHAM "to the dataset frame on the first frame of each clip", because it was not given the camera.
 # It does not say how.
 # Here a clip is turned and shifted as a whole, never scaled, so that the joints of its first frame fit the true ones best,
 # for every row alike.

@@ -47,6 +47,7 @@ from videomdm.data.recordings.video import below, sheet, write_overlay
 from videomdm.evaluation.lifting import lifting_errors
 from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, keypoints_over, metrics_table, player
+from videomdm.storage.film import codec
 
 check_parameters(globals())
 videos.check_height(height)
@@ -59,7 +60,8 @@ if video is None:
 # %% [markdown]
 # ## What is seen
 #
-# The main person's keypoints, at 20 frames a second, filled where the detector lost them (grey) and smoothed.
+# The main person's keypoints, at 20 frames a second, smoothed.
+# Joints that the detector did not see are put where the body would have taken them (grey rings); nothing below trusts these places, and the arrays mark them as `unseen`.
 
 # %%
 track, words, source = recordings.load_one(
@@ -104,9 +106,9 @@ joints, camera = lifted.ways["prior"]
 keypoints_over(camera.project(joints)[0], over=track.keypoints)
 
 # %% [markdown]
-# Where the truth is not known, three numbers tell: how far the projected joints are from the keypoints, how smooth the motion is, and how often feet that stand slide.
+# Where the truth is not known, three numbers say how good it is: how far the projected joints are from the keypoints, how smooth the motion is, and how often feet that stand slide.
 # The prior's joints are on the rays by construction: that its reprojection error is 0 says nothing about depth.
-# Size and depth cannot be told apart by one camera, so absolute sizes are a guess unless `height` tells them, and a prior is as good as its training: with the laptop's few minutes its poses are as good as the teacher's (after Procrustes alignment), its camera is not.
+# Size and depth cannot be told apart by one camera, so absolute sizes are a guess unless `height` gives them, and a prior is as good as its training: with the laptop's few minutes its poses are as good as the teacher's (after Procrustes alignment), its camera is not.
 
 # %%
 rows = []
@@ -142,5 +144,6 @@ if film:
     projected = replace(track, keypoints=camera.project(joints)[0])
     write_overlay(film, track, out / "keypoints.mp4")
     write_overlay(film, projected, out / "lifted.mp4")
+print(f"films are in {codec()}")
 for path in sorted(out.glob("*")):
     print(f"{path!s:70} {path.stat().st_size / 1e6:8.3f} MB")

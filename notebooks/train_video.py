@@ -36,6 +36,7 @@ field_of_view: float | None = None  # degrees across the image's diagonal; None 
 height: float | None = None  # metres from floor to crown that the people have; None lets the teacher guess
 detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera: bool = False  # take recordings whose camera moves all the same
+keep_invented: bool = False  # train also on clips of which legs, or half of the body, were not seen
 seed: int = 0
 runs: str = "runs"  # where run folders, caches and the demonstration's videos go
 
@@ -53,6 +54,7 @@ from videomdm.evaluation.lifting import lifting_errors, without_truth
 from videomdm.export.deliver import deliver, write
 from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, loss_curves, metrics_table, player
+from videomdm.storage.film import codec
 from videomdm.videos import (
     check_height,
     gather,
@@ -75,6 +77,7 @@ if videos is None:
 # ## What is in the folder
 #
 # The person who is seen longest and largest is followed, sides that a detector swapped are put right, gaps are filled and marked, everything is brought to 20 frames a second by the frames' own times and smoothed.
+# Joints that were not seen are put where the body would have taken them, and count nowhere; the table says how much of each part of the body was seen, and clips of which legs, or half of the body, are a guess are left out.
 # Nothing is left out silently, and what was seen is kept, so a second start of this page looks at no video twice.
 
 # %%
@@ -82,7 +85,7 @@ found = recordings.load(
     videos, detector, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
 )
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
-material = gather(found, base.data.max_frames, base.data.root_path, height)
+material = gather(found, base.data.max_frames, base.data.root_path, height, keep_invented)
 observed = material.observations
 print("\n".join([f"{len(found)} recordings are used, {len(found.skipped)} are not", *found.notes]))
 metrics_table(material.rows())
@@ -139,7 +142,7 @@ loss_curves(
 #
 # Each clip is lifted three times: by the teacher, by the prior that training started from, and by the one that learned from the videos.
 # The priors put every predicted frame where its size says, move its joints onto the rays that were seen (appendix G.2), and correct the camera as they go.
-# Where the truth is known, the prior is also told the true camera: what is left then is its own error.
+# Where the truth is known, the prior is also given the true camera: what is left then is its own error.
 
 # %%
 captions = [clip[0] for clip in observed.captions]
@@ -187,7 +190,7 @@ metrics_table([
 # That its joints lie on the rays is so by construction and says nothing about depth.
 #
 # On the built-in motions, with the laptop's budget, its poses are a little better than the teacher's after Procrustes alignment; against the truth as it stands, the prior errs more.
-# The camera is the cause: told the true one, the prior errs less than the teacher.
+# The camera is the cause: given the true one, the prior errs less than the teacher.
 # Fine-tuning on three quarters of a minute of motions of kinds that the corpus has teaches it little that is new: it moves the errors by 2 to 3 mm, down against the truth as it stands and up after alignment; it is for videos of what the corpus does not have.
 # The cell below holds these sentences to the numbers.
 
@@ -254,6 +257,7 @@ for track, source, stem in zip(found.tracks, found.sources, stems, strict=True):
     keypoint_npz.save(track, run / "keypoints" / f"{stem}.npz")
     if film := below(track, source.video):
         write_overlay(film, track, run / "keypoints" / f"{stem}.mp4")
+print(f"films are in {codec()}")
 for path in sorted(run.rglob("*")):
     if path.is_file() and "checkpoints" not in path.parts:
         print(f"{path.relative_to(run)!s:60} {path.stat().st_size / 1e6:8.3f} MB")

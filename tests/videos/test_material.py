@@ -158,6 +158,35 @@ class TestOtherLifters:
         row = material.rows()[0]
         assert row["teacher"] == "own" and "cannot be read as a plain .npy array" in row["notes"]
 
+    @pytest.mark.parametrize(
+        "change, reason",
+        [
+            (lambda x: 3.281 * x, "from ankle to head, expected 0.5 to 2.5 metres; are these feet"),
+            (lambda x: x * (1, -1, 1), "knees bend backwards and toes point backwards"),
+            (lambda x: x[:, SMPL22.mirrored], "left and right are exchanged"),
+            (lambda x: x * (1, -1, -1), "upright in the picture but head down in 3-D"),
+            (lambda x: np.random.default_rng(0).normal(size=x.shape), "limbs change their length"),
+            (lambda x: x[:, ::-1], "no body"),
+            (lambda x: np.where(np.arange(len(x))[:, None, None] == 9, 0, x), "at frame 9: a lost frame"),
+        ],
+    )
+    def test_what_is_no_body_is_said_and_not_used(self, recording, change, reason):
+        found, _ = recording
+        path = found.sources[0].lifted
+        np.save(path, change(np.load(path)).astype("f4"))
+        row = videos.gather(found, 60).rows()[0]
+        assert (
+            row["teacher"] == "own" and reason in row["notes"] and "the package's teacher lifts instead" in row["notes"]
+        )
+        assert path.name in row["notes"]
+
+    def test_another_axis_up_is_said(self, recording):
+        found, _ = recording
+        path = found.sources[0].lifted
+        np.save(path, np.load(path)[..., [1, 2, 0]])  # y was up where z is expected
+        row = videos.gather(found, 60).rows()[0]
+        assert "upright in the picture but lying in 3-D; unless it was filmed from above, Y is not up" in row["notes"]
+
     def test_somebody_elses_motion_has_no_camera(self, recording, found):
         few, _ = recording
         pose = procedural.generate(1, seed=0).clip(0)[0]

@@ -327,7 +327,7 @@ def prepare(
 
 
 def read_rows(humanml3d: Path) -> dict[str, list[Row]]:
-    """HumanML3D's rows of each trial of CMU, from a copy of its repository; raises :class:`DataError` as that does."""
+    """HumanML3D's rows of each trial of CMU, from a copy of its repository; raises ``DataError`` as that does."""
     index = [(trial_of(row.source), row) for row in layout.read_index(humanml3d)]
     index = [(trial, row) for trial, row in index if trial]
     splits = layout.read_splits(humanml3d)
@@ -495,7 +495,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Do what the arguments say and print what came of it; raises :class:`DataError` as :func:`prepare` does."""
+    """Do what the arguments say and print what came of it; raises ``DataError`` as :func:`prepare` does."""
     report = prepare(given.motions, given.humanml3d, given.out, given.descriptions, given.body)
     print("\n".join(_lines(report, given.out)))
 

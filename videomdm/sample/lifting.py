@@ -50,11 +50,11 @@ def lift(
         texts: captions, where known.
         refine: move the camera at every step below the highest noise so that it sees the prediction at the
             keypoints (:func:`videomdm.cameras.refinement.refine`).
-        known_distance: refined cameras keep their distance, which people of known size told.
+        known_distance: refined cameras keep their distance, as where people's height is known.
         place: shift every frame at every step to where it is seen at its size (ours,
             :func:`videomdm.cameras.placement.place`), before joints are moved onto their rays.
-        method, steps: as in :func:`generate`, but without a method all steps are taken: the keypoints put back at
-            each what repetition would shrink, and more steps make smoother motions.
+        method, steps: as in :func:`generate`, but without a method all steps are taken: the keypoints restore at every
+            step the motion that repeated denoising would shrink, and more steps make smoother motions.
         seed: of the noise.
         progress: show a bar.
 

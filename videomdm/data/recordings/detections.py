@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import Tensor
 
+from videomdm.cameras.unseen import unseen
 from videomdm.conventions import DataError
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.skeletons.layouts import convert
@@ -168,7 +169,8 @@ class KeypointTrack:
 
     Attributes:
         keypoints: (T, J, 2) float32, normalised image coordinates.
-        confidence: (T, J) float32 in 0..1; 0 where a joint was not seen and its keypoint is interpolated.
+        confidence: (T, J) float32 in 0..1; 0 where a joint was not seen and its keypoint is a filler
+            (:mod:`videomdm.cameras.unseen`).
         filled: (T,) bool, frames in which the whole person was not seen.
         layout: the joints.
         fps: frames per second.
@@ -200,6 +202,11 @@ class KeypointTrack:
     def pixels(self) -> Tensor:
         """(T, J, 2) keypoints in pixels."""
         return self.intrinsics.to_pixels(self.keypoints)
+
+    @property
+    def unseen(self) -> Tensor:
+        """(T, J) bool: joints that nobody saw, also not shortly before and after; what is lifted there is a guess."""
+        return unseen(self.confidence, self.fps)
 
     def cut(self, first: int, end: int) -> KeypointTrack:
         """Frames ``first`` up to but not including ``end``, named ``name@first``."""

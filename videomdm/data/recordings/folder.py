@@ -1,12 +1,11 @@
 """A folder of videos, or of keypoints that other programs found in them, made ready for training.
 
-Read are videos (:data:`videomdm.data.recordings.video.SUFFIXES`), npz files
-(:mod:`videomdm.data.recordings.keypoint_npz`), and
-OpenPose folders and AlphaPose or MMPose files (:mod:`videomdm.data.recordings.keypoint_json`).  Keypoints and the video
-they
-are from belong side by side under one name: ``squat.mp4`` and ``squat.json``, ``squat.npz`` or ``squat/`` (OpenPose);
-no detector runs then, and the video tells frame rate, size and whether the camera moved.  Captions stand in
-``squat.txt`` or ``captions.csv``, or are the files' names (:mod:`videomdm.data.recordings.captions`).
+It reads videos (:data:`videomdm.data.recordings.video.SUFFIXES`), npz files
+(:mod:`videomdm.data.recordings.keypoint_npz`), and OpenPose folders and AlphaPose or MMPose files
+(:mod:`videomdm.data.recordings.keypoint_json`).  Keypoints and the video they are from belong side by side under one
+name: ``squat.mp4`` and ``squat.json``, ``squat.npz`` or ``squat/`` (OpenPose); no detector runs then, and the video
+gives frame rate, size and whether the camera moved.  Captions stand in ``squat.txt`` or ``captions.csv``, or are the
+files' names (:mod:`videomdm.data.recordings.captions`).
 
 The camera's height and tilt are not known.  The world of real footage is the camera's, turned so that Y is up
 (:func:`level_camera`); training estimates cameras from the lifted motions (appendix I).
@@ -26,6 +25,7 @@ from torch import Tensor
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
+from videomdm.cameras.unseen import fill_unseen, hang
 from videomdm.conventions import FPS, MIN_FRAMES, DataError
 from videomdm.data.recordings import captions, keypoint_npz, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
@@ -212,6 +212,8 @@ def track(
     times = detections.times[first : last + 1]
     seen = np.zeros((len(times), len(detections.layout), 3))
     seen[np.array(main.frames) - first] = main.keypoints
+    places = fill_unseen(*(torch.from_numpy(x) for x in (seen[..., :2], seen[..., 2], times)))
+    seen[..., :2] = places.numpy()
     points, confidence = (torch.from_numpy(x) for x in resample(seen, times, fps))
     filled = (confidence == 0).all(-1)
     _check_sight(filled, times, detections, fps, min_frames)
@@ -223,7 +225,8 @@ def track(
         smooth(camera.normalise(points)).float(), confidence.float(), filled, detections.layout, fps, camera,
         detections.name, float(times[0]), list(dict.fromkeys(notes)), elsewhere, person,
     )  # fmt: skip
-    return result.to_layout(layout)
+    result = result.to_layout(layout)
+    return replace(result, keypoints=hang(result.keypoints[None], result.confidence[None], layout)[0])
 
 
 def level_camera(clips: int) -> Camera:

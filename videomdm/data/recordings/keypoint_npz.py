@@ -95,9 +95,13 @@ def times(path: str | Path) -> np.ndarray:
 
 
 def save(track: KeypointTrack, path: str | Path) -> None:
-    """Write a track, normalised; ``filled``, ``start``, ``origin`` and ``notes`` are kept in arrays of these names."""
+    """Write a track, normalised; ``filled``, ``start``, ``origin`` and ``notes`` are kept in arrays of these names.
+
+    ``unseen`` (T, J) marks the joints that are fillers (:attr:`KeypointTrack.unseen`), for readers of the file.
+    """
     np.savez_compressed(
         path, keypoints=track.keypoints.numpy(), confidence=track.confidence.numpy(), filled=track.filled.numpy(),
+        unseen=track.unseen.numpy(),
         layout=track.layout.name, fps=track.fps, units="normalised", intrinsics=track.intrinsics.matrix,
         size=(track.intrinsics.width, track.intrinsics.height), origin=track.intrinsics.origin, start=track.start,
         name=track.name, notes=np.array(track.notes, dtype=np.str_),

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from videomdm.cameras.unseen import body_parts
 from videomdm.conventions import DataError
 from videomdm.data.recordings.detections import Detections, KeypointTrack
 from videomdm.data.recordings.static_camera import CameraWatch
@@ -21,6 +22,7 @@ from videomdm.data.recordings.tracking import box
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.storage.film import open_film
 
+#: Endings of videos that OpenCV reads.
 SUFFIXES = (
     ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".m2t", ".mod", ".tod", ".vob",
     ".wmv", ".asf", ".3gp", ".3g2", ".flv", ".f4v", ".ogv", ".mxf", ".dv",
@@ -126,9 +128,10 @@ def watch_camera(video: Video, detections: Detections) -> CameraWatch:
 def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
     """Draw a track over its video, to check by eye what training will see.
 
-    Left limbs are blue, right ones orange, unsure ones thin (:data:`UNSURE`), joints that were not seen grey;
-    frames that were filled in are drawn in grey and say so.  Where several people were seen, each has a box with the
-    number by which :func:`videomdm.data.recordings.load_one` takes them as ``person``.
+    Left limbs are blue, right ones orange, unsure ones thin (:data:`UNSURE`).  Joints that were not seen are grey rings
+    on thin grey limbs, and the parts of the body of which none was seen are named; frames that were filled in are drawn
+    in grey and say so.  Where several people were seen, each has a box with the number by which
+    :func:`videomdm.data.recordings.load_one` takes them as ``person``.
 
     Args:
         video: the recording that the track is from.
@@ -201,25 +204,36 @@ def draw_track(image: np.ndarray, track: KeypointTrack, frame: int) -> np.ndarra
 
 COLOURS = {"left": (235, 140, 40), "right": (40, 110, 240)}  # BGR
 MIDDLE, GREY = (90, 200, 90), (150, 150, 150)
-UNSURE = 0.3  # limbs of less confidence are drawn thin
+UNSURE = 0.3  #: limbs of less confidence are drawn thin
 
 
 def draw_keypoints(
     image: np.ndarray, points: np.ndarray, confidence: np.ndarray, layout: Skeleton, filled: bool = False
 ) -> np.ndarray:
-    """A copy of a BGR image (H, W, 3) with keypoints (J, 2) in pixels drawn over it as a stick figure."""
+    """A copy of a BGR image (H, W, 3) with keypoints (J, 2) in pixels drawn over it as a stick figure.
+
+    Colours as in :func:`write_overlay`; ``confidence`` (J,) is 0 for joints that were not seen.
+    """
     drawn = image.copy()
     thickness = max(2, round(min(image.shape[:2]) / 180))
     limit = 4 * max(image.shape)
     corners = [tuple(int(v) for v in p) for p in points.clip(-limit, limit).round()]
     for parent, joint in layout.bones:
-        colour = GREY if filled else COLOURS.get(layout.joints[joint].partition("_")[0], MIDDLE)
-        sure = min(confidence[parent], confidence[joint]) >= UNSURE
-        cv2.line(drawn, corners[parent], corners[joint], colour, thickness if sure else 1, cv2.LINE_AA)
+        least = min(confidence[parent], confidence[joint])
+        colour = GREY if filled or not least else COLOURS.get(layout.joints[joint].partition("_")[0], MIDDLE)
+        cv2.line(drawn, corners[parent], corners[joint], colour, thickness if least >= UNSURE else 1, cv2.LINE_AA)
     for corner, c in zip(corners, confidence, strict=True):
-        cv2.circle(drawn, corner, thickness, (255, 255, 255) if c > 0 else GREY, -1, cv2.LINE_AA)
-    if filled:
-        cv2.putText(drawn, "filled in", (10, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 2, cv2.LINE_AA)
+        if c > 0:
+            cv2.circle(drawn, corner, thickness, (255, 255, 255), -1, cv2.LINE_AA)
+        else:
+            cv2.circle(drawn, corner, 2 * thickness, GREY, max(1, thickness // 2), cv2.LINE_AA)
+    hidden = [part for part, joints in body_parts(layout).items() if not confidence[joints].any()]
+    if filled or hidden:
+        said = "filled in" if filled else f"not seen: {', '.join(hidden)}"
+        size = max(0.5, min(image.shape[:2]) / 600)
+        for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # readable on any picture
+            cv2.putText(drawn, said, (10, round(10 + 25 * size)), cv2.FONT_HERSHEY_SIMPLEX, size, colour,
+                        max(1, round(width * size)), cv2.LINE_AA)  # fmt: skip
     return drawn
 
 
