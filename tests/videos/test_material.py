@@ -141,7 +141,7 @@ class TestOtherLifters:
     def test_is_the_teacher(self, recording, monkeypatch):
         found, scene = recording
         reader = videos.material.mvlift.read
-        monkeypatch.setattr(videos.material.mvlift, "read", lambda path: reader(path, fps=40.0))
+        monkeypatch.setitem(videos.material.LIFTERS, "mvlift", lambda path: reader(path, fps=40.0))
         material = videos.gather(found, 60)
         assert material.rows()[0]["teacher"] == "mvlift"
         truth, true_camera = demonstration.behind([c.track for c in material.clips], {"walk_01": scene})
