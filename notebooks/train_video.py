@@ -61,7 +61,7 @@ check_parameters(
         "videos", "prior", "profile", "method", "field_of_view", "height", "moving_camera", "keep_invented", "seed",
         "runs",
     },
-)
+)  # fmt: skip
 check_height(height)
 scenes = None
 if videos is None:
