@@ -2,6 +2,7 @@
 
 ``python -m benchmarks`` runs all of them, ``python -m benchmarks step sampling`` some; each prints its ratios and
 leaves one JSON in ``results/benchmarks/``, from which the page *Speed* is made.  ``precision`` and ``quality --run
-FOLDER`` ask what the fast settings cost: in losses, and in FID.
+FOLDER`` ask what the fast settings cost: in losses, and in FID.  ``detection --video FILE`` measures how fast people
+are found.
 ``python -m benchmarks.gpu`` is what ``make gpu`` runs.
 """

@@ -33,7 +33,7 @@
 # multistep 9.85.
 
 # %% tags=["parameters"]
-results_folder = "results"
+results_folder: str = "results"
 
 # %%
 from IPython.display import display
@@ -41,7 +41,7 @@ from IPython.display import display
 from videomdm.pages.papermill_io import check_parameters
 from videomdm.study import report
 
-check_parameters(globals(), {"results_folder"})
+check_parameters(globals())
 found, corpora = report.find(results_folder, "ablations")
 for name, rows in corpora.items():
     print(name)

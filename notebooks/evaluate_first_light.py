@@ -32,8 +32,8 @@
 # Lifting takes all steps, without fresh noise for VideoMDM.
 
 # %% tags=["parameters"]
-results_folder = "results"
-study = "first-light"
+results_folder: str = "results"
+study: str = "first-light"
 
 # %%
 from IPython.display import display
@@ -42,7 +42,7 @@ from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import dot_plot
 from videomdm.study import report
 
-check_parameters(globals(), {"results_folder", "study"})
+check_parameters(globals())
 found, corpora = report.find(results_folder, study)
 for name, rows in corpora.items():
     print(f"{name}: {', '.join(rows)}")
@@ -127,7 +127,7 @@ for name, rows in corpora.items():
 # That is why a round, which trains plain MDM on lifted motions, is the method to look at for generation.
 # [Closing the gap](evaluate_gap.ipynb) gives the FID of the lifted motions as well, the best that a round could learn.
 #
-# Where the camera is told in the teacher's frame, or found by PnP, the prior inherits the teacher's floor and size: the
+# Where the camera is given in the teacher's frame, or found by PnP, the prior inherits the teacher's floor and size: the
 # generated roots stand as high as the teacher's, and FID sees it.
 # [Closing the gap](evaluate_gap.ipynb) shows what refined cameras and rounds do about it.
 

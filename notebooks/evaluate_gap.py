@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Closing the gap: walking as trained, rounds, refined cameras, frames placed by size
 #
-# Trained as the paper says, a prior from 2-D lifts well and generates motions that are too calm, and it needs to be told
+# Trained as the paper says, a prior from 2-D lifts well and generates motions that are too calm, and it needs
 # cameras in a frame that nobody with a video knows.
 # This page takes four ideas that close part of the distance to 3-D supervision, and measures them.
 # The numbers come from the files in `results/gap` alone.
@@ -27,7 +27,7 @@
 # The lifted motions can also be the teacher of a second VideoMDM (*lifter-2*), which lifts for a second round.
 #
 # **Refined cameras.**
-# A camera told in the teacher's frame, or found by PnP, is off by the teacher's heading, origin and floor in the first
+# A camera given in the teacher's frame, or found by PnP, is off by the teacher's heading, origin and floor in the first
 # frames.
 # A predicted motion stands in its canonical frame by construction.
 # So at each step below the highest noise, two Gauss-Newton steps move the camera to where it sees the prediction at the
@@ -49,15 +49,15 @@
 #
 # **One body for all.**
 # HumanML3D gives every motion the same body before anything else.
-# Lifted motions get the proportions and the stature that are their medians over all clips (*common*).
+# Lifted motions get the proportions and the body height that are their medians over all clips (*common*).
 #
-# And one thing that somebody who films may know: **stature** (*sized*), to which the teacher's motions and the lifted ones
+# And one thing that somebody who films may know: **body height** (*sized*), to which the teacher's motions and the lifted ones
 # are scaled, about the camera, so that the image stays as it is.
 # Refined cameras then keep their distance, for the reason that is measured below.
 
 # %% tags=["parameters"]
-results_folder = "results"
-study = "gap"
+results_folder: str = "results"
+study: str = "gap"
 
 # %%
 from IPython.display import display
@@ -66,7 +66,7 @@ from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import dot_plot
 from videomdm.study import report
 
-check_parameters(globals(), {"results_folder", "study"})
+check_parameters(globals())
 found, corpora = report.find(results_folder, study)
 for name, rows in corpora.items():
     print(f"{name}: {', '.join(rows)}")
@@ -129,11 +129,11 @@ for corpus, rows in samplers.items():
 #
 # From one camera size and distance cannot be told apart: somebody 5 % smaller and 5 % nearer gives the same picture.
 # A lifter takes everybody for about as tall as those it was trained on.
-# Bandai's performer is shorter, and comes out at 106.9 % of the true stature.
+# Bandai's performer is shorter, and comes out at 106.9 % of the true body height.
 #
 # What does that cost?
 # The grey line is FID of *true* motions by people of another size (`fid_of_size_*` in the row *real*), the dots are the
-# rows, each at the stature of its predictions (at half noise).
+# rows, each at the body height of its predictions (at half noise).
 
 # %%
 for name, rows in corpora.items():
@@ -142,7 +142,7 @@ for name, rows in corpora.items():
 
 # %% [markdown]
 # What of a round's *lifted FID* is a matter of bodies?
-# Below the same motions are put right with the truth: scaled to the true stature, then raised or lowered to the root's true
+# Below the same motions are put right with the truth: scaled to the true body height, then raised or lowered to the root's true
 # mean height, or given all bones of true lengths and that height.
 
 # %%
@@ -159,7 +159,7 @@ for name, rows in corpora.items():
 # ### A drift, and where it came from
 #
 # With cameras free to move along their view, nothing but the prior says how large people are, and at first it did not hold.
-# Below is the stature in one-step predictions over that of the motion that was diffused, one that the prior was trained on.
+# Below is the body height in one-step predictions over that of the motion that was diffused, one that the prior was trained on.
 # *By rays* are the rows as they were when refinement fitted cameras to the rays (`results/gap-rays`, run at the commits
 # that these files name), the others fit the image.
 # A prediction is a mean of what may be true and varies less than what was seen.
@@ -235,18 +235,18 @@ for name, rows in corpora.items():
 #
 # **Size is what the cameras that nobody knows are missing.**
 # On bandai *pnp/round-1* learned motions of FID 4.5, of people who are 4.9 % too tall.
-# Scaled to the true stature the same motions have FID 1.7, and with the root at its true mean height as well 1.4; with known
+# Scaled to the true body height the same motions have FID 1.7, and with the root at its true mean height as well 1.4; with known
 # cameras they have .66.
 # Size alone would not cost that much (true motions of such people have FID 1.1), but the lifted bodies' legs are too long
 # for their size as well: both errors raise the hips, and FID squares their sum.
 #
 # **So the height of the people is worth more than the camera.**
-# It is one number, which most people who film know, and no camera tells it.
+# It is one number, which most people who film know, and no camera measures it.
 # With it (*sized*) *sized-round-1* has FID 3.2 and *sized-round-2* 2.7, which is 1.28 times the second round with known
 # cameras (1.5 asked, 1.2 aimed at), and 1.20 times by the second evaluator; on the built-in corpus *sized-round-1* has .37 where
 # the round with known cameras has .45 (.51 and .59 by the second evaluator).
 # Starting from PnP cameras, and with frames placed, *sized* lifts with an absolute error of 84 mm, where VideoMDM that was
-# told the true camera has 87 (133 and 129 on the built-in corpus).
+# given the true camera has 87 (133 and 129 on the built-in corpus).
 # What is left of *sized-round-1*'s lifted FID of 1.4 is mostly legs and height: with the true height it has 1.09, with true
 # bones as well 1.03.
 #
@@ -263,7 +263,7 @@ for name, rows in corpora.items():
 # With known cameras, VideoMDM that has the first round's motions as its teacher (*lifter-2*) has FID 3.0 where the first has
 # 4.0 (first seeds), keeps its size, and lifts with 31 mm, where the first has 36; with frames placed 28 and 33, where plain
 # MDM on true 3-D has 23.
-# Without cameras, but with the stature, *sized-lifter-2* lifts from refined and placed PnP cameras with 72 mm absolute, where
+# Without cameras, but with the body height, *sized-lifter-2* lifts from refined and placed PnP cameras with 72 mm absolute, where
 # the first has 84.
 #
 # **What does not help.**
@@ -273,7 +273,7 @@ for name, rows in corpora.items():
 # Constant bones (*rigid*) change a round without cameras by less than its interval (5.7 instead of 6.0); the size of bones is
 # what is wrong, not that it changes.
 # One body for all clips, with frames placed (*common*), helps a little more (5.4), where all clips are of one person.
-# A second round of people of unknown stature is none either (6.7): the spread of their statures doubles, to 8.6 %, we
+# A second round of people of unknown body height is none either (6.7): the spread of their body heights doubles, to 8.6 %, we
 # think because every clip's camera finds its own distance again.
 #
 # ## What to run with nothing but videos
@@ -281,24 +281,24 @@ for name, rows in corpora.items():
 # Tell how tall the people are: `-p height 1.75` on the pages {doc}`for folders of videos </runs/train_video>` and {doc}`for
 # one </runs/lift_video>`, which then lift as `videomdm-pnp/sized` does; for a corpus of keypoints `videomdm-pnp/sized` to
 # lift, `videomdm-pnp/sized-round-1` or `-2` to generate.
-# Where all motions are to have one body, as in HumanML3D, that body's stature is known.
+# Where all motions are to have one body, as in HumanML3D, that body's body height is known.
 #
-# If nobody can tell: `videomdm-pnp/refined` to lift, with frames placed, and `videomdm-pnp/round-1` to generate
+# If the height is not known: `videomdm-pnp/refined` to lift, with frames placed, and `videomdm-pnp/round-1` to generate
 # (`-common` where all clips are of one person).
 # On bandai *frame/round-1* then has 2.3 times the FID of the second round with known cameras and *pnp/round-1-common* 2.6 times, where
 # 1.5 was asked; what size has to do with it is said above.
-# A camera told in the teacher's frame stands as far away as the true one, so it tells more than PnP can: with it people come
-# out at 97 % of their stature instead of 105 %.
+# A camera given in the teacher's frame stands as far away as the true one, so it says more than PnP can: with it people come
+# out at 97 % of their body height instead of 105 %.
 # On the built-in corpus *pnp/round-1* is better than the round with known cameras, .32 against .45, though its people are 4.5 %
-# too small: there statures differ from clip to clip, and true motions of people 5 % smaller have FID .27, where all of their
+# too small: there body heights differ from clip to clip, and true motions of people 5 % smaller have FID .27, where all of their
 # own size have .24.
 # The second evaluator puts the two nearer each other (.51 and .59).
 #
-# Refining pays where the camera is told wrongly.
-# Where it is told in the truth's frame there is nothing to win, and that probe is not refined.
+# Refining pays where the given camera is wrong.
+# Where it is given in the truth's frame there is nothing to win, and that probe is not refined.
 # Rows with known cameras were measured before refinement fitted the image, so they have no columns for refined cameras.
-# Not run are *round-1-rigid* with known cameras and, on the built-in corpus, second rounds, *projected* and the rows in the
-# teacher's frame (`make study` does).
+# *round-1-rigid* with known cameras was not run, nor, on the built-in corpus, second rounds, *projected* and the rows in the
+# teacher's frame (`make study` runs them).
 
 # %%
 report.sources(found)

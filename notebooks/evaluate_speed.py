@@ -34,7 +34,7 @@
 # optimiser's arithmetic are not counted in $F$.
 
 # %% tags=["parameters"]
-results_folder = "results"
+results_folder: str = "results"
 
 # %%
 from IPython.display import display
@@ -44,7 +44,7 @@ from videomdm.plots import panels, style
 from videomdm.plots.roofline import roofline
 from videomdm.study import report, timings
 
-check_parameters(globals(), {"results_folder"})
+check_parameters(globals())
 found = timings.find(results_folder)
 timings.machines(found)
 
@@ -110,6 +110,18 @@ for result in found:
 
 # %%
 timings.gains(found, "metrics")
+
+# %% [markdown]
+# ## Finding people in a video
+#
+# BlazePose on a film of a person, from the file to everybody in every frame.
+# *baseline* decodes a frame, finds people in it and watches the camera, one after the other; *detect* does the three at
+# the same time.
+# *networks* is what the detector's two networks take with nothing around them, *decoding* what the frames take, and
+# *opencv* is *detect* where onnxruntime is not installed.
+
+# %%
+timings.gains(found, "detection")
 
 # %% [markdown]
 # ## A second process

@@ -24,7 +24,7 @@
 # which also reaches the teacher.
 
 # %% tags=["parameters"]
-results_folder = "results"
+results_folder: str = "results"
 
 # %%
 from IPython.display import display
@@ -32,7 +32,7 @@ from IPython.display import display
 from videomdm.pages.papermill_io import check_parameters
 from videomdm.study import report
 
-check_parameters(globals(), {"results_folder"})
+check_parameters(globals())
 found, corpora = report.find(results_folder, "sweeps")
 for name, rows in corpora.items():
     print(name)
@@ -52,7 +52,7 @@ for name, rows in corpora.items():
 # **Keypoints that jitter are the worst of the three.**
 # An error of .01 (10 pixels at a focal length of 1,000) is drawn anew for every joint and frame, so the teacher's motions
 # shake, and with them what plain MDM generates: six times real accelerations.
-# VideoMDM, whose $L_{vel}$ is told the same shaking velocities, comes down to twice real ones, at a third of the FID.
+# VideoMDM, whose $L_{vel}$ compares with the same shaking velocities, comes down to twice real ones, at a third of the FID.
 # Its raw features pay for it (raw FID 36, plain MDM's 20): rotations and velocities are taught by joints on rays that shake.
 # At .02 that help is at its end: VideoMDM shakes as plain MDM does, seven times as much as real motions, at two thirds of
 # the FID.
@@ -64,7 +64,7 @@ for name, rows in corpora.items():
     display(report.sweeps_plot(rows, "lift_truth_mpjpe", "lifting MPJPE, mm"))
 
 # %% [markdown]
-# A wrong camera costs lifting more than it costs generation: it is told the wrong camera there, too, and moves joints onto
+# A wrong camera costs lifting more than it costs generation: it is given the wrong camera there, too, and moves joints onto
 # rays that miss them; refining cameras is for that ({doc}`Closing the gap </runs/evaluate_gap>`).
 # With jittering keypoints the joints are moved onto rays that shake.
 #

@@ -37,8 +37,8 @@
 # the others take the root's depth from appendix D.
 
 # %% tags=["parameters"]
-results_folder = "results"
-studies = ["table1", "first-light"]  # a corpus is taken from the first that has it
+results_folder: str = "results"
+studies: list[str] = ["table1", "first-light"]  # a corpus is taken from the first that has it
 
 # %%
 from IPython.display import display
@@ -47,7 +47,7 @@ from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import dot_plot
 from videomdm.study import report
 
-check_parameters(globals(), {"results_folder", "studies"})
+check_parameters(globals())
 found, corpora = report.find(results_folder, *studies)
 for name, rows in corpora.items():
     print(f"{name}: {', '.join(rows)}")
@@ -106,7 +106,7 @@ for name, rows in corpora.items():
 # %% [markdown]
 # ## Lifting held-out keypoints
 #
-# 3-D from keypoints and caption (appendix G.2), with the camera told in the truth's frame, in the teacher's, and by PnP.
+# 3-D from keypoints and caption (appendix G.2), with the camera given in the truth's frame, given in the teacher's, and found by PnP.
 # [Closing the gap](evaluate_gap.ipynb) has cameras that are refined on the way.
 
 # %%

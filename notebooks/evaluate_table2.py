@@ -36,8 +36,8 @@
 # study on Fit3D itself.
 
 # %% tags=["parameters"]
-results_folder = "results"
-runs = "runs"  # where the fine-tuned runs lie, for the figure of one motion
+results_folder: str = "results"
+runs: str = "runs"  # where the fine-tuned runs lie, for the figure of one motion
 
 # %%
 from IPython.display import display
@@ -46,7 +46,7 @@ from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import dot_plot, film_strip, metrics_table
 from videomdm.study import report, table2
 
-check_parameters(globals(), {"results_folder", "runs"})
+check_parameters(globals())
 found, corpora = report.find(results_folder, "table2")
 for name, rows in corpora.items():
     print(f"{name}: {', '.join(rows)}")
@@ -54,7 +54,7 @@ for name, rows in corpora.items():
 # %% [markdown]
 # ## What is measured
 #
-# Appendix C.3 aligns WHAM "to the dataset frame on the first frame of each clip", because it was not told the camera.
+# Appendix C.3 aligns WHAM "to the dataset frame on the first frame of each clip", because it was not given the camera.
 # It does not say how.
 # Here a clip is turned and shifted as a whole, never scaled, so that the joints of its first frame fit the true ones best,
 # for every row alike.

@@ -125,7 +125,7 @@ for j in (22, 16):
 # %% [markdown]
 # ## Heading
 #
-# Everything is told in the *heading* of a frame, the horizontal direction in which the body faces.
+# Everything is expressed in the *heading* of a frame, the horizontal direction in which the body faces.
 # It comes from the hips and shoulders: a vector $a$ across the body, from left to right, and the direction $f$
 # at right angles to it.
 #
@@ -442,7 +442,7 @@ moved = claims.check("joints moved by twisting forearms, m", moved, 0, 1e-9)
 #   Y is taken to be up, and the lowest joint of the clip to stand on the floor, jump or not.
 #
 # The first matters most here, since cameras are what this method learns from.
-# A camera must be told in the clip's canonical frame.
+# A camera must be given in the clip's canonical frame.
 # If canonicalisation turned by $Q$ and moved the point $p$ to the origin, then
 #
 # $$X_c = R\,X + t = (R\,Q^\top)\, X' + (R\,p + t), \qquad X' = Q\,(X - p)$$ (eq:feat-camera)
@@ -641,7 +641,7 @@ claims.table()
 # $e^{-\omega^2 \sigma^2 / 2}$.
 # With $\omega = 2\pi / 20$ and $\sigma = 20$ that is $e^{-2\pi^2} \approx 3 \cdot 10^{-9}$: nothing is left.
 # In the middle of the clip there is no heading to speak of; where nothing is left the package keeps that of frame 0.
-# The channels are then told in a heading that is not the body's, but they are told consistently, and the round
+# The channels then refer to a heading that is not the body's, but all of them refer to the same one, and the round
 # trip works.
 # The cell below shows it.
 # :::
@@ -665,5 +665,5 @@ assert (again - dancer[:-1]).norm(dim=-1).max() < 1e-6
 # {py:func}`videomdm.features.canonicalise`, {py:func}`videomdm.skeletons.kinematics.inverse_kinematics`,
 # {py:func}`videomdm.skeletons.kinematics.forward_kinematics`, {py:meth}`videomdm.cameras.Camera.in_frame`.
 #
-# How positions are judged in the image is the matter of [](explain_depth_weighting); where the redundant channels get
+# How positions are compared in the image is the matter of [](explain_depth_weighting); where the redundant channels get
 # their targets from, of [](explain_ray_projection).

@@ -593,7 +593,7 @@ print(f"depth error: rays leave {left[1] / left[0]:.2f} of it, placing {left[2] 
 
 # %% [markdown]
 # What a trained prior gains by it is on {doc}`Table 2 </runs/evaluate_table2>` and {doc}`Closing the gap </runs/evaluate_gap>`.
-# What size cannot tell is stature: a tall person far away and a short one nearby are the same picture, so that a clip as a
+# What size cannot tell is body height: a tall person far away and a short one nearby are the same picture, so that a clip as a
 # whole may still be too near or too far.
 #
 # ## Who is wrong, the motion or the picture?

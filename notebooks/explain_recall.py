@@ -59,7 +59,7 @@ def heaps(n: int, seed: int, modes: tuple = (0, 1, 2), spread: float = 1.0) -> t
 
 
 # %% [markdown]
-# Four generators are judged against the same 300 real samples.
+# Four generators are compared with the same 300 real samples.
 # One is perfect: its samples are fresh draws from the real distribution.
 # One has dropped a mode, one has invented a mode, and one exaggerates: right modes, three times the spread.
 

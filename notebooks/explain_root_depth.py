@@ -601,7 +601,7 @@ keep(figure, "root_depth_over_time")
 # Four remedies, on the built-in corpus with training cameras, and with keypoints that err by 1 cm (at 4 m) as a good
 # detector's do:
 #
-# - the constant that data choose, found on half of the clips and judged on the other half;
+# - the constant that data choose, found on half of the clips and evaluated on the other half;
 # - a *median over time* of half a second, then the same constant;
 # - *more bones*: all 21, with their constant for independent bones, or with the one that data choose;
 # - a *least-squares fit*: a lifter gives the pose $P$ around the root in camera axes, good to about 5 cm per joint.

@@ -154,7 +154,7 @@ print("memory grows by less than 20 MB:", growth < 20)
 #
 # ## How many GPUs
 #
-# No GPU has measured this yet; what follows is arithmetic, and its assumptions are these.
+# We have not timed this on a GPU; what follows is arithmetic, and its assumptions are these.
 # A forward and backward pass costs 6 FLOP per weight and token, and the attention's products 12 per pair of tokens,
 # channel and layer; batches are of 64 clips of full length.
 # Of the 600,000 batches of the recipe, 32 % of the last 200,000 go through four passes.

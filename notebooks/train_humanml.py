@@ -22,14 +22,14 @@
 # A run that was killed goes on from its last checkpoint when it is started again; what is finished is not done twice.
 
 # %% tags=["parameters"]
-profile = "laptop"  # smoke, laptop, study or paper: sizes and budgets
-data = "procedural"  # procedural (built in), bandai or humanml3d
-data_root = None  # folder of the data; none for the built-in corpus
-method = "videomdm"  # see videomdm.config.METHODS
-seed = 0
-on_error = "raise"  # or "skip": leave bad clips out and list them here
-evaluator = None  # folder of HumanML3D's published evaluator; None trains an evaluator on the true motions
-runs = "runs"  # where run folders and caches go
+profile: str = "laptop"  # smoke, laptop, study or paper: sizes and budgets
+data: str = "procedural"  # procedural (built in), bandai or humanml3d
+data_root: str | None = None  # folder of the data; none for the built-in corpus
+method: str = "videomdm"  # see videomdm.config.METHODS
+seed: int = 0
+on_error: str = "raise"  # or "skip": leave bad clips out and list them here
+evaluator: str | None = None  # folder of HumanML3D's published evaluator; None trains an evaluator on the true motions
+runs: str = "runs"  # where run folders and caches go
 
 # %%
 from collections import Counter
@@ -42,7 +42,7 @@ from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import keypoints_over, loss_curves, metrics_table, player
 from videomdm.train import observe
 
-check_parameters(globals(), {"profile", "data", "data_root", "method", "seed", "on_error", "evaluator", "runs"})
+check_parameters(globals())
 config = train.profile(
     profile, data=data, data_root=data_root, method=method, seed=seed, on_error=on_error, evaluator=evaluator, runs=runs
 )

@@ -19,7 +19,7 @@
 #
 # - `squat.mp4` (or mov, avi, mkv, webm ...), filmed by a camera that stands still;
 # - `squat.json`, `squat.npz` or a folder `squat/`: keypoints by AlphaPose, MMPose, OpenPose or in the project's own format.
-#   Without them RTMPose looks for people (`pip install 'videomdm[video]'`);
+#   Without them a detector looks for people: BlazePose, which is part of the package, or the paper's RTMPose, which downloads its weights (`pip install 'videomdm[video]'`);
 # - `squat.txt`, one caption per line; or one table `captions.csv` with the columns `file,caption`.
 #   Without either the file's name is the caption: `jumping_jack_03.mp4` says "jumping jack", `IMG_9732.mp4` nothing;
 # - `squat.wham.pkl`, `squat.motionbert.npy`, `squat.mvlift.npy` or `squat.elepose.npy`: what another lifter found, to be the teacher in place of our own.
@@ -28,15 +28,17 @@
 # Then the truth is known, and every step below is compared with it.
 
 # %% tags=["parameters"]
-videos = None  # folder of videos; None films built-in motions
-prior = None  # folder of a finished run to start from; None trains one on the built-in corpus
-profile = "laptop"  # smoke, laptop, study or paper: sizes and budgets
-method = None  # see videomdm.config.METHODS; None refines the cameras, which keep their distance where height is known
-field_of_view = None  # degrees across the image's diagonal; None assumes 53
-height = None  # metres from floor to crown that the people have; None lets the teacher guess
-moving_camera = False  # take recordings whose camera moves all the same
-seed = 0
-runs = "runs"  # where run folders, caches and the demonstration's videos go
+videos: str | None = None  # folder of videos; None films built-in motions
+prior: str | None = None  # folder of a finished run to start from; None trains one on the built-in corpus
+profile: str = "laptop"  # smoke, laptop, study or paper: sizes and budgets
+method: str | None = None  # see videomdm.config.METHODS; None refines cameras, all but distance if height is given
+field_of_view: float | None = None  # degrees across the image's diagonal; None assumes 53
+height: float | None = None  # metres from floor to crown that the people have; None lets the teacher guess
+detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
+moving_camera: bool = False  # take recordings whose camera moves all the same
+keep_invented: bool = False  # train also on clips of which legs, or half of the body, were not seen
+seed: int = 0
+runs: str = "runs"  # where run folders, caches and the demonstration's videos go
 
 # %%
 from dataclasses import replace
@@ -63,10 +65,7 @@ from videomdm.videos import (
     usable_lifter,
 )
 
-check_parameters(
-    globals(),
-    {"videos", "prior", "profile", "method", "field_of_view", "height", "moving_camera", "seed", "runs"},
-)
+check_parameters(globals())
 check_height(height)
 scenes = None
 if videos is None:
@@ -78,14 +77,15 @@ if videos is None:
 # ## What is in the folder
 #
 # The person who is seen longest and largest is followed, sides that a detector swapped are put right, gaps are filled and marked, everything is brought to 20 frames a second by the frames' own times and smoothed.
+# Joints that were not seen are put where the body would have taken them, and count nowhere; the table says how much of each part of the body was seen, and clips of which legs, or half of the body, are a guess are left out.
 # Nothing is left out silently, and what was seen is kept, so a second start of this page looks at no video twice.
 
 # %%
 found = recordings.load(
-    videos, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
+    videos, detector, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
 )
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
-material = gather(found, base.data.max_frames, base.data.root_path, height)
+material = gather(found, base.data.max_frames, base.data.root_path, height, keep_invented)
 observed = material.observations
 print("\n".join([f"{len(found)} recordings are used, {len(found.skipped)} are not", *found.notes]))
 metrics_table(material.rows())
@@ -142,7 +142,7 @@ loss_curves(
 #
 # Each clip is lifted three times: by the teacher, by the prior that training started from, and by the one that learned from the videos.
 # The priors put every predicted frame where its size says, move its joints onto the rays that were seen (appendix G.2), and correct the camera as they go.
-# Where the truth is known, the prior is also told the true camera: what is left then is its own error.
+# Where the truth is known, the prior is also given the true camera: what is left then is its own error.
 
 # %%
 captions = [clip[0] for clip in observed.captions]
@@ -190,7 +190,7 @@ metrics_table([
 # That its joints lie on the rays is so by construction and says nothing about depth.
 #
 # On the built-in motions, with the laptop's budget, its poses are a little better than the teacher's after Procrustes alignment; against the truth as it stands, the prior errs more.
-# The camera is the cause: told the true one, the prior errs less than the teacher.
+# The camera is the cause: given the true one, the prior errs less than the teacher.
 # Fine-tuning on three quarters of a minute of motions of kinds that the corpus has teaches it little that is new: it moves the errors by 2 to 3 mm, down against the truth as it stands and up after alignment; it is for videos of what the corpus does not have.
 # The cell below holds these sentences to the numbers.
 

@@ -1,7 +1,7 @@
 """Give results that were measured under earlier settings the keys of today's: ``python results/migrate_keys.py``.
 
 Run once, when settings were nested and keys came to stand for what the code does too.  A row's settings are read from
-its command.  Whether its cameras were refined by fitting the image or, before, the keypoints' rays, is told by the
+its command.  Whether its cameras were refined by fitting the image or, before, the keypoints' rays, is known from the
 commit that it ran at, so that rows of both kinds have different keys.  Benchmarks have no row to be held against, and
 lose a key that cannot be made again.
 """

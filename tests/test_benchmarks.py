@@ -1,6 +1,8 @@
 """The benchmarks run, and compare what they say they compare.  Nothing here looks at a time."""
 
+import importlib
 import json
+import sys
 from contextlib import nullcontext
 from functools import partial
 
@@ -9,8 +11,11 @@ import pytest
 import torch
 
 from benchmarks import __main__ as entry
-from benchmarks import baseline, busy, features, gpu, precision, scaling, step, synthetic, timing
-from videomdm import sample, train
+from benchmarks import baseline, busy, detection, features, gpu, precision, scaling, step, synthetic, timing
+from videomdm import cameras, sample, train
+from videomdm.data import procedural
+from videomdm.data.recordings import rendering as render
+from videomdm.data.recordings.detections import Intrinsics
 from videomdm.denoiser import MDM, official_name
 from videomdm.skeletons.kinematics import rest_offsets
 from videomdm.study import results
@@ -148,10 +153,38 @@ def test_windows_are_means_of_whole_ones():
     assert precision.windows(torch.arange(45.0)).tolist() == [9.5, 29.5]
 
 
-def test_quality_needs_a_run(capsys):
-    with pytest.raises(SystemExit):
-        entry.main(["quality"])
-    assert "finished run" in capsys.readouterr().err
+def test_quality_and_detection_need_something(capsys):
+    for name, said in (("quality", "finished run"), ("detection", "film of a person")):
+        with pytest.raises(SystemExit):
+            entry.main([name])
+        assert said in capsys.readouterr().err
+
+
+@pytest.fixture
+def film(tmp_path):
+    joints = procedural.generate(1).clip(0)[:24]
+    camera = cameras.orbit(0.5, 0.1, [0, 0.9, 0], 4.0)
+    render.film(tmp_path / "a.mp4", [joints], camera, Intrinsics.from_field_of_view(256, 192, 60))
+    return tmp_path / "a.mp4"
+
+
+class TestDetection:
+    def test_leaves_a_result(self, film, tmp_path):
+        entry.main(["detection", "--video", str(film), "--repeats", "1", "--results", str(tmp_path)])
+        [found] = results.read(tmp_path, "benchmarks")
+        metrics = found["metrics"]
+        assert found["method"] == "detection-cpu" and metrics["frames"] == metrics["people"] == 24
+        assert metrics["person"] == 2 * 3, "in the first frame and in the 21st, in all of it and in two parts"
+        assert metrics["landmarks"] >= 24 + 1, "and a second look at the person, who is new in the first frame"
+        for name in ("baseline", "detect", "opencv", "networks", "decoding"):
+            seconds = metrics[f"video_{name}_seconds"][0]
+            assert metrics[f"video_{name}_frames_per_second"] == pytest.approx(24 / seconds)
+
+    def test_onnxruntime_is_back_afterwards(self):
+        there = sys.modules.get("onnxruntime")
+        with detection.without_onnxruntime(), pytest.raises(ImportError):
+            importlib.import_module("onnxruntime")
+        assert sys.modules.get("onnxruntime") is there
 
 
 class TestGpu:

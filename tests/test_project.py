@@ -9,6 +9,7 @@ import jupytext
 import nbformat
 import pytest
 import yaml
+from sphinx.ext.napoleon import Config, GoogleDocstring
 
 import videomdm
 
@@ -71,16 +72,27 @@ class TestStoredNotebooks:
 
 
 class TestBook:
-    def test_every_module_is_on_one_api_page(self):
-        pages = "".join(p.read_text() for p in sorted(ROOT.glob("book/api/*.md")))
-        named = re.findall(r"automodule:: (videomdm[\w.]*)", pages)
-        documented = {"videomdm"}
-        for module in pkgutil.walk_packages(videomdm.__path__, "videomdm."):
-            path = ROOT / module.name.replace(".", "/")
-            is_empty = module.ispkg and not (path / "__init__.py").read_text().strip()
-            documented.add("videomdm" if is_empty else module.name)
-        assert len(named) == len(set(named))
-        assert set(named) == documented - {"videomdm"}, "name each module on one page of book/api"
+    def test_rooms_stand_in_the_order_of_the_layers(self):
+        pages = extension("package_pages")
+        rooms = pages.rooms((ROOT / "pyproject.toml").read_text())
+        assert rooms[0] == "videomdm.conventions" and rooms.index("videomdm.data") < rooms.index("videomdm.train")
+        there = {m.name for m in pkgutil.iter_modules(videomdm.__path__, "videomdm.")}
+        assert set(rooms) == there
+
+    @pytest.mark.parametrize(
+        ("name", "home"),
+        [
+            ("videomdm.cameras.Camera", "videomdm.cameras.camera.Camera"),
+            ("videomdm.cameras.Camera.project", "videomdm.cameras.camera.Camera.project"),
+            ("videomdm.features.encode", "videomdm.features.representation.encode"),
+            ("videomdm.features.representation.encode", None),
+            ("videomdm.cameras.no_such_thing", None),
+            ("torch.Tensor", None),
+            (".Tensor", None),
+        ],
+    )
+    def test_names_that_a_folder_hands_on_are_found_where_they_are_defined(self, name, home):
+        assert extension("package_pages").home(name) == home
 
     def test_contents_exist(self):
         text = (ROOT / "book" / "_toc.yml").read_text()
@@ -103,3 +115,13 @@ class TestBook:
         lines = ["points (*batch, 3) with |x| > 0, *really*, ``|y|`` and (**kwargs)"]
         extension("plain_docstrings").escape(None, "", "", None, None, lines)
         assert lines == [r"points (\*batch, 3) with \|x\| > 0, *really*, ``|y|`` and (**kwargs)"]
+
+    def test_a_constants_sentence_keeps_its_colon(self):
+        plain = extension("plain_docstrings")
+        sentence = "The mean of the largest of three sines: it puts the mean right."
+        given = "data", "videomdm.X", None, None
+        lines = [sentence]
+        plain.hold(None, *given, lines)
+        lines[:] = GoogleDocstring(lines, Config(), None, "data", "videomdm.X").lines()
+        plain.give_back(None, *given, lines)
+        assert lines == [sentence]

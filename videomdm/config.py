@@ -202,6 +202,7 @@ class Config:
         return Path(self.runs) / "cache"
 
     def to_json(self) -> str:
+        """All settings, group by group."""
         return json.dumps(dataclasses.asdict(self), indent=1)
 
     @classmethod

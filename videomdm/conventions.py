@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-MIN_FRAMES, MAX_FRAMES = 40, 196  # HumanML3D's limits at 20 fps: 2 s to 9.8 s
+MIN_FRAMES = 40  #: shortest clip, 2 s at 20 fps, as in HumanML3D
+MAX_FRAMES = 196  #: longest clip, 9.8 s
 FPS = 20.0
 #: How a teacher finds the root's path: from how long bones look (appendix D), or by a network that sees the whole clip.
 ROOT_PATHS = ("bones", "network")

@@ -1,4 +1,4 @@
-"""The losses of VideoMDM: a 3-D prediction judged in 2-D (eqs. 1-4).
+"""The losses of VideoMDM: a 3-D prediction is compared in 2-D, equations 1 to 4.
 
 Every loss is a true mean over what was observed: frames past a clip's length never count, and a joint that
 the predicted depth puts nearer than ``tau`` contributes zero, as the indicator of eq. 1 says.
@@ -185,7 +185,7 @@ class VideoMDM:
         weights: lambdas and variants; a term of weight 0 is not computed.
         normaliser: maps features to normalised features and back.
         skeleton: the joint layout.
-        known_distance: whether refined cameras keep their distance, which people of known size told.
+        known_distance: whether refined cameras keep their distance, as where people's height is known.
         tau: metres; joints predicted nearer do not count.
     """
 

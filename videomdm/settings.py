@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 import argparse
-import json
+import typing
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from videomdm.config import PROFILES, Config, profile
-from videomdm.losses import Weights
+from videomdm.config import PROFILES, SETTINGS, Config, profile
+from videomdm.parameters import parse
+
+
+def fields() -> dict[str, Any]:
+    """The type of every setting, by the name that ``--set`` knows it by."""
+    own = typing.get_type_hints(Config)
+    return {
+        name: typing.get_type_hints(own[group])[attribute] if group else own[attribute]
+        for name, (group, attribute) in SETTINGS.items()
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that describe a configuration, for :func:`read`."""
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument("--config", type=Path, metavar="FILE", help="a configuration as JSON, such as a run's")
+    start.add_argument("--profile", choices=list(PROFILES), help="sizes and budgets")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
+        help="settings to change, such as data=bandai lr=1e-4 on_error=skip",
+    )  # fmt: skip
+    parser.epilog = f"settings: {', '.join(fields())}; videomdm.config says what each is"
+
+
+def read(given: argparse.Namespace) -> Config:
+    """The configuration that arguments describe.
+
+    Raises:
+        OSError: no such file.
+        ValueError: a file that is no configuration, an unknown setting or a value that it cannot have.
+    """
+    start = given.config or given.profile
+    try:
+        base = profile(given.profile) if given.profile else Config.from_json(given.config.read_text())
+        return base.but(**dict(_setting(text) for text in given.set))
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{start}: {error}") from error
 
 
 def config(arguments: Sequence[str] | None, program: str, description: str) -> Config:
@@ -20,27 +57,19 @@ def config(arguments: Sequence[str] | None, program: str, description: str) -> C
         description: what it does, for ``--help``.
     """
     parser = argparse.ArgumentParser(prog=program, description=description.split("\n")[0])
-    start = parser.add_mutually_exclusive_group(required=True)
-    start.add_argument("--config", type=Path, metavar="FILE", help="a configuration as JSON, such as a run's")
-    start.add_argument("--profile", choices=list(PROFILES))
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
-        help="settings to change; values as JSON, or plain words",
-    )  # fmt: skip
+    add_arguments(parser)
     given = parser.parse_args(arguments)
     try:
-        base = profile(given.profile) if given.profile else Config.from_json(given.config.read_text())
-        return base.but(**dict(_setting(text) for text in given.set))
-    except (OSError, TypeError, KeyError, ValueError) as error:
-        parser.error(f"{given.config or given.profile}: {error}")
+        return read(given)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
 
 
-def _setting(text: str) -> tuple[str, object]:
-    key, equals, value = text.partition("=")
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"--set {text!r}, expected KEY=VALUE")
-    try:
-        parsed = json.loads(value)
-    except json.JSONDecodeError:
-        parsed = value
-    return key, Weights(**parsed) if key == "weights" else parsed
+        raise ValueError(f"--set {text!r}, expected NAME=VALUE")
+    known = fields()
+    if name not in known:
+        raise ValueError(f"unknown setting {name}; known: {', '.join(sorted(known))}")
+    return name, parse(name, value, known[name])

@@ -21,7 +21,7 @@ def camera(corpus):
 
 
 def moved(camera, yaw=0.0, shift=(0.0, 0.0, 0.0)):
-    """The camera told in a frame that is turned by ``yaw`` and shifted."""
+    """The camera in a frame that is turned by ``yaw`` and shifted."""
     c, s = math.cos(yaw), math.sin(yaw)
     turn = torch.tensor([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]]).expand(len(camera), 3, 3)
     return camera.in_frame(turn, torch.tensor(shift).expand(len(camera), 3))

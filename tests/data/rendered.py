@@ -1,10 +1,20 @@
-"""Cameras that move and a detector of the renderer's figures."""
+"""Small videos, cameras that move and a detector of the renderer's figures."""
 
 import numpy as np
 import torch
 
 from videomdm.cameras import Camera
+from videomdm.data.recordings import video
 from videomdm.skeletons import HALPE26
+
+
+def write_numbered(path, frames, fps=20.0, size=(64, 48)):
+    """Frames of the grey level 8 k."""
+    film = video.writer(path, *size, fps)
+    for k in range(frames):
+        film.write(np.full((size[1], size[0], 3), 8 * k, np.uint8))
+    film.release()
+    return path
 
 
 def panned(camera, frames, degrees_per_second):

@@ -3,24 +3,38 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 
+from videomdm.conventions import DataError
 from videomdm.pages.papermill_io import check_parameters, handler, read_script
+
+PAGES = [
+    page
+    for page in sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))
+    if 'tags=["parameters"]' in page.read_text()
+]
 
 SCRIPT = """\
 # %% [markdown]
 # # A page
 
 # %% tags=["parameters"]
-steps = 1
+steps: int = 1
+folder: str | None = None  # of videos
+moving: bool = False
+height: float | None = None
 
 # %%
 from videomdm.pages.papermill_io import check_parameters
 
-check_parameters(globals(), ["steps"])
+check_parameters(globals())
 print("steps", steps)
+if folder or moving or height:
+    print((folder, moving, height))
 """
 
 
@@ -67,6 +81,7 @@ class TestHandler:
         assert handler.read(str(path)) == "text"
 
 
+@pytest.mark.slow
 class TestCommand:
     @pytest.mark.parametrize(
         ("folder", "start"),
@@ -94,13 +109,73 @@ class TestCommand:
     def test_a_misspelt_parameter_fails(self, project):
         done = papermill("notebooks/page.py", "out.ipynb", "-p", "stpes", 3, cwd=project)
         assert done.returncode == 1
-        assert "unknown parameter stpes; known: steps" in done.stderr
+        assert "unknown parameter stpes; known: folder, height, moving, steps" in done.stderr
+
+    def test_values_are_what_was_typed(self, project):
+        """Papermill makes 202406 of 2024_06, and leaves false a text."""
+        given = ["-p", "folder", "2024_06", "-p", "moving", "false", "-p", "height", "1.750", "-p", "steps", "8.0"]
+        done = papermill("notebooks/page.py", "out.ipynb", *given, cwd=project)
+        assert done.returncode == 0, done.stderr
+        assert "unknown" not in done.stderr
+        last = nbformat.read(project / "out.ipynb", as_version=4).cells[-1]
+        assert last.outputs[0].text == "steps 8\n('2024_06', False, 1.75)\n"
+
+    def test_raw_texts_and_yaml(self, project):
+        given = ["-r", "folder", "0012", "-p", "folder", "7", "-y", "{moving: true, steps: 3}"]
+        done = papermill("notebooks/page.py", "out.ipynb", *given, cwd=project)
+        assert done.returncode == 0, done.stderr
+        last = nbformat.read(project / "out.ipynb", as_version=4).cells[-1]
+        assert last.outputs[0].text == "steps 3\n('0012', True, None)\n"
+
+    def test_a_number_that_is_no_text_fails(self, project):
+        done = papermill("notebooks/page.py", "out.ipynb", "-y", "folder: 2024_06", cwd=project)
+        assert done.returncode == 1
+        assert "DataError: folder is 202406, expected text; papermill's -r folder TEXT gives it" in done.stderr
 
 
 class TestCheckParameters:
-    def test_known_names_modules_and_private_ones_pass(self):
-        check_parameters({"steps": 1, "json": json, "_dh": [], "In": [], "Out": {}}, ["steps"])
+    def test_values_become_what_their_types_say(self):
+        page = {"__annotations__": {"steps": int, "root": str | None}, "steps": "8", "root": "None"}
+        page |= {"json": json, "_dh": [], "In": [], "Out": {}}
+        check_parameters(page)
+        assert page["steps"] == 8 and page["root"] is None
 
     def test_unknown_is_named(self):
-        with pytest.raises(ValueError, match="unknown parameter sed; known: seed"):
-            check_parameters({"seed": 0, "sed": 1}, ["seed"])
+        with pytest.raises(DataError, match="unknown parameter sed; known: seed"):
+            check_parameters({"__annotations__": {"seed": int}, "seed": 0, "sed": 1})
+
+    @pytest.mark.parametrize(
+        ("typed", "made", "message"),
+        [
+            ("1,75", "1,75", "height is '1,75', expected a number with a point, such as 1.75"),
+            ("true", "true", "height is 'true', expected a number such as 1.75"),
+            ("True", True, "height is 'True', expected a number such as 1.75"),
+            ("2024_06", 202406, "height is '2024_06', expected a number such as 1.75"),
+            ("", "", "height is '', expected a number such as 1.75, or none"),
+        ],
+    )
+    def test_a_value_of_another_type_is_refused(self, monkeypatch, typed, made, message):
+        monkeypatch.setenv("VIDEOMDM_PAGE_PARAMETERS", json.dumps({"height": typed}))
+        with pytest.raises(DataError, match=f"^{message}$"):
+            check_parameters({"__annotations__": {"height": float | None}, "height": made})
+
+    def test_what_was_typed_is_for_one_page_alone(self, monkeypatch):
+        monkeypatch.setenv("VIDEOMDM_PAGE_PARAMETERS", '{"folder": "2024_06"}')
+        page = {"__annotations__": {"folder": str}, "folder": 202406}
+        check_parameters(page)
+        assert page["folder"] == "2024_06"
+        other = {"__annotations__": {"folder": str}, "folder": "default"}
+        check_parameters(other)
+        assert other["folder"] == "default"
+
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+    def test_every_page_declares_what_it_takes(self, page):
+        cells = jupytext.read(page, fmt="py:percent").cells
+        at = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+        namespace = {}
+        exec(cells[at].source, namespace)
+        defaults = dict(namespace)
+        check_parameters(namespace)
+        assert namespace.keys() - {"__builtins__", "__annotations__"} == namespace["__annotations__"].keys()
+        assert namespace == defaults
+        assert "check_parameters(globals())" in "".join(cell.source for cell in cells[at + 1 : at + 4])

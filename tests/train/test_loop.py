@@ -319,7 +319,7 @@ class TestRounds:
         run = train.fit(small, observed)
         lifted = rounds.lift_observations(run, observed, small.cache)
         assert lifted.teacher.shape == observed.teacher.shape and not torch.equal(lifted.teacher, observed.teacher)
-        assert lifted.camera is observed.camera  # told in the true motion's frame
+        assert lifted.camera is observed.camera  # given in the true motion's frame
         own = rounds.lift_observations(run, dataclasses.replace(observed, frame="teacher"), small.cache)
         inside = (torch.arange(own.teacher.shape[1]) < own.lengths[:, None])[..., None]
         seen, depth = own.camera.project(own.teacher)

@@ -1,6 +1,6 @@
 """Refining a camera and a person's path while a motion is found: least squares of the reprojection error.
 
-A camera that is told in a teacher's frame, or estimated from its joints by PnP, is off by what the teacher gets wrong
+A camera that is given in a teacher's frame, or estimated from its joints by PnP, is off by what the teacher gets wrong
 in its first frames: heading, origin, floor.  A prior's own prediction of the motion stands in its canonical frame by
 construction, so the camera that sees it at the keypoints is the better one; no truth is needed.
 
@@ -17,9 +17,10 @@ from torch import Tensor
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 
-# Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre along the
-# camera's axes; and where its distance is known.
+#: Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre along the
+#: camera's axes.
 RIDGE = (5.0, 0.3, 5.0, 0.01, 0.01, 0.01)
+#: The same where the camera's distance is known.
 KNOWN_DISTANCE = (*RIDGE[:5], 100.0)
 NEAR = 0.5  # metres; joints predicted nearer do not count, as eq. 1's tau says
 BELOW = 0.7  # share of the diffusion steps, from the clean end, in which predictions say enough about the camera

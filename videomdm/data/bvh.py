@@ -66,7 +66,7 @@ class BvhMotion:
         return len(self.values)
 
     def index(self, names: Sequence[str]) -> list[int]:
-        """Indices of joints by name; raises :class:`DataError` that names the unknown and the known ones."""
+        """Indices of joints by name; raises ``DataError`` that names the unknown and the known ones."""
         unknown = [name for name in dict.fromkeys(names) if name not in self.names]
         if unknown:
             raise DataError(f"{self.source}: no joint {', '.join(unknown)}; it has {', '.join(self.names)}")

@@ -37,7 +37,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
 from videomdm.data import cmu_bodies
@@ -47,6 +46,7 @@ from videomdm.features.representation import canonicalise
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors
 from videomdm.storage import text
+from videomdm.storage.progress import Bar
 
 _VERSION = 1  # to be raised when the same files give other clips: what was made before is then made again
 _FASTEST = 18.0  # m/s; in good clips no joint exceeds 17
@@ -319,7 +319,7 @@ def prepare(
     with (out / _JOURNAL).open("a", encoding="utf-8") as journal:
         journal.write("\n")  # ends a line that an interruption may have left half written
         work = partial(convert, folder=out, body=offsets)
-        for line in tqdm(_each(work, todo, workers), "trials", total=len(listed), initial=len(done)):
+        for line in Bar(_each(work, todo, workers), "trials", total=len(listed), initial=len(done)):
             done[line["trial"]] = line
             journal.write(json.dumps(line | {"key": keys[line["trial"]]}) + "\n")
             journal.flush()
@@ -327,7 +327,7 @@ def prepare(
 
 
 def read_rows(humanml3d: Path) -> dict[str, list[Row]]:
-    """HumanML3D's rows of each trial of CMU, from a copy of its repository; raises :class:`DataError` as that does."""
+    """HumanML3D's rows of each trial of CMU, from a copy of its repository; raises ``DataError`` as that does."""
     index = [(trial_of(row.source), row) for row in layout.read_index(humanml3d)]
     index = [(trial, row) for trial, row in index if trial]
     splits = layout.read_splits(humanml3d)
@@ -495,7 +495,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Do what the arguments say and print what came of it; raises :class:`DataError` as :func:`prepare` does."""
+    """Do what the arguments say and print what came of it; raises ``DataError`` as :func:`prepare` does."""
     report = prepare(given.motions, given.humanml3d, given.out, given.descriptions, given.body)
     print("\n".join(_lines(report, given.out)))
 

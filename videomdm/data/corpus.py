@@ -103,7 +103,7 @@ def from_clips(
     fps: float = FPS,
     skipped: Sequence[tuple[str, str]] = (),
 ) -> Corpus:
-    """A corpus from unpadded clips (T_i, J, 3); raises :class:`DataError` when there are none."""
+    """A corpus from unpadded clips (T_i, J, 3); raises ``DataError`` when there are none."""
     if not clips:
         reasons = "".join(f"\n  {name}: {reason}" for name, reason in skipped[:10])
         raise DataError(f"no usable clip: expected at least one{reasons}")
@@ -123,7 +123,7 @@ def from_clips(
 def check_joints(
     joints: Tensor, name: str, skeleton: Skeleton, min_frames: int = MIN_FRAMES, max_frames: int | None = None
 ) -> Tensor:
-    """Return ``joints`` (T, J, 3) as float32, or raise :class:`DataError` naming the clip and what is wrong."""
+    """Return ``joints`` (T, J, 3) as float32, or raise ``DataError`` naming the clip and what is wrong."""
     joints = torch.as_tensor(joints)
     expected = f"(frames, {len(skeleton)}, 3) for skeleton {skeleton.name}"
     if joints.ndim != 3 or joints.shape[-1] != 3:

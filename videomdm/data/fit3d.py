@@ -110,7 +110,7 @@ class Sequence:
         return captions(self.exercise)
 
     def calibration(self) -> tuple[Camera, Intrinsics]:
-        """The camera in the data set's world turned Y up, and its intrinsics; raises :class:`DataError`."""
+        """The camera in the data set's world turned Y up, and its intrinsics; raises ``DataError``."""
         folder = self.root / self.split / self.subject / "camera_parameters"
         path = folder / self.camera / f"{self.exercise}.json"
         if not path.exists():  # the test archive has one camera per exercise and no folder for it
@@ -118,14 +118,14 @@ class Sequence:
         return read_camera(path)
 
     def joints(self) -> Tensor:
-        """(T, 25, 3) metres, Y up, at 50 frames per second: **for evaluation only**; raises :class:`DataError`."""
+        """(T, 25, 3) metres, Y up, at 50 frames per second: **for evaluation only**; raises ``DataError``."""
         return read_joints(self.root / self.split / self.subject / "joints3d_25" / f"{self.exercise}.json")
 
     def keypoints(self, folder: str | Path) -> tuple[Tensor, Tensor]:
         """A detector's keypoints (T, J, 2) in normalised image coordinates, and their confidence (T, J).
 
         Read from ``<folder>/<subject>/<camera>/<exercise>.npz`` with arrays ``keypoints`` (pixels) and
-        ``confidence``; raises :class:`DataError`.
+        ``confidence``; raises ``DataError``.
         """
         path = Path(folder) / self.subject / self.camera / f"{self.exercise}.npz"
         try:
@@ -200,7 +200,7 @@ def read_camera(path: str | Path) -> tuple[Camera, Intrinsics]:
 
 
 def read_joints(path: str | Path) -> Tensor:
-    """The true joints (T, 25, 3) of an exercise, metres, Y up; raises :class:`DataError`.
+    """The true joints (T, 25, 3) of an exercise, metres, Y up; raises ``DataError``.
 
     Sides are checked: toes point forward, so hips and toes tell left from right.
     """

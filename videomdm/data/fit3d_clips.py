@@ -27,8 +27,9 @@ from videomdm.data import clips, fit3d, recordings
 from videomdm.data.corpus import Corpus, from_clips
 from videomdm.data.fit3d import FIT3D25, Sequence
 from videomdm.data.recordings import detections
+from videomdm.data.recordings.detection import Detector
 from videomdm.data.recordings.detections import Detections, KeypointTrack
-from videomdm.data.recordings.video import Detector, Video
+from videomdm.data.recordings.video import Video
 from videomdm.skeletons import layouts
 from videomdm.skeletons.definitions import COCO17, H36M17, HALPE26, SMPL22
 from videomdm.storage.progress import Bar

@@ -103,7 +103,7 @@ def load(
 
 
 def names(root: str | Path, split: str) -> list[str]:
-    """The motions of a split, as its file lists them; raises :class:`DataError` where it is missing or empty."""
+    """The motions of a split, as its file lists them; raises ``DataError`` where it is missing or empty."""
     return _names(Path(root), (split,))
 
 

@@ -72,7 +72,7 @@ def read_index(root: Path) -> list[Row]:
 
 
 def read_splits(root: Path) -> dict[str, str]:
-    """Name -> split, of ``train.txt``, ``val.txt`` and ``test.txt``; raises :class:`DataError` where one is missing."""
+    """Name -> split, of ``train.txt``, ``val.txt`` and ``test.txt``; raises ``DataError`` where one is missing."""
     return {name: split for split in SPLITS for name in text.read(_find(root, f"{split}.txt")).split()}
 
 

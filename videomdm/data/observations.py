@@ -24,6 +24,7 @@ from videomdm.skeletons.padding import valid_frames
 from videomdm.storage import checkpoints
 from videomdm.storage.files import digest
 
+#: Coordinate frames in which cameras are given.
 FRAMES = ("truth", "teacher", "pnp")
 
 
@@ -167,7 +168,7 @@ def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> O
 def to_stature(estimate: Tensor, camera: Camera, stature: Tensor, lengths: Tensor, skeleton: Skeleton) -> Tensor:
     """A teacher's joints scaled about the camera to the known stature of the person: the image stays as it is.
 
-    From one camera size and distance cannot be told apart; one known length of the person tells them.
+    From one camera size and distance cannot be told apart; one known length of the person settles both.
 
     Args:
         estimate: (C, T, J, 3) metres, in the world of ``camera``.
@@ -181,7 +182,7 @@ def to_stature(estimate: Tensor, camera: Camera, stature: Tensor, lengths: Tenso
 
 
 def turned(camera: Camera, degrees: float, seed: int = 0) -> Camera:
-    """Cameras (C,), each told wrongly: turned about the origin of its frame by ``degrees``, about a random axis."""
+    """Cameras (C,), each with an error: turned about the origin of its frame by ``degrees``, about a random axis."""
     generator = torch.Generator().manual_seed(seed)
     axis = torch.nn.functional.normalize(torch.randn(len(camera), 3, generator=generator), dim=-1)
     turn = roma.rotvec_to_rotmat(math.radians(degrees) * axis)

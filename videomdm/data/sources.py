@@ -12,7 +12,8 @@ from videomdm.conventions import DataError
 from videomdm.data import bandai, fit3d_clips, humanml3d, procedural
 from videomdm.data.corpus import Corpus
 
-#: What reads a source's folder; ``bandai-1`` and ``bandai-2`` are the two sets of which ``bandai`` consists.
+#: What reads a source's folder, called with the folder, a split and ``on_error``.  ``bandai-1`` and ``bandai-2`` are
+#: the two sets of which ``bandai`` consists.
 READERS = {
     "bandai": bandai.load,
     "bandai-1": partial(bandai.load, dataset=1),
@@ -20,7 +21,6 @@ READERS = {
     "humanml3d": humanml3d.load,
     "fit3d": fit3d_clips.load,
 }
-SOURCES = ("procedural", *READERS)
 #: Sources of real footage, and what reads it; all others are filmed by simulated cameras.
 VIDEOS = {"fit3d": fit3d_clips.footage}
 
@@ -37,7 +37,7 @@ def load(
     """Clips of one split, cut to ``max_frames`` and canonical: origin at frame 0, facing +Z, robust floor.
 
     Args:
-        source: one of :data:`SOURCES`.
+        source: ``"procedural"``, the built-in corpus, or a key of :data:`READERS`.
         root: folder of the data; the built-in corpus needs none.
         split: "train", "val" or "test".
         max_frames: longer clips are cut into equal pieces (the built-in corpus is made short enough).
@@ -48,10 +48,10 @@ def load(
     Raises:
         DataError: unknown source, a missing folder, or whatever the source's reader finds wrong.
     """
-    if source not in SOURCES:
-        raise DataError(f"data is {source!r}, expected one of {', '.join(SOURCES)}")
     if source == "procedural":
         corpus = procedural.load(split, n_clips=n_clips, seed=seed, max_frames=max_frames)
+    elif source not in READERS:
+        raise DataError(f"data is {source!r}, expected one of procedural, {', '.join(READERS)}")
     elif root is None:
         raise DataError(f"data {source!r} needs data_root, the folder that holds it")
     else:

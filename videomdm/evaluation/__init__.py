@@ -1,0 +1,1 @@
+"""How good motions are: metrics, the evaluators that embed motions and texts, and the protocol of every study."""

@@ -23,7 +23,7 @@ from videomdm.train import observe
 
 ROOT = 0
 #: Name of a probe -> the frame in which the camera is given, whether it is refined, whether frames are placed, whether
-#: the caption is told.
+#: the caption is given.
 PROBES = {
     "truth": ("truth", False, False, True),
     "teacher": ("teacher", False, False, True),
@@ -39,8 +39,7 @@ PROBES = {
 def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None, version: str = "") -> dict:
     """Errors of :func:`videomdm.sample.lift` (G.2) on held-out clips, for each of :data:`PROBES`.
 
-    The prior is told each clip's first caption, but for ``lift_silent_*``: there a model that saw a tenth of its
-    training without text has less to go by.
+    The prior is conditioned on each clip's first caption, except in ``lift_silent_*``, which samples without text.
 
     Args:
         prior: lifts.
@@ -72,7 +71,7 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
 
 
 def teacher_errors(config: Config, clips: int) -> dict[str, float]:
-    """The teacher's own errors on the clips that :func:`lifting` uses, the same whatever a prior is told."""
+    """The teacher's own errors on the clips that :func:`lifting` uses, the same for every probe."""
     test = _clips(config, clips)
     filmed = observe.observe(config, test, "truth", "test")
     observed = observe.observe(config, test, "teacher", "test")

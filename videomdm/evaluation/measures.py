@@ -6,7 +6,7 @@ cannot: an interrupted evaluation resumes from it, and that of real data is cach
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -18,13 +18,30 @@ from videomdm.evaluation.text_motion import mm_distance, r_precision
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.skeletons.padding import valid_frames
 
-VERSION = 1  # count up when a measure changes: caches go by it
+VERSION = 1  # count up when a measure changes: caches go by it, and by the names of measures
 POOL = 32  # R-precision's pool
 DIVERSITY_PAIRS = 300
 MULTIMODALITY_PAIRS = 10
 
 #: What motions are measured as: name -> (N, ...) tensor on the CPU, a row per motion.
 Measured = Mapping[str, Tensor]
+#: From joints (N, T, J, 3) in metres that hold their last pose, lengths (N,), skeleton and fps to (N,).
+Measure = Callable[[Tensor, Tensor, Skeleton, float], Tensor]
+#: How a motion moves, by name; the metric of this name is the mean over motions.
+MEASURES: dict[str, Measure] = {
+    "skating": lambda joints, lengths, skeleton, fps: motion.skating_ratio(joints, lengths, skeleton, fps, True),
+    "bone_deviation": lambda joints, lengths, skeleton, fps: motion.bone_length_deviation(
+        joints, lengths, skeleton, True
+    ),
+    "acceleration": lambda joints, lengths, skeleton, fps: motion.mean_acceleration(joints, lengths, fps, True),
+    "jitter": lambda joints, lengths, skeleton, fps: pose.jitter(joints, fps, lengths, True),
+    "path_length": lambda joints, lengths, skeleton, fps: motion.path_length(joints, lengths, per_clip=True),
+}
+
+
+def version() -> list[object]:
+    """What caches of measured motions go by."""
+    return [VERSION, *MEASURES]
 
 
 def measure(
@@ -39,8 +56,8 @@ def measure(
         evaluators: embed the joints, encoded anew, as ``<prefix>embedding`` (N, width).
         raw: (N, T, D) features as they were generated, embedded by the first evaluator as ``raw_embedding``.
     Returns:
-        The embeddings; ``skating``, ``bone_deviation`` (%), ``acceleration`` (m/s^2), ``jitter`` (m/s^3) and
-        ``path_length`` (m), (N,); ``root_height`` (N, T) in m, NaN past a motion's end.
+        The embeddings; each of :data:`MEASURES` (N,): ``skating``, ``bone_deviation`` (%), ``acceleration`` (m/s^2),
+        ``jitter`` (m/s^3) and ``path_length`` (m); ``root_height`` (N, T) in m, NaN past a motion's end.
     """
     joints = features.hold_last(joints, lengths)
     encoded = features.encode(joints, skeleton)
@@ -49,11 +66,7 @@ def measure(
         found["raw_embedding"] = evaluators[0].motions(raw, lengths - 1)
     past = ~valid_frames(lengths.to(joints.device), joints.shape[1])
     found |= {
-        "skating": motion.skating_ratio(joints, lengths, skeleton, fps, per_clip=True),
-        "bone_deviation": motion.bone_length_deviation(joints, lengths, skeleton, per_clip=True),
-        "acceleration": motion.mean_acceleration(joints, lengths, fps, per_clip=True),
-        "jitter": pose.jitter(joints, fps, lengths, per_clip=True),
-        "path_length": motion.path_length(joints, lengths, per_clip=True),
+        **{name: of(joints, lengths, skeleton, fps) for name, of in MEASURES.items()},
         "root_height": joints[..., 0, 1].masked_fill(past, torch.nan),
     }
     return {name: value.cpu() for name, value in found.items()}
@@ -145,15 +158,14 @@ def text_metrics(
 
 
 def motion_metrics(real: Measured, given: Measured) -> dict[str, float]:
-    """Means over motions of what :func:`measure` says of each, and how high the root is.
+    """Means over motions of :data:`MEASURES`, and how high the root is.
 
     ``root_height`` and ``root_height_std`` (m) are over all frames; ``root_height_distance`` (mm) is the
     Wasserstein distance of that distribution from the real one: the mean deviation of equally ranked heights.
     """
-    names = ("skating", "bone_deviation", "acceleration", "jitter", "path_length")
     true, own = (x["root_height"][~x["root_height"].isnan()].double() for x in (real, given))
     return {
-        **{name: float(given[name].double().mean()) for name in names},
+        **{name: float(given[name].double().mean()) for name in MEASURES},
         "root_height": float(own.mean()),
         "root_height_std": float(own.std()),
         "root_height_distance": pose.MILLIMETRES * distribution.wasserstein(true, own),

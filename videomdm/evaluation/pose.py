@@ -102,7 +102,7 @@ def procrustes(predicted: Tensor, true: Tensor) -> Tensor:
 def align_first_frame(predicted: Tensor, true: Tensor) -> Tensor:
     """Clips moved as a whole, turned and shifted but not scaled, so that frame 0 fits best (appendix C.3).
 
-    The paper aligns lifters that were told no camera "on the first frame of each clip" and leaves open how; this is
+    The paper aligns lifters that were given no camera "on the first frame of each clip" and leaves open how; this is
     the least squares fit over that frame's joints.
 
     Args:

@@ -324,7 +324,7 @@ def _weights(run: Path) -> str:
 
 def _measured(joints: Tensor, corpus: Corpus, config: Config, evaluators: Evaluators) -> Measured:
     """Given motions of a corpus' clips, measured; cached by the content of motions, evaluators and measures."""
-    content = digest(joints, corpus.lengths, [j.digest for j in evaluators], measures.VERSION)
+    content = digest(joints, corpus.lengths, [j.digest for j in evaluators], measures.version())
     return cached_tensors(
         config.cache / f"measured-{content}.safetensors",
         lambda: measures.measure(joints, corpus.lengths, corpus.skeleton, corpus.fps, evaluators),
@@ -334,7 +334,7 @@ def _measured(joints: Tensor, corpus: Corpus, config: Config, evaluators: Evalua
 def _version(config: Config, size: Protocol, evaluators: Evaluators = ()) -> str:
     """Short hash of all that metrics depend on besides data and weights."""
     asked = config.evaluation
-    about = [STAGES["evaluate"], measures.VERSION, asked.guidance, asked.evaluator_steps, asked.sampler]
+    about = [STAGES["evaluate"], measures.version(), asked.guidance, asked.evaluator_steps, asked.sampler]
     return digest(size, about, [evaluator.digest for evaluator in evaluators])
 
 

@@ -15,8 +15,8 @@ from videomdm.sample.prior import Prior
 from videomdm.skeletons import kinematics
 from videomdm.skeletons.padding import valid_frames
 
-LEVELS = (10, 30, 50, 70, 90)  # % of the diffusion steps, from the clean end
-CLIPS = 256
+LEVELS = (10, 30, 50, 70, 90)  #: % of the diffusion steps, from the clean end
+CLIPS = 256  #: at most so many clips are predicted
 SIZES = (85, 90, 95, 100, 105, 110, 115)  # % of people's own, at which true motions are judged
 
 
@@ -66,7 +66,7 @@ def predicted(prior: Prior, joints: Tensor, truth: Corpus, seed: int = 0) -> dic
     """Stature in a prior's one-step predictions over that of the motions that were diffused, in %.
 
     Args:
-        prior: predicts, told the clips' first captions.
+        prior: predicts, conditioned on each clip's first caption.
         joints: (C, T, J, 3) motions of ``truth``'s clips that it was trained on, metres.
         truth: the clips' lengths and captions; :data:`CLIPS` of them are taken, evenly spaced.
         seed: of the noise, which is the same at all levels.

@@ -88,7 +88,7 @@ class TextMotionEvaluator(Evaluator):
         motion_hidden, text_hidden: of the two GRUs.
         width: of the embeddings.
         word_width, n_parts_of_speech: of the captions' tokens.
-        vocabulary: reads captions in :meth:`encode_texts`; hashed vectors by default, the GloVe files for the
+        vocabulary: reads captions in ``encode_texts``; hashed vectors by default, the GloVe files for the
             published checkpoint.
     """
 
@@ -115,7 +115,7 @@ class TextMotionEvaluator(Evaluator):
         """Embeddings of motions, differentiable.
 
         The convolutions look up to three frames past a clip's end: put zeros there, as T2M's data does, or
-        use :meth:`encode_motions`, which does it.
+        use :meth:`~videomdm.evaluation.evaluator.Evaluator.encode_motions`, which does it.
 
         Args:
             features: (B, T, n_features), normalised as in training, the feet channels included (and ignored).

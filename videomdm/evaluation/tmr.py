@@ -1,7 +1,7 @@
 """A second evaluator, of another architecture: a contrastive pair of transformers after TMR (Petrovich et al. 2023).
 
 Conclusions should not hang on one evaluator.  T2M's evaluator has convolutions and recurrent layers, does not see the
-feet, is told parts of speech, and ranks by distance.  This one has two ACTOR-style transformer encoders (Petrovich
+feet, is given parts of speech, and ranks by distance.  This one has two ACTOR-style transformer encoders (Petrovich
 et al. 2021: a learned token in front of a sequence gathers it), sees all channels but words alone, and ranks by
 angle.
 
@@ -116,7 +116,7 @@ class TMREvaluator(Evaluator):
         return _on_sphere(self.motion_encoder(features, lengths))
 
     def encode_text_vectors(self, words: Tensor, pos: Tensor, lengths: Tensor) -> Tensor:
-        """Embeddings (B, width) of captions; like TMR's text encoder it is not told the parts of speech."""
+        """Embeddings (B, width) of captions; like TMR's text encoder it is not given the parts of speech."""
         return _on_sphere(self.text_encoder(words, lengths))
 
     def save(self, path: str | Path) -> None:

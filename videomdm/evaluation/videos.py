@@ -17,7 +17,7 @@ ROOT = slice(0, 1)
 def errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera) -> dict[str, Tensor]:
     """Errors of each clip's joints (N, T, J, 3), seen by ``camera``, against the truth, seen by its own.
 
-    Compared is in camera coordinates, where it does not matter in which frame a camera was told, and after
+    Errors are computed in camera coordinates, so the frame in which a camera was given does not matter, and after
     :func:`videomdm.evaluation.pose.align_first_frame`, for every method alike.
 
     Returns:

@@ -53,6 +53,7 @@ def write(
     clean: Tensor | None = None,
     skeleton: Skeleton = SMPL22,
     fps: float = FPS,
+    unseen: Sequence[Tensor] | None = None,
 ) -> dict[str, dict[str, float | str]]:
     """Write ``motions.npz``, and for each motion a ``.bvh`` of constant bones and an exact one, and ``report.json``.
 
@@ -62,6 +63,7 @@ def write(
         captions: what they are called, one caption or several; files are named by number and caption.
         clean: (N, T', D) their features, where they are wanted in the file.
         skeleton, fps: of the motions.
+        unseen: for each motion (T, J) bool, joints that no camera saw.
 
     Returns:
         What ``report.json`` holds: for each ``.bvh`` how far its joints are from the motion's, in millimetres (mean,
@@ -71,7 +73,7 @@ def write(
     captions = [captions] if isinstance(captions, str) else list(captions)
     motions = [motions] if isinstance(motions, Tensor) and motions.ndim == 3 else motions
     folder.mkdir(parents=True, exist_ok=True)
-    export.to_npz(folder / "motions.npz", motions, clean, fps, captions, skeleton)
+    export.to_npz(folder / "motions.npz", motions, clean, fps, captions, skeleton, unseen)
     report = {}
     for i, (caption, motion) in enumerate(zip(captions, motions, strict=True)):
         words = re.sub(r"[\W_]+", "-", caption.lower()).strip("-")[:60]

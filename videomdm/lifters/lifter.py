@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videomdm.cameras.keypoints import fill_missing
+from videomdm.cameras.unseen import fill_unseen
 from videomdm.lifters.dstformer import DSTformer
+from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.checkpoints import load_weights, read_metadata, save_weights
 from videomdm.storage.progress import Bar
 
@@ -19,7 +20,7 @@ NEAREST = 0.1  # smallest depth of a turned ray: far outliers stay finite
 
 
 class Lifter(nn.Module):
-    """A :class:`DSTformer` that sees poses free of place and size, on overlapping windows of a clip.
+    """A :class:`~videomdm.lifters.dstformer.DSTformer` of poses without place and size, on windows that overlap.
 
     What the network sees of a window (see :func:`normalise`) does not change when the camera turns or,
     perspective aside, when the person comes nearer.  So size is not observable and poses come out at the size
@@ -78,7 +79,8 @@ class Lifter(nn.Module):
 
         Args:
             keypoints: (C, T, J, 2) normalised image coordinates; what lies past a clip's length is not read.
-            confidence: (C, T, J) in 0..1; keypoints of confidence 0 are filled in from neighbouring frames.
+            confidence: (C, T, J) in 0..1; what stands at confidence 0 is not read, fillers take its place
+                (:func:`videomdm.cameras.unseen.fill_unseen`).
             lengths: (C,) frames.
             batch_size: windows per batch.
             progress: show a progress bar.
@@ -93,7 +95,7 @@ class Lifter(nn.Module):
         frames = keypoints.shape[1]
         inside = torch.arange(frames, device=lengths.device) < lengths[:, None]
         confidence = confidence * inside[..., None].to(confidence)
-        keypoints = fill_missing(keypoints, confidence)
+        keypoints = fill_unseen(keypoints, confidence, SMPL22 if self.config["n_joints"] == len(SMPL22) else None)
         clips, index, valid, weight = (x.to(keypoints.device) for x in _windows(lengths.tolist(), self.window))
 
         total = keypoints.new_zeros(*keypoints.shape[:3], 3)

@@ -19,14 +19,14 @@ from videomdm.storage.checkpoints import load_weights, read_metadata, save_weigh
 WEIGHTS = Path(__file__).parent / "weights" / "trajectory.safetensors"
 KERNEL = 5  # frames
 DILATIONS = (1, 2, 4, 8, 16)  # a frame sees 62 frames to either side, and the mean of the whole clip
-MOST = 0.5  # the fitted depth is told within this of the first estimate's logarithm
+MOST = 0.5  # largest correction of the logarithm of the first estimate's depth
 
 
 class Trajectory(nn.Module):
     """Temporal convolutions over a clip: by how much the depth of a first estimate of the root's path is wrong.
 
     Poses come in metres, and the image offsets are multiplied by the first estimate's depth, so everything is
-    told in metres: where the camera stood in training does not matter.  The body's true size stays
+    in metres: where the camera stood in training does not matter.  The body's true size stays
     unobservable; what is learned about it is how poses of typical bodies look and move.
 
     Args:

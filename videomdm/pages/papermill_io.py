@@ -3,17 +3,27 @@
 Papermill chooses a handler by the beginning of a path.  The entry points in ``pyproject.toml`` name the
 usual beginnings; importing this module, which papermill does when it looks for handlers, adds whatever lies
 in the current folder, so that ``papermill train_humanml.py out.ipynb`` works inside ``notebooks/`` too.
+
+Parameters are typed by the annotations of a page's parameters cell (:func:`check_parameters`).  Papermill makes numbers
+of what looks like one (``-p videos 2024_06`` is the number 202406 to it), so the handler tells the page what was typed.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import MutableMapping
 from pathlib import Path
 
 import jupytext
 import nbformat
 
+from videomdm.conventions import DataError
+from videomdm.parameters import parse
+
+_TYPED = "VIDEOMDM_PAGE_PARAMETERS"  # environment variable: what was typed after -p, as JSON
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -39,6 +49,7 @@ class ScriptHandler:
         return papermill_io.get_handler("local")
 
     def read(self, path: str) -> str:
+        os.environ[_TYPED] = json.dumps(_typed())  # for the page's kernel, which papermill starts next
         text = self._local.read(path)
         if not path.endswith(".py"):
             return text
@@ -59,6 +70,27 @@ class ScriptHandler:
 
 
 handler = ScriptHandler()
+
+
+def _typed() -> dict[str, str]:
+    """The parameters as they were typed after ``-p``; none where papermill was not started by its command."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    if context is None or context.command.name != "papermill":
+        return {}
+    raw = dict(context.params["parameters_raw"])  # -r, which papermill leaves as they are and prefers
+    return {name: text for name, text in context.params["parameters"] if name not in raw}
+
+
+def _accept_unions() -> None:
+    """Papermill calls parameters unknown that are annotated ``X | None``: teach it the bar."""
+    from papermill.translators import PythonTranslator, papermill_translators
+
+    class Translator(PythonTranslator):
+        PARAMETER_PATTERN = re.compile(PythonTranslator.PARAMETER_PATTERN.pattern.replace(r"\],\s", r"\],\s|"))
+
+    papermill_translators.register("python", Translator)
 
 
 def _show_what_cells_do() -> None:
@@ -85,19 +117,23 @@ warnings.filterwarnings("ignore", message=r"The specified file \(.*\.py\) does n
 
 # Last, because papermill's import asks this module for `handler`.
 _register_current_folder()
+_accept_unions()
 
 
-def check_parameters(namespace: Mapping[str, object], known: Iterable[str]) -> None:
-    """Raise ``ValueError`` when a notebook was given a parameter it does not know.
+def check_parameters(namespace: MutableMapping[str, object]) -> None:
+    """Give a page's parameters the values that their types say; call it right after the parameters cell.
 
-    Papermill only warns about a misspelt ``-p`` name and runs on with the default.  Call this right after
-    the parameters cell.
+    The cell declares every parameter with its type, ``height: float | None = None``, as
+    :func:`videomdm.parameters.parse` knows types.
 
     Args:
-        namespace: the notebook's ``globals()``.
-        known: the names that the notebook reads.
+        namespace: the page's ``globals()``.
+
+    Raises:
+        DataError: a value of another type, or a name that the page does not declare (papermill only warns about a
+            misspelt ``-p`` and runs on with the default).
     """
-    known = sorted(known)
+    known = namespace.get("__annotations__", {})
     plain = (str, int, float, bool, list, dict, type(None))
     unknown = [
         name
@@ -105,4 +141,12 @@ def check_parameters(namespace: Mapping[str, object], known: Iterable[str]) -> N
         if not name.startswith("_") and name not in ("In", "Out", *known) and isinstance(value, plain)
     ]
     if unknown:
-        raise ValueError(f"unknown parameter {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+        raise DataError(f"unknown parameter {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
+    typed = json.loads(os.environ.pop(_TYPED, "{}"))  # once: notebooks that this page may run have their own
+    for name, kind in known.items():
+        given = typed.get(name, namespace[name])
+        try:
+            namespace[name] = parse(name, given, kind)
+        except DataError as error:
+            hint = f"; papermill's -r {name} TEXT gives it as it is typed" if isinstance(given, int | float) else ""
+            raise DataError(f"{error}{hint}") from None

@@ -245,6 +245,23 @@ BODY25 = Skeleton(
     parents=(1, 8, 1, 2, 3, 1, 5, 6, -1, 8, 9, 10, 8, 12, 13, 0, 0, 15, 16, 21, 21, 14, 24, 24, 11),
 )
 
+#: OpenPose's BODY_25B: as many joints as BODY_25 in another order, without a pelvis.
+BODY25B = Skeleton(
+    name="body25b",
+    joints=(
+        *COCO17.joints,
+        "upper_neck",
+        "head",
+        "left_big_toe",
+        "left_small_toe",
+        "left_heel",
+        "right_big_toe",
+        "right_small_toe",
+        "right_heel",
+    ),
+    parents=(17, 0, 0, 1, 2, 17, 17, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14, -1, 17, 21, 21, 15, 24, 24, 16),
+)
+
 #: The 16 joints of MAS's NBA data: AlphaPose's without eyes, ears and feet.
 NBA16 = Skeleton(
     name="nba16",
@@ -273,7 +290,52 @@ NBA16 = Skeleton(
     right_feet=("right_ankle",),
 )
 
-_BY_NAME = {s.name: s for s in (SMPL22, H36M17, COCO17, HALPE26, BODY25, NBA16)}
+#: BlazePose's 33 landmarks in its own order; the layout has no pelvis, so the nose is the root.
+BLAZEPOSE33 = Skeleton(
+    name="blazepose33",
+    joints=(
+        "nose",
+        "left_eye_inner",
+        "left_eye",
+        "left_eye_outer",
+        "right_eye_inner",
+        "right_eye",
+        "right_eye_outer",
+        "left_ear",
+        "right_ear",
+        "left_mouth",
+        "right_mouth",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_pinky",
+        "right_pinky",
+        "left_index",
+        "right_index",
+        "left_thumb",
+        "right_thumb",
+        "left_hip",
+        "right_hip",
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+        "left_heel",
+        "right_heel",
+        "left_foot_index",
+        "right_foot_index",
+    ),
+    parents=(
+        *(-1, 0, 1, 2, 0, 4, 5, 3, 6, 0, 0),
+        *(0, 0, 11, 12, 13, 14, 15, 16, 15, 16, 15, 16),
+        *(11, 12, 23, 24, 25, 26, 27, 28, 29, 30),
+    ),
+)
+
+_BY_NAME = {s.name: s for s in (SMPL22, H36M17, COCO17, HALPE26, BODY25, BODY25B, BLAZEPOSE33, NBA16)}
 
 
 def by_name(name: str) -> Skeleton:

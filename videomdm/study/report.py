@@ -193,9 +193,7 @@ def size_costs_plot(rows: Rows) -> Figure:
     shown = {row: metrics for row, metrics in rows.items() if "learned_stature" in metrics}
     for axis, metric in zip(axes, ("fid", "tmr_fid"), strict=True):
         cost = [rows["real"][f"{metric}_of_size_{size}"] for size in SIZES]
-        axis.plot(
-            SIZES, [mean(value) for value in cost], "-", color=GHOST, label="true motions, resized", zorder=0
-        )
+        axis.plot(SIZES, [mean(value) for value in cost], "-", color=GHOST, label="true motions, resized", zorder=0)
         for i, (row, metrics) in enumerate(shown.items()):
             marker, colour = "os^Dv"[i // len(SERIES)], SERIES[i % len(SERIES)]
             stature = mean(metrics["learned_stature"]) * mean(metrics.get("predicted_size_50", 100.0)) / 100

@@ -76,7 +76,7 @@ def path(folder: Path, study: str, config: Config, method: str) -> Path:
 
 
 def _teacher(config: Config) -> dict[str, str]:
-    """The teacher, said only where a network predicts its root's path, as results had no teacher when there was one."""
+    """The teacher, where a network predicts its root's path; results are older than the choice and name no other."""
     return {"teacher": "trajectory"} if config.data.root_path == "network" else {}
 
 

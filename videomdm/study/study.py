@@ -17,6 +17,7 @@ from videomdm.conventions import ROOT_PATHS
 from videomdm.evaluation import protocol
 from videomdm.methods import METHODS
 from videomdm.methods import ROWS as METHOD_ROWS
+from videomdm.parameters import argument
 from videomdm.study import results
 
 log = logging.getLogger(__name__)
@@ -52,13 +53,19 @@ def run(config: Config, row: str, study: str, folder: Path, command: str, evalua
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m videomdm.study", description=__doc__)
+    add_arguments(parser)
+    conduct(parser.parse_args(arguments))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of a study, for :func:`conduct`."""
     parser.add_argument("study", help="name of the study: a folder in results/")
     parser.add_argument("--rows", nargs="+", choices=ROWS, metavar="ROW")
     parser.add_argument("--profile", default="study")
     parser.add_argument("--data", default="procedural")
     parser.add_argument("--data-root")
     parser.add_argument("--root-path", default="bones", choices=ROOT_PATHS, help="of the teacher")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=argument(int), default=0)
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument(
         "--protocol", default="", choices=["", *protocol.PROTOCOLS], help="the profile's own by default"
@@ -67,13 +74,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--evaluator", help="folder of HumanML3D's published evaluator, the first evaluator")
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    given = parser.parse_args(arguments)
+    parser.set_defaults(default_of=parser.get_default)
+
+
+def conduct(given: argparse.Namespace) -> None:
+    """Run the rows of a study that have no result yet."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
     chosen = {name: getattr(given, name) for name in ("root_path", "seed", "precision", "protocol", "sampler")}
-    told = {name: value for name, value in chosen.items() if name == "seed" or value != parser.get_default(name)}
+    told = {name: value for name, value in chosen.items() if name == "seed" or value != given.default_of(name)}
     command += "".join(f" --{name.replace('_', '-')} {value}" for name, value in told.items())
     if given.evaluator:
         command += " --evaluator $VIDEOMDM_DATA/" + Path(given.evaluator).name

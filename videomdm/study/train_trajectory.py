@@ -39,7 +39,7 @@ def draw_lifted(
     """Scenes of :func:`videomdm.study.train_lifter.draw_scenes`, lifted as the teacher does.
 
     Returns:
-        The arguments of :class:`Trajectory` by name, without ``inside``, and ``true`` (n, frames, 3): the root
+        The arguments of ``Trajectory`` by name, without ``inside``, and ``true`` (n, frames, 3): the root
         in camera axes, metres.
     """
     long = corpus.select((corpus.lengths >= frames).nonzero().flatten().tolist())

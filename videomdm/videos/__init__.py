@@ -1,5 +1,6 @@
 """From recordings of real people to clips that training sees, and to whole lifted motions."""
 
+from videomdm.videos.lifted import LiftedRecording, lift_track, save, write_report
 from videomdm.videos.material import (
     CAMERA_AXES,
     Clip,
@@ -18,7 +19,7 @@ from videomdm.videos.material import (
 from videomdm.videos.windows import Whole, blend, lift_recording
 
 __all__ = [
-    "CAMERA_AXES", "Clip", "Material", "Whole", "blend", "check_height", "cut", "gather", "height_error", "level",
-    "lift_clips", "lift_observed", "lift_recording", "other_lifter", "up_error",
-    "usable_lifter",
+    "CAMERA_AXES", "Clip", "LiftedRecording", "Material", "Whole", "blend", "check_height", "cut", "gather",
+    "height_error", "level", "lift_clips", "lift_observed", "lift_recording", "lift_track", "other_lifter", "save",
+    "up_error", "usable_lifter", "write_report",
 ]  # fmt: skip

@@ -385,11 +385,17 @@ class TestDetector:
         monkeypatch.setitem(sys.modules, "rtmlib", None)
         shutil.copy(clip_mp4, folder / "second.mp4")
         write_npz(folder / "other.npz", detections)
-        found = load(folder, on_error="skip")
+        found = load(folder, "rtmpose", on_error="skip")
         assert [t.name for t in found.tracks] == ["other"] and len(found.skipped) == 2
         assert all("pip install 'videomdm[video]'" in reason for _, reason in found.skipped)
         with pytest.raises(ImportError, match="needs rtmlib"):
-            load(folder)
+            load(folder, "rtmpose")
+
+    def test_an_unknown_one(self, folder):
+        with pytest.raises(ValueError, match="detector is 'openpose', expected one of auto, rtmpose, blazepose"):
+            load(folder, "openpose")
+        with pytest.raises(ValueError, match="expected one of auto"):
+            recordings.load_one(folder / "good_lunge_01.mp4", "openpose")
 
 
 class TestFootage:

@@ -8,7 +8,7 @@ from videomdm import cameras
 from videomdm.conventions import DataError
 from videomdm.data.recordings import rendering
 from videomdm.data.recordings.detections import Detections, Intrinsics
-from videomdm.data.recordings.tracking import describe, follow, put_sides_right
+from videomdm.data.recordings.tracking import Person, describe, follow, put_sides_right
 from videomdm.skeletons import HALPE26
 
 SIZE = Intrinsics.from_field_of_view(640, 480, 60)
@@ -151,3 +151,35 @@ class TestSides:
         before, after = (np.concatenate(e).mean(1) for e in (before, after))
         assert (before > 10).sum() > 10
         assert (after > 10).sum() < 0.2 * (before > 10).sum()
+
+    @staticmethod
+    def legs(strides, exchanged):
+        """A person whose ankles are ``strides`` pixels to the sides; left and right are ``exchanged`` in some."""
+        person = Person()
+        for t, stride in enumerate(strides):
+            body = np.zeros((len(HALPE26), 3))
+            body[HALPE26.index("head")] = 200, 50, 1
+            for side, sign in (("left", 1), ("right", -1)):
+                for joint, share, y in (("hip", 0.1, 200), ("knee", 0.6, 290), ("ankle", 1.0, 380)):
+                    body[HALPE26.index(f"{side}_{joint}")] = 200 + sign * share * stride, y, 1
+            person.add(t, body[list(HALPE26.mirrored)] if t in exchanged else body)
+        return person
+
+    def test_a_fast_step_is_no_swap_of_all_that_follows(self):
+        """A jump turns the legs round from one frame to the next, and they stay so."""
+        person = self.legs(np.where(np.arange(60) < 31, 40, -40), ())
+        assert put_sides_right(person, HALPE26) == 0
+
+    def test_legs_that_pass_each_other_while_they_are_exchanged(self):
+        strides = 60 * np.sin(2 * np.pi * np.arange(40) / 28)
+        person = self.legs(strides, range(10, 14))
+        ankle = HALPE26.index("left_ankle")
+        assert put_sides_right(person, HALPE26) == 4
+        assert np.allclose([k[ankle, 0] for k in person.keypoints], 200 + strides)
+
+    @pytest.mark.parametrize("frames", [1, 2])
+    def test_a_person_seen_hardly_ever(self, frames):
+        person = Person()
+        for t in range(frames):
+            person.add(t, people(frames)[0][t])
+        assert put_sides_right(person, HALPE26) == 0

@@ -3,20 +3,12 @@
 import numpy as np
 import pytest
 from mp4_boxes import contents_first, set_steps, turn_upright
+from rendered import write_numbered
 
 from videomdm.conventions import DataError
 from videomdm.data.recordings import rendering, track, video
 from videomdm.data.recordings.video import Video
 from videomdm.skeletons import HALPE26
-
-
-def write_numbered(path, frames, fps=20.0, size=(64, 48)):
-    """Frames of the grey level 8 k."""
-    film = video.writer(path, *size, fps)
-    for k in range(frames):
-        film.write(np.full((size[1], size[0], 3), 8 * k, np.uint8))
-    film.release()
-    return path
 
 
 def levels(found):
@@ -83,17 +75,6 @@ class TestFrames:
             Video(tmp_path / "a.mp4")
         with pytest.raises(DataError, match="no such file"):
             Video(tmp_path / "b.mp4")
-
-
-class TestDetect:
-    def test_everybody_in_every_frame(self, clip_mp4, detector):
-        found, watch = video.detect(Video(clip_mp4), detector, HALPE26)
-        assert [len(p) for p in found.people] == [1] * 60 and (found.width, found.height) == (256, 192)
-        assert watch.finding is None and watch.looks == 14
-
-    def test_single_frame(self, tmp_path, detector):
-        with pytest.raises(DataError, match="a single frame, expected a video"):
-            video.detect(Video(write_numbered(tmp_path / "a.mp4", 1)), detector, HALPE26)
 
 
 class TestOverlay:

@@ -15,7 +15,7 @@ MARGIN = 50  # frames computed before and after a clip, so that steps that begin
 class Take:
     """Clips of one action while they are being made.
 
-    Actions are written for the left side (left hand, left turn); :attr:`mirrored` clips are reflected when
+    Actions are written for the left side (left hand, left turn); ``mirrored`` clips are reflected when
     all is done.  Shapes: n clips, T frames with a margin on both sides, per-clip values are (n, 1).
 
     Attributes:

@@ -28,6 +28,7 @@ from videomdm.data.recordings import keypoint_json, rendering
 from videomdm.data.recordings.detections import Intrinsics, KeypointTrack
 from videomdm.skeletons.definitions import SMPL22
 
+#: Actions of the built-in corpus that are filmed, in this order.
 ACTIONS = ("walk", "wave_both", "squat", "walk_curve", "jumping_jacks", "walk_and_return", "punch", "lunge")
 SIZE = (384, 288)  # pixels
 FIELD_OF_VIEW = 60.0  # degrees across the diagonal

@@ -21,12 +21,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from videomdm.conventions import DataError
+from videomdm.data.recordings import clock, plausible
 from videomdm.data.recordings.detections import Detections
 from videomdm.data.recordings.names import composed
 from videomdm.skeletons.definitions import BODY25, COCO17, HALPE26, Skeleton
@@ -65,7 +65,8 @@ def read(path: str | Path, width: int, height: int, fps: float, stem: str = "") 
     if "image_id" in entries[0]:
         return _detections(path, _alphapose_people(path, entries), width, height, fps)
     if "instances" in entries[0]:
-        return _detections(path, _mmpose_people(path, entries), width, height, fps)
+        numbers = clock.frame_numbers([str(e.get("frame_id")) for e in entries], path, repeated=True)
+        return _detections(path, _mmpose_people(path, entries, numbers), width, height, fps, numbers)
     raise DataError(
         f"{path}: entries have {sorted(entries[0])}, expected 'image_id' (AlphaPose) or 'instances' (MMPose)"
     )
@@ -91,12 +92,13 @@ def read_openpose(folder: str | Path, width: int, height: int, fps: float, stem:
     if len(recordings) > 1 and stem not in recordings:
         raise DataError(f"{folder}: frames of {', '.join(map(repr, recordings))}, expected those of one recording")
     files = next(iter(recordings.values())) if len(recordings) == 1 else recordings[stem]
-    people = [(_frame(file, file.name), person) for file in files for person in _people_of_frame(file, _json(file))]
-    frames = [_frame(file, file.name) for file in files]
-    if len(set(frames)) < len(frames):
-        twice = next(a for a, b in pairwise(sorted(frames)) if a == b)
-        raise DataError(f"{folder}: more than one file of frame {twice}, expected one file per frame")
-    return _detections(folder, people, width, height, fps, min(frames), max(frames))
+    frames = clock.frame_numbers([file.name for file in files], folder)
+    people = [
+        (frame, person)
+        for file, frame in zip(files, frames, strict=True)
+        for person in _people_of_frame(file, _json(file))
+    ]
+    return _detections(folder, people, width, height, fps, frames)
 
 
 def recordings_of(folder: Path) -> list[str]:
@@ -153,15 +155,16 @@ Found = list[tuple[int, np.ndarray]]  # frame number and (J, 3)
 
 
 def _alphapose_people(path: Path, entries: list[dict]) -> Found:
-    return [(_frame(path, str(e.get("image_id"))), _person(path, e.get("keypoints"))) for e in entries]
+    frames = clock.frame_numbers([str(e.get("image_id")) for e in entries], path, repeated=True)
+    return [(frame, _person(path, e.get("keypoints"))) for frame, e in zip(frames, entries, strict=True)]
 
 
-def _mmpose_people(path: Path, entries: list[dict]) -> Found:
+def _mmpose_people(path: Path, entries: list[dict], frames: list[int]) -> Found:
     found = []
-    for entry in entries:
+    for entry, frame in zip(entries, frames, strict=True):
         for person in entry.get("instances", []):
             where = f"{path}, frame {entry.get('frame_id')}"
-            found.append((_frame(path, str(entry.get("frame_id"))), _instance(where, person)))
+            found.append((frame, _instance(where, person)))
     return found
 
 
@@ -176,9 +179,12 @@ def _instance(where: object, person: dict) -> np.ndarray:
 
 
 def _detections(
-    path: Path, found: Found, width: int, height: int, fps: float, first: int | None = None, last: int | None = None
+    path: Path, found: Found, width: int, height: int, fps: float, listed: list[int] | None = None
 ) -> Detections:
-    """Sort people into frames, from the first that is named to the last, and cut whole bodies to their body."""
+    """Sort people into the frames that were looked at, and cut whole bodies to their body.
+
+    These are the ``listed`` frames, or all from the first that is named to the last: each, or every so many of them.
+    """
     if not found:
         raise DataError(f"{path}: nobody in any frame, expected at least one person")
     sizes = {len(person) for _, person in found}
@@ -186,29 +192,29 @@ def _detections(
         raise DataError(f"{path}: people of {sorted(sizes)} joints, expected one of {', '.join(map(str, LAYOUTS))}")
     (size,) = sizes
     layout: Skeleton = LAYOUTS[size]
-    numbers = [frame for frame, _ in found]
-    first, last = (min(numbers), max(numbers)) if first is None else (first, last)
-    if last - first > MAX_FRAMES:
-        raise DataError(f"{path}: frames numbered {first} to {last}, expected consecutive numbers")
-    people = [[] for _ in range(first, last + 1)]
+    numbers = np.unique([frame for frame, _ in found] if listed is None else listed)
+    if numbers[-1] - numbers[0] > MAX_FRAMES:
+        raise DataError(f"{path}: frames numbered {numbers[0]} to {numbers[-1]}, expected consecutive numbers")
+    if listed is None:
+        numbers = np.arange(numbers[0], numbers[-1] + 1, clock.common_step(numbers))
+    people: dict[int, list[np.ndarray]] = {frame: [] for frame in numbers.tolist()}
     for frame, person in found:
-        people[frame - first].append(person[: len(layout)])
-    stacked = [np.array(p).reshape(-1, len(layout), 3) for p in people]
+        people[frame].append(person[: len(layout)])
+    stacked = [np.array(p).reshape(-1, len(layout), 3) for p in people.values()]
     notes = [] if size == len(layout) else [f"{size} joints per person, the {len(layout)} of {layout.name} are used"]
-    times = np.arange(first, last + 1) / fps
-    return Detections(stacked, times, layout, width, height, str(path), notes + _scale_notes(path, found, width))
+    meant = plausible.layout_of(np.concatenate(stacked), plausible.SAME_COUNT.get(size, (layout,)))
+    if meant != layout:
+        notes.append(f"{size} joints per person in the order of {meant.name}, not of {layout.name}: read as these")
+    notes += _scale_notes(path, found)
+    return Detections(stacked, numbers / fps, meant, width, height, str(path), notes, frames=numbers, sized=True)
 
 
-def _scale_notes(path: Path, found: Found, width: int) -> list[str]:
-    """Refuse coordinates in 0..1; say so when scores exceed 1."""
+def _scale_notes(path: Path, found: Found) -> list[str]:
+    """Refuse people without any confidence; say so when scores exceed 1."""
     points = np.concatenate([person for _, person in found])
     seen = points[points[:, 2] > 0]
     if not len(seen):
         raise DataError(f"{path}: every confidence is 0, expected a person to be seen")
-    if np.abs(seen[:, :2]).max() <= 2 < width:
-        raise DataError(
-            f"{path}: coordinates up to {np.abs(seen[:, :2]).max():.2f}, expected pixels, not shares of the image"
-        )
     if seen[:, 2].max() > 1.05:
         return [f"scores up to {seen[:, 2].max():.1f}: those above 1 count as 1"]
     return []
@@ -226,14 +232,6 @@ def _array(where: object, values: object) -> np.ndarray:
         return np.asarray(values, dtype=float)
     except (TypeError, ValueError):
         raise DataError(f"{where}: keypoints are {_brief(values)}, expected numbers") from None
-
-
-def _frame(path: Path, text: str) -> int:
-    """The frame's number: the last digits of a name such as ``walk_000000000012_keypoints.json`` or ``12.jpg``."""
-    numbers = re.findall(r"\d+", text)
-    if not numbers:
-        raise DataError(f"{path}: {text!r} names no frame number")
-    return int(numbers[-1])
 
 
 def _json(path: Path) -> object:

@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import keypoint_json, keypoint_npz
+from videomdm.data.recordings import clock, keypoint_json, keypoint_npz, plausible
+from videomdm.data.recordings.detection import Detector, detect
 from videomdm.data.recordings.detections import Detections, Intrinsics
 from videomdm.data.recordings.names import composed, safe, split_ending
-from videomdm.data.recordings.video import SUFFIXES, Detector, Video, detect, watch_camera
+from videomdm.data.recordings.video import SUFFIXES, Video, watch_camera
 from videomdm.skeletons.definitions import by_name
 
 #: Endings of what other lifters found, beside the video that it is from (:mod:`videomdm.videos.material` reads them).
@@ -101,13 +102,22 @@ def strangers(folder: Path, found: Sequence[Source]) -> list[str]:
     return left
 
 
-def source(video: str | Path) -> Source:
-    """One video with what lies beside it; raises ``DataError`` where it is not there or no video."""
-    video = Path(video)
-    if not video.is_file() or video.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{video}: no such video, expected a file that ends in {', '.join(SUFFIXES)}")
-    found = _group([video.parent, *sorted(video.parent.iterdir())], video.parent)
-    return replace(next(s for s in found if video in (s.video, *s.others)), video=video, others=())
+def source(file: str | Path) -> Source:
+    """One recording by its video, its keypoint file or its OpenPose folder, with what lies beside it.
+
+    Raises:
+        DataError: it is not there, or nothing of the kind.
+    """
+    file = Path(file)
+    found = _group([file.parent, *sorted(file.parent.iterdir())], file.parent) if file.exists() else []
+    own = next((s for s in found if file in (s.video, s.keypoints, *s.others)), None)
+    if own is None:
+        raise DataError(
+            f"{file}: no such video, expected a file that ends in {', '.join(SUFFIXES)}, or keypoints (npz, json, "
+            "folders of frames)"
+        )
+    kind = "video" if file.suffix.lower() in SUFFIXES else "keypoints"
+    return replace(own, **{kind: file}, others=())
 
 
 def see(source: Source, detector: Detector, cache: str | Path | None = None) -> Sighting:
@@ -117,21 +127,23 @@ def see(source: Source, detector: Detector, cache: str | Path | None = None) -> 
         source: its files.
         detector: runs on a video that has no keypoints; its ``layout`` names the joints, its ``name`` goes into the
             cache's.
-        cache: folder that keeps what was found; None keeps nothing.
+        cache: folder that keeps what was found, of a video also while it is looked at, so that a process that is
+            killed goes on; None keeps nothing.
 
     Raises:
         DataError: whatever is wrong with the files.
     """
     if source.video is None:
         return Sighting(_read(source, None), None, UNKNOWN_CAMERA)
-    path = None
+    path = partial = None
     if cache is not None:
         path = Path(cache) / f"seen-{safe(source.name)}-{_key(source, detector)}.npz"
         if path.exists():
             return _load(path, source.name)
+        partial = path.with_suffix(".part.npz")
     video = Video(source.video)
     if source.keypoints is None:
-        detections, watch = detect(video, detector, detector.layout)
+        detections, watch = detect(video, detector, detector.layout, partial)
     else:
         detections = _read(source, video)
         watch = watch_camera(video, detections)
@@ -140,6 +152,7 @@ def see(source: Source, detector: Detector, cache: str | Path | None = None) -> 
     found = Sighting(detections, watch.finding, watch.note)
     if path is not None:
         _save(found, path)
+        partial.unlink(missing_ok=True)
     return found
 
 
@@ -209,18 +222,26 @@ def _read(source: Source, video: Video | None) -> Detections:
             f"{source.keypoints}: no video of this name beside it, expected one to tell frame rate and size"
         )
     else:
-        detections = keypoint_json.read(
-            source.keypoints, video.width, video.height, video.fps, PurePosixPath(source.name).name
-        )
-        frames = np.round(detections.times * video.fps).astype(int)
-        stamps = video.stamps()
-        frames -= max(0, frames[-1] + 1 - len(stamps)) if frames[0] else 0  # counted from 1
-        if frames[-1] < len(stamps):
-            detections.times = stamps[frames]
-        else:
-            detections.notes.append(f"keypoints of {frames[-1] + 1} frames for a video of {len(stamps)}")
+        name = PurePosixPath(source.name).name
+        detections = keypoint_json.read(source.keypoints, video.width, video.height, video.fps, name)
     detections.name = source.name
-    return detections
+    if video is None:
+        clock.check_seconds(detections.times, source.name)
+        return detections
+    detections = plausible.against_film(detections, video.width, video.height, video.rotation)
+    seen_by = clock.Film(video.stamps(), video.fps)
+    return clock.seconds(detections, seen_by) if detections.frames is None else clock.number(detections, seen_by)
+
+
+def film(source: Source) -> clock.Film | None:
+    """The clock of a recording: its video's time stamps, else the times that an npz file tells; None with neither."""
+    if source.video is not None:
+        video = Video(source.video)
+        return clock.Film(video.stamps(), video.fps)
+    if source.keypoints is None or source.keypoints.suffix != ".npz" or not source.keypoints.is_file():
+        return None
+    times = keypoint_npz.times(source.keypoints)
+    return clock.Film(times, (len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else None
 
 
 def _key(source: Source, detector: Detector) -> str:
@@ -255,4 +276,5 @@ def _load(path: Path, name: str) -> Sighting:
         camera = Intrinsics(m[0][0], m[1][1], m[0][2], m[1][2], *size, str(a["origin"]))
     people = np.split(a["people"], a["counts"].cumsum()[:-1])
     seen = Detections(people, a["times"], by_name(str(a["layout"])), *size, name, a["notes"].tolist(), camera)
+    seen.sized = True  # only recordings with a film are kept
     return Sighting(seen, str(a["unfit"]) or None, str(a["camera_note"]) or None)

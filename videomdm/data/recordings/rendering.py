@@ -48,7 +48,7 @@ def landmarks(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
         skeleton: their layout.
 
     Returns:
-        (..., 26, 3) in the order of :data:`videomdm.skeletons.HALPE26`.
+        (..., 26, 3) in the order of :data:`videomdm.skeletons.definitions.HALPE26`.
     """
 
     def at(name: str) -> Tensor:

@@ -115,6 +115,16 @@ def weights_folder() -> Path:
     return Path(cache).expanduser() / "hub" / "checkpoints"
 
 
+def is_there(mode: str = MODES[0]) -> bool:
+    """Whether rtmlib is installed and both networks of a mode are where it looks for them: nothing to download."""
+    try:
+        from rtmlib import BodyWithFeet
+    except ImportError:
+        return False
+    sizes = BodyWithFeet.MODE[mode]
+    return all((weights_folder() / Path(sizes[part]).with_suffix(".onnx").name).is_file() for part in ("det", "pose"))
+
+
 def _by_hand(mode: str, sizes: dict, error: Exception) -> str:
     return (
         f"RTMPose's weights could not be loaded ({error}).  Download by hand\n  {sizes['det']}\n  {sizes['pose']}\n"

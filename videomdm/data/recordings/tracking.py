@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from videomdm.cameras.keypoints import LONGEST_STEP
 from videomdm.conventions import DataError
 from videomdm.data.recordings.detections import Detections
 from videomdm.skeletons.definitions import Skeleton
@@ -23,8 +24,11 @@ REACH, SPEED = 0.35, 6.0  # body sizes, and body sizes per second up to 1/4 s, t
 MAX_LOST = 2.0  # seconds that a person may be out of sight
 OVERLAP = 0.3  # intersection over union of two people's boxes from which they may be mistaken for each other
 SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from which a switch is likely
-JUMP = 0.02  # body sizes that limbs must be off before a swap of sides is looked for
-FLIPPED = 0.5  # a swap is one when swapping back reduces the distance to less than this share
+SWAP_COST = 0.02  # body sizes of uneven motion that a frame of swapped arms or legs has to save
+ARMS = ("shoulder", "elbow", "wrist", "pinky", "index", "thumb")
+LEGS = ("hip", "knee", "ankle", "foot", "big_toe", "small_toe", "foot_index", "heel")
+EDGE = 0.6  # share by which somebody at the picture's edge counts less than one in its middle
+LIVELY = 0.05  # body sizes, mean deviation of joints from their mean place, of somebody who moves
 
 
 @dataclass
@@ -51,11 +55,6 @@ class Person:
         """Side of a square as large as the last box, pixels."""
         return _size(self.boxes[-1])
 
-    @property
-    def weight(self) -> float:
-        """Size x duration x confidence: the sum over frames of size times mean confidence."""
-        return sum(_size(b) * k[:, 2].mean() for b, k in zip(self.boxes, self.keypoints, strict=True))
-
     def predict(self, time: float, times: np.ndarray) -> np.ndarray:
         """Keypoints (J, 3) at ``time``: the last ones, moved on as the body's middle moved."""
         last = self.keypoints[-1].copy()
@@ -72,7 +71,7 @@ class Person:
 
 
 def follow(detections: Detections) -> list[Person]:
-    """Everybody in the recording, the main person (by :attr:`Person.weight`) first.
+    """Everybody in the recording, the main person (by :func:`weight`) first.
 
     Raises:
         DataError: there is nobody in any frame.
@@ -94,7 +93,42 @@ def follow(detections: Detections) -> list[Person]:
             f"{detections.name}: no person in any of {len(detections.people)} frames "
             f"(at least {MIN_JOINTS} joints with confidence {SEEN} or more)"
         )
-    return sorted(people, key=lambda p: -p.weight)
+    return sorted(people, key=lambda p: -weight(p, detections.width))
+
+
+def weight(person: Person, width: int) -> float:
+    """How much somebody is what a recording is of.
+
+    The sum over frames of confidence (of all joints: people who are cut off count less) and the square root of size,
+    so that somebody nearer to the camera does not win by size alone; times how near to the picture's middle, and how
+    much the pose changes: a film is seldom of somebody who stands at its edge.
+
+    Args:
+        person: followed through a recording.
+        width: of the image, pixels.
+    """
+    box, keypoints = np.array(person.boxes), np.array(person.keypoints)
+    size = np.maximum((box[:, 2:] - box[:, :2]).max(1), 1.0)
+    aside = np.abs((box[:, 0] + box[:, 2]) / width - 1).clip(max=1)
+    there = (size**0.5 * keypoints[..., 2].mean(1) * (1 - EDGE * aside)).sum()
+    seen = keypoints[..., 2] > 0
+    pose = (keypoints[..., :2] - (box[:, None, :2] + box[:, None, 2:]) / 2) / size[:, None, None]
+    count = np.maximum(seen.sum(0), 1)[:, None]
+    mean = (pose * seen[..., None]).sum(0) / count
+    change = np.sqrt((((pose - mean) ** 2 * seen[..., None]).sum(0) / count).sum(-1))
+    lively = min(float(change[seen.any(0)].mean()) / LIVELY, 1.0)
+    return float(there) * (1 + lively) / 2
+
+
+def boxes(people: list[Person], times: np.ndarray, fps: float, around: Person) -> np.ndarray:
+    """Everybody's boxes (P, T, 4) at a constant rate from the first to the last frame of one of them, NaN elsewhere."""
+    start, end = times[around.frames[0]], times[around.frames[-1]]
+    at = start + np.arange(int((end - start) * fps + 1e-6) + 1) / fps
+    found = np.stack([_boxes_at(at, person, times) for person in people])
+    for own, person in zip(found, people, strict=True):
+        away = np.abs(at[:, None] - times[person.frames]).min(1) > LONGEST_STEP
+        own[away] = np.nan
+    return found
 
 
 def _join(active: list[Person], found: list[np.ndarray], frame: int, times: np.ndarray) -> dict[int, int]:
@@ -114,7 +148,10 @@ def describe(people: list[Person], detections: Detections) -> list[str]:
     times, notes = detections.times, []
     others = [p for p in others if len(p.frames) > 2]
     if others:
-        notes.append(f"{len(others) + 1} people; the main one is seen in {len(main.frames)} of {len(times)} frames")
+        notes.append(
+            f"{len(others) + 1} people; this one is seen in {len(main.frames)} of {len(times)} frames (`person` takes "
+            "another by the number in the overlay)"
+        )
     elif len(main.frames) < len(times):
         notes.append(f"the person is seen in {len(main.frames)} of {len(times)} frames")
     gaps = np.diff(times[main.frames])
@@ -169,29 +206,50 @@ def _typical_size(person: Person, times: np.ndarray, around: float, direction: i
 def put_sides_right(person: Person, layout: Skeleton) -> int:
     """Undo swaps of left and right arms or legs (in place); returns how many frames were changed.
 
-    Both arms, or both legs, are swapped back when that brings them much closer (:data:`FLIPPED`) to where the
-    two frames before lead.  The sides that most frames agree on are taken for the true ones.
+    Of all ways to swap both arms, or both legs, in some of the frames, the one is taken that moves the limbs most
+    evenly, each frame being compared with where the two before lead; a frame that is swapped costs a little
+    (:data:`SWAP_COST`), so that limbs which pass each other keep the detector's own sides.
     """
     changed = np.zeros(len(person.frames), dtype=bool)
     mirrored = list(layout.mirrored)
-    for part in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle", "foot", "big_toe", "small_toe", "heel")):
-        joints = np.array([name.endswith(part) for name in layout.joints])
-        flips = np.zeros(len(person.frames), dtype=bool)
-        limbs = [k[joints] for k in person.keypoints]
-        swapped = [k[mirrored][joints] for k in person.keypoints]
-        for k in range(1, len(limbs)):
-            expected = limbs[k - 1].copy()
-            if k > 1 and person.frames[k] - person.frames[k - 2] == 2:  # legs that pass each other go on
-                both = (limbs[k - 1][:, 2:] > 0) & (limbs[k - 2][:, 2:] > 0)
-                expected[:, :2] += np.where(both, limbs[k - 1] - limbs[k - 2], 0)[:, :2]
-            step = _distance(expected, limbs[k])
-            if step > JUMP * _size(person.boxes[k]) and _distance(expected, swapped[k]) < FLIPPED * step:
-                limbs[k], swapped[k], flips[k] = swapped[k], limbs[k], True
-        flips ^= flips.mean() > 0.5
+    for part in ARMS, LEGS:
+        joints = np.array([name.partition("_")[2] in part for name in layout.joints])
+        limbs = np.array(person.keypoints)
+        both = np.stack([limbs[:, joints], limbs[:, mirrored][:, joints]], axis=1)
+        flips = _smoothest(both, np.array(person.frames), np.array([_size(b) for b in person.boxes]))
         for k in np.flatnonzero(flips):
             person.keypoints[k] = np.where(joints[:, None], person.keypoints[k][mirrored], person.keypoints[k])
         changed |= flips
     return int(changed.sum())
+
+
+def _smoothest(both: np.ndarray, frames: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Which frames (N,) to swap, by dynamic programming over the last two frames' choices.
+
+    Args:
+        both: (N, 2, J, 3) limbs as they are and swapped.
+        frames: (N,) their indices.
+        sizes: (N,) of the body, pixels.
+    """
+    before, last, now = both[:-2, :, None, None], both[1:-1, None, :, None], both[2:, None, None, :]
+    known = (
+        (before[..., 2:] > 0) & (last[..., 2:] > 0) & (frames[2:] - frames[:-2] == 2)[:, None, None, None, None, None]
+    )
+    expected = last[..., :2] + np.where(known, last[..., :2] - before[..., :2], 0)
+    weight = np.minimum(last[..., 2], now[..., 2])
+    off = (np.linalg.norm(expected - now[..., :2], axis=-1) * weight).sum(-1) / np.maximum(weight.sum(-1), 1e-9)
+    steps = off / sizes[2:, None, None, None]  # (N - 2, before, last, now)
+    swapped = np.array([0.0, SWAP_COST])
+    best, origins = np.add.outer(swapped, swapped), []
+    for step in steps:
+        total = best[:, :, None] + step + swapped
+        origins.append(total.argmin(0))
+        best = total.min(0)
+    last, now = np.unravel_index(best.argmin(), best.shape)
+    flips = [now, last]
+    for origin in reversed(origins):
+        flips.append(origin[flips[-1], flips[-2]])
+    return np.array(flips[::-1][-len(both) :], dtype=bool)
 
 
 def box(keypoints: np.ndarray) -> np.ndarray:

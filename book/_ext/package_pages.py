@@ -1,0 +1,62 @@
+"""The package's pages: rooms in the order of their layers, and links to names that a folder hands on.
+
+Pages are made by autosummary, one per module, into ``book/api/modules``, which git ignores.
+"""
+
+import importlib
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+API = ROOT / "book" / "api"
+
+
+def rooms(pyproject: str) -> list[str]:
+    """Rooms from the lowest layer to the highest, of a contract of import-linter."""
+    contracts = tomllib.loads(pyproject)["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    return [f"videomdm.{room}" for layer in reversed(layers) for room in layer.split(" | ")]
+
+
+def write_rooms(app, config):
+    text = ".. autosummary::\n   :toctree: modules\n   :recursive:\n\n"
+    text += "".join(f"   ~{room}\n" for room in rooms((ROOT / "pyproject.toml").read_text()))
+    path = API / "rooms.rst"
+    if not path.exists() or path.read_text() != text:  # or all pages would be made again
+        path.write_text(text)
+    for page in API.glob("modules/*.rst"):
+        module = ROOT / page.stem.replace(".", "/")
+        if not module.is_dir() and not module.with_suffix(".py").exists():
+            page.unlink()
+    # They are in no _toc.yml: autosummary puts them into the contents itself, on the page that includes the list.
+    excluded = [p for p in config.exclude_patterns if not p.startswith("api/modules/")]
+    config.exclude_patterns = [*excluded, "api/rooms.rst"]
+
+
+def home(name: str) -> str | None:
+    """Where a class, a function or a member is defined that a folder's ``__init__`` hands on; else None."""
+    if not name.startswith("videomdm."):
+        return None
+    parts = name.split(".")
+    for k in range(len(parts) - 1, 0, -1):
+        try:
+            found = getattr(importlib.import_module(".".join(parts[:k])), parts[k])
+        except (ImportError, AttributeError):
+            continue
+        defined = ".".join([getattr(found, "__module__", ""), getattr(found, "__qualname__", ""), *parts[k + 1 :]])
+        return defined if defined != name and defined.startswith("videomdm.") else None
+    return None
+
+
+def resolve(app, env, node, contnode):
+    defined = home(node.get("reftarget", "")) if node.get("refdomain") == "py" else None
+    if defined is None:
+        return None
+    python = env.get_domain("py")
+    return python.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], defined, node, contnode)
+
+
+def setup(app):
+    app.connect("config-inited", write_rooms, priority=950)  # after the table of contents is read
+    app.connect("missing-reference", resolve)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,160 @@
+"""Motions from text, and motions in other formats."""
+
+import os
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from videomdm import sample
+from videomdm.command import MISTAKE, main, runs
+from videomdm.conventions import DataError
+from videomdm.data import bvh
+from videomdm.skeletons import H36M17, SMPL22
+
+TEXTS = ["a person walks forward and waves", "a person jumps"]
+
+
+def arrays(path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
+def joints_of(path) -> torch.Tensor:
+    motion = bvh.read(path)
+    return motion.joints()[:, motion.index(SMPL22.joints)] / 100
+
+
+class TestGenerate:
+    def test_arrays(self, run, here, capsys):
+        assert main(["generate", *TEXTS, "--seconds", "2", "--seed", "3", "--run", str(run), "--out", "new/m.npz"]) == 0
+        assert capsys.readouterr().out == "new/m.npz\n"
+        found = arrays(here / "new" / "m.npz")
+        expected = sample.generate(sample.load(run), TEXTS, seconds=2, seed=3)
+        assert found["joints"].shape == (2, 40, 22, 3) and np.array_equal(found["joints"], expected)
+        assert found["lengths"].tolist() == [40, 40] and found["fps"] == 20 and found["captions"].tolist() == TEXTS
+
+    def test_the_longest_by_default(self, here):
+        assert main(["generate", "a person walks", "--out", "long.npz"]) == 0
+        assert arrays(here / "long.npz")["lengths"].tolist() == [44]
+
+    def test_several_animations_are_numbered(self, here, capsys):
+        assert main(["generate", *TEXTS, "--seconds", "2", "--out", "m.npz"]) == 0
+        assert main(["generate", *TEXTS, "--seconds", "2.0", "--out", "w.v2.bvh"]) == 0
+        assert capsys.readouterr().out.splitlines() == ["m.npz", "w.v2-00.bvh", "w.v2-01.bvh"]
+        for i, expected in enumerate(arrays(here / "m.npz")["joints"]):
+            assert (joints_of(here / f"w.v2-{i:02d}.bvh") - torch.from_numpy(expected)).abs().max() < 1e-3
+
+    def test_films(self, here):
+        assert main(["generate", "a person walks", "--seconds", "1", "--out", "w.mp4"]) == 0
+        assert cv2.VideoCapture(str(here / "w.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 20
+        assert main(["generate", "a person walks", "--seconds", "1", "--out", "w.GIF"]) == 0
+        assert Image.open(here / "w.GIF").n_frames == 20
+
+    def test_an_interrupted_run_is_none(self, run, tmp_path, capsys):
+        (tmp_path / "config.json").write_text((run / "config.json").read_text())
+        assert main(["generate", "x", "--run", str(tmp_path), "--out", "a.npz"]) == MISTAKE
+        assert "no finished run there" in capsys.readouterr().err
+
+
+class TestChosen:
+    @pytest.fixture
+    def folders(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+
+        def finished(name, age):
+            folder = tmp_path / "runs" / name
+            folder.mkdir(parents=True)
+            for file in ("config.json", runs.WEIGHTS):
+                (folder / file).write_text("")
+            os.utime(folder / runs.WEIGHTS, (1e9 - age, 1e9 - age))
+
+        return finished
+
+    def test_the_newest_and_says_so(self, folders, tmp_path, capsys):
+        folders("old", 9)
+        folders("new", 1)
+        folders("older", 10)
+        (tmp_path / "runs" / "unfinished").mkdir()
+        (tmp_path / "runs" / "cache").mkdir()
+        (tmp_path / "runs" / "cache" / runs.WEIGHTS).write_text("")
+        assert runs.chosen(None).name == "new"
+        assert capsys.readouterr().err == "run: runs/new\n"
+
+    def test_none(self, folders):
+        with pytest.raises(DataError, match="no finished run in"):
+            runs.chosen(None)
+
+
+class TestExport:
+    @pytest.fixture
+    def motions(self, tmp_path):
+        generator = np.random.default_rng(0)
+        joints = generator.normal(size=(2, 6, 22, 3)).astype("f4")
+        path = tmp_path / "m.npz"
+        np.savez(path, joints=joints, lengths=[6, 4], fps=25.0, captions=TEXTS)
+        return path, joints
+
+    def test_animations_have_the_same_joints(self, motions, tmp_path):
+        path, joints = motions
+        assert main(["export", str(path), "--out", str(tmp_path / "x.bvh")]) == 0
+        for i, length in enumerate((6, 4)):
+            found = bvh.read(tmp_path / f"x-{i:02d}.bvh")
+            assert found.frame_time == pytest.approx(1 / 25) and len(found.values) == length
+            assert (joints_of(tmp_path / f"x-{i:02d}.bvh") - torch.from_numpy(joints[i, :length])).abs().max() < 1e-3
+
+    def test_arrays_again(self, motions, tmp_path):
+        path, joints = motions
+        assert main(["export", str(path), "--out", str(tmp_path / "x.npz")]) == 0
+        found = arrays(tmp_path / "x.npz")
+        assert np.array_equal(found["joints"][1, :4], joints[1, :4]) and not found["joints"][1, 4:].any()
+        assert found["captions"].tolist() == TEXTS and found["lengths"].tolist() == [6, 4] and found["fps"] == 25
+
+    def test_one_motion_of_another_skeleton(self, tmp_path):
+        joints = np.random.default_rng(0).normal(size=(5, 17, 3))
+        np.savez(tmp_path / "m.npz", joints=joints, fps=50, joint_names=H36M17.joints, caption="a person sits")
+        assert main(["export", str(tmp_path / "m.npz"), "--out", str(tmp_path / "x.npz")]) == 0
+        found = arrays(tmp_path / "x.npz")
+        assert found["joints"].shape == (1, 5, 17, 3) and found["captions"].tolist() == ["a person sits"]
+
+    @pytest.mark.parametrize(
+        ("changed", "message"),
+        [
+            ({"joints": None}, "no array joints, expected joints and fps; it has lengths, fps, captions"),
+            ({"fps": None}, "no array fps"),
+            ({"fps": 0.0}, "fps is 0.0, expected frames per second"),
+            ({"fps": [20.0, 20.0]}, "expected frames per second"),
+            ({"joints": np.zeros((2, 6, 21, 3))}, "(2, 6, 21, 3), expected metres (frames, 22, 3) or (motions"),
+            ({"joints": np.zeros((2, 6, 22, 3), int)}, "joints are int64"),
+            ({"joints": np.full((2, 6, 22, 3), np.nan)}, "motion 0: joints of frame 0 are not finite"),
+            ({"lengths": None}, "lengths are None, expected a number of frames, 1 to 6, for each of 2"),
+            ({"lengths": [6, 7]}, "lengths are [6 7]"),
+            ({"lengths": [0, 6]}, "lengths are [0 6]"),
+            ({"captions": ["one"]}, "captions have shape (1,), expected a text for each of 2 motions"),
+            ({"captions": np.array([{}, 1])}, "Object arrays cannot be loaded"),
+            ({"joint_names": ["a", "b"]}, "joint_names are ('a', 'b'), expected those of smpl22 or h36m17"),
+        ],
+    )
+    def test_bad_arrays(self, motions, tmp_path, capsys, changed, message):
+        path, _ = motions
+        kept = {name: value for name, value in (arrays(path) | changed).items() if value is not None}
+        np.savez(path, **kept)
+        assert main(["export", str(path), "--out", str(tmp_path / "x.bvh")]) == MISTAKE
+        text = capsys.readouterr().err
+        assert f"videomdm export: {path}" in text and message in text and "Traceback" not in text
+        assert not list(tmp_path.glob("x*"))
+
+    @pytest.mark.parametrize(
+        ("content", "message"), [(b"", "No data"), (b"hello", "allow_pickle"), (b"PK\x03\x04", "zip")]
+    )
+    def test_what_is_no_npz(self, tmp_path, capsys, content, message):
+        (tmp_path / "m.npz").write_bytes(content)
+        assert main(["export", str(tmp_path / "m.npz"), "--out", str(tmp_path / "x.bvh")]) == MISTAKE
+        assert message in capsys.readouterr().err
+
+    def test_one_array_is_no_npz(self, tmp_path, capsys):
+        np.save(tmp_path / "m.npy", np.zeros((5, 22, 3)))
+        assert main(["export", str(tmp_path / "m.npy"), "--out", str(tmp_path / "x.bvh")]) == MISTAKE
+        assert "one array, expected an .npz of motions" in capsys.readouterr().err

@@ -1,0 +1,189 @@
+"""Recordings lifted by the command: what it writes, and what it says of those that it cannot use."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from videomdm import features, sample, videos
+from videomdm.cameras import Camera
+from videomdm.command import MISTAKE, main
+from videomdm.conventions import DataError
+from videomdm.data import bvh, recordings
+from videomdm.data.recordings import keypoint_npz
+from videomdm.skeletons import SMPL22, kinematics
+
+pytestmark = pytest.mark.slow
+
+HEIGHT, FIELD_OF_VIEW = 1.75, 60.0
+
+
+@pytest.fixture(scope="module")
+def lifted(run, demo, tmp_path_factory):
+    """Arguments, folder, what was printed: the demonstration's folder, lifted once."""
+    out = tmp_path_factory.mktemp("lifted") / "new" / "folder"
+    arguments = ["lift", str(demo[0]), "--height", str(HEIGHT), "--field-of-view", str(FIELD_OF_VIEW)]
+    assert main([*arguments, "--run", str(run), "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def arrays(lifted):
+    with np.load(lifted / "walk_01.npz", allow_pickle=False) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def track(demo):
+    return recordings.load_one(demo[0] / "walk_01.mp4", intrinsics=FIELD_OF_VIEW)[0]
+
+
+@pytest.fixture(scope="module")
+def report(lifted):
+    return json.loads((lifted / "report.json").read_text())
+
+
+class TestFolder:
+    def test_files(self, lifted):
+        assert sorted(path.name for path in lifted.iterdir()) == ["report.json", "walk_01.bvh", "walk_01.npz"]
+
+    def test_arrays(self, arrays, track):
+        n = len(track)
+        for way in ("", "prior_", "teacher_"):
+            assert arrays[f"{way}rotation"].shape == (3, 3) and arrays[f"{way}translation"].shape == (3,)
+        assert all(arrays[name].shape == (n, 22, 3) for name in ("joints", "prior", "teacher"))
+        assert arrays["times"].shape == (n,) and arrays["unseen"].shape == (n, 22) and arrays["fps"] == 20
+        assert arrays["unseen"].dtype == bool and np.array_equal(arrays["unseen"], track.confidence == 0)
+        assert np.allclose(np.diff(arrays["times"]), 1 / arrays["fps"]) and arrays["times"][0] == track.start
+        assert tuple(arrays["joint_names"]) == SMPL22.joints
+
+    def test_one_of_the_two_is_delivered(self, arrays):
+        way = str(arrays["delivered"])
+        assert way in ("prior", "teacher")
+        for name in ("joints", "rotation", "translation"):
+            other = way if name == "joints" else f"{way}_{name}"
+            assert np.array_equal(arrays[name], arrays[other])
+        assert not np.array_equal(arrays["prior"], arrays["teacher"])
+
+    @pytest.mark.parametrize(("way", "limit"), [("prior", 0.01), ("teacher", 0.1)])
+    def test_each_is_seen_by_its_own_camera(self, arrays, track, way, limit):
+        """Where the keypoints are: of image coordinates in which the person is about 0.4 high."""
+        camera = Camera(*(torch.from_numpy(arrays[f"{way}_{name}"]) for name in ("rotation", "translation")))
+        seen = torch.from_numpy(~arrays["unseen"])
+        error = (camera.project(torch.from_numpy(arrays[way]))[0] - track.keypoints).norm(dim=-1)
+        assert error[seen].mean() < limit
+
+    @pytest.mark.parametrize("way", ["prior", "teacher"])
+    def test_canonical_and_of_the_height_that_was_given(self, arrays, way):
+        joints = torch.from_numpy(arrays[way])
+        assert joints[0, 0, [0, 2]].abs().max() < 1e-4
+        assert torch.allclose(features.canonicalise(joints[None], floor="median")[0], joints, atol=1e-3)
+        assert float(kinematics.stature(joints[None], torch.tensor([len(joints)]))) == pytest.approx(
+            0.9 * HEIGHT, rel=0.03
+        )
+
+    def test_animation(self, lifted, arrays):
+        motion = bvh.read(lifted / "walk_01.bvh")
+        found = motion.joints()[:, motion.index(SMPL22.joints)] / 100
+        assert (found - torch.from_numpy(arrays["joints"])).abs().max() < 1e-3
+
+    def test_report(self, report, run, arrays):
+        used, *left_out = report["recordings"]
+        assert report["run"] == str(run) and [row["name"] for row in left_out] == ["cut_off", "panning"]
+        assert not any(row["used"] for row in left_out)
+        assert "cannot be opened" in left_out[0]["reason"] and "the camera moves" in left_out[1]["reason"]
+        assert used["used"] and used["name"] == "walk_01" and used["frames"] == len(arrays["times"])
+        assert used["delivered"] == arrays["delivered"] and used["teacher"] == "own" and used["cut"] == []
+        assert used["caption"] == arrays["caption"] and len(used["caption"].split()) > 2
+        assert any("given field of view of 60.0 degrees" in note for note in used["notes"])
+        assert 0 < used["camera_error"] < 0.25 and used["unseen"] == pytest.approx(arrays["unseen"].mean())
+        assert used["cameras"][0]["from"] == used["from"] == 0 and used["cameras"][-1]["to"] == used["to"]
+        assert all(camera["trusted"] for camera in used["cameras"])
+        assert used["measures"]["prior"]["reprojection"] < 1 < used["measures"]["teacher"]["reprojection"] < 20
+
+
+class TestOne:
+    """A recording alone has to be good."""
+
+    @pytest.fixture
+    def lift(self, run, tmp_path, capsys):
+        def run_it(*arguments):
+            status = main(["lift", *map(str, arguments), "--run", str(run), "--out", str(tmp_path / "out")])
+            report = tmp_path / "out" / "report.json"
+            rows = json.loads(report.read_text())["recordings"] if report.exists() else []
+            return status, rows, capsys.readouterr()
+
+        return run_it
+
+    def test_by_its_video_or_its_keypoints(self, lift, demo, tmp_path):
+        given = ["--height", HEIGHT, "--field-of-view", FIELD_OF_VIEW, "--caption", "a person walks"]
+        joints = []
+        for name in ("walk_01.mp4", "walk_01.json"):
+            status, (row,), said = lift(demo[0] / name, *given)
+            assert status == 0 and row["caption"] == "a person walks"
+            assert said.out.splitlines() == [*row["files"], str(tmp_path / "out" / "report.json")]
+            joints.append(np.load(tmp_path / "out" / "walk_01.npz")["joints"])
+        assert np.array_equal(*joints)
+
+    def test_by_a_keypoint_file_alone(self, lift, track, tmp_path):
+        """Names with dots stay apart, and what another tool cut away is not guessed."""
+        keypoint_npz.save(track, tmp_path / "2024.06.12_walk.npz")
+        status, (row,), _ = lift(tmp_path / "2024.06.12_walk.npz")
+        assert status == 0 and row["name"] == "2024.06.12_walk" and row["frames"] == len(track)
+        assert (tmp_path / "out" / "2024.06.12_walk.npz").exists() and (
+            tmp_path / "out" / "2024.06.12_walk.bvh"
+        ).exists()
+
+    def test_a_moving_camera(self, lift, demo):
+        status, rows, said = lift(demo[0] / "panning.mp4")
+        assert status == MISTAKE and not rows and "panning: the camera moves" in said.err
+        status, (row,), _ = lift(demo[0] / "panning.mp4", "--moving-camera")
+        assert status == 0 and any("the camera moves" in note for note in row["notes"])
+
+    def test_another_lifters_bad_file_is_noted(self, lift, demo, tmp_path):
+        for path in demo[0].glob("walk_01.*"):
+            shutil.copy(path, tmp_path)
+        (tmp_path / "walk_01.mvlift.npy").write_bytes(b"no array")
+        status, (row,), _ = lift(tmp_path / "walk_01.mp4")
+        assert status == 0 and row["teacher"] == "own"
+        assert any(note.endswith("; the package's teacher lifts instead") for note in row["notes"])
+
+    def test_sub_folders_stay_apart(self, lift, demo, tmp_path):
+        for folder in ("a", "b"):
+            (tmp_path / "in" / folder).mkdir(parents=True)
+            for path in demo[0].glob("walk_01.*"):
+                shutil.copy(path, tmp_path / "in" / folder)
+        status, rows, _ = lift(tmp_path / "in")
+        assert status == 0 and [row["name"] for row in rows] == ["a/walk_01", "b/walk_01"]
+        assert all((tmp_path / "out" / f"{row['name']}.npz").exists() for row in rows)
+
+    def test_a_folder_of_which_nothing_can_be_used(self, lift, demo, tmp_path):
+        (tmp_path / "in").mkdir()
+        shutil.copy(demo[0] / "cut_off.mp4", tmp_path / "in")
+        status, rows, said = lift(tmp_path / "in")
+        assert status == MISTAKE and [row["used"] for row in rows] == [False]
+        assert "nothing could be lifted" in said.err and "Traceback" not in said.err
+
+    def test_an_empty_folder(self, lift, tmp_path):
+        (tmp_path / "in").mkdir()
+        status, rows, said = lift(tmp_path / "in")
+        assert status == MISTAKE and "no video" in said.err and not rows
+
+
+class TestLiftTrack:
+    def test_what_is_cut_at_both_ends_is_told(self, run, demo, track):
+        source = recordings.load_one(demo[0] / "walk_01.mp4")[2]
+        part = track.cut(20, 70)
+        found = videos.lift_track(sample.load(run), part, source, "a person walks")
+        (first, start, _), (end, last, why) = found.unused
+        assert (first, start, end) == (0, 1.0, 3.5) and why == "the person is not seen"
+        assert last == pytest.approx(len(track) / 20, abs=0.06)
+
+    def test_another_frame_rate_is_refused(self, run, demo, track):
+        source = recordings.load_one(demo[0] / "walk_01.mp4")[2]
+        part = track.cut(0, 50)
+        part.fps = 30.0
+        with pytest.raises(DataError, match="keypoints at 30 frames a second, expected the prior's 20"):
+            videos.lift_track(sample.load(run), part, source, "a person walks")

@@ -1,0 +1,51 @@
+"""train, prepare and study are the programs that `python -m` runs."""
+
+import json
+
+import pytest
+
+from videomdm import train
+from videomdm.command import main
+from videomdm.train.__main__ import main as train_program
+
+
+def test_a_finished_run_is_found_by_both(runs, run, settings, capsys):
+    arguments = ["--profile", "smoke", "--set", *settings, f"runs={runs}"]
+    assert main(["train", *arguments]) == 0
+    train_program(arguments)
+    assert capsys.readouterr().out.splitlines() == [str(run)] * 2
+
+
+def test_values_are_typed(runs, run, capsys):
+    typed = [
+        "n_clips=40.0",
+        "warmup_steps=0",
+        "steps=4",
+        "checkpoint_every=2",
+        "keypoint_smoothing=FALSE",
+        "data_root=none",
+    ]
+    assert main(["train", "--profile", "smoke", "--set", "method=mdm-3d", *typed, f"runs={runs}"]) == 0
+    assert capsys.readouterr().out == f"{run}\n"
+
+
+def test_a_runs_own_configuration(run, capsys):
+    assert main(["train", "--config", str(run / "config.json")]) == 0
+    assert capsys.readouterr().out == f"{run}\n"
+
+
+def test_prepare(tmp_path, capsys):
+    settings = ["method=mdm-3d", "n_clips=20", "shard_clips=10", f"runs={tmp_path}"]
+    assert main(["prepare", "--profile", "smoke", "--set", *settings]) == 0
+    assert "clips in 2 shards" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["study", "t", "--profile", "smoke", "--rows", "real", "--seed", "2.0"]
+    assert main(arguments) == 0
+    (result,) = (tmp_path / "results" / "t").glob("*.json")
+    found = json.loads(result.read_text())
+    assert found["seed"] == 2 and found["command"].startswith("python -m videomdm.study t --profile smoke")
+    assert train.profile("smoke").runs == "runs" and (tmp_path / "runs").is_dir()

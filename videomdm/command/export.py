@@ -1,0 +1,26 @@
+"""Write motions in another format: the .npz of generate or lift as .bvh, .mp4, .gif or .npz.
+Of several motions each is a file of its own (wave-00.bvh, wave-01.bvh ...), but in an .npz.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE.npz", help="motions of generate or lift")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE",
+        help="by its ending: .bvh (centimetres, Y up), .mp4, .gif or .npz (joints in metres, Y up)",
+    )  # fmt: skip
+
+
+def run(given: argparse.Namespace) -> None:
+    """Read and write, and print the files."""
+    from videomdm.export import files
+
+    files.check_ending(given.out)
+    motions = files.read(given.file)
+    for path in files.write(given.out, motions.clips, motions.captions, motions.skeleton, motions.fps):
+        print(path)

@@ -1,0 +1,49 @@
+"""Generate motions from text with a trained prior.
+One text or several make as many motions: together in one .npz, each in a .bvh, .mp4 or .gif of its own (wave-00.bvh,
+wave-01.bvh ...).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from videomdm.command import runs
+from videomdm.conventions import DataError
+from videomdm.parameters import argument
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("texts", nargs="+", metavar="TEXT", help='what a person does, such as "a person waves"')
+    parser.add_argument(
+        "--seconds", type=argument(float), metavar="S",
+        help="length of the motions in seconds (default: the longest that the run was trained on)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
+    runs.add_argument(parser)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE",
+        help="by its ending: .npz (joints in metres, Y up), .bvh (centimetres, Y up), .mp4 or .gif",
+    )  # fmt: skip
+
+
+def run(given: argparse.Namespace) -> None:
+    """Generate, and print the files."""
+    if any(not text.strip() for text in given.texts):
+        raise DataError("TEXT is empty, expected what a person does")
+    run = runs.chosen(given.run)
+
+    from videomdm import sample
+    from videomdm.export import files
+
+    files.check_ending(given.out)
+    prior = sample.load(run)
+    longest = prior.config.data.max_frames / prior.fps
+    if given.seconds is not None and not 2 / prior.fps <= given.seconds <= longest:
+        raise DataError(
+            f"--seconds is {given.seconds:g}, expected {2 / prior.fps:g} to {longest:g}, the longest that {run} was "
+            "trained on"
+        )
+    motions = sample.generate(prior, given.texts, seconds=given.seconds, seed=given.seed, progress=True).cpu()
+    for path in files.write(given.out, motions, given.texts, prior.skeleton, prior.fps):
+        print(path)

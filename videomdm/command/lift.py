@@ -1,0 +1,94 @@
+"""Lift people in videos, or 2-D keypoints of them, to 3-D motions with a trained prior.
+FILE is a video, a keypoint file (.npz, .json beside its video) or an OpenPose folder; of a folder every recording is
+lifted.  DIR gets for each a NAME.npz (joints in metres, Y up; cameras; which joints were not seen) and a NAME.bvh
+(centimetres), and a report.json that says what became of each, those that could not be used included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from videomdm.command import runs
+from videomdm.conventions import DataError
+from videomdm.parameters import argument
+
+if TYPE_CHECKING:
+    from videomdm.data.recordings import Recordings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, metavar="FILE_OR_FOLDER", help="a recording, or a folder of recordings")
+    parser.add_argument(
+        "--height", type=argument(float), metavar="M",
+        help="metres from floor to crown that the person has (default: the teacher guesses)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--field-of-view", type=argument(float), metavar="DEG",
+        help="degrees across the image's diagonal (default: the file's own, or assumed, as the report says)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--caption", metavar="TEXT", help="what the person does (default: what lies beside the video, or its name)"
+    )
+    parser.add_argument(
+        "--detector", choices=["auto", "rtmpose", "blazepose"], default="auto",
+        help="who finds people in videos without keypoints (default: auto, RTMPose where it is installed)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--person", type=argument(int), default=0, metavar="N",
+        help="which of the people in one recording, by the numbers in its notes (default: 0, the main one)",
+    )  # fmt: skip
+    parser.add_argument("--moving-camera", action="store_true", help="take recordings whose camera moves all the same")
+    parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
+    runs.add_argument(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results, made if missing")
+
+
+def run(given: argparse.Namespace) -> None:
+    """Lift, and print the files; raises ``DataError`` where nothing could be lifted."""
+    if given.caption is not None and not given.caption.strip():
+        raise DataError("--caption is empty, expected what the person does")
+    if given.out.exists() and not given.out.is_dir():
+        raise DataError(f"--out {given.out} is a file, expected a folder")
+    run = runs.chosen(given.run)
+
+    from videomdm import sample, videos
+
+    videos.check_height(given.height)
+    prior = sample.load(run)
+    found = _read(given, run.parent / "cache")
+    rows, skipped = [], list(found.skipped)
+    for track, words, source in zip(found.tracks, found.captions, found.sources, strict=True):
+        print(f"lifting {track.name}: {len(track) / track.fps:.1f} s", file=sys.stderr)
+        caption = given.caption or words[0]
+        try:
+            lifted = videos.lift_track(prior, track, source, caption, given.seed, given.height, progress=True)
+        except ValueError as error:
+            skipped.append((track.name, str(error)))
+            continue
+        rows.append(lifted.report() | {"files": [str(path) for path in videos.save(lifted, given.out)]})
+        print(*rows[-1]["files"], sep="\n")
+    for name, reason in skipped:
+        print(f"not used: {name}: {reason.removeprefix(f'{name}: ')}", file=sys.stderr)
+    left_out = [{"name": name, "used": False, "reason": reason} for name, reason in skipped]
+    videos.write_report(given.out / "report.json", [*rows, *left_out], run, found.notes)
+    print(given.out / "report.json")
+    if not rows:
+        raise DataError(f"{given.path}: nothing could be lifted")
+
+
+def _read(given: argparse.Namespace, cache: Path) -> Recordings:
+    """The recordings of a folder, bad ones listed; or one recording, which has to be good."""
+    from videomdm.data import recordings
+    from videomdm.data.recordings import keypoint_json
+
+    how = {
+        "detector": given.detector, "intrinsics": given.field_of_view, "moving_camera": given.moving_camera,
+        "cache": cache,
+    }  # fmt: skip
+    if given.path.is_dir() and not keypoint_json.recordings_of(given.path):
+        return recordings.load(given.path, on_error="skip", **how)
+    track, words, source = recordings.load_one(given.path, person=given.person, **how)
+    return recordings.Recordings([track], [words], [source])

@@ -1,0 +1,153 @@
+"""Motions in files of the kind that the ending says: arrays, skeletal animation, films."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from videomdm.conventions import FPS, DataError
+from videomdm.export.bvh import to_bvh
+from videomdm.export.film import to_gif, to_mp4
+from videomdm.export.npz import check_motion, to_npz
+from videomdm.skeletons.definitions import H36M17, SMPL22, Skeleton
+from videomdm.storage.files import written_whole
+
+ENDINGS = (".npz", ".bvh", ".mp4", ".gif")
+
+
+@dataclass(frozen=True)
+class Motions:
+    """Motions of a file: ``clips`` of (T, J, 3) metres, Y up, each with a caption ("" where none is known)."""
+
+    clips: list[Tensor]
+    captions: list[str]
+    skeleton: Skeleton
+    fps: float
+
+
+def check_ending(path: Path) -> None:
+    """Raises ``DataError`` for a file of no kind that :func:`write` knows."""
+    if path.suffix.lower() not in ENDINGS:
+        raise DataError(f"{path}: a file of unknown kind, expected one that ends in {', '.join(ENDINGS)}")
+
+
+def write(
+    path: Path, clips: Sequence[Tensor] | Tensor, captions: Sequence[str], skeleton: Skeleton = SMPL22, fps: float = FPS
+) -> list[Path]:
+    """Write motions as the ending says; each file is there whole or not at all.
+
+    ``.npz`` holds all of them (:func:`videomdm.export.to_npz`).  Each of several motions is a ``.bvh`` (whose bones
+    stretch as the motion's do), an ``.mp4`` or a ``.gif`` of its own: ``wave-00.bvh``, ``wave-01.bvh`` ...
+
+    Args:
+        path: its folder is made if missing.
+        clips: (T, J, 3) metres, Y up.
+        captions: one per motion.
+        skeleton, fps: of the motions.
+
+    Returns:
+        The files.
+
+    Raises:
+        DataError: an unknown ending.
+        ValueError: motions that are not finite or of another shape.
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    check_ending(path)
+    if path.suffix.lower() == ".npz":
+        with written_whole(path) as partial:
+            to_npz(partial, list(clips), fps=fps, captions=captions, skeleton=skeleton)
+        return [path]
+    files = [path]
+    if len(clips) > 1:
+        files = [path.with_name(f"{path.stem}-{i:02d}{path.suffix}") for i in range(len(clips))]
+    for file, clip, caption in zip(files, clips, captions, strict=True):
+        with written_whole(file) as partial:
+            if file.suffix.lower() == ".bvh":
+                to_bvh(partial, clip, skeleton, fps, stretch=True)
+            elif file.suffix.lower() == ".gif":
+                to_gif(partial, clip, skeleton, fps, caption)
+            else:
+                to_mp4(partial, clip, skeleton, fps, caption)
+                _check_film(partial, len(clip), file)
+    return files
+
+
+def read(path: Path) -> Motions:
+    """Motions of an ``.npz`` that :func:`write`, ``videomdm generate`` or ``videomdm lift`` wrote.
+
+    Raises:
+        FileNotFoundError: no such file.
+        DataError: no such arrays.
+    """
+    arrays = _arrays(path)
+    for name in ("joints", "fps"):
+        if name not in arrays:
+            raise DataError(f"{path}: no array {name}, expected joints and fps; it has {', '.join(arrays) or 'none'}")
+    fps, skeleton = arrays["fps"], _skeleton(path, arrays)
+    if fps.ndim or fps.dtype.kind not in "fiu" or not 0 < float(fps) < np.inf:
+        raise DataError(f"{path}: fps is {fps}, expected frames per second")
+    clips = _clips(path, arrays, skeleton)
+    captions = arrays.get("captions", np.full(len(clips), arrays.get("caption", "")))
+    if captions.shape != (len(clips),) or captions.dtype.kind != "U":
+        raise DataError(
+            f"{path}: captions have shape {captions.shape}, expected a text for each of {len(clips)} motions"
+        )
+    return Motions(clips, captions.tolist(), skeleton, float(fps))
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.lib.npyio.NpzFile):
+            with file:
+                return dict(file)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read ({error}), expected an .npz of motions") from None
+    raise DataError(f"{path}: one array, expected an .npz of motions")
+
+
+def _skeleton(path: Path, arrays: dict[str, np.ndarray]) -> Skeleton:
+    names = tuple(arrays["joint_names"].tolist()) if "joint_names" in arrays else SMPL22.joints
+    found = next((skeleton for skeleton in (SMPL22, H36M17) if skeleton.joints == names), None)
+    if found is None:
+        raise DataError(f"{path}: joint_names are {names}, expected those of {SMPL22.name} or {H36M17.name}")
+    return found
+
+
+def _clips(path: Path, arrays: dict[str, np.ndarray], skeleton: Skeleton) -> list[Tensor]:
+    joints = arrays["joints"]
+    if joints.dtype.kind != "f" or joints.ndim not in (3, 4) or joints.shape[-2:] != (len(skeleton), 3):
+        shape = f"(frames, {len(skeleton)}, 3)"
+        raise DataError(
+            f"{path}: joints are {joints.dtype} {joints.shape}, expected metres {shape} or (motions, *{shape})"
+        )
+    if joints.ndim == 3:
+        joints, arrays = joints[None], {"lengths": np.array([len(joints)])}
+    n, frames = joints.shape[:2]
+    lengths = arrays.get("lengths")
+    if lengths is None or lengths.shape != (n,) or not ((lengths >= 1) & (lengths <= frames)).all():
+        raise DataError(f"{path}: lengths are {lengths}, expected a number of frames, 1 to {frames}, for each of {n}")
+    clips = [torch.from_numpy(one[: int(length)]).float() for one, length in zip(joints, lengths, strict=True)]
+    for i, clip in enumerate(clips):
+        try:
+            check_motion(clip, skeleton)
+        except ValueError as error:
+            raise DataError(f"{path}, motion {i}: {error}") from None
+    return clips
+
+
+def _check_film(film: Path, frames: int, name: Path) -> None:
+    """OpenCV says nothing when the disk is full: look whether all frames are there."""
+    found = int(cv2.VideoCapture(str(film)).get(cv2.CAP_PROP_FRAME_COUNT))
+    if found != frames:
+        raise OSError(f"{name}: {found} of {frames} frames could be written; is the disk full?")
