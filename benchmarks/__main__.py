@@ -6,11 +6,25 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import busy, detection, features, metrics, precision, quality, sampling, scaling, step, timing
+from benchmarks import (
+    busy,
+    detection,
+    features,
+    metrics,
+    precision,
+    quality,
+    sampling,
+    scaling,
+    static_camera,
+    step,
+    timing,
+)
 from videomdm.config import PROFILES
 
 KINDS = ("full", "humanml3d")
-NAMES = ("step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality", "detection")
+NAMES = (
+    "step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality", "detection", "static_camera"
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,9 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--embeddings", type=int, default=1000)
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
     parser.add_argument("--train-steps", type=int, default=200, help="of precision")
+    parser.add_argument("--films", type=int, default=28, help="static_camera's, of every kind and set of seeds")
     parser.add_argument("--run", type=Path, help="quality's prior: a finished run's folder; without one it is left out")
     parser.add_argument("--video", type=Path, help="detection's: a film of a person; without one it is left out")
-    parser.add_argument("--runs", default="runs", help="precision's: keeps the observations")
+    parser.add_argument("--runs", default="runs", help="keeps observations and films")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
     if unknown := set(given.names) - set(NAMES):
@@ -58,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(scaling.run(config.but(batch_size=batch), given.results, given.repeats))
     if "busy" in names:
         print(busy.run(small, given.results, given.repeats))
+    if "static_camera" in names:
+        print(static_camera.run(PROFILES["laptop"].but(runs=given.runs), given.results, given.films))
     if "quality" in names and given.run:
         print(quality.run(given.run, given.results, given.repeats, given.samples or (1000 if cuda else 256)))
     if "detection" in names and given.video:

@@ -16,6 +16,7 @@
 #     papermill notebooks/lift_video.py out.ipynb -p video FILE -p prior RUN -p caption "a person walks and waves" -p height 1.75
 #
 # Keypoints that lie beside the video (`squat.json`, `squat.npz` or a folder `squat/` for `squat.mp4`) are used; without them a detector looks for people: BlazePose, which is part of the package, or the paper's RTMPose, which downloads its weights (`pip install 'videomdm[video]'`).
+# Where several people are seen, each has a number in the pictures, and `-p person 1` takes another than the main one.
 # `prior` is the folder of a finished run, of `train_humanml.py` or of `train_video.py`.
 # Without `video` the page films a built-in motion, whose truth is known.
 
@@ -25,12 +26,13 @@ prior: str | None = None  # folder of a finished run; None trains one on the bui
 profile: str = "laptop"  # smoke, laptop, study or paper: of the prior, where one is trained
 caption: str | None = None  # what the person does; None takes what lies beside the video, or its name
 field_of_view: float | None = None  # degrees across the image's diagonal; None assumes 53
+person: int = 0  # which person, by the numbers in the picture below; 0 is the main one
 height: float | None = None  # metres from floor to crown that the person has; None lets the teacher guess
 detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera: bool = False  # take a recording whose camera moves all the same
 seed: int = 0
 runs: str = "runs"  # where run folders, caches and results go
-out: str | None = None  # folder for the results; None takes one in runs, named after the video
+out: str | None = None  # folder for the results; None takes one in runs, named after the video and where it lies
 
 # %%
 from dataclasses import replace
@@ -40,11 +42,12 @@ from IPython.display import display
 
 from videomdm import features, sample, train, videos
 from videomdm.data import recordings
-from videomdm.data.recordings import demonstration, keypoint_npz
+from videomdm.data.recordings import demonstration, keypoint_npz, names
 from videomdm.data.recordings.video import below, sheet, write_overlay
 from videomdm.evaluation.lifting import lifting_errors
 from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, keypoints_over, metrics_table, player
+from videomdm.storage.film import codec
 
 check_parameters(globals())
 videos.check_height(height)
@@ -57,12 +60,15 @@ if video is None:
 # %% [markdown]
 # ## What is seen
 #
-# The main person's keypoints, at 20 frames a second, filled where the detector lost them (grey) and smoothed.
+# The main person's keypoints, at 20 frames a second, smoothed.
+# Joints that the detector did not see are put where the body would have taken them (grey rings); nothing below trusts these places, and the arrays mark them as `unseen`.
 
 # %%
-track, words, source = recordings.load_one(video, detector, field_of_view, moving_camera, cache=Path(runs) / "cache")
+track, words, source = recordings.load_one(
+    video, detector, field_of_view, moving_camera, cache=Path(runs) / "cache", person=person
+)
 caption = caption or words[0]
-out = Path(out or Path(runs) / "lifted" / Path(video).stem)
+out = Path(out or Path(runs) / "lifted" / names.folder_of(video))
 print(f"{caption!r}: {len(track)} frames, {len(track) / track.fps:.1f} s")
 for note in track.notes:
     print(f"- {note}")
@@ -126,7 +132,7 @@ metrics_table(rows)
 # %% [markdown]
 # ## Taking it away
 #
-# The motions as arrays, the prior's as BVH (metres and centimetres, Y up, starting at the origin and facing +Z), a report, the keypoints, and two videos to check by eye: what was seen, and the lifted motion projected into the video.
+# The motions as arrays, the prior's as BVH (metres and centimetres, Y up, starting at the origin and facing +Z), a report, the keypoints, and two videos to check by eye, which a browser plays: what was seen, and the lifted motion projected into the video.
 # The command `videomdm lift` writes the first three, for one recording or a folder of them.
 
 # %%
@@ -138,5 +144,6 @@ if film:
     projected = replace(track, keypoints=camera.project(joints)[0])
     write_overlay(film, track, out / "keypoints.mp4")
     write_overlay(film, projected, out / "lifted.mp4")
+print(f"films are in {codec()}")
 for path in sorted(out.glob("*")):
     print(f"{path!s:70} {path.stat().st_size / 1e6:8.3f} MB")

@@ -21,7 +21,7 @@
 # - `squat.json`, `squat.npz` or a folder `squat/`: keypoints by AlphaPose, MMPose, OpenPose or in the project's own format.
 #   Without them a detector looks for people: BlazePose, which is part of the package, or the paper's RTMPose, which downloads its weights (`pip install 'videomdm[video]'`);
 # - `squat.txt`, one caption per line; or one table `captions.csv` with the columns `file,caption`.
-#   Without either the file's name is the caption: `jumping_jack_03.mp4` says "jumping jack";
+#   Without either the file's name is the caption: `jumping_jack_03.mp4` says "jumping jack", `IMG_9732.mp4` nothing;
 # - `squat.wham.pkl`, `squat.motionbert.npy`, `squat.mvlift.npy` or `squat.elepose.npy`: what another lifter found, to be the teacher in place of our own.
 #
 # Without `videos` the page films its own: built-in motions, rendered, seen by a detector that errs as detectors do.
@@ -36,6 +36,7 @@ field_of_view: float | None = None  # degrees across the image's diagonal; None 
 height: float | None = None  # metres from floor to crown that the people have; None lets the teacher guess
 detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera: bool = False  # take recordings whose camera moves all the same
+keep_invented: bool = False  # train also on clips of which legs, or half of the body, were not seen
 seed: int = 0
 runs: str = "runs"  # where run folders, caches and the demonstration's videos go
 
@@ -47,13 +48,22 @@ from IPython.display import display
 
 from videomdm import features, sample, train
 from videomdm.data import recordings
-from videomdm.data.recordings import demonstration, keypoint_npz
+from videomdm.data.recordings import demonstration, keypoint_npz, names
 from videomdm.data.recordings.video import below, sheet, write_overlay
 from videomdm.evaluation.lifting import lifting_errors, without_truth
 from videomdm.export.deliver import deliver, write
 from videomdm.pages.papermill_io import check_parameters
 from videomdm.plots import Picture, loss_curves, metrics_table, player
-from videomdm.videos import check_height, gather, height_error, lift_observed, up_error
+from videomdm.storage.film import codec
+from videomdm.videos import (
+    check_height,
+    gather,
+    height_error,
+    lift_observed,
+    lift_recording,
+    up_error,
+    usable_lifter,
+)
 
 check_parameters(globals())
 check_height(height)
@@ -67,6 +77,7 @@ if videos is None:
 # ## What is in the folder
 #
 # The person who is seen longest and largest is followed, sides that a detector swapped are put right, gaps are filled and marked, everything is brought to 20 frames a second by the frames' own times and smoothed.
+# Joints that were not seen are put where the body would have taken them, and count nowhere; the table says how much of each part of the body was seen, and clips of which legs, or half of the body, are a guess are left out.
 # Nothing is left out silently, and what was seen is kept, so a second start of this page looks at no video twice.
 
 # %%
@@ -74,7 +85,7 @@ found = recordings.load(
     videos, detector, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
 )
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
-material = gather(found, base.data.max_frames, base.data.root_path, height)
+material = gather(found, base.data.max_frames, base.data.root_path, height, keep_invented)
 observed = material.observations
 print("\n".join([f"{len(found)} recordings are used, {len(found.skipped)} are not", *found.notes]))
 metrics_table(material.rows())
@@ -115,7 +126,7 @@ start = Path(prior) if prior else train.fit(base)
 method = method or ("videomdm-pnp/sized" if height else "videomdm-pnp/refined")
 config = base.but(
     data=f"videos-{observed.fingerprint()}", data_root=None, method=method, start=str(start), seed=seed, runs=runs,
-    profile=profile, steps=train.profile(profile).steps,
+    profile=profile, steps=train.profile(profile).optimiser.steps,
 )  # fmt: skip
 run = train.fit(config, observed)
 print(
@@ -227,16 +238,26 @@ for some in (texts[:3], texts[3:]):
 # %% [markdown]
 # ## Taking it away
 #
-# Generated and lifted motions are arrays (`motions.npz`) and BVH for Blender; keypoints are npz files in the project's own format, to be edited and read again; an overlay video shows for each recording what was taken from it.
+# Generated motions, and every recording lifted as a whole, are arrays (`motions.npz`) and BVH: `NAME.bvh` has constant bones for rigs, `NAME-exact.bvh` meets every joint, and `report.json` says how far the first is from the motion.
+# Keypoints are npz files in the project's own format, to be edited and read again; an overlay video, which a browser plays, shows for each recording what was taken from it.
 
 # %%
-write(run / "lifted", [m[:n] for m, n in zip(lifted["fine-tuned"][0], observed.lengths, strict=True)], observed.names)
-for track, source in zip(found.tracks, found.sources, strict=True):
-    stem = run / "keypoints" / track.name.replace("/", "-")
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    keypoint_npz.save(track, stem.with_suffix(".npz"))
+whole = []
+for track, source, words in zip(found.tracks, found.sources, found.captions, strict=True):
+    other, _ = usable_lifter(track, source)
+    whole.append(lift_recording(model, track, words[0], other, model.config.data.root_path, seed, height=height).joints)
+metrics_table(
+    [{"file": file, **row} for file, row in write(run / "lifted", whole, [t.name for t in found.tracks]).items()]
+)
+
+# %%
+(run / "keypoints").mkdir(parents=True, exist_ok=True)
+stems = names.unique(track.name for track in found.tracks)
+for track, source, stem in zip(found.tracks, found.sources, stems, strict=True):
+    keypoint_npz.save(track, run / "keypoints" / f"{stem}.npz")
     if film := below(track, source.video):
-        write_overlay(film, track, stem.with_suffix(".mp4"))
+        write_overlay(film, track, run / "keypoints" / f"{stem}.mp4")
+print(f"films are in {codec()}")
 for path in sorted(run.rglob("*")):
     if path.is_file() and "checkpoints" not in path.parts:
         print(f"{path.relative_to(run)!s:60} {path.stat().st_size / 1e6:8.3f} MB")

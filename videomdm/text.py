@@ -60,6 +60,13 @@ class HashedText:
 
     def encode(self, texts: list[str]) -> Tensor:
         """N captions -> (N, width) float32."""
+        unread = [text for text in texts if text.strip() and not tokens(text)]
+        if unread:
+            warnings.warn(
+                f"the text encoder reads the letters a to z and digits: {unread[0]!r} counts as no caption, as do "
+                f"{len(unread) - 1} others",
+                stacklevel=2,
+            )
         vectors = np.zeros((len(texts), self.width), np.float32)
         for vector, text in zip(vectors, texts, strict=True):
             for feature, weight in features(text).items():
@@ -163,6 +170,12 @@ def tokens(text: str) -> list[str]:
     words = re.findall(r"[a-z]+|\d+", re.sub(r"['’]\w*", "", text.lower()))
     words = " ".join(SPELLINGS.get(word, word) for word in words).split()
     return [word if word in FUNCTION_WORDS or word.isdigit() else stem(word) for word in words]
+
+
+def foreign(text: str) -> float:
+    """Share of a caption's letters that :func:`tokens` cannot read, which are all but a to z."""
+    letters = [letter for letter in text.lower() if letter.isalpha()]
+    return sum(not letter.isascii() for letter in letters) / max(len(letters), 1)
 
 
 def features(text: str) -> dict[str, float]:

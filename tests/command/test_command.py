@@ -54,9 +54,9 @@ class TestHelp:
     def test_all_commands_are_listed(self, capsys):
         with pytest.raises(SystemExit) as end:
             main(["--help"])
-        text = capsys.readouterr().out
+        text = " ".join(capsys.readouterr().out.split())
         assert end.value.code == 0
-        assert all(f"    {name} " in text and command.summary in text for name, command in COMMANDS.items())
+        assert [name for name, own in COMMANDS.items() if f"{name} {own.summary}" not in text] == []
 
     @pytest.mark.parametrize(
         ("name", "expected"),
@@ -194,6 +194,7 @@ class TestFailures:
         assert ends_with(KeyboardInterrupt()) == command.INTERRUPTED
         assert said(capsys).splitlines()[-1] == "videomdm generate: interrupted"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["a.npz", "a.bvh", "a.mp4", "a.gif"])
     def test_a_disk_that_fills_while_writing(self, run, tmp_path, name):
         """No file may be larger than 4 KiB: the operating system stops the writer in the middle."""
@@ -209,6 +210,7 @@ class TestFailures:
         assert {path.name for path in tmp_path.iterdir()} == {"motions.npz", name}
         assert kept.read_text() == "as it was"
 
+    @pytest.mark.slow
     def test_control_c_while_training(self, tmp_path):
         """Interrupted by the signal itself; the same command goes on from the checkpoint."""
         arguments = ["train", "--profile", "smoke", "--set", "method=mdm-3d", "n_clips=40", "warmup_steps=0"]

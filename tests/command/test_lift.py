@@ -15,6 +15,8 @@ from videomdm.data import bvh, recordings
 from videomdm.data.recordings import keypoint_npz
 from videomdm.skeletons import SMPL22, kinematics
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, FIELD_OF_VIEW = 1.75, 60.0
 
 

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from videomdm import train
 from videomdm.command import main
 from videomdm.train.__main__ import main as train_program
@@ -38,6 +40,7 @@ def test_prepare(tmp_path, capsys):
     assert "clips in 2 shards" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ["study", "t", "--profile", "smoke", "--rows", "real", "--seed", "2.0"]

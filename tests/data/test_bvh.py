@@ -147,7 +147,7 @@ BROKEN = {
     ),
     "truncated within a row": (TEXT.replace(" 90 0 30\n", "\n"), r"line 28: 7 values, expected 10"),
     "too many values": (TEXT.replace("90 0 30", "90 0 30 1"), r"line 28: 11 values, expected 10"),
-    "too many rows": (TEXT + "0 0 0 0 0 0 0 0 0 0\n", r"3 rows of values but Frames: 2"),
+    "too many rows": (TEXT + 2 * "0 0 0 0 0 0 0 0 0 0\n", r"4 rows of values but Frames: 2; write the true number"),
     "NaN": (
         TEXT.replace("7 8 9 90", "7 8 9 nan"),
         r"line 28: Hips Zrotation is nan, expected a finite number",
@@ -155,6 +155,50 @@ BROKEN = {
     "infinite": (TEXT.replace("90 0 30", "90 0 inf"), r"line 28: Foot Yrotation is inf"),
     "text": (TEXT.replace("7 8 9 90", "7 8 9 ninety"), r"line 28: .*'ninety'"),
 }
+
+
+class TestOneRowMore:
+    """Rokoko's exports announce N frames and hold N + 1."""
+
+    def test_the_announced_ones_are_read(self, tmp_path):
+        path = tmp_path / "take.bvh"
+        path.write_text(TEXT + "0 0 0 0 0 0 0 0 0 0\n")
+        with pytest.warns(UserWarning, match="take.bvh: Frames: 2 and one row more, which is not read"):
+            more = bvh.read(path)
+        path.write_text(TEXT)
+        assert len(more) == 2 and torch.equal(more.values, bvh.read(path).values)
+
+    def test_a_row_more_that_is_damaged_does_no_harm(self, tmp_path):
+        (tmp_path / "take.bvh").write_text(TEXT + "0 0 0\n")
+        with pytest.warns(UserWarning, match="one row more"):
+            assert len(bvh.read(tmp_path / "take.bvh")) == 2
+
+
+class TestSpellings:
+    @pytest.mark.parametrize(
+        "old, new", [("Frames:\t2", "Frames:2"), ("Frames:\t2", "FRAMES : 2"), ("Frame Time:", "Frame  Time :")]
+    )
+    def test_of_the_header(self, tmp_path, old, new):
+        assert old in TEXT
+        (tmp_path / "x.bvh").write_text(TEXT.replace(old, new))
+        assert len(bvh.read(tmp_path / "x.bvh")) == 2
+
+    @pytest.mark.parametrize("time", ["30", "33.3333", "120"])
+    def test_a_rate_or_milliseconds_as_frame_time(self, tmp_path, time):
+        (tmp_path / "x.bvh").write_text(re.sub(r"Frame Time:.*", f"Frame Time: {time}", TEXT))
+        with pytest.raises(DataError, match=f"Frame Time is {float(time)}, expected seconds per frame"):
+            bvh.read(tmp_path / "x.bvh")
+
+    def test_decimal_commas(self, tmp_path):
+        (tmp_path / "x.bvh").write_text(TEXT.replace("90 0 30", "90,5 0 30"))
+        with pytest.raises(DataError, match="line 28: .*write decimals with a point"):
+            bvh.read(tmp_path / "x.bvh")
+
+    def test_two_joints_of_one_name(self, tmp_path):
+        (tmp_path / "x.bvh").write_text(TEXT.replace("JOINT Foot", "JOINT Knee"))
+        motion = bvh.read(tmp_path / "x.bvh")
+        with pytest.raises(DataError, match="more than one joint is called Knee"):
+            motion.index(["Hips", "Knee"])
 
 
 class TestBadInput:
@@ -172,7 +216,7 @@ class TestBadInput:
 
     def test_binary_file(self, tmp_path):
         (tmp_path / "x.bvh").write_bytes(bytes(range(256)))
-        with pytest.raises(DataError, match="no HIERARCHY"):
+        with pytest.raises(DataError, match="zero bytes in it, expected a BVH file"):
             bvh.read(tmp_path / "x.bvh")
 
     def test_unknown_joint_names_the_known_ones(self, file):

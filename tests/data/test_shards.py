@@ -197,13 +197,13 @@ class TestPreparation:
         assert torch.equal(
             one.batch(rows, caption, 44).seen.keypoints[:, :39], held.batch(rows, caption, 43).seen.keypoints[:, :39]
         )
-        lifted = set(ours.cache.glob("lifted-*"))
+        lifted = set(ours.cache.glob("teacher-*"))
         arguments = ["--profile", "smoke", "--set", f"runs={tmp_path}", "n_clips=20", "shard_clips=10"]
         prepare.main(arguments)
         assert f"{len(held)} clips in 2 shards" in capsys.readouterr().out
-        assert len(set(ours.cache.glob("lifted-*")) - lifted) == 2
+        assert len(set(ours.cache.glob("teacher-*")) - lifted) == 2
         prepare.main([*arguments, "method=videomdm-frame"])
-        assert len(set(ours.cache.glob("lifted-*")) - lifted) == 2 and len(list(ours.cache.glob("shards-*"))) == 3
+        assert len(set(ours.cache.glob("teacher-*")) - lifted) == 2 and len(list(ours.cache.glob("shards-*"))) == 3
         two = streaming.streamed(ours.but(shard_clips=10)).batch(rows, caption, 44)
         assert not torch.allclose(two.seen.camera.rotation[10:], two.seen.camera.rotation[: len(held) - 10])
 

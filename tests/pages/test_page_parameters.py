@@ -9,6 +9,8 @@ import pytest
 
 from videomdm.data.recordings import demonstration
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 

@@ -81,6 +81,7 @@ class TestHandler:
         assert handler.read(str(path)) == "text"
 
 
+@pytest.mark.slow
 class TestCommand:
     @pytest.mark.parametrize(
         ("folder", "start"),

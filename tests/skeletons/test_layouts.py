@@ -5,10 +5,11 @@ import torch
 
 from videomdm.data import procedural
 from videomdm.data.recordings.rendering import landmarks
-from videomdm.skeletons import BODY25, COCO17, H36M17, HALPE26, NBA16, SMPL22, by_name
+from videomdm.skeletons import BODY25, BODY25B, COCO17, H36M17, HALPE26, NBA16, SMPL22, by_name
 from videomdm.skeletons.layouts import GUESSED, ROWS, convert, route, weights
 
 PAIRS = [(COCO17, SMPL22), (COCO17, H36M17), (BODY25, SMPL22), (BODY25, H36M17), (HALPE26, SMPL22), (H36M17, SMPL22)]
+PAIRS += [(BODY25B, SMPL22), (BODY25B, H36M17)]
 
 
 def ids(pair):
@@ -16,7 +17,7 @@ def ids(pair):
 
 
 class TestMirrored:
-    @pytest.mark.parametrize("layout", [SMPL22, H36M17, COCO17, HALPE26, BODY25, NBA16], ids=lambda s: s.name)
+    @pytest.mark.parametrize("layout", [SMPL22, H36M17, COCO17, HALPE26, BODY25, BODY25B, NBA16], ids=lambda s: s.name)
     def test_swaps_names_and_is_its_own_inverse(self, layout):
         for joint, other in zip(layout.joints, layout.mirrored, strict=True):
             swapped = joint.replace("left", "?").replace("right", "left").replace("?", "right")

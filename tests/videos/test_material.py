@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import roma
 import torch
 
 from videomdm import features, videos
 from videomdm.cameras import Camera, reprojection_error
 from videomdm.conventions import DataError
-from videomdm.data import recordings
+from videomdm.data import procedural, recordings
 from videomdm.data.recordings import Recordings, demonstration, rendering
 from videomdm.data.recordings.detections import Intrinsics
 from videomdm.data.recordings.reading import Source
@@ -157,10 +158,40 @@ class TestOtherLifters:
         row = material.rows()[0]
         assert row["teacher"] == "own" and "cannot be read as a plain .npy array" in row["notes"]
 
+    @pytest.mark.parametrize(
+        "change, reason",
+        [
+            (lambda x: 3.281 * x, "from ankle to head, expected 0.5 to 2.5 metres; are these feet"),
+            (lambda x: x * (1, -1, 1), "knees bend backwards and toes point backwards"),
+            (lambda x: x[:, SMPL22.mirrored], "left and right are exchanged"),
+            (lambda x: x * (1, -1, -1), "upright in the picture but head down in 3-D"),
+            (lambda x: np.random.default_rng(0).normal(size=x.shape), "limbs change their length"),
+            (lambda x: x[:, ::-1], "no body"),
+            (lambda x: np.where(np.arange(len(x))[:, None, None] == 9, 0, x), "at frame 9: a lost frame"),
+        ],
+    )
+    def test_what_is_no_body_is_said_and_not_used(self, recording, change, reason):
+        found, _ = recording
+        path = found.sources[0].lifted
+        np.save(path, change(np.load(path)).astype("f4"))
+        row = videos.gather(found, 60).rows()[0]
+        assert (
+            row["teacher"] == "own" and reason in row["notes"] and "the package's teacher lifts instead" in row["notes"]
+        )
+        assert path.name in row["notes"]
+
+    def test_another_axis_up_is_said(self, recording):
+        found, _ = recording
+        path = found.sources[0].lifted
+        np.save(path, np.load(path)[..., [1, 2, 0]])  # y was up where z is expected
+        row = videos.gather(found, 60).rows()[0]
+        assert "upright in the picture but lying in 3-D; unless it was filmed from above, Y is not up" in row["notes"]
+
     def test_somebody_elses_motion_has_no_camera(self, recording, found):
         few, _ = recording
-        joints = np.random.default_rng(0).normal(size=(200, 22, 3)).astype("f4")
-        np.save(few.sources[0].lifted, joints)
+        pose = procedural.generate(1, seed=0).clip(0)[0]
+        turns = roma.random_rotmat(200, generator=torch.Generator().manual_seed(0))
+        np.save(few.sources[0].lifted, ((pose - pose[0]) @ turns.mT).numpy())  # a body that tumbles at random
         message = "no usable clip in 1 recordings.*\n.*expected at most 0.25"
         with pytest.warns(UserWarning), pytest.raises(DataError, match=message):
             videos.gather(few, 60)

@@ -13,7 +13,7 @@ from videomdm.data.recordings import demonstration, rendering
 from videomdm.data.recordings.detections import Intrinsics
 from videomdm.data.recordings.reading import Source
 from videomdm.features.normaliser import Normaliser
-from videomdm.sample.prior import Prior
+from videomdm.sample.prior import Prior, build_denoiser
 from videomdm.skeletons import SMPL22, kinematics
 from videomdm.videos import windows
 
@@ -38,7 +38,7 @@ def prior(scene):
     torch.manual_seed(0)
     clips = features.canonicalise(torch.stack([scene.joints[k : k + 44] for k in (0, 40)]))
     normaliser = Normaliser.fit(features.encode(clips), torch.tensor([43, 43]), 22)
-    return Prior(train.build_denoiser(config, 263, 512).eval(), normaliser, SMPL22, 20.0, config)
+    return Prior(build_denoiser(config, 263, 512).eval(), normaliser, SMPL22, 20.0, config)
 
 
 class TestWindows:

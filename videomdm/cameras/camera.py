@@ -297,7 +297,13 @@ def sample_orbit(joints: Tensor, lengths: Tensor, generator: torch.Generator | N
     return orbit(azimuth, elevation, target, ORBIT_MIN_DEPTH - ahead.amin((1, 2)))
 
 
-def estimate_pnp(joints: Tensor, keypoints: Tensor, lengths: Tensor | None = None, frames: int = PNP_FRAMES) -> Camera:
+def estimate_pnp(
+    joints: Tensor,
+    keypoints: Tensor,
+    lengths: Tensor | None = None,
+    frames: int = PNP_FRAMES,
+    confidence: Tensor | None = None,
+) -> Camera:
     """The static camera that best explains 2-D keypoints of given 3-D joints (appendix I).
 
     EPnP, then Levenberg-Marquardt refinement, both with OpenCV's defaults, on the joints of the first
@@ -309,6 +315,7 @@ def estimate_pnp(joints: Tensor, keypoints: Tensor, lengths: Tensor | None = Non
         keypoints: (*batch, T, J, 2) normalised image coordinates.
         lengths: (*batch) true numbers of frames, where clips are padded.
         frames: number of frames used, fewer where a clip is shorter.
+        confidence: (*batch, T, J); joints of confidence 0 are left out.  None uses all.
 
     Returns:
         Cameras of batch (*batch), in the dtype and on the device of ``joints``.  Judge them with
@@ -331,6 +338,9 @@ def estimate_pnp(joints: Tensor, keypoints: Tensor, lengths: Tensor | None = Non
         used = frames if lengths is None else min(frames, int(lengths[index]))
         world = joints[index][:used].reshape(-1, 3).detach().double().cpu().numpy()
         image = keypoints[index][:used].reshape(-1, 2).detach().double().cpu().numpy()
+        if confidence is not None:
+            seen = (confidence[index][:used] > 0).reshape(-1).cpu().numpy()
+            world, image = world[seen], image[seen]
         rotation, translation = _solve_pnp(world, image, f"clip {index}" if batch else "clip")
         rotations.append(rotation)
         translations.append(translation)
@@ -364,7 +374,13 @@ def _solve_pnp(world: np.ndarray, image: np.ndarray, name: str) -> tuple[np.ndar
     return rotation, translation
 
 
-def reprojection_error(camera: Camera, joints: Tensor, keypoints: Tensor, lengths: Tensor | None = None) -> Tensor:
+def reprojection_error(
+    camera: Camera,
+    joints: Tensor,
+    keypoints: Tensor,
+    lengths: Tensor | None = None,
+    confidence: Tensor | None = None,
+) -> Tensor:
     """Root mean square distance between projected joints and keypoints, per clip.
 
     Args:
@@ -372,12 +388,14 @@ def reprojection_error(camera: Camera, joints: Tensor, keypoints: Tensor, length
         joints: (*batch, T, J, 3) metres, in the camera's world frame.
         keypoints: (*batch, T, J, 2) normalised image coordinates.
         lengths: (*batch) true numbers of frames, where clips are padded.
+        confidence: (*batch, T, J); joints of confidence 0 are left out.  None counts all.
 
     Returns:
-        (*batch) in normalised image units (times the focal length: pixels).
+        (*batch) in normalised image units (times the focal length: pixels); NaN where nothing counts.
     """
     squared = (camera.project(joints)[0] - keypoints).square().sum(-1)  # (*batch, T, J)
-    if lengths is None:
-        return squared.mean((-1, -2)).sqrt()
-    valid = valid_frames(lengths.to(joints.device), joints.shape[-3])
-    return (squared.mean(-1) * valid).sum(-1).div(valid.sum(-1)).sqrt()
+    counts = torch.ones_like(squared, dtype=torch.bool) if confidence is None else confidence > 0
+    if lengths is not None:
+        valid = valid_frames(lengths.to(joints.device), joints.shape[-3])
+        counts = counts & valid[..., None]
+    return squared.where(counts, 0).sum((-1, -2)).div(counts.sum((-1, -2))).sqrt()

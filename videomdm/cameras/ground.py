@@ -64,6 +64,7 @@ def estimate_floor(
     lengths: Tensor | None = None,
     prior: str = "balance",
     fps: float = FPS,
+    confidence: Tensor | None = None,
 ) -> Floor:
     """The plane on which feet stand.
 
@@ -79,6 +80,8 @@ def estimate_floor(
             feet, for motions in the axes of an uncalibrated camera; ``"given"``: up is Y, for motions that
             were levelled before.
         fps: frames per second.
+        confidence: (..., T, J) of the detector that saw the person; legs that were not seen (their ankles, 0) tell
+            neither of the floor nor of balance.  All were seen when None.
 
     Raises:
         ValueError: shapes that do not fit together, joints that are not finite, a layout without feet, an
@@ -89,8 +92,9 @@ def estimate_floor(
     joints = _checked(joints, skeleton, lengths)
     work = joints.double() if joints.device.type != "mps" else joints
     inside = _inside(work, lengths)
-    weight = standing(work, skeleton, fps) * inside[..., None]
-    up = balance(work, skeleton, inside) if prior == "balance" else _up(work).expand(*work.shape[:-3], 3)
+    seen = _legs_seen(confidence, skeleton, inside)
+    weight = standing(work, skeleton, fps) * seen
+    up = balance(work, skeleton, seen.all(-1)) if prior == "balance" else _up(work).expand(*work.shape[:-3], 3)
     turn = rotation_between(up, torch.zeros_like(up) + _up(up))
     feet = work[..., skeleton.feet, :]
     middle = _mean(feet.flatten(-3, -2), weight.flatten(-2))
@@ -199,6 +203,13 @@ def _inside(joints: Tensor, lengths: Tensor | None) -> Tensor:
     frames = torch.arange(joints.shape[-3], device=joints.device)
     n = joints.shape[-3] if lengths is None else lengths.to(joints.device)[..., None]
     return (frames < n).expand(joints.shape[:-2])
+
+
+def _legs_seen(confidence: Tensor | None, skeleton: Skeleton, inside: Tensor) -> Tensor:
+    """(..., T, feet) bool: frames ``inside`` in which the ankle of each foot joint's leg was seen."""
+    ankles = [skeleton.index(f"{skeleton.joints[j].partition('_')[0]}_ankle") for j in skeleton.feet]
+    seen = inside[..., None].expand(*inside.shape, len(ankles))
+    return seen if confidence is None else seen & (confidence[..., ankles] > 0)
 
 
 def _checked(joints: Tensor, skeleton: Skeleton, lengths: Tensor | None) -> Tensor:

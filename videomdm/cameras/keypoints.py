@@ -8,55 +8,71 @@ from torch import Tensor
 
 SMOOTHING = (0.25, 0.5, 0.25)  # weights of the frame before, the frame and the frame after (appendix C.3)
 BRIDGED = 0.05  #: confidence of a keypoint that is interpolated over a short gap
+NEARBY = 1.5  #: frames of the result: a joint seen so shortly before and after is as good as seen
 #: Seconds between a recording's frames beyond which nothing is known of the time in between.
 LONGEST_STEP = 0.25
 
 
 def resample(keypoints: np.ndarray, times: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints at a constant rate, linear between the frames that saw a joint.
+    """Keypoints at a constant rate, linear between frames.
 
     Args:
-        keypoints: (F, J, 3) x, y and confidence; confidence 0 where a joint was not seen.
+        keypoints: (F, J, 3) x, y and confidence; confidence 0 where a joint was not seen and its place is a filler
+            (:func:`videomdm.cameras.unseen.fill_unseen`).
         times: (F,) seconds, increasing, any spacing.
         fps: frames per second of the result.
 
     Returns:
-        Positions (T, J, 2) and confidence (T, J) at ``times[0] + k / fps``.  Where a neighbouring frame did not
-        see the joint, or the neighbours are more than :data:`LONGEST_STEP` apart, confidence is 0 and the
-        position is interpolated between the nearest frames that saw it (held before the first and after the
-        last).  A joint that was never seen is put at the middle of those that were.
+        Positions (T, J, 2) and confidence (T, J) at ``times[0] + k / fps``.  Confidence is the lesser one of the two
+        nearest frames that saw the joint; 0 where these are neither neighbours nor within :data:`NEARBY` frames of the
+        result, and where the neighbours are more than :data:`LONGEST_STEP` apart.
     """
     at = times[0] + np.arange(int((times[-1] - times[0]) * fps + 1e-6) + 1) / fps
     after = np.searchsorted(times, at - 1e-6).clip(0, len(times) - 1)  # times of video files are rounded
     before = np.where(np.abs(times[after] - at) < 1e-6, after, np.maximum(after - 1, 0))
-    confidence = np.minimum(keypoints[before, :, 2], keypoints[after, :, 2])
-    confidence[times[after] - times[before] > LONGEST_STEP] = 0
+    step = times[after] - times[before]
+    share = (at - times[before]) / np.maximum(step, 1e-9)
+    positions = keypoints[before, :, :2] + (share * (step > 0))[:, None, None] * (
+        keypoints[after, :, :2] - keypoints[before, :, :2]
+    )
 
-    seen = keypoints[..., 2] > 0
-    positions = np.zeros((len(at), keypoints.shape[1], 2))
-    for j in range(keypoints.shape[1]):
-        own = seen[:, j]
-        for axis in range(2):
-            positions[:, j, axis] = np.interp(at, times[own], keypoints[own, j, axis]) if own.any() else np.nan
-    never = ~seen.any(0)
-    positions[:, never] = positions[:, ~never].mean(1, keepdims=True) if (~never).any() else 0.0
-    return positions, confidence
+    frames, seen = np.arange(len(times))[:, None], keypoints[..., 2] > 0
+    last = np.maximum.accumulate(np.where(seen, frames, -1), axis=0)[before]
+    following = np.minimum.accumulate(np.where(seen, frames, len(times))[::-1], axis=0)[::-1][after]
+    known = (last >= 0) & (following < len(times))
+    last, following = np.where(known, last, 0), np.where(known, following, 0)
+    apart = times[following] - times[last]
+    known &= (apart <= np.maximum(NEARBY / fps, step[:, None])) & (step[:, None] <= LONGEST_STEP)
+    joint = np.arange(keypoints.shape[1])
+    return positions, np.minimum(keypoints[last, joint, 2], keypoints[following, joint, 2]) * known
 
 
-def fill_missing(keypoints: Tensor, confidence: Tensor) -> Tensor:
+def nearest_seen(seen: Tensor) -> tuple[Tensor, Tensor]:
+    """For each entry of (..., T, J) bool the last frame not after it that saw the joint, and the first not before it.
+
+    -1 and T where there is none.
+    """
+    frames = seen.shape[-2]
+    at = torch.arange(frames, device=seen.device)[:, None].expand_as(seen)
+    before = at.where(seen, -1).cummax(dim=-2).values
+    return before, at.where(seen, frames).flip(-2).cummin(dim=-2).values.flip(-2)
+
+
+def fill_missing(keypoints: Tensor, confidence: Tensor, times: Tensor | None = None) -> Tensor:
     """Interpolate keypoints (..., T, J, 2) whose confidence (..., T, J) is zero.
 
     Linear in time between the frames that saw the joint; before the first and after the last of them the
-    nearest one is held.  A joint never seen stays as it is.
+    nearest one is held.  A joint never seen stays as it is.  Frames are evenly spaced, or at ``times`` (T,).
     """
     frames = keypoints.shape[-3]
     seen = confidence > 0
-    at = torch.arange(frames, device=keypoints.device)[:, None].expand_as(seen)
-    before = at.where(seen, -1).cummax(dim=-2).values
-    after = at.where(seen, frames).flip(-2).cummin(dim=-2).values.flip(-2)
+    at = torch.arange(frames, device=keypoints.device)
+    times = at if times is None else times
+    before, after = nearest_seen(seen)
     first, last = before.where(before >= 0, after), after.where(after < frames, before)
-    first, last = first.where(first < frames, at), last.where(last >= 0, at)  # never seen
-    share = ((at - first) / (last - first).clamp(min=1)).to(keypoints)[..., None]
+    first, last = first.where(first < frames, at[:, None]), last.where(last >= 0, at[:, None])  # never seen
+    span = times[last] - times[first]
+    share = ((times[:, None] - times[first]) / span.where(span > 0, 1)).to(keypoints)[..., None]
     start, end = (keypoints.gather(-3, i[..., None].expand_as(keypoints)) for i in (first, last))
     return torch.where(seen[..., None], keypoints, start + share * (end - start))
 
@@ -69,9 +85,8 @@ def bridge(confidence: Tensor, fps: float) -> Tensor:
     """
     frames = confidence.shape[-2]
     seen = confidence > 0
-    at = torch.arange(frames, device=confidence.device)[:, None].expand_as(seen)
-    before = at.where(seen, -frames).cummax(dim=-2).values
-    after = at.where(seen, 3 * frames).flip(-2).cummin(dim=-2).values.flip(-2)
+    before, after = nearest_seen(seen)
+    before, after = before.where(before >= 0, -frames), after.where(after < frames, 3 * frames)
     short = ~seen & (after - before - 1 <= LONGEST_STEP * fps)
     return confidence.masked_fill(short, BRIDGED)
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras.camera import PNP_FRAMES, Camera, estimate_pnp, reprojection_error
-from videomdm.cameras.keypoints import fill_missing
 from videomdm.skeletons.padding import valid_frames
 
 #: Reprojection error, as a share of the person's size in the image, above which a camera is not to be trusted.
@@ -69,7 +68,7 @@ def estimate(
     Args:
         joints: (C, T, J, 3) metres, a teacher's; the cameras are in their frame.
         keypoints: (C, T, J, 2) normalised image coordinates.
-        confidence: (C, T, J); keypoints of confidence 0 are filled in from neighbouring frames.
+        confidence: (C, T, J); keypoints of confidence 0 are left out, of cameras and of errors.
         lengths: (C,) true numbers of frames.
         frames: at the start of each clip that PnP uses.
         names: of the clips, for the report.
@@ -88,31 +87,32 @@ def estimate(
     n, longest = joints.shape[:2]
     lengths = torch.full((n,), longest) if lengths is None else lengths
     names = [f"clip {i}" for i in range(n)] if names is None else list(names)
-    if confidence is not None:
-        keypoints = fill_missing(keypoints, confidence)
+    confidence = torch.ones_like(keypoints[..., 0]) if confidence is None else confidence
     rotation, translation = torch.eye(3).repeat(n, 1, 1).to(joints), joints.new_zeros(n, 3)
     failed = {}
     for i in range(n):
         try:
-            own = estimate_pnp(joints[i], keypoints[i], lengths[i], frames)
+            own = estimate_pnp(joints[i], keypoints[i], lengths[i], frames, confidence[i])
             rotation[i], translation[i] = own.rotation, own.translation
         except ValueError as error:
             failed[names[i]] = str(error)
     camera = Camera(rotation, translation)
-    report = _report(camera, joints, keypoints, lengths, frames, names, failed)
+    report = _report(camera, joints, keypoints, confidence, lengths, frames, names, failed)
     if report.bad.any():
         warnings.warn(str(report), stacklevel=2)
     return camera, report
 
 
-def _report(camera, joints, keypoints, lengths, frames, names, failed) -> Report:
+def _report(camera, joints, keypoints, confidence, lengths, frames, names, failed) -> Report:
     first = lengths.clamp(max=frames)
     used = (slice(None), slice(frames))
-    error = reprojection_error(camera, joints[used], keypoints[used], first)
-    whole = reprojection_error(camera, joints, keypoints, lengths)
-    from_middle = (keypoints[used] - keypoints[used].mean(-2, keepdim=True)).square().sum(-1).mean(-1)
-    valid = valid_frames(first, from_middle.shape[1])
-    size = ((from_middle * valid.to(from_middle.device)).sum(-1) / first.to(from_middle)).sqrt()
+    error = reprojection_error(camera, joints[used], keypoints[used], first, confidence[used])
+    whole = reprojection_error(camera, joints, keypoints, lengths, confidence)
+    valid = valid_frames(first, keypoints[used].shape[1])
+    seen = ((confidence[used] > 0) & valid.to(confidence.device)[..., None]).to(keypoints)[..., None]
+    shown = keypoints[used].where(seen > 0, 0)
+    from_middle = (shown - shown.sum(2, keepdim=True) / seen.sum(2, keepdim=True).clamp(min=1)) * seen
+    size = (from_middle.square().sum((1, 2, 3)) / seen.sum((1, 2, 3)).clamp(min=1)).sqrt()
     lost = torch.tensor([name in failed for name in names], device=error.device)
     error, whole, relative = (x.masked_fill(lost, torch.inf) for x in (error, whole, error / size.clamp(min=1e-9)))
     return Report(error, whole, relative, names, failed)

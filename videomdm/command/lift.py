@@ -36,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detector", choices=["auto", "rtmpose", "blazepose"], default="auto",
         help="who finds people in videos without keypoints (default: auto, RTMPose where it is installed)",
     )  # fmt: skip
+    parser.add_argument(
+        "--person", type=argument(int), default=0, metavar="N",
+        help="which of the people in one recording, by the numbers in its notes (default: 0, the main one)",
+    )  # fmt: skip
     parser.add_argument("--moving-camera", action="store_true", help="take recordings whose camera moves all the same")
     parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
     runs.add_argument(parser)
@@ -84,7 +88,7 @@ def _read(given: argparse.Namespace, cache: Path) -> Recordings:
         "detector": given.detector, "intrinsics": given.field_of_view, "moving_camera": given.moving_camera,
         "cache": cache,
     }  # fmt: skip
-    if given.path.is_dir() and not keypoint_json.is_openpose(given.path):
+    if given.path.is_dir() and not keypoint_json.recordings_of(given.path):
         return recordings.load(given.path, on_error="skip", **how)
-    track, words, source = recordings.load_one(given.path, **how)
+    track, words, source = recordings.load_one(given.path, person=given.person, **how)
     return recordings.Recordings([track], [words], [source])

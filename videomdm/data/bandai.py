@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
+import io
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 
 from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
-from videomdm.data import bandai_captions, bvh
+from videomdm.data import bandai_captions, body, bvh
 from videomdm.data.corpus import Corpus, check_joints, from_clips
 from videomdm.features.representation import canonical_frame
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.storage import text
 from videomdm.storage.progress import Bar
 
 SPLITS = ("train", "val", "test")
@@ -154,6 +155,11 @@ def _collect(sources: Iterable[tuple[str, Callable[[], list[_Clip]]]], on_error:
             if on_error == "raise" and not isinstance(error, _TooShort):
                 raise
             skipped.append((name, str(error)))
+    faults = dict(body.check_corpus([clip.joints for clip in clips], [clip.name for clip in clips], "Bandai-Namco"))
+    if faults and on_error == "raise":
+        raise DataError(next(iter(faults.values())))
+    skipped += [(clips[i].name, fault) for i, fault in faults.items()]
+    clips = [clip for i, clip in enumerate(clips) if i not in faults]
     return from_clips(
         [clip.joints for clip in clips], [clip.name for clip in clips], [clip.captions for clip in clips],
         [clip.action for clip in clips], SMPL22, FPS, skipped,
@@ -307,21 +313,14 @@ def _npz(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 
 def _texts(path: Path) -> dict[str, tuple[str, ...]]:
-    try:
-        texts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}), expected JSON of clip name to captions") from None
+    texts = text.read_json(path, "JSON of clip name to captions")
     if not isinstance(texts, dict) or not all(isinstance(captions, list) for captions in texts.values()):
         raise DataError(f"{path}: expected a JSON object of clip name to a list of captions")
     return {name: tuple(c.strip() for c in captions if str(c).strip()) for name, captions in texts.items()}
 
 
 def _meta(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}), expected a table of clips") from None
+    rows = list(csv.DictReader(io.StringIO(text.read(path, "a table of clips"), newline="")))
     for number, row in enumerate(rows, 2):
         if not row.get("clip_id") or row.get("content") is None or row.get("split") not in SPLITS:
             raise DataError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,10 +21,12 @@ import torch
 from torch import Tensor
 
 from videomdm.conventions import DataError
+from videomdm.storage import text
 
 CHANNELS = tuple(axis + kind for kind in ("position", "rotation") for axis in "XYZ")
 _CHANNEL_OF = {channel.lower(): channel for channel in CHANNELS}
 _END_SITE = -1
+LONGEST_FRAME = 1.0  # seconds; a longer Frame Time is a rate or milliseconds
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class BvhMotion:
         unknown = [name for name in dict.fromkeys(names) if name not in self.names]
         if unknown:
             raise DataError(f"{self.source}: no joint {', '.join(unknown)}; it has {', '.join(self.names)}")
+        twice = [name for name in dict.fromkeys(names) if self.names.count(name) > 1]
+        if twice:
+            raise DataError(
+                f"{self.source}: more than one joint is called {', '.join(twice)}, expected one of each name"
+            )
         return [self.names.index(name) for name in names]
 
     @cached_property
@@ -125,14 +133,14 @@ def read(path: str | Path) -> BvhMotion:
 
     Raises:
         DataError: names the file and, where there is one, the line: no HIERARCHY or MOTION, a hierarchy that
-            does not parse, no frames, fewer or more rows than announced (a truncated file), a row with the
-            wrong number of values, text where a number belongs, NaN or infinity.
+            does not parse, no frames, another number of rows than announced, a row with the wrong number of
+            values, text where a number belongs, NaN or infinity, a frame time that is no seconds per frame.
+
+    Warns:
+        UserWarning: one row more than announced, as Rokoko's exports have it; the announced ones are taken.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}), expected a BVH file") from None
+    lines = text.read(path, "a BVH file", errors="replace").split("\n")
     headings = [line.strip().upper() for line in lines]
     first = next((i for i, heading in enumerate(headings) if heading), 0)
     if not lines or headings[first] != "HIERARCHY":
@@ -207,17 +215,26 @@ def _channel_names(words: Sequence[str], where: str) -> tuple[str, ...]:
 def _motion(lines: Sequence[str], number: int, channels, names, path: Path) -> tuple[float, Tensor]:
     rows = [(number, line.strip()) for number, line in enumerate(lines, number) if line.strip()]
     header = "\n".join(line for _, line in rows[:2])
-    found = re.fullmatch(r"Frames:\s*(\d+)\nFrame Time:\s*(\S+)", header, re.IGNORECASE)
+    found = re.fullmatch(r"Frames\s*:\s*(\d+)\nFrame\s+Time\s*:\s*(\S+)", header, re.IGNORECASE)
     if not found:
         raise DataError(f"{path}: MOTION starts with {header[:80]!r}, expected 'Frames: N' and 'Frame Time: s'")
     announced, rows = int(found[1]), rows[2:]
     (frame_time,) = _numbers([found[2]], ["Frame Time"], str(path))
     if announced == 0 or frame_time <= 0:
         raise DataError(f"{path}: {announced} frames of {frame_time} s, expected at least one, of more than 0 s")
+    if frame_time > LONGEST_FRAME:
+        raise DataError(
+            f"{path}: Frame Time is {frame_time}, expected seconds per frame; {frame_time:g} frames a second "
+            f"are {1 / frame_time:.6f}, {frame_time:g} ms are {frame_time / 1000:g}"
+        )
+    if len(rows) == announced + 1:
+        warnings.warn(f"{path}: Frames: {announced} and one row more, which is not read", stacklevel=3)
+        rows = rows[:announced]
     columns = [f"{name} {channel}" for name, own in zip(names, channels, strict=True) for channel in own]
     values = [_numbers(row.split(), columns, f"{path}, line {n}") for n, row in rows]
     if len(values) != announced:
-        raise DataError(f"{path}: {len(values)} rows of values but Frames: {announced}; is the file truncated?")
+        cause = "is the file truncated?" if len(values) < announced else "write the true number there, or cut the rest"
+        raise DataError(f"{path}: {len(values)} rows of values but Frames: {announced}; {cause}")
     return frame_time, torch.tensor(values, dtype=torch.float64).reshape(announced, len(columns))
 
 
@@ -228,7 +245,8 @@ def _numbers(words: Sequence[str], labels: Sequence[str], where: str) -> list[fl
     try:
         values = [float(word) for word in words]
     except ValueError as error:
-        raise DataError(f"{where}: {error}") from None
+        hint = "; write decimals with a point" if any("," in word for word in words) else ""
+        raise DataError(f"{where}: {error}{hint}") from None
     for label, value in zip(labels, values, strict=True):
         if not math.isfinite(value):
             raise DataError(f"{where}: {label} is {value}, expected a finite number")

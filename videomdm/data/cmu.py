@@ -45,6 +45,7 @@ from videomdm.data.humanml3d import SPLITS, TOO_LONG
 from videomdm.features.representation import canonicalise
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors
+from videomdm.storage import text
 from videomdm.storage.progress import Bar
 
 _VERSION = 1  # to be raised when the same files give other clips: what was made before is then made again
@@ -242,8 +243,8 @@ def convert(trial: Trial, folder: Path, body: Tensor | None) -> dict[str, Any]:
         if reason := fault(clip):
             dropped.append((cut.name, reason))
             continue
-        for name, own, text in ((cut.name, clip, cut.text), (f"M{cut.name}", mirror(clip), cut.mirrored_text)):
-            layout.write_motion(folder, name, canonicalise(own, target_offsets=body), text)
+        for name, own, lines in ((cut.name, clip, cut.text), (f"M{cut.name}", mirror(clip), cut.mirrored_text)):
+            layout.write_motion(folder, name, canonicalise(own, target_offsets=body), lines)
             clips.append((name, cut.split, trial.name, cut.start, cut.end, len(clip), skeleton, cut.captions_by))
     return {"trial": trial.name, "clips": clips, "dropped": dropped}
 
@@ -340,7 +341,7 @@ def read_rows(humanml3d: Path) -> dict[str, list[Row]]:
 
 def _descriptions(path: Path) -> dict[str, str]:
     try:
-        table = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+        table = list(csv.DictReader(io.StringIO(text.read(path))))
         return {
             trial_name(f"{row['Subject']}_{row['Trial #']}"): " ".join(row["Motion Description"].split())
             for row in table
@@ -397,9 +398,9 @@ def _read_journal(out: Path, keys: dict[str, str]) -> dict[str, dict[str, Any]]:
     """The lines of trials that were finished, from the same files, and whose clips are still there."""
     path = out / _JOURNAL
     done = {}
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+    for row in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:
-            line = json.loads(text)
+            line = json.loads(row)
         except json.JSONDecodeError:  # the line that an interruption left half written
             continue
         made = (file for clip in line["clips"] for file in layout.files(out, clip[0]))

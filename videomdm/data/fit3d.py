@@ -11,7 +11,6 @@ a detector's are put beside it as ``<keypoints>/<subject>/<camera>/<exercise>.np
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from videomdm.cameras.camera import Camera
 from videomdm.conventions import DataError
 from videomdm.data.corpus import check_joints
 from videomdm.skeletons.definitions import Skeleton
+from videomdm.storage import text
 
 FPS = 50.0
 _Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # (x, y, z) -> (x, z, -y)
@@ -241,12 +241,7 @@ def _numbers(value: Any) -> np.ndarray:
 
 
 def _json(path: str | Path) -> dict:
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file, expected Fit3D's json") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: not a readable json file ({error})") from None
+    data = text.read_json(path, "Fit3D's json")
     if not isinstance(data, dict):
         raise DataError(f"{path}: holds a {type(data).__name__}, expected a json object")
     return data

@@ -17,9 +17,11 @@ import torch
 from torch import Tensor
 
 from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
+from videomdm.data import body
 from videomdm.data.corpus import Corpus, check_joints, from_clips
 from videomdm.features.representation import n_features
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.storage import text
 from videomdm.storage.progress import Bar
 
 SPLITS = ("train", "val", "test")
@@ -89,6 +91,12 @@ def load(
         clips |= own_clips
         captions |= own_captions
         skipped += too_short_or_long
+    for i, fault in reversed(body.check_corpus(list(clips.values()), list(clips), str(root))):
+        if on_error == "raise":
+            raise DataError(f'{root}: {fault}; on_error="skip" leaves such clips out')
+        name = list(clips)[i]
+        skipped.append((name, fault))
+        del clips[name], captions[name]
     return from_clips(
         list(clips.values()), list(clips), list(captions.values()), [""] * len(clips), SMPL22, FPS, skipped
     )
@@ -153,7 +161,7 @@ def _names(root: Path, splits: Sequence[str]) -> list[str]:
     absent = [entry for entry in ("new_joints", "texts", *(f"{s}.txt" for s in splits)) if not (root / entry).exists()]
     if absent:
         raise DataError(f"{root}: no {', '.join(absent)}; {expected}")
-    names = [name for split in splits for name in _text(root / f"{split}.txt").split()]
+    names = [name for split in splits for name in text.read(root / f"{split}.txt").split()]
     if not names:
         raise DataError(f"{root}: {', '.join(f'{s}.txt' for s in splits)} is empty, expected one motion name per line")
     return list(dict.fromkeys(names))
@@ -195,7 +203,7 @@ def _wrong_length(frames: int) -> str:
 
 def _captions(path: Path) -> list[_Caption]:
     captions = [
-        _caption(line, f"{path}, line {n}") for n, line in enumerate(_text(path).splitlines(), 1) if line.strip()
+        _caption(line, f"{path}, line {n}") for n, line in enumerate(text.read(path).split("\n"), 1) if line.strip()
     ]
     if not captions:
         raise DataError(f"{path}: empty, expected lines of caption#tokens#start#end")
@@ -205,25 +213,16 @@ def _captions(path: Path) -> list[_Caption]:
 def _caption(line: str, where: str) -> _Caption:
     fields = line.strip().split("#")
     try:
-        text, words = fields[0].strip(), tuple(fields[1].split())
+        words, tags = fields[0].strip(), tuple(fields[1].split())
         start, end = (0.0 if second != second else second for second in map(float, fields[2:4]))  # NaN means 0 there
     except (ValueError, IndexError):
         raise DataError(f"{where}: {line[:80]!r}, expected caption#tokens#start#end with seconds") from None
-    if not text:
+    if not words:
         raise DataError(f"{where}: the caption is empty")
     if not (0 <= start < 3600 and 0 <= end < 3600):
         raise DataError(f"{where}: part from {start} s to {end} s, expected seconds of the motion")
     whole = start == end == 0
-    return _Caption(text, words, None if whole else int(start * FPS), None if whole else int(end * FPS))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}), expected a text file") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error})") from None
+    return _Caption(words, tags, None if whole else int(start * FPS), None if whole else int(end * FPS))
 
 
 def _load_npy(path: Path) -> Tensor:

@@ -29,6 +29,7 @@ from videomdm.features.normaliser import Moments, Normaliser
 from videomdm.features.representation import encode
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import rest_offsets
+from videomdm.storage import text
 
 _COLUMNS = ("source_path", "start_frame", "end_frame", "new_name")
 _EXAMPLE = "new_joints/012314.npy"  # the one motion that the repository holds, for comparison
@@ -57,7 +58,7 @@ def read_index(root: Path) -> list[Row]:
         DataError: the file is missing, has other columns, or a row does not parse.
     """
     path = _find(root, "index.csv")
-    table = csv.DictReader(io.StringIO(_text(path)))
+    table = csv.DictReader(io.StringIO(text.read(path)))
     if not set(_COLUMNS) <= set(table.fieldnames or ()):
         raise DataError(f"{path}: columns {', '.join(table.fieldnames or ())}, expected {', '.join(_COLUMNS)}")
     rows = []
@@ -72,7 +73,7 @@ def read_index(root: Path) -> list[Row]:
 
 def read_splits(root: Path) -> dict[str, str]:
     """Name -> split, of ``train.txt``, ``val.txt`` and ``test.txt``; raises ``DataError`` where one is missing."""
-    return {name: split for split in SPLITS for name in _text(_find(root, f"{split}.txt")).split()}
+    return {name: split for split in SPLITS for name in text.read(_find(root, f"{split}.txt")).split()}
 
 
 def read_texts(root: Path, names: Iterable[str]) -> dict[str, str]:
@@ -86,7 +87,7 @@ def read_texts(root: Path, names: Iterable[str]) -> dict[str, str]:
     except DataError:
         return _from_archive(_find(root, "texts.zip"), names)
     files = ((name, folder / f"{name}.txt") for name in names)
-    return {name: _text(file) for name, file in files if file.exists()}
+    return {name: text.read(file) for name, file in files if file.exists()}
 
 
 def _from_archive(path: Path, names: Iterable[str]) -> dict[str, str]:
@@ -121,13 +122,6 @@ def _find(root: Path, name: str) -> Path:
     if not found:
         raise DataError(f"{root}: no {name}, there or in HumanML3D; expected a copy of the HumanML3D repository")
     return found[0]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text ({error})") from None
 
 
 # ---- writing ---------------------------------------------------------------------------------------------

@@ -73,6 +73,26 @@ def to_bvh(
     Raises:
         ValueError: another shape, a joint that is not finite, a joint name without a rest direction.
     """
+    motion, error = as_bvh(joints, skeleton, fps, stretch)
+    bvh.write(path, motion)
+    if error.max() > TOLERANCE:
+        frame, joint = divmod(int(error.argmax()), len(skeleton))
+        warnings.warn(
+            f"{path}: {skeleton.joints[joint]} is {100 * error.max():.1f} cm off at frame {frame} (mean "
+            f"{100 * error.mean():.1f} cm): the motion's bones are not rigid; stretch=True follows them",
+            stacklevel=2,
+        )
+    return error
+
+
+def as_bvh(
+    joints: Tensor, skeleton: Skeleton = SMPL22, fps: float = FPS, stretch: bool = False
+) -> tuple[bvh.BvhMotion, Tensor]:
+    """What :func:`to_bvh` writes, and how far off it is; the same arguments and errors.
+
+    Returns:
+        The motion in centimetres and degrees, and (T, J), metres: how far each of its joints is from the given one.
+    """
     check_motion(joints, skeleton)
     target = joints.detach().cpu().double()
     offsets = rest_pose(target, skeleton)
@@ -90,16 +110,8 @@ def to_bvh(
         values=torch.cat(values, dim=-1), frame_time=1 / fps,
         end_sites={leaf: offsets[leaf] * CENTIMETRES * _END_SITE for leaf in leaves},
     )  # fmt: skip
-    bvh.write(path, motion)
     error = (motion.joints() / CENTIMETRES - target).norm(dim=-1)
-    if error.max() > TOLERANCE:
-        frame, joint = divmod(int(error.argmax()), len(skeleton))
-        warnings.warn(
-            f"{path}: {skeleton.joints[joint]} is {100 * error.max():.1f} cm off at frame {frame} (mean "
-            f"{100 * error.mean():.1f} cm): the motion's bones are not rigid; stretch=True follows them",
-            stacklevel=2,
-        )
-    return error.to(joints.dtype)
+    return motion, error.to(joints.dtype)
 
 
 def rest_pose(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:

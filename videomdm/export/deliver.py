@@ -1,7 +1,14 @@
-"""What a run leaves for use elsewhere: generated and lifted motions as arrays and as BVH files."""
+"""What a run leaves for use elsewhere: generated and lifted motions as arrays and as BVH files.
+
+Bones of generated and lifted motions change their length a little, and there are two ways to write that.  A rig has
+bones of one length and joints that turn: for it ``NAME.bvh`` has constant bones, three channels per joint and six for
+the root, as every reader expects.  ``NAME-exact.bvh`` has six channels for every joint and meets each joint exactly;
+Blender plays it, many readers refuse it.  How far the first is from the motion stands in ``report.json``.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,19 +17,21 @@ from torch import Tensor
 
 from videomdm import export, features, sample
 from videomdm.conventions import FPS
+from videomdm.data import bvh
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
+REPORT = "report.json"
 
-def deliver(prior: Prior, captions: Sequence[str], folder: Path, seconds: float | None = None, seed: int = 0) -> Tensor:
-    """Generate one motion per caption and write ``motions.npz`` and one ``.bvh`` each into ``folder``.
 
-    Bones of generated motions change their length a little; the BVH files keep every joint where it is by moving
-    joints as well as turning them.
+def deliver(
+    prior: Prior, captions: str | Sequence[str], folder: str | Path, seconds: float | None = None, seed: int = 0
+) -> Tensor:
+    """Generate one motion per caption and write ``motions.npz`` and two ``.bvh`` each into ``folder``.
 
     Args:
         prior: from :func:`videomdm.sample.load`.
-        captions: what to generate.
+        captions: what to generate, one caption or several.
         folder: made if missing, usually the run folder's ``motions``.
         seconds: length of the motions, the longest trained by default.
         seed: of the noise.
@@ -30,6 +39,7 @@ def deliver(prior: Prior, captions: Sequence[str], folder: Path, seconds: float 
     Returns:
         (N, T, J, 3) joints in metres, Y up, starting at the origin and facing +Z.
     """
+    captions = [captions] if isinstance(captions, str) else list(captions)
     clean = sample.generate(prior, captions, seconds=seconds, seed=seed, as_features=True).cpu()
     joints = features.decode(clean)
     write(folder, joints, captions, clean, prior.skeleton, prior.fps)
@@ -37,24 +47,49 @@ def deliver(prior: Prior, captions: Sequence[str], folder: Path, seconds: float 
 
 
 def write(
-    folder: Path,
+    folder: str | Path,
     motions: Tensor | Sequence[Tensor],
-    captions: Sequence[str],
+    captions: str | Sequence[str],
     clean: Tensor | None = None,
     skeleton: Skeleton = SMPL22,
     fps: float = FPS,
-) -> None:
-    """Write ``motions.npz`` and one ``.bvh`` per motion, named by number and caption.
+    unseen: Sequence[Tensor] | None = None,
+) -> dict[str, dict[str, float | str]]:
+    """Write ``motions.npz``, and for each motion a ``.bvh`` of constant bones and an exact one, and ``report.json``.
 
     Args:
         folder: made if missing.
-        motions: (T, J, 3) metres, Y up, for each caption.
-        captions: what they are called.
+        motions: (T, J, 3) metres, Y up, for each caption, or one alone.
+        captions: what they are called, one caption or several; files are named by number and caption.
         clean: (N, T', D) their features, where they are wanted in the file.
         skeleton, fps: of the motions.
+        unseen: for each motion (T, J) bool, joints that no camera saw.
+
+    Returns:
+        What ``report.json`` holds: for each ``.bvh`` how far its joints are from the motion's, in millimetres (mean,
+        and largest with its joint and frame).
     """
+    folder = Path(folder)
+    captions = [captions] if isinstance(captions, str) else list(captions)
+    motions = [motions] if isinstance(motions, Tensor) and motions.ndim == 3 else motions
     folder.mkdir(parents=True, exist_ok=True)
-    export.to_npz(folder / "motions.npz", motions, clean, fps, captions, skeleton)
+    export.to_npz(folder / "motions.npz", motions, clean, fps, captions, skeleton, unseen)
+    report = {}
     for i, (caption, motion) in enumerate(zip(captions, motions, strict=True)):
-        name = re.sub(r"[^a-z0-9]+", "-", caption.lower()).strip("-")[:60]
-        export.to_bvh(folder / f"{i:02d}-{name}.bvh", motion, skeleton, fps, stretch=True)
+        words = re.sub(r"[\W_]+", "-", caption.lower()).strip("-")[:60]
+        name = f"{i:02d}-{words}" if words else f"{i:02d}"
+        for file, exact in ((f"{name}.bvh", False), (f"{name}-exact.bvh", True)):
+            written, error = export.as_bvh(motion, skeleton, fps, stretch=exact)
+            bvh.write(folder / file, written)
+            report[file] = _errors(error, skeleton)
+    (folder / REPORT).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return report
+
+
+def _errors(error: Tensor, skeleton: Skeleton) -> dict[str, float | str]:
+    """Of distances (T, J) in metres."""
+    frame, joint = divmod(int(error.argmax()), len(skeleton))
+    return {
+        "mean_mm": round(1000 * float(error.mean()), 2), "max_mm": round(1000 * float(error.max()), 2),
+        "joint": skeleton.joints[joint], "frame": frame,
+    }  # fmt: skip

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from videomdm.export.bvh import to_bvh
 from videomdm.export.film import to_gif, to_mp4
 from videomdm.export.npz import check_motion, to_npz
 from videomdm.skeletons.definitions import H36M17, SMPL22, Skeleton
+from videomdm.storage.files import written_whole
 
 ENDINGS = (".npz", ".bvh", ".mp4", ".gif")
 
@@ -64,14 +62,14 @@ def write(
     """
     check_ending(path)
     if path.suffix.lower() == ".npz":
-        with whole(path) as partial:
+        with written_whole(path) as partial:
             to_npz(partial, list(clips), fps=fps, captions=captions, skeleton=skeleton)
         return [path]
     files = [path]
     if len(clips) > 1:
         files = [path.with_name(f"{path.stem}-{i:02d}{path.suffix}") for i in range(len(clips))]
     for file, clip, caption in zip(files, clips, captions, strict=True):
-        with whole(file) as partial:
+        with written_whole(file) as partial:
             if file.suffix.lower() == ".bvh":
                 to_bvh(partial, clip, skeleton, fps, stretch=True)
             elif file.suffix.lower() == ".gif":
@@ -103,19 +101,6 @@ def read(path: Path) -> Motions:
             f"{path}: captions have shape {captions.shape}, expected a text for each of {len(clips)} motions"
         )
     return Motions(clips, captions.tolist(), skeleton, float(fps))
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A path of the same name to write to, which takes the place of ``path`` at the end; after an error nothing stays.
-
-    The folder is made if missing.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
-        partial = Path(folder) / path.name
-        yield partial
-        os.replace(partial, path)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

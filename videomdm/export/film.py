@@ -16,6 +16,7 @@ from torch import Tensor
 from videomdm.conventions import FPS
 from videomdm.export.npz import check_motion
 from videomdm.skeletons.definitions import SMPL22, Skeleton
+from videomdm.storage.film import open_film
 
 
 def to_gif(
@@ -51,16 +52,16 @@ def to_mp4(
     title: str = "",
     size: int = 480,
 ) -> None:
-    """Draw a clip as an MPEG-4 film of a stick figure, with OpenCV; arguments as for :func:`to_gif`.
+    """Draw a clip as a film of a stick figure that a browser plays; arguments as for :func:`to_gif`.
+
+    It is in H.264 where this machine can encode that, else in VP9 (:mod:`videomdm.storage.film`).
 
     Raises:
-        ValueError: as :func:`to_gif`.
-        OSError: OpenCV cannot write the file here.
+        ValueError: as :func:`to_gif`, or a name that does not end in .mp4.
+        OSError: the file cannot be written here.
     """
     frames = draw(joints, skeleton, title, size)
-    film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, (size, size))
-    if not film.isOpened():
-        raise OSError(f"{path}: OpenCV cannot write an mp4 file there; does its folder exist?")
+    film = open_film(path, size, size, fps)
     for frame in frames:
         film.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     film.release()

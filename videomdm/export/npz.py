@@ -20,6 +20,7 @@ def to_npz(
     fps: float = FPS,
     captions: Sequence[str] | None = None,
     skeleton: Skeleton = SMPL22,
+    unseen: Sequence[Tensor] | None = None,
 ) -> None:
     """Write clips to one ``.npz`` that ``numpy.load`` reads without pickle.
 
@@ -27,6 +28,7 @@ def to_npz(
     ``joints``        float32 (N, T, J, 3), metres; frames at and past a clip's length are zero
     ``lengths``       int64 (N,), valid frames of each clip
     ``features``      float32 (N, T', D), HumanML3D channels, not normalised; only where given
+    ``unseen``        bool (N, T, J), joints that no camera saw: a guess; only where given
     ``fps``           float64 (), frames per second
     ``axes``          text: which way x, y and z point
     ``units``         text: "metres"
@@ -42,9 +44,10 @@ def to_npz(
         fps: frames per second.
         captions: one text per clip.
         skeleton: the joint layout.
+        unseen: for each clip (T_i, J) bool, of motions that were lifted from keypoints.
 
     Raises:
-        ValueError: a clip of another shape, or captions or features of another number of clips.
+        ValueError: a clip of another shape, or captions, features or ``unseen`` that do not belong to the clips.
     """
     clips = [joints] if isinstance(joints, Tensor) and joints.ndim == 3 else list(joints)
     for clip in clips:
@@ -64,6 +67,11 @@ def to_npz(
         if len(rows) != len(clips):
             raise ValueError(f"features of {len(rows)} clips, expected {len(clips)}")
         arrays["features"] = pad([row.detach().cpu().float() for row in rows])[0].numpy()
+    if unseen is not None:
+        found, expected = ([tuple(x.shape) for x in u] for u in (unseen, [clip[..., 0] for clip in clips]))
+        if found != expected:
+            raise ValueError(f"unseen has shapes {found}, expected the clips' frames and joints {expected}")
+        arrays["unseen"] = pad([mask.cpu() for mask in unseen])[0].numpy()
     np.savez_compressed(path, **arrays)
 
 

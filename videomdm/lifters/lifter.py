@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from videomdm.cameras.keypoints import fill_missing
+from videomdm.cameras.unseen import fill_unseen
 from videomdm.lifters.dstformer import DSTformer
+from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.checkpoints import load_weights, read_metadata, save_weights
 from videomdm.storage.progress import Bar
 
@@ -78,7 +79,8 @@ class Lifter(nn.Module):
 
         Args:
             keypoints: (C, T, J, 2) normalised image coordinates; what lies past a clip's length is not read.
-            confidence: (C, T, J) in 0..1; keypoints of confidence 0 are filled in from neighbouring frames.
+            confidence: (C, T, J) in 0..1; what stands at confidence 0 is not read, fillers take its place
+                (:func:`videomdm.cameras.unseen.fill_unseen`).
             lengths: (C,) frames.
             batch_size: windows per batch.
             progress: show a progress bar.
@@ -93,7 +95,7 @@ class Lifter(nn.Module):
         frames = keypoints.shape[1]
         inside = torch.arange(frames, device=lengths.device) < lengths[:, None]
         confidence = confidence * inside[..., None].to(confidence)
-        keypoints = fill_missing(keypoints, confidence)
+        keypoints = fill_unseen(keypoints, confidence, SMPL22 if self.config["n_joints"] == len(SMPL22) else None)
         clips, index, valid, weight = (x.to(keypoints.device) for x in _windows(lengths.tolist(), self.window))
 
         total = keypoints.new_zeros(*keypoints.shape[:3], 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from videomdm.cameras.keypoints import LONGEST_STEP
 from videomdm.conventions import FPS, DataError
 from videomdm.data import procedural
 from videomdm.data.corpus import check_joints
@@ -73,6 +75,23 @@ class Lifted:
         joints = torch.lerp(self.joints[before], self.joints[after], share)
         valid = self.valid[before] & (self.valid[after] | (share[:, 0, 0] < 1e-6))
         first = round(self.first_frame * fps / self.fps)
+        return replace(self, joints=joints, valid=valid, fps=fps, first_frame=first)
+
+    def timed(self, times: np.ndarray, fps: float = FPS) -> Lifted:
+        """At a constant rate from frames of any spacing: linear in time, valid where both neighbours are and are near.
+
+        Args:
+            times: (T,) seconds of the film of each frame, increasing.
+            fps: of the result, whose frame k is at ``(first_frame + k) / fps`` seconds of the film.
+        """
+        first, last = math.ceil(times[0] * fps - 1e-6), math.floor(times[-1] * fps + 1e-6)
+        at = np.arange(first, max(last, first) + 1) / fps
+        after = np.searchsorted(times, at - 1e-6).clip(0, len(times) - 1)
+        before = np.where(np.abs(times[after] - at) < 1e-6, after, np.maximum(after - 1, 0))
+        step = times[after] - times[before]
+        share = torch.from_numpy(((at - times[before]) / np.maximum(step, 1e-9)).clip(0, 1)).float()[:, None, None]
+        joints = torch.lerp(self.joints[before], self.joints[after], share)
+        valid = self.valid[before] & self.valid[after] & torch.from_numpy(step <= LONGEST_STEP)
         return replace(self, joints=joints, valid=valid, fps=fps, first_frame=first)
 
 

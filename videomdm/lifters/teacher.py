@@ -29,6 +29,7 @@ from torch import Tensor
 
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.keypoints import fill_missing
+from videomdm.cameras.unseen import fill_unseen
 from videomdm.conventions import ROOT_PATHS
 from videomdm.depth import root_depth
 from videomdm.lifters import trajectory
@@ -61,7 +62,8 @@ def lift(
 
     Args:
         keypoints: (C, T, J, 2) normalised image coordinates; past a clip's length they are not read.
-        confidence: (C, T, J) in 0..1; keypoints of confidence 0 are filled in from neighbouring frames.
+        confidence: (C, T, J) in 0..1; what stands at confidence 0 is not read, fillers take its place
+            (:func:`videomdm.cameras.unseen.fill_unseen`).
         lengths: (C,) frames.
         camera: one per clip, batch (C,); only takes the result to its world, it helps no estimate.
         lifter: gives root-centred poses; the one that comes with the package when None.
@@ -102,8 +104,11 @@ def place(
     """
     network = _network(root_path, device)
     inside = torch.arange(keypoints.shape[1], device=keypoints.device) < lengths.to(keypoints.device)[:, None]
-    seen = fill_missing(keypoints, confidence * inside[..., None].to(confidence))
-    path = path_from_bones(seen, bone_lengths(pose, inside, skeleton), inside, smoothing, skeleton)
+    confidence = confidence * inside[..., None].to(confidence)
+    seen = fill_unseen(keypoints, confidence, skeleton)
+    path = path_from_bones(
+        seen, bone_lengths(pose, inside, skeleton), _tells_depth(confidence, skeleton), smoothing, skeleton
+    )
     if network is not None:
         path = _in_batches(network, batch_size, smoothing, path, pose, seen, confidence, inside)
     joints = pose + path[..., None, :]
@@ -132,7 +137,7 @@ def path_from_bones(
     Args:
         keypoints: (C, T, J, 2) normalised image coordinates.
         lengths: (C, n) metres of the root's bones.
-        inside: (C, T) bool, the frames that count.
+        inside: (C, T) bool, the frames that tell a depth; others lie between them.
         smoothing: standard deviation in frames of a gaussian over the depth.
 
     Returns:
@@ -146,6 +151,14 @@ def path_from_bones(
     depth = smooth(depth.clamp(NEAREST, FARTHEST), inside, smoothing)
     image = keypoints[..., 0, :]
     return depth[..., None] * torch.cat([image, torch.ones_like(image[..., :1])], dim=-1)
+
+
+def _tells_depth(confidence: Tensor, skeleton: Skeleton) -> Tensor:
+    """Frames (C, T) that saw the root's bones; all in which anybody was seen where a clip has none of the former."""
+    bones = sorted({joint for bone in skeleton.root_bones for joint in bone})
+    seen = confidence > 0
+    tells = seen[..., bones].all(-1)
+    return tells.where(tells.any(1, keepdim=True), seen.any(-1))
 
 
 def corrected_path(

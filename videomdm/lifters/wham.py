@@ -22,6 +22,7 @@ runs, and give the file as ``body``.  Without it the mean of the built-in bodies
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,46 @@ def read(
         person = max(people, key=lambda p: np.size(people[p].get("frame_ids", ())))
     if person not in people:
         raise DataError(f"{path}: no person {person!r}, the file has {', '.join(map(repr, people))}")
-    found = people[person]
-    pose, translation, betas, frames = _checked(found, *_KEYS[root], f"{path}, person {person}")
-    rest = rest_joints(betas, body)
-    joints = pose_joints(pose, translation, rest)
+    joints, frames = _joints(people[person], root, body, f"{path}, person {person}")
     if root is RootPath.CAMERA:
         joints = joints * joints.new_tensor((1.0, -1.0, -1.0))
     joints, valid = fill_gaps(joints, frames)
     name = f"{Path(path).parent.name or Path(path).stem}-{person}"
     return Lifted(joints, valid, fps, root, SMPL22, "wham", name, int(frames[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One of a file's people: somebody, or a piece of somebody whom WHAM lost and found again.
+
+    Attributes:
+        key: in the file.
+        frames: (N,) the video's frames, ascending.
+        joints: (N, 22, 3) in the person's own world, metres, Y up.
+        in_camera: (N, 22, 3) in the camera's axes, y down; None where the file does not tell.
+    """
+
+    key: Any
+    frames: np.ndarray
+    joints: Tensor
+    in_camera: Tensor | None
+
+
+def people(path: str | Path, body: str | Path | None = None) -> list[Person]:
+    """Everybody in a file; arguments and errors as for :func:`read`."""
+    found = []
+    for key, one in _people(Path(path)).items():
+        name = f"{path}, person {key}"
+        joints, frames = _joints(one, RootPath.WORLD, body, name)
+        in_camera = _joints(one, RootPath.CAMERA, body, name)[0] if "pose" in one and "trans" in one else None
+        found.append(Person(key, frames, joints, in_camera))
+    return found
+
+
+def _joints(found: dict, root: RootPath, body: str | Path | None, name: str) -> tuple[Tensor, np.ndarray]:
+    """SMPL's joints (N, 22, 3) in the world's or the camera's axes, and their frames (N,)."""
+    pose, translation, betas, frames = _checked(found, *_KEYS[root], name)
+    return pose_joints(pose, translation, rest_joints(betas, body)), frames
 
 
 def pose_joints(pose: Tensor, translation: Tensor, rest: Tensor) -> Tensor:

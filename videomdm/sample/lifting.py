@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -12,6 +13,7 @@ from videomdm import features, text
 from videomdm.cameras import placement, refinement
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
+from videomdm.data.recordings import plausible
 from videomdm.features import rays
 from videomdm.sample.prior import Prior, _in_chunks
 
@@ -40,7 +42,7 @@ def lift(
 
     Args:
         prior: from :func:`load`.
-        keypoints: (B, T, J, 2) or (T, J, 2) in normalised image coordinates.
+        keypoints: (B, T, J, 2) or (T, J, 2) in normalised image coordinates; what is not finite needs confidence 0.
         camera: batch (B,) or a single one, in the motion's canonical frame; where it is only near that (a teacher's
             frame, PnP), let it be refined.
         confidence: (B, T, J); a joint with 0 is left where the prior puts it.
@@ -60,6 +62,10 @@ def lift(
         (B, T, J, 3) joints in the camera's world, metres, as projected in the last step (encoding them once more
         would move the clip); frames past a length hold its last pose.  Unbatched input gives unbatched output.
 
+    Raises:
+        ValueError: keypoints of another shape, in pixels or shares of the image, or not finite where they have
+            confidence (:func:`videomdm.data.recordings.plausible.check_normalised`).
+
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     if keypoints.ndim == 3:
@@ -73,12 +79,15 @@ def lift(
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
     n, frames = keypoints.shape[:2]
+    seen = Footage.of(keypoints, camera, lengths, confidence)
+    # where the camera is told, motions stand on the origin of their frame, so a person's size can be told too
+    middle = camera.translation.new_tensor([0.0, 0.9, 0.0]).expand(n, 3)
+    plausible.check_normalised(keypoints, seen.weight, None if refine else camera.to_camera(middle)[:, 2])
+    seen = replace(seen, keypoints=keypoints.where(keypoints.isfinite(), 0.0)).to(prior.device)
     words = None
     if texts is not None:
         words = text.by_name(prior.config.model.text).encode(list(texts)).to(prior.device)
-    lifting = _Lifting(
-        prior, Footage.of(keypoints, camera, lengths, confidence).to(prior.device), known_distance, place
-    )
+    lifting = _Lifting(prior, seen, known_distance, place)
     lengths, rows = lifting.given.lengths, torch.arange(n, device=prior.device)
     fixed, moving = (_in_chunks(partial(lifting.onto_rays, moving), lengths, rows) for moving in (False, True))
     known = refinement.BELOW * prior.config.model.n_steps if refine else 0

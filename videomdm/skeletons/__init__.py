@@ -3,6 +3,7 @@
 from videomdm.skeletons.definitions import (
     BLAZEPOSE33,
     BODY25,
+    BODY25B,
     COCO17,
     H36M17,
     HALPE26,
@@ -15,6 +16,7 @@ from videomdm.skeletons.definitions import (
 __all__ = [
     "BLAZEPOSE33",
     "BODY25",
+    "BODY25B",
     "by_name",
     "COCO17",
     "H36M17",

@@ -245,6 +245,23 @@ BODY25 = Skeleton(
     parents=(1, 8, 1, 2, 3, 1, 5, 6, -1, 8, 9, 10, 8, 12, 13, 0, 0, 15, 16, 21, 21, 14, 24, 24, 11),
 )
 
+#: OpenPose's BODY_25B: as many joints as BODY_25 in another order, without a pelvis.
+BODY25B = Skeleton(
+    name="body25b",
+    joints=(
+        *COCO17.joints,
+        "upper_neck",
+        "head",
+        "left_big_toe",
+        "left_small_toe",
+        "left_heel",
+        "right_big_toe",
+        "right_small_toe",
+        "right_heel",
+    ),
+    parents=(17, 0, 0, 1, 2, 17, 17, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14, -1, 17, 21, 21, 15, 24, 24, 16),
+)
+
 #: The 16 joints of MAS's NBA data: AlphaPose's without eyes, ears and feet.
 NBA16 = Skeleton(
     name="nba16",
@@ -318,7 +335,7 @@ BLAZEPOSE33 = Skeleton(
     ),
 )
 
-_BY_NAME = {s.name: s for s in (SMPL22, H36M17, COCO17, HALPE26, BODY25, BLAZEPOSE33, NBA16)}
+_BY_NAME = {s.name: s for s in (SMPL22, H36M17, COCO17, HALPE26, BODY25, BODY25B, BLAZEPOSE33, NBA16)}
 
 
 def by_name(name: str) -> Skeleton:

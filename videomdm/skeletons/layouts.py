@@ -4,7 +4,8 @@ Detectors name visible landmarks, SMPL names joint centres.  Every row of a tabl
 as a weighted sum of source joints, with weights that sum to 1 (so that shifting the image shifts the result).
 Detectors' layouts pass through Halpe-26, the richest:
 
-    coco17, body25, blazepose33 -> halpe26 -> smpl22, h36m17        blazepose33 -> coco17        h36m17 -> smpl22
+    coco17, body25, body25b, blazepose33 -> halpe26 -> smpl22, h36m17
+    blazepose33 -> coco17        h36m17 -> smpl22
 
 The weights are chosen by hand, as the paper's are (appendix C.3, which does not print them), on a standing body
 of SMPL's mean shape.  Of that body, in metres above the pelvis: hips -0.08, spine 0.11, 0.24 and 0.29, shoulders
@@ -59,6 +60,8 @@ ROWS: dict[tuple[str, str], dict[str, Row]] = {
     ("coco17", "halpe26"): _TRUNK_LANDMARKS | _feet_along_shin(("big_toe", "small_toe", "heel")),
     # OpenPose's neck is the middle between the shoulders, below Halpe's.
     ("body25", "halpe26"): _TRUNK_LANDMARKS | {"pelvis": {"pelvis": 1.0}},
+    # BODY_25B's is MPII's upper neck, above Halpe's, and its head MPII's top of the head.
+    ("body25b", "halpe26"): _TRUNK_LANDMARKS | {"head": {"head": 1.0}},
     # BlazePose's one toe is where OpenPose sees the big one; the small one, on the same film, a fifth nearer the heel.
     ("blazepose33", "halpe26"): _TRUNK_LANDMARKS
     | {f"{s}_big_toe": {f"{s}_foot_index": 1.0} for s in _SIDES}

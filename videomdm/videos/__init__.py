@@ -14,11 +14,12 @@ from videomdm.videos.material import (
     lift_observed,
     other_lifter,
     up_error,
+    usable_lifter,
 )
 from videomdm.videos.windows import Whole, blend, lift_recording
 
 __all__ = [
     "CAMERA_AXES", "Clip", "LiftedRecording", "Material", "Whole", "blend", "check_height", "cut", "gather",
     "height_error", "level", "lift_clips", "lift_observed", "lift_recording", "lift_track", "other_lifter", "save",
-    "up_error", "write_report",
+    "up_error", "usable_lifter", "write_report",
 ]  # fmt: skip

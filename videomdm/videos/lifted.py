@@ -19,10 +19,10 @@ from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.reading import Source
 from videomdm.data.recordings.video import Video
 from videomdm.evaluation.lifting import without_truth
-from videomdm.export.files import whole
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
-from videomdm.videos.material import other_lifter
+from videomdm.storage.files import written_whole
+from videomdm.videos.material import usable_lifter
 from videomdm.videos.windows import Whole, lift_recording, windows
 
 UNITS = {
@@ -71,7 +71,7 @@ class LiftedRecording:
     @property
     def unseen(self) -> Tensor:
         """(T, 22) bool: joints that no keypoint tells of."""
-        return self.track.confidence == 0
+        return self.track.unseen
 
     def measures(self) -> dict[str, dict[str, float]]:
         """By whom it was lifted -> what is known of a motion without the truth (:func:`without_truth`)."""
@@ -148,12 +148,8 @@ def lift_track(
     """
     if track.fps != prior.fps:
         raise DataError(f"{track.name}: keypoints at {track.fps:g} frames a second, expected the prior's {prior.fps:g}")
-    notes = list(track.notes)
-    try:
-        other = other_lifter(source, track.fps)
-    except DataError as error:
-        notes.append(f"{error}; the package's teacher lifts instead")
-        other = None
+    other, said = usable_lifter(track, source)
+    notes = [*track.notes, *said]
     root = prior.config.data.root_path
     found = lift_recording(prior, track, caption, other, root, seed, progress=progress, height=height)
     starts, length = windows(len(track), prior.config.data.max_frames)
@@ -169,9 +165,9 @@ def save(lifted: LiftedRecording, folder: str | Path) -> list[Path]:
     Recordings of sub-folders lie in sub-folders again.
     """
     npz, bvh = (Path(folder) / f"{lifted.track.name}.{ending}" for ending in ("npz", "bvh"))
-    with whole(npz) as partial:
+    with written_whole(npz) as partial:
         np.savez_compressed(partial, **lifted.arrays())
-    with whole(bvh) as partial:
+    with written_whole(bvh) as partial:
         export.to_bvh(partial, lifted.joints, SMPL22, lifted.track.fps, stretch=True)
     return [npz, bvh]
 
@@ -186,7 +182,7 @@ def write_report(path: Path, rows: Sequence[Mapping[str, object]], run: Path, no
         notes: on the recordings as a whole.
     """
     report = {"run": str(run), "recordings": list(rows), "notes": list(notes), "units": UNITS}
-    with whole(path) as partial:
+    with written_whole(path) as partial:
         partial.write_text(json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

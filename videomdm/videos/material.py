@@ -30,17 +30,19 @@ from videomdm.cameras import ground, pnp
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import bridge
+from videomdm.cameras.unseen import invented, seen_parts
 from videomdm.conventions import MIN_FRAMES, DataError
-from videomdm.data import clips, recordings
+from videomdm.data import body, clips, recordings
 from videomdm.data.observations import Observations, to_stature
+from videomdm.data.recordings import reading
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.folder import Recordings
 from videomdm.data.recordings.reading import Source
-from videomdm.data.recordings.video import Video
-from videomdm.lifters import elepose, motionbert, mvlift, results, teacher, wham
+from videomdm.lifters import elepose, motionbert, mvlift, results, teacher
 from videomdm.lifters.results import Lifted, RootPath
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.videos import matching
 
 #: Y up, towards the viewer -> x right, y down, z forward, and back.
 CAMERA_AXES = (1.0, -1.0, -1.0)
@@ -50,13 +52,11 @@ CAMERA_AXES = (1.0, -1.0, -1.0)
 BONES_OF_HEIGHT = 0.9
 HEIGHTS = (0.5, 2.5)  # metres that somebody's height may be
 #: Readers of what other lifters found, by their name in the file's (:data:`videomdm.data.recordings.reading.LIFTED`);
-#: each is called with the file and the video's frame rate.
-LIFTERS: dict[str, Callable[[Path, float], Lifted]] = {
-    "wham": lambda file, fps: wham.read(file, fps=fps),
-    "motionbert": motionbert.read,
-    "mvlift": lambda file, _: mvlift.read(file),  # at a rate of its own
-    "elepose": lambda file, _: elepose.read(file),  # likewise
-}
+#: WHAM's files hold several people, and :mod:`videomdm.videos.matching` reads them.
+LIFTERS: dict[str, Callable[[Path], Lifted]] = {
+    "motionbert": motionbert.read, "mvlift": mvlift.read, "elepose": elepose.read,
+}  # fmt: skip
+OWN_RATE = ("mvlift", "elepose")  # these work at a rate of their own; others give a pose for each frame of the video
 
 
 @dataclass(frozen=True)
@@ -117,22 +117,30 @@ class Material:
         return table(self.recordings, self.clips, self.unused, self.teachers)
 
 
-def gather(found: Recordings, max_frames: int, root_path: str = "bones", height: float | None = None) -> Material:
+def gather(
+    found: Recordings, max_frames: int, root_path: str = "bones", height: float | None = None,
+    keep_invented: bool = False,
+) -> Material:  # fmt: skip
     """Clips of recordings: cut, lifted, with cameras, level, in their canonical frames.
 
-    A clip whose camera cannot be trusted (:data:`videomdm.cameras.pnp.LIMIT`) is left out, and said to be.
+    Clips whose legs, or half of the body, were not seen (:func:`videomdm.cameras.unseen.invented`) are left out, and
+    so are those whose camera cannot be trusted (:data:`videomdm.cameras.pnp.LIMIT`); both are said to be.
 
     Args:
         found: SMPL-22 tracks.
         max_frames: longest clip.
         root_path: which of the package's teachers, see :func:`videomdm.lifters.teacher.lift`.
         height: metres from the floor to the crown that the people in the recordings have, where that is known.
+        keep_invented: take clips all the same whose legs or half of the body are a guess.
 
     Raises:
         DataError: no clip is left; the message says what became of each recording.
         ValueError: a height that is not in metres.
     """
     cut, unused, teachers = _cut(found, max_frames)
+    if not keep_invented:
+        cut, guesses = _without_guesses(cut)
+        unused += guesses
     report = None
     if cut:
         seen = recordings.footage([clip.track for clip in cut])
@@ -147,7 +155,7 @@ def gather(found: Recordings, max_frames: int, root_path: str = "bones", height:
         lines = "".join(f"\n  {row['recording']}: {row['notes']}" for row in table(found, [], unused, teachers))
         raise DataError(f"no usable clip in {len(found) + len(found.skipped)} recordings: expected at least one{lines}")
     lengths = seen.lengths[kept]
-    joints, level_camera = level(motions[kept], camera[kept], lengths)
+    joints, level_camera = level(motions[kept], camera[kept], lengths, seen.confidence[kept])
     observed = Observations(
         seen.select(kept).by(level_camera), joints, "pnp", [clip.track.name for clip in cut],
         [found.captions[clip.recording] for clip in cut], SMPL22, cut[0].track.fps,
@@ -244,35 +252,65 @@ def lift_observed(
     )  # fmt: skip
     if height is not None:
         joints = to_height(joints, observed.camera, height, observed.lengths)
-    return level(joints, observed.camera, observed.lengths)
+    return level(joints, observed.camera, observed.lengths, observed.confidence)
 
 
-def level(joints: Tensor, camera: Camera, lengths: Tensor) -> tuple[Tensor, Camera]:
+def level(joints: Tensor, camera: Camera, lengths: Tensor, confidence: Tensor) -> tuple[Tensor, Camera]:
     """Motions with their floor level, in their canonical frames, and the cameras that see them as before.
 
     Args:
         joints: (C, T, J, 3) metres, Y roughly up.
         camera: batch (C,), in the frame of ``joints``.
         lengths: (C,) frames.
+        confidence: (C, T, J) of the keypoints; feet that were not seen say nothing about the floor.
     """
-    joints, camera = ground.level(joints, ground.estimate_floor(joints, lengths=lengths), camera)
+    floor = ground.estimate_floor(joints, lengths=lengths, confidence=confidence)
+    joints, camera = ground.level(joints, floor, camera)
     camera = camera.in_frame(*features.canonical_frame(joints, floor="median", lengths=lengths))
     return features.canonicalise(joints, floor="median", lengths=lengths), camera
 
 
-def other_lifter(source: Source, fps: float) -> Lifted | None:
+def other_lifter(source: Source, fps: float, track: KeypointTrack | None = None) -> Lifted | None:
     """What another lifter found in a recording, as SMPL-22 at ``fps``; None where there is no file of one.
 
+    Its time is the film's (:mod:`videomdm.data.recordings.clock`).
+
+    Args:
+        source: the recording's files.
+        fps: of the result.
+        track: of the person who is wanted, where the lifter found several (:mod:`videomdm.videos.matching`); gets
+            notes on what was taken.
+
     Raises:
-        DataError: the file is not what its ending says.
+        DataError: the file is not what its ending says, or not of this film.
     """
     if source.lifted is None:
         return None
-    read = LIFTERS[source.lifted.name.rsplit(".", 2)[1]]
-    found = read(source.lifted, Video(source.video).fps if source.video else 30.0)
-    if found.skeleton != SMPL22:
-        found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
-    return found.resample(fps)
+    kind, film = source.lifted.name.rsplit(".", 2)[1], reading.film(source)
+    if kind == "wham":
+        found, notes = matching.from_wham(source.lifted, film, fps, track)
+    else:
+        found = LIFTERS[kind](source.lifted)
+        if found.skeleton != SMPL22:
+            found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
+        found, notes = matching.poses(found, film, fps, found.fps if kind in OWN_RATE else None)
+    body.check(found.joints[found.valid], str(source.lifted))
+    if track is not None:
+        notes += matching.out_of_step(found, track)
+        track.notes += [note for note in notes if note not in track.notes]
+    return found
+
+
+def usable_lifter(track: KeypointTrack, source: Source) -> tuple[Lifted | None, list[str]]:
+    """:func:`other_lifter`'s motion, held against the track (:func:`videomdm.data.body.check_upright`), and notes.
+
+    None, with a note, where there is a file of another lifter but it cannot be used.
+    """
+    try:
+        lifted = other_lifter(source, track.fps, track)
+        return lifted, [] if lifted is None else _check_up(track, lifted, source)
+    except DataError as error:
+        return None, [f"{error}; the package's teacher lifts instead"]
 
 
 def up_error(camera: Camera, true: Camera) -> Tensor:
@@ -306,7 +344,8 @@ def table(
         rows.append({
             "recording": track.name, "used": "yes" if own else "no", "clips": len(own),
             "seconds": sum(map(len, own)) / track.fps, "of": len(track) / track.fps,
-            "filled in %": 100 * float(track.filled.float().mean()), "keypoints": found.sources[i].origin,
+            "filled in %": 100 * float(track.filled.float().mean()), "seen %": _seen(track),
+            "keypoints": found.sources[i].origin,
             "teacher": teachers[i], "notes": "; ".join([*track.notes, *left]),
         })  # fmt: skip
     return rows + [{"recording": name, "used": "no", "notes": reason} for name, reason in found.skipped]
@@ -318,7 +357,7 @@ def as_clips(
     """Parts of a track with the parts of another lifter's motion that belong to them."""
     if lifted is None:
         return [Clip(part, recording) for part in parts]
-    at, _ = _matched(track, lifted)
+    at, _ = matching.matched(track, lifted)
     firsts = [round((part.start - track.start) * track.fps) for part in parts]
     motions = [lifted.joints[at[k : k + len(part)]] for k, part in zip(firsts, parts, strict=True)]
     path = lifted.root is not RootPath.NONE
@@ -329,24 +368,40 @@ def _cut(found: Recordings, max_frames: int) -> tuple[list[Clip], list[Unused], 
     """Clips of all recordings, the stretches between them, and who lifts each recording."""
     used, unused, teachers = [], [], []
     for i, (track, source) in enumerate(zip(found.tracks, found.sources, strict=True)):
-        try:
-            lifted = other_lifter(source, track.fps)
-        except DataError as error:
-            track.notes.append(f"{error}; the package's teacher lifts instead")
-            lifted = None
+        lifted, said = usable_lifter(track, source)
+        track.notes += said
         teachers.append("own" if lifted is None else lifted.lifter)
-        parts, left = cut(track, max_frames, None if lifted is None else _matched(track, lifted)[1])
+        parts, left = cut(track, max_frames, None if lifted is None else matching.matched(track, lifted)[1])
         used += as_clips(parts, track, lifted, i)
         unused += [Unused(i, *stretch) for stretch in left]
     return used, unused, teachers
 
 
-def _matched(track: KeypointTrack, lifted: Lifted) -> tuple[Tensor, Tensor]:
-    """For each frame of a track the lifter's frame (T,), and whether it saw that frame."""
-    at = torch.arange(len(track)) + round(track.start * track.fps) - lifted.first_frame
-    inside = (at >= 0) & (at < len(lifted))
-    at = at.clamp(0, len(lifted) - 1)
-    return at, inside & lifted.valid[at]
+def _check_up(track: KeypointTrack, lifted: Lifted, source: Source) -> list[str]:
+    at, seen = matching.matched(track, lifted)
+    confidence = track.confidence * seen[:, None]
+    return body.check_upright(lifted.joints[at], track.keypoints, confidence, source.lifted.name)
+
+
+def _seen(track: KeypointTrack) -> str:
+    """How much was seen of every part of the body, in % of the frames."""
+    parts = seen_parts(track.unseen, track.layout)
+    return ", ".join(f"{part} {100 * share:.0f}" for part, share in parts.items())
+
+
+def _without_guesses(cut: Sequence[Clip]) -> tuple[list[Clip], list[Unused]]:
+    """Clips of which enough was seen, and why the others are left out."""
+    reasons = [invented(clip.track.unseen, clip.track.layout) for clip in cut]
+    left = [
+        _stretch(clip, f"{reason}; keep_invented=True trains on it all the same")
+        for clip, reason in zip(cut, reasons, strict=True)
+        if reason
+    ]
+    return [clip for clip, reason in zip(cut, reasons, strict=True) if not reason], left
+
+
+def _stretch(clip: Clip, reason: str) -> Unused:
+    return Unused(clip.recording, clip.track.start, clip.track.start + len(clip.track) / clip.track.fps, reason)
 
 
 def _without_camera(clip: Clip, report: pnp.Report, k: int) -> Unused:
@@ -354,4 +409,4 @@ def _without_camera(clip: Clip, report: pnp.Report, k: int) -> Unused:
     reason = report.failed.get(track.name) or (
         f"its camera's error is {report.relative[k]:.2f} of the person's size, expected at most {pnp.LIMIT}"
     )
-    return Unused(clip.recording, track.start, track.start + len(track) / track.fps, reason)
+    return _stretch(clip, reason)

@@ -77,7 +77,7 @@ def lift_recording(
     motions = features.canonicalise(world, floor="median")
     found, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[p.track.name for p in parts])
     camera = refinement.where(report.bad, seen.camera.in_frame(*frame), found)
-    motions, camera = material.level(motions, camera, seen.lengths)
+    motions, camera = material.level(motions, camera, seen.lengths, seen.confidence)
     texts = None if caption is None else [caption] * len(parts)
     confidence = bridge(seen.confidence, track.fps)
     own = sample.lift(
@@ -87,7 +87,7 @@ def lift_recording(
     if height is not None:
         own = material.to_height(own, camera, height, seen.lengths)
     joints, teacher = (blend(camera.to_camera(x), starts, len(track)) for x in (own, motions))
-    return Whole(*_level(joints), *_level(teacher), report)
+    return Whole(*_level(joints, track.confidence), *_level(teacher, track.confidence), report)
 
 
 def windows(frames: int, longest: int) -> tuple[list[int], int]:
@@ -110,8 +110,8 @@ def blend(parts: Tensor, starts: list[int], frames: int) -> Tensor:
     return total / weights[:, None, None]
 
 
-def _level(in_camera: Tensor) -> tuple[Tensor, Camera]:
+def _level(in_camera: Tensor, confidence: Tensor) -> tuple[Tensor, Camera]:
     """A motion (T, J, 3) in the camera's axes, levelled, in its canonical frame, and its camera."""
     world = in_camera[None] * in_camera.new_tensor(CAMERA_AXES)
-    joints, camera = material.level(world, recordings.level_camera(1), torch.tensor([len(in_camera)]))
+    joints, camera = material.level(world, recordings.level_camera(1), torch.tensor([len(in_camera)]), confidence[None])
     return joints[0], camera[0]

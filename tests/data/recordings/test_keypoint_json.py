@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import keypoint_json
+from videomdm.data.recordings import keypoint_json, plausible
 from videomdm.data.recordings.detections import Detections
 from videomdm.skeletons import BODY25, COCO17, HALPE26
 
@@ -98,8 +98,8 @@ class TestOpenPose:
             keypoint_json.read(folder, 640, 480, 30)
 
     def test_shares_of_the_image_are_refused(self, openpose):
-        with pytest.raises(DataError, match="expected pixels, not shares of the image"):
-            keypoint_json.read(openpose([[person(25) / 1000]]), 640, 480, 30)
+        with pytest.raises(DataError, match="expected pixels of .*, not coordinates shares of the image"):
+            plausible.examine(keypoint_json.read(openpose([[person(25) * (0.001, 0.001, 1)]]), 640, 480, 30))
 
 
 class TestAlphaPose:

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from figure import figure
 from test_detections import track
 
 from videomdm.conventions import DataError
+from videomdm.data import recordings
 from videomdm.data.recordings import keypoint_npz
+from videomdm.data.recordings.detections import Detections
 from videomdm.skeletons import HALPE26
 
 
@@ -14,7 +17,8 @@ from videomdm.skeletons import HALPE26
 def arrays():
     generator = np.random.default_rng(0)
     return {
-        "keypoints": generator.uniform(0, 480, (50, 26, 2)), "confidence": generator.uniform(0.2, 1, (50, 26)),
+        "keypoints": figure(np.arange(50) / 30)[..., :2] + generator.uniform(0, 2, (50, 26, 2)),
+        "confidence": generator.uniform(0.2, 1, (50, 26)),
         "layout": "halpe26", "fps": 30, "size": (640, 480),
     }  # fmt: skip
 
@@ -120,9 +124,15 @@ class TestSave:
             assert getattr(back, name) == getattr(one, name)
 
     def test_is_in_the_schema(self, tmp_path):
-        keypoint_npz.save(track(), tmp_path / "a.npz")
+        detections = Detections(list(figure(np.arange(50) / 20)[:, None]), np.arange(50) / 20, HALPE26, 320, 240, "a")
+        keypoint_npz.save(recordings.track(detections), tmp_path / "a.npz")
         assert keypoint_npz.problems(tmp_path / "a.npz") == []
-        assert len(keypoint_npz.read(tmp_path / "a.npz").people) == 6
+        assert len(keypoint_npz.read(tmp_path / "a.npz").people) == 50
+
+    def test_no_body(self, arrays, write):
+        arrays["keypoints"] = np.random.default_rng(0).uniform(0, 480, (50, 26, 2))
+        (problem,) = keypoint_npz.problems(write(arrays))
+        assert "joints are in another order" in problem
 
     def test_other_npz_is_no_track(self, arrays, write):
         assert not keypoint_npz.is_track(write(arrays))

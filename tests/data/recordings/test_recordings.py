@@ -165,7 +165,7 @@ class TestGoodFolder:
     def test_npz_alone_and_finished_tracks(self, tmp_path, detections):
         one = track(detections)
         (tmp_path / "deep").mkdir()
-        keypoint_npz.save(one, tmp_path / "deep" / "a.npz")
+        keypoint_npz.save(one, tmp_path / "deep" / "lunge.npz")
         found = load(tmp_path)
         assert torch.equal(found.tracks[0].keypoints, one.keypoints) and found.tracks[0].notes == one.notes
         write_npz(tmp_path / "b.npz", detections)
@@ -377,7 +377,7 @@ class TestDetector:
         failing = Counting(detector, fails=True)
         found = load(folder, failing, on_error="skip")
         assert [t.name for t in found.tracks] == ["other"]
-        assert found.skipped == [("good_lunge_01", "RuntimeError: out of memory")]
+        assert found.skipped == [("good_lunge_01", "good_lunge_01.mp4: RuntimeError: out of memory")]
         with pytest.raises(RuntimeError, match="out of memory"):
             load(folder, failing)
 

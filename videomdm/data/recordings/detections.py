@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import Tensor
 
+from videomdm.cameras.unseen import unseen
 from videomdm.conventions import DataError
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.skeletons.layouts import convert
@@ -113,6 +114,8 @@ class Detections:
         name: of the recording, for messages.
         notes: what a reader found worth saying.
         intrinsics: of the camera, where the source tells them.
+        frames: (F,) the numbers that the source gives its frames, where it counts them.
+        sized: whether width and height are those of the film, and not only told by a file.
     """
 
     people: list[np.ndarray]
@@ -123,6 +126,8 @@ class Detections:
     name: str
     notes: list[str] = field(default_factory=list)
     intrinsics: Intrinsics | None = None
+    frames: np.ndarray | None = None
+    sized: bool = False
 
     def __post_init__(self) -> None:
         """Check times, shapes and values; confidence above 1 (some detectors' scores) counts as 1."""
@@ -164,7 +169,8 @@ class KeypointTrack:
 
     Attributes:
         keypoints: (T, J, 2) float32, normalised image coordinates.
-        confidence: (T, J) float32 in 0..1; 0 where a joint was not seen and its keypoint is interpolated.
+        confidence: (T, J) float32 in 0..1; 0 where a joint was not seen and its keypoint is a filler
+            (:mod:`videomdm.cameras.unseen`).
         filled: (T,) bool, frames in which the whole person was not seen.
         layout: the joints.
         fps: frames per second.
@@ -172,6 +178,9 @@ class KeypointTrack:
         name: of the recording.
         start: seconds into the recording of the first frame.
         notes: everything worth knowing, in sentences.
+        boxes: (P, T, 4) left, top, right, bottom in pixels of everybody by index, NaN where not there; None where
+            nobody else was seen.
+        person: the index of this person among them.
     """
 
     keypoints: Tensor
@@ -183,6 +192,8 @@ class KeypointTrack:
     name: str
     start: float = 0.0
     notes: list[str] = field(default_factory=list)
+    boxes: np.ndarray | None = None
+    person: int = 0
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -192,12 +203,18 @@ class KeypointTrack:
         """(T, J, 2) keypoints in pixels."""
         return self.intrinsics.to_pixels(self.keypoints)
 
+    @property
+    def unseen(self) -> Tensor:
+        """(T, J) bool: joints that nobody saw, also not shortly before and after; what is lifted there is a guess."""
+        return unseen(self.confidence, self.fps)
+
     def cut(self, first: int, end: int) -> KeypointTrack:
         """Frames ``first`` up to but not including ``end``, named ``name@first``."""
         part = slice(first, end)
         return replace(
             self, keypoints=self.keypoints[part], confidence=self.confidence[part], filled=self.filled[part],
             name=f"{self.name}@{first}", start=self.start + first / self.fps, notes=list(self.notes),
+            boxes=None if self.boxes is None else self.boxes[:, part],
         )  # fmt: skip
 
     def to_layout(self, layout: Skeleton) -> KeypointTrack:

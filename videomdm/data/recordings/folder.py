@@ -25,15 +25,17 @@ from torch import Tensor
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
+from videomdm.cameras.unseen import fill_unseen, hang
 from videomdm.conventions import FPS, MIN_FRAMES, DataError
-from videomdm.data.recordings import captions, keypoint_npz, reading
+from videomdm.data.recordings import captions, keypoint_npz, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
 from videomdm.data.recordings.reading import Source
-from videomdm.data.recordings.tracking import describe, follow, put_sides_right
+from videomdm.data.recordings.tracking import boxes, describe, follow, put_sides_right
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage.progress import Bar
 
+MOST_NAMED = 10  # files that are not used are named up to this number
 MOST_FILLED = 0.5  # share of a track's frames that may be filled in
 
 
@@ -78,7 +80,7 @@ def load(
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
     on_error: str = "raise",
-    cache: Path | None = None,
+    cache: str | Path | None = None,
 ) -> Recordings:
     """Read everything in a folder and its sub-folders.
 
@@ -107,7 +109,7 @@ def load(
         Intrinsics.from_field_of_view(1, 1, intrinsics)  # an impossible one is no recording's fault
     sources, table = reading.sources(folder), captions.read_table(folder)
     detector = choose(detector)
-    found = Recordings(notes=_strangers(table, sources))
+    found = Recordings(notes=_strangers(folder, table, sources))
     for source in Bar(sources, "reading recordings", delay=2):
         found.skipped += [
             (path.name, f"{source.name} is read from another file of this kind") for path in source.others
@@ -121,8 +123,10 @@ def load(
                 if not known:
                     raise
                 raise DataError(f'{error}; on_error="skip" leaves such recordings out') from None
-            found.skipped.append((source.name, str(error) if known else f"{type(error).__name__}: {error}"))
+            file = (source.video or source.keypoints).name
+            found.skipped.append((source.name, str(error) if known else f"{file}: {type(error).__name__}: {error}"))
             continue
+        one.notes += captions.notes(words)
         found.tracks.append(one)
         found.captions.append(words)
         found.sources.append(source)
@@ -134,9 +138,12 @@ def load_one(
     detector: Detector | str = "auto",
     intrinsics: Intrinsics | float | None = None,
     moving_camera: bool = False,
-    cache: Path | None = None,
+    cache: str | Path | None = None,
+    person: int = 0,
 ) -> tuple[KeypointTrack, tuple[str, ...], Source]:
     """One recording's SMPL-22 track, captions and files, by its video or keypoints; arguments as in :func:`load`.
+
+    ``person`` is as in :func:`track`.
 
     Raises:
         DataError: what is wrong with it.
@@ -145,13 +152,21 @@ def load_one(
     """
     source = reading.source(video)
     folder = Path(video).parent
-    found = _read(source, choose(detector), SMPL22, intrinsics, moving_camera, cache)
-    return found, captions.of(folder, source.name, captions.read_table(folder)), source
+    found = _read(source, choose(detector), SMPL22, intrinsics, moving_camera, cache, person)
+    words = captions.of(folder, source.name, captions.read_table(folder))
+    found.notes += captions.notes(words)
+    return found, words, source
 
 
-def _strangers(table: captions.Table, sources: Sequence[Source]) -> list[str]:
-    unknown = sorted(set(table) - {source.name for source in sources})
-    return [f"{captions.TABLE} names {', '.join(unknown)}, of which there is no recording"] if unknown else []
+def _strangers(folder: Path, table: captions.Table, sources: Sequence[Source]) -> list[str]:
+    """Notes on rows of the table without a recording, and on files that are not read."""
+    notes = []
+    if unknown := sorted(set(table) - {source.name for source in sources}):
+        notes.append(f"{captions.TABLE} names {', '.join(unknown)}, of which there is no recording")
+    if left := reading.strangers(folder, sources):
+        more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+        notes.append(f"not used, for they are no recording's: {', '.join(left[:MOST_NAMED])}{more}")
+    return notes
 
 
 def track(
@@ -160,8 +175,9 @@ def track(
     layout: Skeleton = SMPL22,
     fps: float = FPS,
     min_frames: int = MIN_FRAMES,
+    person: int = 0,
 ) -> KeypointTrack:
-    """The main person of a recording: followed, sides put right, resampled, filled, converted, smoothed (C.3).
+    """One person of a recording: followed, sides put right, resampled, filled, converted, smoothed (C.3).
 
     Args:
         detections: everybody in every frame.
@@ -169,15 +185,26 @@ def track(
         layout: of the result.
         fps: of the result.
         min_frames: of the result, from the first to the last frame that sees the person.
+        person: index of the person among all that were followed, 0 is the main one
+            (:func:`videomdm.data.recordings.tracking.weight`); overlays show the indices.
 
     Raises:
-        DataError: nobody there, or not long enough, or mostly out of sight; intrinsics for another image size.
+        DataError: keypoints that cannot be somebody's (:mod:`videomdm.data.recordings.plausible`); nobody there, or not
+            long enough, or mostly out of sight; intrinsics for another image size.
         ValueError: an impossible field of view.
     """
     camera = _intrinsics(detections, intrinsics)
+    detections = plausible.examine(detections)
     people = follow(detections)
-    notes = [*detections.notes, *describe(people, detections)]
-    main = people[0]
+    if not 0 <= person < len(people):
+        raise DataError(
+            f"{detections.name}: no person {person}, expected 0 to {len(people) - 1}: so many were followed"
+        )
+    main = people[person]
+    notes = [*detections.notes, *describe([main, *people[:person], *people[person + 1 :]], detections)]
+    if person:
+        notes.append(f"person {person} of {len(people)} was chosen")
+    elsewhere = boxes(people, detections.times, fps, main) if len(people) > 1 else None
     swapped = put_sides_right(main, detections.layout)
     if swapped:
         notes.append(f"left and right limbs were swapped back in {swapped} frames")
@@ -185,18 +212,21 @@ def track(
     times = detections.times[first : last + 1]
     seen = np.zeros((len(times), len(detections.layout), 3))
     seen[np.array(main.frames) - first] = main.keypoints
+    places = fill_unseen(*(torch.from_numpy(x) for x in (seen[..., :2], seen[..., 2], times)))
+    seen[..., :2] = places.numpy()
     points, confidence = (torch.from_numpy(x) for x in resample(seen, times, fps))
     filled = (confidence == 0).all(-1)
-    _check_sight(filled, detections.name, fps, min_frames)
+    _check_sight(filled, times, detections, fps, min_frames)
     never = [joint for joint, c in zip(detections.layout.joints, confidence.amax(0), strict=True) if c == 0]
     if never:
         notes.append(f"never seen: {', '.join(never)}")
     notes.append(f"intrinsics: {camera.origin}")
     result = KeypointTrack(
         smooth(camera.normalise(points)).float(), confidence.float(), filled, detections.layout, fps, camera,
-        detections.name, float(times[0]), notes,
+        detections.name, float(times[0]), list(dict.fromkeys(notes)), elsewhere, person,
     )  # fmt: skip
-    return result.to_layout(layout)
+    result = result.to_layout(layout)
+    return replace(result, keypoints=hang(result.keypoints[None], result.confidence[None], layout)[0])
 
 
 def level_camera(clips: int) -> Camera:
@@ -217,29 +247,42 @@ def _read(
     layout: Skeleton,
     intrinsics: Intrinsics | float | None,
     moving_camera: bool,
-    cache: Path | None,
+    cache: str | Path | None,
+    person: int = 0,
 ) -> KeypointTrack:
-    if source.keypoints is not None and source.keypoints.suffix == ".npz" and keypoint_npz.is_track(source.keypoints):
-        return replace(keypoint_npz.load(source.keypoints).to_layout(layout), name=source.name)
+    file = source.keypoints
+    if file is not None and file.suffix.lower() == ".npz" and keypoint_npz.is_track(file):
+        return replace(keypoint_npz.load(file).to_layout(layout), name=source.name)
     seen = reading.see(source, detector, cache)
     if seen.unfit and not moving_camera:
         raise DataError(f"{source.name}: {seen.unfit}; moving_camera=True takes it all the same")
-    result = track(seen.detections, intrinsics, layout)
+    result = track(seen.detections, intrinsics, layout, person=person)
     result.notes += [note for note in (seen.unfit, seen.camera_note) if note]
     return result
 
 
-def _check_sight(filled: Tensor, name: str, fps: float, min_frames: int) -> None:
-    """Refuse a person who is there too briefly or mostly out of sight; ``filled`` (T,) marks the frames without."""
+def _check_sight(filled: Tensor, times: np.ndarray, seen: Detections, fps: float, min_frames: int) -> None:
+    """Refuse a person who is there too briefly or mostly out of sight.
+
+    Args:
+        filled: (T,) frames at ``fps`` without the person.
+        times: (F,) seconds of the frames that were looked at meanwhile.
+        seen: what readers noticed about time is told with the refusal.
+        fps, min_frames: of the result.
+    """
     frames, share = len(filled), float(filled.double().mean())
     if frames < min_frames:
+        doubts = list(seen.notes)
+        if len(times) >= min_frames and not seen.sized:
+            rate = (len(times) - 1) / (times[-1] - times[0])
+            doubts.append(f"{len(times)} entries at {rate:.4g} a second: is that their rate?")
         raise DataError(
-            f"{name}: the main person is seen for {frames / fps:.2f} s ({frames} frames at {fps:g} fps), "
-            f"expected at least {min_frames / fps:g} s"
+            f"{seen.name}: the main person is seen for {frames / fps:.2f} s ({frames} frames at {fps:g} fps), "
+            + "; ".join([f"expected at least {min_frames / fps:g} s", *doubts])
         )
     if share > MOST_FILLED:
         raise DataError(
-            f"{name}: the main person is out of sight in {100 * share:.0f} % of the frames, expected at most half"
+            f"{seen.name}: the main person is out of sight in {100 * share:.0f} % of the frames, expected at most half"
         )
 
 

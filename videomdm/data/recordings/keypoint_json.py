@@ -6,38 +6,48 @@ the formats tells how fast the frames were taken or how large they are, so both 
 
 - OpenPose, ``--write_json FOLDER`` with the BODY_25 model: one file per frame,
   ``<name>_000000000012_keypoints.json``, with ``{"people": [{"pose_keypoints_2d": [x, y, c, ...]}]}``, 75 numbers
-  per person, in pixels (``--keypoint_scale 0``, its default).
+  per person, in pixels (``--keypoint_scale 0``, its default).  Pose2Sim and Sports2D write the same into
+  ``<name>_json/<name>_000012.json`` (or ``<name>.0012.json``), AlphaPose (``--format open``) into ``sep-json/12.json``.
 - AlphaPose, ``alphapose-results.json``: ``[{"image_id": "12.jpg", "keypoints": [x, y, c, ...], "score": ...}]``,
   one entry per person, 17 (COCO), 26 or 136 (Halpe) joints; of Halpe-136 the 26 body joints are used.
 - MMPose, what its inferencer writes for a video: a list of ``{"frame_id": 12, "instances": [...]}``, where an
   instance has ``keypoints`` ``[[x, y], ...]`` and ``keypoint_scores``, or the same under ``"instance_info"`` as its
-  demo scripts write; 17 (COCO), 26 (Halpe) or 133 (COCO-WholeBody: its 17 body joints are used).
+  demo scripts write; 17 (COCO), 26 (Halpe) or 133 (COCO-WholeBody: its 17 body joints are used).  For a folder of
+  images it writes a file per frame, ``000012.json``, which is a list of instances.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from videomdm.conventions import DataError
+from videomdm.data.recordings import clock, plausible
 from videomdm.data.recordings.detections import Detections
+from videomdm.data.recordings.names import composed
 from videomdm.skeletons.definitions import BODY25, COCO17, HALPE26, Skeleton
+from videomdm.storage import text
 
 #: Number of joints of a person -> layout of the first of them.  A whole body's other joints are left out.
 LAYOUTS = {17: COCO17, 25: BODY25, 26: HALPE26, 133: COCO17, 136: HALPE26}
+#: ``walk_000000000012_keypoints.json``, ``walk_000012.json``, ``walk.0012.json``, ``12.json``: recording and frame.
+_FRAME_NAME = re.compile(r"(?P<stem>.*?)[._-]?(?P<frame>\d+)(_keypoints)?\.json", re.IGNORECASE | re.DOTALL)
+LARGEST_FRAME = 2_000_000  # bytes; a file with all frames of a recording is not read to learn that it is one
 MAX_FRAMES = 1_000_000  # more: the last digits of the names are no frame numbers
 
 
-def read(path: str | Path, width: int, height: int, fps: float) -> Detections:
+def read(path: str | Path, width: int, height: int, fps: float, stem: str = "") -> Detections:
     """Read a file or folder of any of the three programs; which one is seen from its content.
 
     Args:
         path: OpenPose's folder, or the JSON file of AlphaPose or MMPose.
         width, height: of the images, pixels.
         fps: frames per second of the video that was processed.
+        stem: the recording's name, for a folder that holds the frames of several.
 
     Raises:
         DataError: names the file, what was found and what was expected.
@@ -46,7 +56,7 @@ def read(path: str | Path, width: int, height: int, fps: float) -> Detections:
     if not 0 < fps < 10_000:
         raise DataError(f"{path}: fps is {fps}, expected the frames per second of the video")
     if path.is_dir():
-        return read_openpose(path, width, height, fps)
+        return read_openpose(path, width, height, fps, stem)
     entries = _json(path)
     if isinstance(entries, dict) and "instance_info" in entries:
         entries = entries["instance_info"]
@@ -55,7 +65,8 @@ def read(path: str | Path, width: int, height: int, fps: float) -> Detections:
     if "image_id" in entries[0]:
         return _detections(path, _alphapose_people(path, entries), width, height, fps)
     if "instances" in entries[0]:
-        return _detections(path, _mmpose_people(path, entries), width, height, fps)
+        numbers = clock.frame_numbers([str(e.get("frame_id")) for e in entries], path, repeated=True)
+        return _detections(path, _mmpose_people(path, entries, numbers), width, height, fps, numbers)
     raise DataError(
         f"{path}: entries have {sorted(entries[0])}, expected 'image_id' (AlphaPose) or 'instances' (MMPose)"
     )
@@ -72,52 +83,108 @@ def save(detections: Detections, path: str | Path) -> None:
     Path(path).write_text(json.dumps(frames), encoding="utf-8")
 
 
-def read_openpose(folder: str | Path, width: int, height: int, fps: float) -> Detections:
-    """Read a folder that OpenPose wrote; arguments and errors as for :func:`read`."""
+def read_openpose(folder: str | Path, width: int, height: int, fps: float, stem: str = "") -> Detections:
+    """Read a folder of files that hold a frame each; arguments and errors as for :func:`read`."""
     folder = Path(folder)
-    files = sorted(folder.glob("*_keypoints.json"))
-    if not files:
-        raise DataError(f"{folder}: no *_keypoints.json, expected OpenPose's output, one file per frame")
-    people = []
-    for file in files:
-        found = _json(file)
-        if not isinstance(found, dict) or not isinstance(found.get("people"), list):
-            raise DataError(f"{file}: expected {{'people': [...]}}, found {_brief(found)}")
-        people += [(_frame(file, file.name), _person(file, p.get("pose_keypoints_2d"))) for p in found["people"]]
-    frames = [_frame(file, file.name) for file in files]
-    return _detections(folder, people, width, height, fps, min(frames), max(frames))
+    recordings = _frames(folder)
+    if not recordings:
+        raise DataError(f"{folder}: no *_keypoints.json, expected OpenPose's output or its like, one file per frame")
+    if len(recordings) > 1 and stem not in recordings:
+        raise DataError(f"{folder}: frames of {', '.join(map(repr, recordings))}, expected those of one recording")
+    files = next(iter(recordings.values())) if len(recordings) == 1 else recordings[stem]
+    frames = clock.frame_numbers([file.name for file in files], folder)
+    people = [
+        (frame, person)
+        for file, frame in zip(files, frames, strict=True)
+        for person in _people_of_frame(file, _json(file))
+    ]
+    return _detections(folder, people, width, height, fps, frames)
 
 
-def is_openpose(folder: Path) -> bool:
-    """Whether a folder holds OpenPose's output."""
-    return next(folder.glob("*_keypoints.json"), None) is not None
+def recordings_of(folder: Path) -> list[str]:
+    """The recordings whose frames lie in a folder, one file each: what stands before the frame's number."""
+    return list(_frames(folder))
+
+
+def is_frame(path: Path, recordings: Sequence[str]) -> bool:
+    """Whether a file is by its name a frame of one of some recordings (of :func:`recordings_of` its folder)."""
+    match = _FRAME_NAME.fullmatch(path.name)
+    return match is not None and composed(match["stem"]) in recordings
+
+
+def _frames(folder: Path) -> dict[str, list[Path]]:
+    """The files of each recording of which a folder holds the frames; content tells, the names alone would not."""
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if match := _FRAME_NAME.fullmatch(path.name):
+            files.setdefault(composed(match["stem"]), []).append(path)
+    return {stem: own for stem, own in files.items() if _are_frames(own)}
+
+
+def _are_frames(files: Sequence[Path]) -> bool:
+    """Whether files hold a frame each: by the first of them that is not an empty list, which says nothing."""
+    for path in files:
+        if path.name.lower().endswith("_keypoints.json"):
+            return True  # whatever is wrong with it, its reader says
+        if path.stat().st_size > LARGEST_FRAME:
+            return False
+        try:
+            found = _json(path)
+            _people_of_frame(path, found)
+        except DataError:
+            return False
+        if found != []:
+            return True
+    return False
+
+
+def _people_of_frame(file: Path, found: object) -> list[np.ndarray]:
+    """The people (J, 3) of a frame's file, OpenPose's or MMPose's."""
+    if isinstance(found, dict) and isinstance(found.get("people"), list):
+        return [_person(file, p.get("pose_keypoints_2d")) for p in found["people"] if isinstance(p, dict)]
+    if isinstance(found, dict):
+        found = found.get("instance_info", found)
+    if isinstance(found, list) and all(
+        isinstance(p, dict) and {"keypoints", "keypoint_scores"} <= p.keys() for p in found
+    ):
+        return [_instance(file, p) for p in found]
+    raise DataError(f"{file}: expected {{'people': [...]}} or a list of MMPose's instances, found {_brief(found)}")
 
 
 Found = list[tuple[int, np.ndarray]]  # frame number and (J, 3)
 
 
 def _alphapose_people(path: Path, entries: list[dict]) -> Found:
-    return [(_frame(path, str(e.get("image_id"))), _person(path, e.get("keypoints"))) for e in entries]
+    frames = clock.frame_numbers([str(e.get("image_id")) for e in entries], path, repeated=True)
+    return [(frame, _person(path, e.get("keypoints"))) for frame, e in zip(frames, entries, strict=True)]
 
 
-def _mmpose_people(path: Path, entries: list[dict]) -> Found:
+def _mmpose_people(path: Path, entries: list[dict], frames: list[int]) -> Found:
     found = []
-    for entry in entries:
+    for entry, frame in zip(entries, frames, strict=True):
         for person in entry.get("instances", []):
             where = f"{path}, frame {entry.get('frame_id')}"
-            points, scores = (_array(where, person.get(k)) for k in ("keypoints", "keypoint_scores"))
-            if points.ndim != 2 or points.shape[-1] != 2 or scores.shape != points.shape[:1]:
-                raise DataError(
-                    f"{where}: keypoints {points.shape} and keypoint_scores {scores.shape}, expected (J, 2) and (J,)"
-                )
-            found.append((_frame(path, str(entry.get("frame_id"))), np.column_stack([points, scores])))
+            found.append((frame, _instance(where, person)))
     return found
 
 
+def _instance(where: object, person: dict) -> np.ndarray:
+    """One of MMPose's people (J, 3)."""
+    points, scores = (_array(where, person.get(k)) for k in ("keypoints", "keypoint_scores"))
+    if points.ndim != 2 or points.shape[-1] != 2 or scores.shape != points.shape[:1]:
+        raise DataError(
+            f"{where}: keypoints {points.shape} and keypoint_scores {scores.shape}, expected (J, 2) and (J,)"
+        )
+    return np.column_stack([points, scores])
+
+
 def _detections(
-    path: Path, found: Found, width: int, height: int, fps: float, first: int | None = None, last: int | None = None
+    path: Path, found: Found, width: int, height: int, fps: float, listed: list[int] | None = None
 ) -> Detections:
-    """Sort people into frames, from the first that is named to the last, and cut whole bodies to their body."""
+    """Sort people into the frames that were looked at, and cut whole bodies to their body.
+
+    These are the ``listed`` frames, or all from the first that is named to the last: each, or every so many of them.
+    """
     if not found:
         raise DataError(f"{path}: nobody in any frame, expected at least one person")
     sizes = {len(person) for _, person in found}
@@ -125,29 +192,29 @@ def _detections(
         raise DataError(f"{path}: people of {sorted(sizes)} joints, expected one of {', '.join(map(str, LAYOUTS))}")
     (size,) = sizes
     layout: Skeleton = LAYOUTS[size]
-    numbers = [frame for frame, _ in found]
-    first, last = (min(numbers), max(numbers)) if first is None else (first, last)
-    if last - first > MAX_FRAMES:
-        raise DataError(f"{path}: frames numbered {first} to {last}, expected consecutive numbers")
-    people = [[] for _ in range(first, last + 1)]
+    numbers = np.unique([frame for frame, _ in found] if listed is None else listed)
+    if numbers[-1] - numbers[0] > MAX_FRAMES:
+        raise DataError(f"{path}: frames numbered {numbers[0]} to {numbers[-1]}, expected consecutive numbers")
+    if listed is None:
+        numbers = np.arange(numbers[0], numbers[-1] + 1, clock.common_step(numbers))
+    people: dict[int, list[np.ndarray]] = {frame: [] for frame in numbers.tolist()}
     for frame, person in found:
-        people[frame - first].append(person[: len(layout)])
-    stacked = [np.array(p).reshape(-1, len(layout), 3) for p in people]
+        people[frame].append(person[: len(layout)])
+    stacked = [np.array(p).reshape(-1, len(layout), 3) for p in people.values()]
     notes = [] if size == len(layout) else [f"{size} joints per person, the {len(layout)} of {layout.name} are used"]
-    times = np.arange(first, last + 1) / fps
-    return Detections(stacked, times, layout, width, height, str(path), notes + _scale_notes(path, found, width))
+    meant = plausible.layout_of(np.concatenate(stacked), plausible.SAME_COUNT.get(size, (layout,)))
+    if meant != layout:
+        notes.append(f"{size} joints per person in the order of {meant.name}, not of {layout.name}: read as these")
+    notes += _scale_notes(path, found)
+    return Detections(stacked, numbers / fps, meant, width, height, str(path), notes, frames=numbers, sized=True)
 
 
-def _scale_notes(path: Path, found: Found, width: int) -> list[str]:
-    """Refuse coordinates in 0..1; say so when scores exceed 1."""
+def _scale_notes(path: Path, found: Found) -> list[str]:
+    """Refuse people without any confidence; say so when scores exceed 1."""
     points = np.concatenate([person for _, person in found])
     seen = points[points[:, 2] > 0]
     if not len(seen):
         raise DataError(f"{path}: every confidence is 0, expected a person to be seen")
-    if np.abs(seen[:, :2]).max() <= 2 < width:
-        raise DataError(
-            f"{path}: coordinates up to {np.abs(seen[:, :2]).max():.2f}, expected pixels, not shares of the image"
-        )
     if seen[:, 2].max() > 1.05:
         return [f"scores up to {seen[:, 2].max():.1f}: those above 1 count as 1"]
     return []
@@ -167,21 +234,8 @@ def _array(where: object, values: object) -> np.ndarray:
         raise DataError(f"{where}: keypoints are {_brief(values)}, expected numbers") from None
 
 
-def _frame(path: Path, text: str) -> int:
-    """The frame's number: the last digits of a name such as ``walk_000000000012_keypoints.json`` or ``12.jpg``."""
-    numbers = re.findall(r"\d+", text)
-    if not numbers:
-        raise DataError(f"{path}: {text!r} names no frame number")
-    return int(numbers[-1])
-
-
 def _json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}), expected a JSON file") from None
-    except ValueError as error:
-        raise DataError(f"{path}: no JSON ({error})") from None
+    return text.read_json(path)
 
 
 def _brief(value: object) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from videomdm.conventions import DataError
+from videomdm.data.recordings import clock, plausible
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack
 from videomdm.skeletons.definitions import by_name
 
@@ -39,7 +40,16 @@ def problems(path: str | Path) -> list[str]:
         DataError: the file is no npz file without pickled objects.
     """
     arrays = _arrays(Path(path))
-    return _problems_of_keypoints(arrays) + _problems_of_time(arrays) + _problems_of_camera(arrays)
+    found = _problems_of_form(arrays)
+    if found:
+        return found
+    try:
+        detections = _detections(arrays, str(path))
+        clock.check_seconds(detections.times, str(path))
+        plausible.examine(detections)
+    except DataError as error:
+        return [str(error)]
+    return []
 
 
 def read(path: str | Path) -> Detections:
@@ -48,23 +58,50 @@ def read(path: str | Path) -> Detections:
     Raises:
         DataError: names the file and lists all that :func:`problems` finds.
     """
-    arrays = _good_arrays(path)
+    return _detections(_good_arrays(path), str(path))
+
+
+def _detections(arrays: Arrays, name: str) -> Detections:
     points, confidence = arrays["keypoints"].astype(float), arrays["confidence"].astype(float)
     intrinsics = _intrinsics(arrays)
+    width, height = _size(arrays)
     notes = []
     if _text(arrays, "units", "pixels") == "normalised":
-        intrinsics = intrinsics or Intrinsics.from_field_of_view(NORMALISED_SIZE, NORMALISED_SIZE)
+        confidence, notes = plausible.without_zeros(points, confidence)
+        try:
+            plausible.check_normalised(*(torch.from_numpy(x)[None] for x in (points, confidence)))
+        except ValueError as error:
+            raise DataError(f"{name}: units are normalised, but {error}") from None
+        intrinsics = intrinsics or _wide_enough(points[confidence > 0], width, height)
         points = intrinsics.to_pixels(points)
-    width, height = _size(arrays)
     people = np.concatenate([points, confidence[..., None]], axis=-1)[:, None]
     layout = by_name(_text(arrays, "layout"))
-    return Detections(list(people), _times(arrays), layout, width, height, str(path), notes, intrinsics)
+    return Detections(list(people), _times(arrays), layout, width, height, name, notes, intrinsics)
+
+
+def _wide_enough(points: np.ndarray, width: int, height: int) -> Intrinsics:
+    """The assumed camera, or one whose image is just wide enough for normalised points (N, 2)."""
+    assumed = Intrinsics.from_field_of_view(width, height)
+    reach = (np.abs(points).max(0) * assumed.fx / (width / 2, height / 2)).max()
+    if reach <= 1:
+        return assumed
+    origin = "normalised keypoints without a size: as wide as they reach"
+    return replace(assumed, fx=assumed.fx / reach, fy=assumed.fy / reach, origin=origin)
+
+
+def times(path: str | Path) -> np.ndarray:
+    """Seconds (T,) of a file's frames; raises ``DataError`` as :func:`read` does."""
+    return _times(_good_arrays(path))
 
 
 def save(track: KeypointTrack, path: str | Path) -> None:
-    """Write a track, normalised; ``filled``, ``start``, ``origin`` and ``notes`` are kept in arrays of these names."""
+    """Write a track, normalised; ``filled``, ``start``, ``origin`` and ``notes`` are kept in arrays of these names.
+
+    ``unseen`` (T, J) marks the joints that are fillers (:attr:`KeypointTrack.unseen`), for readers of the file.
+    """
     np.savez_compressed(
         path, keypoints=track.keypoints.numpy(), confidence=track.confidence.numpy(), filled=track.filled.numpy(),
+        unseen=track.unseen.numpy(),
         layout=track.layout.name, fps=track.fps, units="normalised", intrinsics=track.intrinsics.matrix,
         size=(track.intrinsics.width, track.intrinsics.height), origin=track.intrinsics.origin, start=track.start,
         name=track.name, notes=np.array(track.notes, dtype=np.str_),
@@ -103,10 +140,15 @@ def _arrays(path: Path) -> Arrays:
 
 
 def _good_arrays(path: str | Path) -> Arrays:
-    found = problems(path)
+    arrays = _arrays(Path(path))
+    found = _problems_of_form(arrays)
     if found:
         raise DataError(f"{path}: " + "; ".join(found))
-    return _arrays(Path(path))
+    return arrays
+
+
+def _problems_of_form(arrays: Arrays) -> list[str]:
+    return _problems_of_keypoints(arrays) + _problems_of_time(arrays) + _problems_of_camera(arrays)
 
 
 def _problems_of_keypoints(arrays: Arrays) -> list[str]:

@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import keypoint_json, keypoint_npz
+from videomdm.data.recordings import clock, keypoint_json, keypoint_npz, plausible
 from videomdm.data.recordings.detection import Detector, detect
 from videomdm.data.recordings.detections import Detections, Intrinsics
+from videomdm.data.recordings.names import composed, safe, split_ending
 from videomdm.data.recordings.video import SUFFIXES, Video, watch_camera
 from videomdm.skeletons.definitions import by_name
 
 #: Endings of what other lifters found, beside the video that it is from (:mod:`videomdm.videos.material` reads them).
 LIFTED = (".wham.pkl", ".wham.npz", ".motionbert.npy", ".mvlift.npy", ".elepose.npy")
+#: Every ending that a recording's files have beyond its name.
+ENDINGS = (*SUFFIXES, *LIFTED, ".npz", ".json")
+#: What programs append to a recording's name for the folder of its frames' keypoints.
+FOLDER_ENDINGS = ("_json", "_pose", "_keypoints", "_openpose", "_alphapose", "_mmpose", "-json", "-pose", "-keypoints")
+#: Files that a folder may hold beside recordings without a word.
+_OURS = ("captions.csv", "thumbs.db", "desktop.ini")
 UNKNOWN_CAMERA = "no video: whether the camera stands still is not known"
 
 
@@ -74,10 +81,25 @@ def sources(folder: str | Path) -> list[Source]:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder, expected one with videos or keypoint files")
-    found = _group(sorted(folder.rglob("*")), folder)
+    found = _group([folder, *_visible(folder)], folder)
     if not found:
-        raise DataError(f"{folder}: no video ({', '.join(SUFFIXES)}) and no keypoints (npz, json, OpenPose's folders)")
+        raise DataError(f"{folder}: no video ({', '.join(SUFFIXES)}) and no keypoints (npz, json, folders of frames)")
     return found
+
+
+def strangers(folder: Path, found: Sequence[Source]) -> list[str]:
+    """The files in a folder and its sub-folders that are no part of its recordings, by their paths below it."""
+    used = {path for s in found for path in (s.video, s.keypoints, s.lifted, *s.others) if path}
+    frames = {path: keypoint_json.recordings_of(path) for path in used if path.is_dir()}
+    names = {s.name for s in found}
+    left = []
+    for path in _visible(folder):
+        place = path.relative_to(folder)
+        name, ending = split_ending(composed(place.as_posix()), (".txt",))
+        known = path in used or (ending and name in names) or place.name.lower() in _OURS
+        if path.is_file() and not known and not keypoint_json.is_frame(path, frames.get(path.parent, ())):
+            left.append(place.as_posix())
+    return left
 
 
 def source(file: str | Path) -> Source:
@@ -87,18 +109,18 @@ def source(file: str | Path) -> Source:
         DataError: it is not there, or nothing of the kind.
     """
     file = Path(file)
-    kind, _ = _kind(file)
-    if not file.exists() or kind not in ("video", "keypoints"):
+    found = _group([file.parent, *sorted(file.parent.iterdir())], file.parent) if file.exists() else []
+    own = next((s for s in found if file in (s.video, s.keypoints, *s.others)), None)
+    if own is None:
         raise DataError(
             f"{file}: no such video, expected a file that ends in {', '.join(SUFFIXES)}, or keypoints (npz, json, "
-            "OpenPose's folders)"
+            "folders of frames)"
         )
-    found = _group(sorted(file.parent.iterdir()), file.parent)
-    own = next(s for s in found if file in (s.video, s.keypoints, *s.others))
+    kind = "video" if file.suffix.lower() in SUFFIXES else "keypoints"
     return replace(own, **{kind: file}, others=())
 
 
-def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighting:
+def see(source: Source, detector: Detector, cache: str | Path | None = None) -> Sighting:
     """Read or find the people of a recording, and watch its camera.
 
     Args:
@@ -115,7 +137,7 @@ def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighti
         return Sighting(_read(source, None), None, UNKNOWN_CAMERA)
     path = partial = None
     if cache is not None:
-        path = cache / f"seen-{source.name.replace('/', '-')}-{_key(source, detector)}.npz"
+        path = Path(cache) / f"seen-{safe(source.name)}-{_key(source, detector)}.npz"
         if path.exists():
             return _load(path, source.name)
         partial = path.with_suffix(".part.npz")
@@ -137,49 +159,89 @@ def see(source: Source, detector: Detector, cache: Path | None = None) -> Sighti
 def _group(paths: Sequence[Path], folder: Path) -> list[Source]:
     """The recordings that some files and folders make, by name."""
     files: dict[str, Source] = {}
+    frames = {path: keypoint_json.recordings_of(path) for path in paths if path.is_dir()}
     for path in paths:
-        kind, ending = _kind(path)
-        if kind:
-            name = path.relative_to(folder).as_posix().removesuffix(ending)
+        for name, kind in _roles(path, folder, frames):
             own = files.get(name, Source(name))
             new = {"others": (*own.others, path)} if getattr(own, kind) else {kind: path}
             files[name] = replace(own, **new)
-    return [own for _, own in sorted(files.items()) if own.video or own.keypoints]
+    return [own for _, own in sorted(_reunited(files).items()) if own.video or own.keypoints]
 
 
-def _kind(path: Path) -> tuple[str, str]:
-    """What a file or folder is for a recording, and the ending that its name has beyond the recording's."""
-    if path.is_dir():
-        return ("keypoints" if keypoint_json.is_openpose(path) else "", "")
-    for ending in LIFTED:
-        if path.name.endswith(ending):
-            return "lifted", ending
-    if path.suffix.lower() in SUFFIXES:
-        return "video", path.suffix
-    if path.suffix == ".npz" or (path.suffix == ".json" and not keypoint_json.is_openpose(path.parent)):
-        return "keypoints", path.suffix
-    return "", ""
+def _roles(path: Path, folder: Path, frames: dict[Path, list[str]]) -> Iterator[tuple[str, str]]:
+    """The recordings that a file or folder belongs to, and what it is for them."""
+    place = composed(path.relative_to(folder).as_posix())
+    if path in frames:
+        if path != folder and len(frames[path]) == 1:
+            yield place, "keypoints"  # squat/ for squat.mp4; other namings are brought together afterwards
+        else:
+            above = "" if path == folder else f"{place}/"
+            yield from ((f"{above}{stem or path.name}", "keypoints") for stem in frames[path])
+        return
+    name, ending = split_ending(place, ENDINGS)
+    ending = ending.lower()
+    if ending in LIFTED:
+        yield name, "lifted"
+    elif ending in SUFFIXES:
+        yield name, "video"
+    elif ending == ".npz" or (ending == ".json" and not keypoint_json.is_frame(path, frames.get(path.parent, ()))):
+        yield name, "keypoints"
+
+
+def _reunited(files: dict[str, Source]) -> dict[str, Source]:
+    """Keypoints that lie elsewhere or are called ``squat_json`` given to the one video without keypoints they name."""
+    lacking: dict[str, list[str]] = {}
+    for name, own in files.items():
+        if own.video and not own.keypoints:
+            lacking.setdefault(PurePosixPath(name).name, []).append(name)
+    for name, own in list(files.items()):
+        if own.video or own.lifted or own.others or not own.keypoints or own.keypoints.suffix.lower() == ".npz":
+            continue
+        stems = keypoint_json.recordings_of(own.keypoints) if own.keypoints.is_dir() else []
+        for stem in (PurePosixPath(name).name, split_ending(PurePosixPath(name).name, FOLDER_ENDINGS)[0], *stems):
+            if len(lacking.get(stem, ())) == 1:
+                (video,) = lacking.pop(stem)
+                files[video] = replace(files[video], keypoints=own.keypoints)
+                del files[name]
+                break
+    return files
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Everything in a folder and its sub-folders but what is hidden (a Mac's ``._squat.mp4`` is no video)."""
+    paths = sorted(folder.rglob("*"))
+    return [p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
 
 
 def _read(source: Source, video: Video | None) -> Detections:
     """Keypoints from a file, timed by the video's own time stamps where their frames are numbered."""
-    if source.keypoints.suffix == ".npz":
+    if source.keypoints.suffix.lower() == ".npz":
         detections = keypoint_npz.read(source.keypoints)
     elif video is None:
         raise DataError(
             f"{source.keypoints}: no video of this name beside it, expected one to tell frame rate and size"
         )
     else:
-        detections = keypoint_json.read(source.keypoints, video.width, video.height, video.fps)
-        frames = np.round(detections.times * video.fps).astype(int)
-        stamps = video.stamps()
-        frames -= max(0, frames[-1] + 1 - len(stamps)) if frames[0] else 0  # counted from 1
-        if frames[-1] < len(stamps):
-            detections.times = stamps[frames]
-        else:
-            detections.notes.append(f"keypoints of {frames[-1] + 1} frames for a video of {len(stamps)}")
+        name = PurePosixPath(source.name).name
+        detections = keypoint_json.read(source.keypoints, video.width, video.height, video.fps, name)
     detections.name = source.name
-    return detections
+    if video is None:
+        clock.check_seconds(detections.times, source.name)
+        return detections
+    detections = plausible.against_film(detections, video.width, video.height, video.rotation)
+    seen_by = clock.Film(video.stamps(), video.fps)
+    return clock.seconds(detections, seen_by) if detections.frames is None else clock.number(detections, seen_by)
+
+
+def film(source: Source) -> clock.Film | None:
+    """The clock of a recording: its video's time stamps, else the times that an npz file tells; None with neither."""
+    if source.video is not None:
+        video = Video(source.video)
+        return clock.Film(video.stamps(), video.fps)
+    if source.keypoints is None or source.keypoints.suffix != ".npz" or not source.keypoints.is_file():
+        return None
+    times = keypoint_npz.times(source.keypoints)
+    return clock.Film(times, (len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else None
 
 
 def _key(source: Source, detector: Detector) -> str:
@@ -214,4 +276,5 @@ def _load(path: Path, name: str) -> Sighting:
         camera = Intrinsics(m[0][0], m[1][1], m[0][2], m[1][2], *size, str(a["origin"]))
     people = np.split(a["people"], a["counts"].cumsum()[:-1])
     seen = Detections(people, a["times"], by_name(str(a["layout"])), *size, name, a["notes"].tolist(), camera)
+    seen.sized = True  # only recordings with a film are kept
     return Sighting(seen, str(a["unfit"]) or None, str(a["camera_note"]) or None)

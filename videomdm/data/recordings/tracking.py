@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from videomdm.cameras.keypoints import LONGEST_STEP
 from videomdm.conventions import DataError
 from videomdm.data.recordings.detections import Detections
 from videomdm.skeletons.definitions import Skeleton
@@ -26,6 +27,8 @@ SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from 
 SWAP_COST = 0.02  # body sizes of uneven motion that a frame of swapped arms or legs has to save
 ARMS = ("shoulder", "elbow", "wrist", "pinky", "index", "thumb")
 LEGS = ("hip", "knee", "ankle", "foot", "big_toe", "small_toe", "foot_index", "heel")
+EDGE = 0.6  # share by which somebody at the picture's edge counts less than one in its middle
+LIVELY = 0.05  # body sizes, mean deviation of joints from their mean place, of somebody who moves
 
 
 @dataclass
@@ -52,11 +55,6 @@ class Person:
         """Side of a square as large as the last box, pixels."""
         return _size(self.boxes[-1])
 
-    @property
-    def weight(self) -> float:
-        """Size x duration x confidence: the sum over frames of size times mean confidence."""
-        return sum(_size(b) * k[:, 2].mean() for b, k in zip(self.boxes, self.keypoints, strict=True))
-
     def predict(self, time: float, times: np.ndarray) -> np.ndarray:
         """Keypoints (J, 3) at ``time``: the last ones, moved on as the body's middle moved."""
         last = self.keypoints[-1].copy()
@@ -73,7 +71,7 @@ class Person:
 
 
 def follow(detections: Detections) -> list[Person]:
-    """Everybody in the recording, the main person (by :attr:`Person.weight`) first.
+    """Everybody in the recording, the main person (by :func:`weight`) first.
 
     Raises:
         DataError: there is nobody in any frame.
@@ -95,7 +93,42 @@ def follow(detections: Detections) -> list[Person]:
             f"{detections.name}: no person in any of {len(detections.people)} frames "
             f"(at least {MIN_JOINTS} joints with confidence {SEEN} or more)"
         )
-    return sorted(people, key=lambda p: -p.weight)
+    return sorted(people, key=lambda p: -weight(p, detections.width))
+
+
+def weight(person: Person, width: int) -> float:
+    """How much somebody is what a recording is of.
+
+    The sum over frames of confidence (of all joints: people who are cut off count less) and the square root of size,
+    so that somebody nearer to the camera does not win by size alone; times how near to the picture's middle, and how
+    much the pose changes: a film is seldom of somebody who stands at its edge.
+
+    Args:
+        person: followed through a recording.
+        width: of the image, pixels.
+    """
+    box, keypoints = np.array(person.boxes), np.array(person.keypoints)
+    size = np.maximum((box[:, 2:] - box[:, :2]).max(1), 1.0)
+    aside = np.abs((box[:, 0] + box[:, 2]) / width - 1).clip(max=1)
+    there = (size**0.5 * keypoints[..., 2].mean(1) * (1 - EDGE * aside)).sum()
+    seen = keypoints[..., 2] > 0
+    pose = (keypoints[..., :2] - (box[:, None, :2] + box[:, None, 2:]) / 2) / size[:, None, None]
+    count = np.maximum(seen.sum(0), 1)[:, None]
+    mean = (pose * seen[..., None]).sum(0) / count
+    change = np.sqrt((((pose - mean) ** 2 * seen[..., None]).sum(0) / count).sum(-1))
+    lively = min(float(change[seen.any(0)].mean()) / LIVELY, 1.0)
+    return float(there) * (1 + lively) / 2
+
+
+def boxes(people: list[Person], times: np.ndarray, fps: float, around: Person) -> np.ndarray:
+    """Everybody's boxes (P, T, 4) at a constant rate from the first to the last frame of one of them, NaN elsewhere."""
+    start, end = times[around.frames[0]], times[around.frames[-1]]
+    at = start + np.arange(int((end - start) * fps + 1e-6) + 1) / fps
+    found = np.stack([_boxes_at(at, person, times) for person in people])
+    for own, person in zip(found, people, strict=True):
+        away = np.abs(at[:, None] - times[person.frames]).min(1) > LONGEST_STEP
+        own[away] = np.nan
+    return found
 
 
 def _join(active: list[Person], found: list[np.ndarray], frame: int, times: np.ndarray) -> dict[int, int]:
@@ -115,7 +148,10 @@ def describe(people: list[Person], detections: Detections) -> list[str]:
     times, notes = detections.times, []
     others = [p for p in others if len(p.frames) > 2]
     if others:
-        notes.append(f"{len(others) + 1} people; the main one is seen in {len(main.frames)} of {len(times)} frames")
+        notes.append(
+            f"{len(others) + 1} people; this one is seen in {len(main.frames)} of {len(times)} frames (`person` takes "
+            "another by the number in the overlay)"
+        )
     elif len(main.frames) < len(times):
         notes.append(f"the person is seen in {len(main.frames)} of {len(times)} frames")
     gaps = np.diff(times[main.frames])

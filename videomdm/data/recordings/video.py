@@ -14,14 +14,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from videomdm.cameras.unseen import body_parts
 from videomdm.conventions import DataError
 from videomdm.data.recordings.detections import Detections, KeypointTrack
 from videomdm.data.recordings.static_camera import CameraWatch
 from videomdm.data.recordings.tracking import box
 from videomdm.skeletons.definitions import Skeleton
+from videomdm.storage.film import open_film
 
 #: Endings of videos that OpenCV reads.
-SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
+SUFFIXES = (
+    ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".m2t", ".mod", ".tod", ".vob",
+    ".wmv", ".asf", ".3gp", ".3g2", ".flv", ".f4v", ".ogv", ".mxf", ".dv",
+)  # fmt: skip
 CLOSEST = 1 / 42  # seconds: frames closer to the last one used than this are passed over (60 fps gives 30)
 UNEVEN = 1.5  # longest step between frames, in median steps, from which the frame rate is called variable
 MISSING_FRAMES = 0.03  # share of the promised frames that may lack before a file is called truncated
@@ -123,30 +128,31 @@ def watch_camera(video: Video, detections: Detections) -> CameraWatch:
 def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
     """Draw a track over its video, to check by eye what training will see.
 
-    Left limbs are blue, right ones orange, unsure ones thin (:data:`UNSURE`), joints that were not seen grey;
-    frames that were filled in are drawn in grey and say so.
+    Left limbs are blue, right ones orange, unsure ones thin (:data:`UNSURE`).  Joints that were not seen are grey rings
+    on thin grey limbs, and the parts of the body of which none was seen are named; frames that were filled in are drawn
+    in grey and say so.  Where several people were seen, each has a box with the number by which
+    :func:`videomdm.data.recordings.load_one` takes them as ``person``.
 
     Args:
         video: the recording that the track is from.
         track: keypoints, in any layout.
-        path: mp4 file to write, at the track's frame rate.
+        path: mp4 file to write, at the track's frame rate; a browser plays it (:mod:`videomdm.storage.film`).
 
     Raises:
         ValueError: a track of another image size.
         OSError: the file cannot be written.
     """
     _check_size(video, track)
-    film = writer(path, video.width, video.height, track.fps)
-    points, confidence = track.pixels.numpy(), track.confidence.numpy()
+    film = open_film(path, video.width, video.height, track.fps)
     at, image = 0, None
     for time, following in video:
         # every frame of the track is drawn on the last image that is not after it
         while at < len(track) and image is not None and track.start + at / track.fps < time - 1e-6:
-            film.write(draw_keypoints(image, points[at], confidence[at], track.layout, bool(track.filled[at])))
+            film.write(draw_track(image, track, at))
             at += 1
         image = following
     for k in range(at, len(track)):
-        film.write(draw_keypoints(image, points[k], confidence[k], track.layout, bool(track.filled[k])))
+        film.write(draw_track(image, track, k))
     film.release()
 
 
@@ -170,15 +176,30 @@ def sheet(video: Video, track: KeypointTrack, n: int = 4) -> np.ndarray:
         ValueError: a track of another image size.
     """
     _check_size(video, track)
-    points, confidence = track.pixels.numpy(), track.confidence.numpy()
     chosen = np.linspace(0, len(track) - 1, n + 2).round().astype(int)[1:-1]
     drawn, last = [], None
     for time, image in chain(video, [(math.inf, None)]):
         while len(drawn) < n and last is not None and track.start + chosen[len(drawn)] / track.fps < time - 1e-6:
             k = chosen[len(drawn)]
-            drawn.append(draw_keypoints(last, points[k], confidence[k], track.layout, bool(track.filled[k])))
+            drawn.append(draw_track(last, track, k))
         last = image
     return np.concatenate(drawn, axis=1)
+
+
+def draw_track(image: np.ndarray, track: KeypointTrack, frame: int) -> np.ndarray:
+    """A copy of a BGR image (H, W, 3) with one frame of a track, and the numbers of everybody who was seen."""
+    drawn = draw_keypoints(
+        image, track.intrinsics.to_pixels(track.keypoints[frame]).numpy(), track.confidence[frame].numpy(),
+        track.layout, bool(track.filled[frame]),
+    )  # fmt: skip
+    for k, edges in enumerate(() if track.boxes is None else track.boxes[:, frame]):
+        if np.isfinite(edges).all():
+            left, top, right, bottom = (int(v) for v in edges.round())
+            colour = MIDDLE if k == track.person else GREY
+            cv2.rectangle(drawn, (left, top), (right, bottom), colour, 1, cv2.LINE_AA)
+            place = (max(left, 2) + 2, max(top, 0) + 16)
+            cv2.putText(drawn, str(k), place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, 2, cv2.LINE_AA)
+    return drawn
 
 
 COLOURS = {"left": (235, 140, 40), "right": (40, 110, 240)}  # BGR
@@ -189,24 +210,38 @@ UNSURE = 0.3  #: limbs of less confidence are drawn thin
 def draw_keypoints(
     image: np.ndarray, points: np.ndarray, confidence: np.ndarray, layout: Skeleton, filled: bool = False
 ) -> np.ndarray:
-    """A copy of a BGR image (H, W, 3) with keypoints (J, 2) in pixels drawn over it as a stick figure."""
+    """A copy of a BGR image (H, W, 3) with keypoints (J, 2) in pixels drawn over it as a stick figure.
+
+    Colours as in :func:`write_overlay`; ``confidence`` (J,) is 0 for joints that were not seen.
+    """
     drawn = image.copy()
     thickness = max(2, round(min(image.shape[:2]) / 180))
     limit = 4 * max(image.shape)
     corners = [tuple(int(v) for v in p) for p in points.clip(-limit, limit).round()]
     for parent, joint in layout.bones:
-        colour = GREY if filled else COLOURS.get(layout.joints[joint].partition("_")[0], MIDDLE)
-        sure = min(confidence[parent], confidence[joint]) >= UNSURE
-        cv2.line(drawn, corners[parent], corners[joint], colour, thickness if sure else 1, cv2.LINE_AA)
+        least = min(confidence[parent], confidence[joint])
+        colour = GREY if filled or not least else COLOURS.get(layout.joints[joint].partition("_")[0], MIDDLE)
+        cv2.line(drawn, corners[parent], corners[joint], colour, thickness if least >= UNSURE else 1, cv2.LINE_AA)
     for corner, c in zip(corners, confidence, strict=True):
-        cv2.circle(drawn, corner, thickness, (255, 255, 255) if c > 0 else GREY, -1, cv2.LINE_AA)
-    if filled:
-        cv2.putText(drawn, "filled in", (10, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 2, cv2.LINE_AA)
+        if c > 0:
+            cv2.circle(drawn, corner, thickness, (255, 255, 255), -1, cv2.LINE_AA)
+        else:
+            cv2.circle(drawn, corner, 2 * thickness, GREY, max(1, thickness // 2), cv2.LINE_AA)
+    hidden = [part for part, joints in body_parts(layout).items() if not confidence[joints].any()]
+    if filled or hidden:
+        said = "filled in" if filled else f"not seen: {', '.join(hidden)}"
+        size = max(0.5, min(image.shape[:2]) / 600)
+        for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # readable on any picture
+            cv2.putText(drawn, said, (10, round(10 + 25 * size)), cv2.FONT_HERSHEY_SIMPLEX, size, colour,
+                        max(1, round(width * size)), cv2.LINE_AA)  # fmt: skip
     return drawn
 
 
 def writer(path: str | Path, width: int, height: int, fps: float) -> cv2.VideoWriter:
-    """An open mp4 file (MPEG-4, which OpenCV writes everywhere); raises ``OSError`` when it cannot be written."""
+    """An open mp4 file in MPEG-4 part 2, quick to write and to read again, which browsers do not play.
+
+    Films for people are :func:`videomdm.storage.film.open_film`'s.  Raises ``OSError`` when it cannot be written.
+    """
     film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, (width, height))
     if not film.isOpened():
         raise OSError(f"{path}: OpenCV cannot write an mp4 file there; does its folder exist?")

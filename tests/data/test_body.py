@@ -1,0 +1,242 @@
+"""Is it a body?  Kinds of wrong 3-D input are named, and people in odd poses are not accused."""
+
+import math
+import re
+import warnings
+from functools import cache
+
+import numpy as np
+import pytest
+import roma
+import torch
+
+from videomdm.conventions import DataError
+from videomdm.data import bandai, body, humanml3d, procedural
+from videomdm.skeletons import SMPL22
+
+
+@cache
+def clips() -> tuple[list[torch.Tensor], list[str]]:
+    corpus = procedural.generate(12, seed=3)
+    return [corpus.clip(i) for i in range(len(corpus))], list(corpus.names)
+
+
+def check(change, n=12, source="mine"):
+    """(faults, warnings, the error or None) of a corpus whose every clip was changed."""
+    motions, names = clips()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            return body.check_corpus([change(x) for x in motions[:n]], names[:n], source), said, None
+        except DataError as error:
+            return [], said, str(error)
+
+
+def axes(order, signs):
+    return lambda x: x[..., order] * x.new_tensor(signs)
+
+
+AXES = {
+    "z up, as Blender and AMASS": axes([0, 2, 1], (1, -1, 1)),
+    "z up, the other way round": axes([2, 0, 1], (1, 1, 1)),
+    "z and y exchanged, which mirrors": axes([0, 2, 1], (1, 1, 1)),
+    "y down, as in images": axes([0, 1, 2], (1, -1, -1)),
+    "y turned round, which mirrors": axes([0, 1, 2], (1, -1, 1)),
+    "x up": axes([1, 0, 2], (1, -1, 1)),
+    "z down": axes([0, 2, 1], (1, 1, -1)),
+    "x down": axes([1, 0, 2], (-1, 1, 1)),
+}
+
+
+class TestUp:
+    @pytest.mark.parametrize("kind", AXES)
+    def test_the_message_turns_it_back(self, kind):
+        change = AXES[kind]
+        _, said, error = check(change)
+        found = re.search(r"expected Y up; joints\[\.\.\., (\[.*?\])\] \* (\(.*?\)) turns them", error)
+        assert "mine: heads are above feet along" in error and "along +Y in 0 %" in error and not said
+        order, signs = ([int(v) for v in re.findall(r"-?\d", text)] for text in found.groups())
+        turned = [axes(order, signs)(change(x)) for x in clips()[0]]
+        assert body.check_corpus(turned, clips()[1], "turned") == []
+        assert min(float((x[:, 15] - x[:, 7])[:, 1].median()) for x in turned) > 0.5
+
+    def test_a_few_clips_are_a_doubt(self):
+        faults, said, error = check(AXES["y down, as in images"], n=3)
+        assert not faults and error is None
+        assert "heads are above feet along -Y in 100 % of 3 clips" in str(said[0].message)
+
+    def test_half_of_a_corpus_may_lie(self):
+        motions, names = clips()
+        lying = [axes([0, 2, 1], (1, 1, -1))(x) for x in motions[:5]] + motions[5:]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert body.check_corpus(lying, names, "mine") == []
+
+    def test_an_empty_corpus(self):
+        assert body.check_corpus([], [], "mine") == []
+
+
+ORDER = torch.randperm(22, generator=torch.Generator().manual_seed(0))
+MIRRORED = list(SMPL22.mirrored)
+LEGS = [MIRRORED[j] if any(p in SMPL22.joints[j] for p in ("hip", "knee", "ankle", "foot")) else j for j in range(22)]
+WRONG = {
+    "centimetres": (lambda x: x * 100, "are these centimetres"),
+    "millimetres": (lambda x: x * 1000, "are these millimetres"),
+    "inches": (lambda x: x * 39.37, "are these inches"),
+    "feet": (lambda x: x * 3.281, "are these feet"),
+    "decimetres": (lambda x: x / 10, "expected 0.5 to 2.5 metres"),
+    "units of an image": (lambda x: x / 5, "expected 0.5 to 2.5 metres"),
+    "x mirrored": (lambda x: x * x.new_tensor((-1, 1, 1)), "one axis is mirrored"),
+    "z mirrored": (lambda x: x * x.new_tensor((1, 1, -1)), "left-handed system"),
+    "left called right": (lambda x: x[:, MIRRORED], "left and right are exchanged"),
+    "legs called the other way": (lambda x: x[:, LEGS], "hips are exchanged against the shoulders"),
+    "joints backwards": (lambda x: x.flip(1), "no body; expected joints in the order pelvis, left_hip"),
+    "a frame of zeros": (lambda x: torch.cat((x[:10], 0 * x[:1], x[11:])), "at frame 10: a lost frame"),
+    "a frame in one place": (lambda x: torch.cat((x[:7], 0 * x[:1] + 1.5, x[8:])), "at frame 7: a lost frame"),
+}
+
+
+class TestClips:
+    @pytest.mark.parametrize("kind", WRONG)
+    def test_every_clip_is_named(self, kind):
+        change, reason = WRONG[kind]
+        faults, _, error = check(change)
+        assert error is None and [i for i, _ in faults] == list(range(12))
+        assert all(re.search(reason, text) and clips()[1][i] in text for i, text in faults)
+        with pytest.raises(DataError, match=f"squat.npy: .*{reason}"):
+            body.check(change(clips()[0][0]), "squat.npy")
+
+    @pytest.mark.parametrize(
+        "change", [lambda x: torch.randn_like(x), lambda x: x[:, ORDER] + 0.2 * torch.randn_like(x)]
+    )
+    def test_what_is_no_body_is_said(self, change):
+        torch.manual_seed(0)
+        faults, said, error = check(change)
+        assert not faults and error is None and "12 of 12 clips are no bodies of constant bones" in str(said[0].message)
+        with pytest.raises(DataError, match="x: limbs change their length by .* from frame to frame"):
+            body.check(change(clips()[0][0]), "x")
+
+    def test_another_order_of_joints(self):
+        faults, said, _ = check(lambda x: x[:, ORDER])
+        assert len(faults) + sum(int(re.search(r"(\d+) of 12", str(w.message))[1]) for w in said) == 12
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_the_message_mirrors_it_back(self, seed):
+        motion = clips()[0][seed]
+        body.check(motion * motion.new_tensor((1, 1, -1)) * motion.new_tensor((-1, 1, 1)), "x")
+
+
+def turned(x, about, degrees):
+    axis = torch.tensor({"x": (1.0, 0, 0), "y": (0, 1.0, 0), "z": (0, 0, 1.0)}[about])
+    return (x - x[:1, :1]) @ roma.rotvec_to_rotmat(axis * math.radians(degrees)).T
+
+
+ODD = {
+    "on the back": lambda x: turned(x, "x", -90),
+    "on the face": lambda x: turned(x, "x", 90),
+    "on the side": lambda x: turned(x, "z", 90),
+    "a handstand": lambda x: turned(x, "z", 180),
+    "crawling": lambda x: turned(x, "x", 80),
+    "leaning": lambda x: turned(x, "x", 40),
+    "facing away": lambda x: turned(x, "y", 180),
+    "a child": lambda x: 0.45 * x,
+    "a giant": lambda x: 1.4 * x,
+    "noise of a lifter": lambda x: x + 0.015 * torch.randn(x.shape, generator=torch.Generator().manual_seed(1)),
+    "one frame": lambda x: x[:1],
+    "two frames": lambda x: x[:2],
+    "far away": lambda x: x + 50,
+}
+
+
+class TestNoFalseAlarms:
+    @pytest.mark.parametrize("kind", ODD)
+    @pytest.mark.parametrize("i", [0, 5, 9])
+    def test_odd_poses_and_bodies(self, kind, i):
+        body.check(ODD[kind](clips()[0][i]), kind)
+
+    def test_a_cartwheel(self):
+        x = clips()[0][2]
+        angle = torch.linspace(0, 2 * math.pi, len(x))
+        turn = roma.rotvec_to_rotmat(angle[:, None] * torch.tensor([0.0, 0, 1]))
+        body.check((x - x[:, :1]) @ turn.mT, "cartwheel")
+
+    @pytest.mark.parametrize("family", ["prior", "teacher"])
+    def test_the_built_in_corpus(self, family):
+        corpus = procedural.generate(120, seed=5, family=family)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert body.check_corpus([corpus.clip(i) for i in range(120)], corpus.names, family) == []
+
+    @pytest.mark.data
+    @pytest.mark.parametrize("name", ["bandai", "cmu"])
+    def test_open_data(self, data_root, name):
+        reader = {"bandai": bandai.load, "cmu": humanml3d.load}[name]
+        if not (data_root / name).is_dir():
+            pytest.skip(f"no {name} in VIDEOMDM_DATA")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            corpus = reader(data_root / name, on_error="skip")
+        assert not [reason for _, reason in corpus.skipped if "frames" not in reason and "missing" not in reason]
+
+    @pytest.mark.data
+    def test_published_clip(self, data_root):
+        for path in (data_root / "humanml3d_sample" / "new_joints").glob("*.npy"):
+            body.check(torch.from_numpy(np.load(path)), path.name)
+
+
+class TestUpAsSeen:
+    """A lifted motion against the keypoints that it is from."""
+
+    def seen(self, change):
+        x = clips()[0][0]
+        keypoints = x[..., :2] * x.new_tensor((1, -1)) / 4
+        return body.check_upright(change(x), keypoints, torch.ones(x.shape[:2]), "squat.wham.npz")
+
+    def test_right(self):
+        assert self.seen(lambda x: x) == []
+
+    def test_y_down(self):
+        with pytest.raises(DataError, match="squat.wham.npz: upright in the picture but head down in 3-D"):
+            self.seen(AXES["y down, as in images"])
+
+    def test_lying_is_a_doubt(self):
+        (note,) = self.seen(AXES["z up, as Blender and AMASS"])
+        assert "upright in the picture but lying in 3-D" in note
+
+    def test_nobody_seen(self):
+        x = clips()[0][0]
+        assert body.check_upright(-x, x[..., :2], torch.zeros(x.shape[:2]), "x") == []
+
+
+class TestReaders:
+    """The check is asked by readers: HumanML3D's layout here, Bandai-Namco's BVH and other lifters alike."""
+
+    def write(self, root, change):
+        (root / "new_joints").mkdir()
+        (root / "texts").mkdir()
+        motions, names = clips()
+        for motion, name in zip(motions, names, strict=True):
+            np.save(root / "new_joints" / f"{name}.npy", change(motion).numpy())
+            (root / "texts" / f"{name}.txt").write_text("a person moves#a/DET#0.0#0.0\n")
+        (root / "train.txt").write_text("\n".join(names))
+        return root
+
+    def test_good(self, tmp_path):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert len(humanml3d.load(self.write(tmp_path, lambda x: x), "train")) == 12
+
+    @pytest.mark.parametrize("kind", AXES)
+    @pytest.mark.parametrize("on_error", ["raise", "skip"])
+    def test_up(self, tmp_path, kind, on_error):
+        with pytest.raises(DataError, match="heads are above feet along"):
+            humanml3d.load(self.write(tmp_path, AXES[kind]), "train", on_error=on_error)
+
+    def test_a_bad_clip_is_left_out(self, tmp_path):
+        root, name = self.write(tmp_path, lambda x: x), clips()[1][4]
+        np.save(root / "new_joints" / f"{name}.npy", clips()[0][4].numpy() * (-1, 1, 1))
+        with pytest.raises(DataError, match=f"{name}: knees bend backwards"):
+            humanml3d.load(root, "train")
+        corpus = humanml3d.load(root, "train", on_error="skip")
+        assert len(corpus) == 11 and name not in corpus.names
+        assert [n for n, reason in corpus.skipped if "knees bend backwards" in reason] == [name]
