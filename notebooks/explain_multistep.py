@@ -600,7 +600,7 @@ metrics_table([{"block": n, "error": v, "threshold": f"{best_threshold(v):.0f}"}
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print({name: profile.t_star for name, profile in PROFILES.items()})
+print({name: profile.optimiser.t_star for name, profile in PROFILES.items()})
 
 # %% [markdown]
 # ## What to keep in mind

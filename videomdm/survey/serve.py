@@ -34,7 +34,7 @@ from videomdm.survey import store
 MAX_BODY = 2048  # bytes of a request; a vote has about 150
 MAX_SECONDS, MAX_REPLAYS = 24 * 3600, 1000  # of one vote
 MAX_PARTICIPANTS = 20_000
-BODY_TIMEOUT = 10  # seconds in which a request has to be told
+BODY_TIMEOUT = 10  # seconds in which a request has to arrive
 AWAY = 3600  # seconds without a vote after which a participant's place is given to another
 CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without those that look alike
 HEADERS = {
