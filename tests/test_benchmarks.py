@@ -20,6 +20,8 @@ from videomdm.denoiser import MDM, official_name
 from videomdm.skeletons.kinematics import rest_offsets
 from videomdm.study import results
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def rates(monkeypatch):

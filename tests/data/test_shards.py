@@ -18,6 +18,8 @@ from videomdm.features.normaliser import Moments
 from videomdm.storage import checkpoints
 from videomdm.train import dataset, distributed, observe, streaming
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):

@@ -15,6 +15,8 @@ from videomdm.lifters.lifter import Lifter
 from videomdm.lifters.trajectory import Trajectory
 from videomdm.skeletons import SMPL22
 
+pytestmark = pytest.mark.slow
+
 SPINE = SMPL22.index("spine1")
 
 

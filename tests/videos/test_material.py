@@ -17,6 +17,8 @@ from videomdm.data.recordings.reading import Source
 from videomdm.evaluation.lifting import lifting_errors
 from videomdm.skeletons import H36M17, SMPL22, kinematics
 
+pytestmark = pytest.mark.slow
+
 INTRINSICS = Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW)
 
 
