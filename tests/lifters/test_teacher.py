@@ -158,7 +158,7 @@ class TestTrajectoryTeacher:
         torch.testing.assert_close(scaled, 1.5 * naive)
 
     def test_unknown_teacher(self):
-        with pytest.raises(ValueError, match="root_path is 'mvlift', expected one of naive, trajectory"):
+        with pytest.raises(ValueError, match="root_path is 'mvlift', expected one of bones, network"):
             teacher.lift(torch.zeros(1, 4, 22, 2), torch.ones(1, 4, 22), torch.tensor([4]), root_path="mvlift")
 
     def test_its_path_is_nearer_on_unseen_actions(self):
