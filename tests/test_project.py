@@ -84,6 +84,7 @@ class TestBook:
         [
             ("videomdm.cameras.Camera", "videomdm.cameras.camera.Camera"),
             ("videomdm.cameras.Camera.project", "videomdm.cameras.camera.Camera.project"),
+            ("videomdm.sample.generation.Prior.sampler", "videomdm.sample.prior.Prior.sampler"),
             ("videomdm.features.encode", "videomdm.features.representation.encode"),
             ("videomdm.features.representation.encode", None),
             ("videomdm.cameras.no_such_thing", None),
