@@ -4,5 +4,6 @@
 leaves one JSON in ``results/benchmarks/``, from which the page *Speed* is made.  ``precision`` and ``quality --run
 FOLDER`` ask what the fast settings cost: in losses, and in FID.  ``detection --video FILE`` measures how fast people
 are found.
+``static_camera`` measures no time, but how often the check of a camera that stands is right.
 ``python -m benchmarks.gpu`` is what ``make gpu`` runs.
 """

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--embeddings", type=int, default=1000)
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
     parser.add_argument("--train-steps", type=int, default=200, help="of precision")
-    parser.add_argument("--films", type=int, default=28, help="static_camera's, of every kind and set of seeds")
+    parser.add_argument("--films", type=int, default=20, help="static_camera's, of every kind and set of seeds")
     parser.add_argument("--run", type=Path, help="quality's prior: a finished run's folder; without one it is left out")
     parser.add_argument("--video", type=Path, help="detection's: a film of a person; without one it is left out")
     parser.add_argument("--runs", default="runs", help="keeps observations and films")

@@ -20,6 +20,8 @@ from videomdm.denoiser import MDM, official_name
 from videomdm.skeletons.kinematics import rest_offsets
 from videomdm.study import results
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def rates(monkeypatch):
@@ -85,7 +87,7 @@ class TestWork:
 def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
     monkeypatch.setattr(synthetic, "training_set", partial(synthetic.training_set, n=64))
-    sizes = ["--repeats", "2", "--batch", "4", "--samples", "2", "--clips", "8", "--embeddings", "64"]
+    sizes = ["--repeats", "2", "--batch", "4", "--samples", "2", "--clips", "8", "--embeddings", "64", "--films", "1"]
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: None)
     run = train.fit(train.profile("smoke", runs=str(tmp_path / "runs"), n_clips=400, method="mdm-3d"))
     times = lambda config, processes: config.cache.mkdir(parents=True, exist_ok=True) or [1.0, 1.0]  # noqa: E731
@@ -98,8 +100,11 @@ def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     found = {r["method"]: r["metrics"] for r in results.read(tmp_path, "benchmarks")}
     assert set(found) == {
         "step-4-full-cpu", "step-4-humanml3d-cpu", "sampling-2-cpu", "features-8-cpu", "metrics-64-cpu",
-        "precision-cpu", "scaling-4-cpu", "busy-cpu", "quality-mdm-3d-cpu",
+        "precision-cpu", "scaling-4-cpu", "busy-cpu", "quality-mdm-3d-cpu", "static_camera-cpu",
     }  # fmt: skip
+    called = {name: n for name, n in found["static_camera-cpu"].items() if "_called_" in name}
+    for films in ("chosen_cut", "held_out_shakes"):
+        assert sum(n for name, n in called.items() if name.startswith(films)) == 1
     for case in ("plain", "multistep"):
         assert {f"{case}_baseline_seconds", f"{case}_bf16_gain", f"{case}_bf16_floors"} <= set(found["step-4-full-cpu"])
     assert found["features-8-cpu"]["difference"] < 1e-3

@@ -12,6 +12,8 @@ from videomdm.evaluation import measures, protocol
 from videomdm.pages import house
 from videomdm.skeletons import SMPL22
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

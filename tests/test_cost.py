@@ -10,6 +10,8 @@ from videomdm import train
 from videomdm.evaluation import protocol
 from videomdm.study import results
 
+pytestmark = pytest.mark.slow
+
 
 def test_one_method(monkeypatch, capsys):
     monkeypatch.setitem(protocol.PROTOCOLS, "quick", protocol.Protocol("quick", 1, 32, 2, 2, 2))

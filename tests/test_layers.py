@@ -10,6 +10,8 @@ import pytest
 
 from videomdm.pages import house
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -90,6 +90,7 @@ class TestBook:
             ("videomdm.cameras.no_such_thing", None),
             ("torch.Tensor", None),
             (".Tensor", None),
+            ("videomdm.cameras.camera.no_such_module.thing", None),
         ],
     )
     def test_names_that_a_folder_hands_on_are_found_where_they_are_defined(self, name, home):

@@ -3,9 +3,10 @@
 Pages are made by autosummary, one per module, into ``book/api/modules``, which git ignores.
 """
 
-import importlib.util
+import importlib
 import inspect
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def home(name: str) -> str | None:
     found = importlib.import_module(package) if package == "videomdm" else None
     while inspect.ismodule(found) and parts:
         part = parts.pop(0)
-        if not hasattr(found, part) and importlib.util.find_spec(f"{found.__name__}.{part}"):
+        with suppress(ImportError):  # a sub-module may not be there yet
             importlib.import_module(f"{found.__name__}.{part}")
         found = getattr(found, part, None)
     if not hasattr(found, "__qualname__"):

@@ -12,6 +12,8 @@ from videomdm.data import observations, procedural
 from videomdm.lifters import teacher
 from videomdm.skeletons import COCO17, SMPL22
 
+pytestmark = pytest.mark.slow
+
 UP = torch.tensor([0.0, 1.0, 0.0])
 
 

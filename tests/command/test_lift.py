@@ -55,7 +55,7 @@ class TestFolder:
             assert arrays[f"{way}rotation"].shape == (3, 3) and arrays[f"{way}translation"].shape == (3,)
         assert all(arrays[name].shape == (n, 22, 3) for name in ("joints", "prior", "teacher"))
         assert arrays["times"].shape == (n,) and arrays["unseen"].shape == (n, 22) and arrays["fps"] == 20
-        assert arrays["unseen"].dtype == bool and np.array_equal(arrays["unseen"], track.confidence == 0)
+        assert arrays["unseen"].dtype == bool and np.array_equal(arrays["unseen"], track.unseen.numpy())
         assert np.allclose(np.diff(arrays["times"]), 1 / arrays["fps"]) and arrays["times"][0] == track.start
         assert tuple(arrays["joint_names"]) == SMPL22.joints
 

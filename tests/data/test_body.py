@@ -17,8 +17,10 @@ from videomdm.skeletons import SMPL22
 
 @cache
 def clips() -> tuple[list[torch.Tensor], list[str]]:
-    corpus = procedural.generate(12, seed=3)
-    return [corpus.clip(i) for i in range(len(corpus))], list(corpus.names)
+    """Walks, turns, jumps, gestures: motions of people who go somewhere, and of some who do not."""
+    corpus = procedural.generate(72, seed=3)
+    rows = corpus.varied(72)[-12:]
+    return [corpus.clip(i) for i in rows], [corpus.names[i] for i in rows]
 
 
 def check(change, n=12, source="mine"):
@@ -71,6 +73,20 @@ class TestUp:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert body.check_corpus(lying, names, "mine") == []
+
+    def test_nobody_who_walks_is_a_doubt(self):
+        corpus = procedural.generate(12, seed=3)  # jumps and gestures on the spot
+        turn = AXES["z up, as Blender and AMASS"]
+        with pytest.warns(UserWarning, match="heads are above feet along .Z in 100 % of 12 clips"):
+            assert body.check_corpus([turn(corpus.clip(i)) for i in range(12)], corpus.names, "mine") == []
+
+    @pytest.mark.parametrize("about, degrees", [("x", -90), ("x", 90), ("x", 75), ("z", 90), ("z", -80)])
+    def test_a_corpus_of_people_who_lie_or_crawl_is_a_doubt(self, about, degrees):
+        def lie(x):
+            return turned(x - x[:, :1] + x[:1, :1], about, degrees) + (x[:, :1] - x[:1, :1])
+
+        faults, said, error = check(lie)
+        assert not faults and error is None and "people who lie or crawl, or another axis is up" in str(said[0].message)
 
     def test_an_empty_corpus(self):
         assert body.check_corpus([], [], "mine") == []

@@ -18,6 +18,8 @@ from videomdm.data import humanml3d_layout as layout
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors
 
+pytestmark = pytest.mark.slow
+
 WALK = "a person walks left#a/DET person/NOUN walk/VERB left/ADV#0.0#0.0\n"
 
 

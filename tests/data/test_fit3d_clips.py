@@ -16,6 +16,8 @@ from videomdm.skeletons import SMPL22
 from videomdm.study import table2
 from videomdm.train import observe
 
+pytestmark = pytest.mark.slow
+
 CAMERAS = {"50591643": cameras.orbit(0.4, 0.15, (0.0, 0.9, 0.0), 4.0),
            "65906101": cameras.orbit(2.0, 0.10, (0.0, 0.9, 0.0), 4.5)}  # fmt: skip
 EXERCISES = ("squat", "w_raise")

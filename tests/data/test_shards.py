@@ -18,6 +18,8 @@ from videomdm.features.normaliser import Moments
 from videomdm.storage import checkpoints
 from videomdm.train import dataset, distributed, observe, streaming
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
@@ -210,7 +212,7 @@ class TestPreparation:
     def test_a_round_is_streamed_too(self, config, observed, tmp_path):
         few = config.but(runs=str(tmp_path), method="videomdm/round-1", warmup_steps=2, steps=2)
         assert (train.fit(few, observed) / "weights.safetensors").exists()
-        assert len(list(few.cache.glob("round-*"))) == 3
+        assert len(list(few.cache.glob("lifted-*"))) == 3
 
     @pytest.mark.parametrize("settings", [["shard_clips=0"], ["shard_clips=10", "method=videomdm/round-1"]])
     def test_command_refuses_what_it_cannot_prepare(self, settings):

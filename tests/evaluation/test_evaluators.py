@@ -10,6 +10,8 @@ from videomdm.conventions import DataError
 from videomdm.evaluation import evaluators, protocol
 from videomdm.train import observe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -10,6 +10,8 @@ from videomdm.denoiser import MDM
 from videomdm.evaluation import lifting, protocol, stature
 from videomdm.train import observe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):

@@ -12,6 +12,8 @@ from videomdm.sample.prior import Prior
 from videomdm.skeletons import SMPL22
 from videomdm.train import profile
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def corpus():

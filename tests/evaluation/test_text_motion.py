@@ -21,6 +21,8 @@ from videomdm.evaluation.text_motion import (
 )
 from videomdm.evaluation.vocabulary import GloveVocabulary
 
+pytestmark = pytest.mark.slow
+
 
 def small(**sizes: int) -> TextMotionEvaluator:
     torch.manual_seed(0)

@@ -12,6 +12,8 @@ from videomdm.evaluation.text_motion import mm_distance
 from videomdm.evaluation.tmr import POSITION_SCALE, TEMPERATURE, TMREvaluator, load_tmr, similar_captions, train_tmr
 from videomdm.evaluation.vocabulary import GloveVocabulary, encode_captions, tokenize
 
+pytestmark = pytest.mark.slow
+
 
 def small() -> TMREvaluator:
     torch.manual_seed(0)

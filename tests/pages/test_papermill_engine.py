@@ -15,6 +15,8 @@ import pytest
 
 from videomdm.pages.papermill_engine import overwrite
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """\
 # %%
 import os, sys, time

@@ -12,6 +12,8 @@ import pytest
 from videomdm.conventions import DataError
 from videomdm.pages.papermill_io import check_parameters, handler, read_script
 
+pytestmark = pytest.mark.slow
+
 PAGES = [
     page
     for page in sorted((Path(__file__).parents[2] / "notebooks").glob("*.py"))

@@ -13,6 +13,8 @@ import t2m_folder
 from videomdm import features
 from videomdm.data import procedural
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "notebooks" / "train_humanml.py"
 
 

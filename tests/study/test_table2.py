@@ -11,6 +11,8 @@ from videomdm.methods import METHODS
 from videomdm.study import report, table2
 from videomdm.train import observe
 
+pytestmark = pytest.mark.slow
+
 ROWS = ["rays", "teacher", "prior", "videomdm-pnp/refined"]
 
 

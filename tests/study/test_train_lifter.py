@@ -9,6 +9,8 @@ from videomdm.lifters.lifter import Lifter
 from videomdm.skeletons import Skeleton
 from videomdm.study import train_lifter
 
+pytestmark = pytest.mark.slow
+
 SIZES = dict(window=8, width=8, depth=1, n_heads=2)
 
 

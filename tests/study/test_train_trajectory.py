@@ -12,6 +12,8 @@ from videomdm.lifters.trajectory import Trajectory
 from videomdm.study import train_lifter as lifter_training
 from videomdm.study import train_trajectory
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def corpus():

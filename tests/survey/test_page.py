@@ -74,13 +74,14 @@ def test_consent_comes_first(page, served):
     assert page.is_visible("#instructions") and not page.is_visible("#consent")
 
 
-def test_buttons_wait_for_the_end_of_both_clips(page, served):
+def test_buttons_wait_for_the_end_of_both_clips(page, served, survey):
     page.add_init_script(WATCH)
     begin(page, served)
     assert page.is_disabled("#choose-left") and page.is_disabled("#choose-right")
     until(page, "!document.getElementById('left').paused && !document.getElementById('right').paused")
     page.keyboard.press("ArrowLeft")  # keys wait too
     unlocked(page, 1)
+    assert page.inner_text("#count") == "Pair 1 of 4" and stored(survey) == []
     noted = page.evaluate("noted")
     assert sorted(noted[:2]) == ["left ended", "right ended"] and noted[2] == "enabled"
 
@@ -94,6 +95,7 @@ def test_one_clip_is_not_enough(page, served):
     page.wait_for_timeout(300)
     assert page.is_disabled("#choose-left") and page.is_disabled("#choose-right")
     page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(600)  # a choice would have led to the next pair
     assert page.inner_text("#count") == "Pair 1 of 4"
 
 
@@ -154,6 +156,16 @@ def test_goes_on_after_a_reload(page, served, survey):
     unlocked(page, 3)
     votes = stored(survey)
     assert [vote["trial"] for vote in votes] == [0, 1] and len({vote["participant"] for vote in votes}) == 1
+
+
+def test_goes_on_after_a_reload_without_a_server(page, static):
+    begin(page, static)
+    unlocked(page, 1)
+    page.click("#choose-left")
+    unlocked(page, 2)
+    page.reload()
+    unlocked(page, 2)
+    assert page.evaluate("JSON.parse(Object.values(localStorage)[0]).votes.length") == 1
 
 
 def test_without_a_connection_answers_wait(page, served, survey):

@@ -209,7 +209,7 @@ def hostile(good, given, rng):
         yield "another's pair", vote(good | {"left": good["right"], "right": good["left"]})
         yield "unknown participant", vote(good | {"participant": rng.bytes(16).hex()})
         yield "trial", vote(good | {"trial": int(rng.integers(4, 900))})
-        yield "oversized", vote(good | {"chosen": "x" * int(rng.integers(3000, 100_000))})
+        yield "oversized", vote(json.dumps(good).encode() + b" " * int(rng.integers(3000, 100_000)))  # else a good one
         yield "random bytes", vote(rng.bytes(int(rng.integers(1, 900))))
         yield "cut", vote(json.dumps(good).encode()[: int(rng.integers(1, 100))])
         yield "nested", vote(b"[" * int(rng.integers(1, 2000)))

@@ -17,6 +17,8 @@ from videomdm.data import observations, procedural
 from videomdm.train import dataset, distributed
 from videomdm.train.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 WARMUP, STEPS, KILLED = 40, 20, 5
 

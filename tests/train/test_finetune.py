@@ -13,6 +13,8 @@ from videomdm.storage import checkpoints
 from videomdm.train import dataset, observe, streaming
 from videomdm.train.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def prior(tmp_path_factory):

@@ -25,6 +25,8 @@ from videomdm.storage import checkpoints
 from videomdm.train import dataset, loop, observe, rounds
 from videomdm.train.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):

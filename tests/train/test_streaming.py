@@ -9,6 +9,8 @@ from videomdm import train
 from videomdm.evaluation import pose
 from videomdm.train import observe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):

@@ -11,6 +11,8 @@ from videomdm.data import observations, procedural
 from videomdm.train.dataset import training_set
 from videomdm.train.trainer import Buckets, Trainer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):

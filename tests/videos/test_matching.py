@@ -19,6 +19,8 @@ from videomdm.lifters import wham
 from videomdm.skeletons import H36M17, NBA16, SMPL22
 from videomdm.videos import matching
 
+pytestmark = pytest.mark.slow
+
 FRAMES, FPS = 150, 30.0
 INTRINSICS = Intrinsics.from_field_of_view(640, 480)
 CAMERA = cameras.orbit(math.radians(25), math.radians(6), [0.7, 0.9, 0], 5.0)

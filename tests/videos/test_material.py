@@ -17,6 +17,8 @@ from videomdm.data.recordings.reading import Source
 from videomdm.evaluation.lifting import lifting_errors
 from videomdm.skeletons import H36M17, SMPL22, kinematics
 
+pytestmark = pytest.mark.slow
+
 INTRINSICS = Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW)
 
 
@@ -141,7 +143,7 @@ class TestOtherLifters:
     def test_is_the_teacher(self, recording, monkeypatch):
         found, scene = recording
         reader = videos.material.mvlift.read
-        monkeypatch.setattr(videos.material.mvlift, "read", lambda path: reader(path, fps=40.0))
+        monkeypatch.setitem(videos.material.LIFTERS, "mvlift", lambda path: reader(path, fps=40.0))
         material = videos.gather(found, 60)
         assert material.rows()[0]["teacher"] == "mvlift"
         truth, true_camera = demonstration.behind([c.track for c in material.clips], {"walk_01": scene})

@@ -17,6 +17,8 @@ from videomdm.sample.prior import Prior, build_denoiser
 from videomdm.skeletons import SMPL22, kinematics
 from videomdm.videos import windows
 
+pytestmark = pytest.mark.slow
+
 INTRINSICS = Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW)
 
 

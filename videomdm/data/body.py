@@ -36,11 +36,17 @@ LEG = 2.0  # thigh to shin, or the reverse; corpora have up to 1.35
 BACKWARDS = -0.2  # knees and toes together; corpora have at least +.6
 LOST = 0.1  # of its usual extent, below which a body has collapsed into a point: a lost frame
 UPRIGHT = 0.5  # cosine to an axis from which a body is said to stand along it
+<<<<<<< HEAD
 ENOUGH = 5  #: clips from which a corpus tells which way is up
+=======
+CLIMBS = 0.7  # of its ankle-to-head length, by which nobody who lies or crawls rises or sinks
+ENOUGH = 5  # clips from which a corpus tells which way is up
+>>>>>>> main
 _SAMPLED = 32  # frames of a clip that are measured, evenly spread
 _CHUNK = 512  # clips measured at once
 
 _SIDES = ("left", "right")
+_DOWN = 4  # of the directions +x +y +z -x -y -z
 _UNITS = {"centimetres": 100.0, "millimetres": 1000.0, "inches": 39.37, "feet": 3.281}
 _PERSON = (1.1, 1.9)  # metres from ankle to head of most people
 
@@ -73,8 +79,8 @@ def check_corpus(clips: Sequence[Tensor], names: Sequence[str], source: str) -> 
         DataError: most people lie along another axis than +Y, or stand on their heads: nobody's fault but the axes'.
 
     Warns:
-        UserWarning: bones that vary in length, for such clips cannot be measured; fewer than :data:`ENOUGH` clips, none
-            of which stands along +Y.
+        UserWarning: bones that vary in length, for such clips cannot be measured; people along another axis in fewer
+            than :data:`ENOUGH` clips, or who may all be lying, for nobody moves along Y.
     """
     if not clips:
         return []
@@ -131,6 +137,7 @@ class _Measures(NamedTuple):
         hips: cosine between right-to-left at the hips and at the shoulders.
         lost: the first frame in which the body has collapsed into a point, -1 where there is none.
         upward: (C, 3) direction from the ankles to the head, mean over frames.
+        climbs: how far the root travels along Y, in lengths from ankle to head.
     """
 
     varying: Tensor
@@ -141,6 +148,7 @@ class _Measures(NamedTuple):
     hips: Tensor
     lost: Tensor
     upward: Tensor
+    climbs: Tensor
 
     @property
     def ordered(self) -> Tensor:
@@ -152,12 +160,14 @@ class _Measures(NamedTuple):
 def _measure(clips: Sequence[Tensor]) -> _Measures:
     samples = _sampled(clips)
     sizes = bone_vectors(samples, SMPL22).norm(dim=-1).median(1).values
+    tall, heights = sizes[:, _UPWARDS].sum(-1), samples[:, :, 0, 1]
     ankles = samples[..., [SMPL22.index(f"{side}_ankle") for side in _SIDES], :].mean(-2)
     return _Measures(
-        varying=_variation(samples), tall=sizes[:, _UPWARDS].sum(-1), uneven=_unevenness(sizes),
+        varying=_variation(samples), tall=tall, uneven=_unevenness(sizes),
         leg=_thigh_to_shin(sizes), facing=_knees_and_toes(samples),
         hips=(_leftwards(samples, "hip") * _leftwards(samples, "shoulder")).sum(-1).mean(1), lost=_lost(clips),
         upward=normalize(samples[..., SMPL22.index("head"), :] - ankles, dim=-1).mean(1),
+        climbs=(heights.amax(1) - heights.amin(1)) / tall.clamp(min=1e-9),
     )  # fmt: skip
 
 
@@ -264,6 +274,7 @@ def _check_axes(measures: _Measures, source: str) -> None:
     upward = measures.upward[measures.ordered]
     if not len(upward):
         return
+    # what looks like a crowd of lying people is one where somebody walks up the Y axis: another axis is up
     share = (torch.cat((upward, -upward), dim=-1) > UPRIGHT).float().mean(0)  # of +x +y +z -x -y -z
     axis = int(share.argmax())
     if axis == 1 or share[axis] == 0:
@@ -273,8 +284,9 @@ def _check_axes(measures: _Measures, source: str) -> None:
         f"{source}: heads are above feet along {sign}{'XYZ'[axis % 3]} in {100 * share[axis]:.0f} % of {len(upward)} "
         f"clips and along +Y in {100 * share[1]:.0f} %"
     )
-    if len(upward) < ENOUGH:
-        warnings.warn(f"{said}: people who lie, or another axis is up", stacklevel=4)
+    lying = axis != _DOWN and not (measures.climbs[measures.ordered] > CLIMBS).any()
+    if len(upward) < ENOUGH or lying:
+        warnings.warn(f"{said}: people who lie or crawl, or another axis is up", stacklevel=4)
         return
     mirrored = float(measures.facing[measures.ordered].median()) < BACKWARDS
     raise DataError(f"{said}, expected Y up; {_turn(axis, mirrored)} turns them")

@@ -116,7 +116,7 @@ def measure(corpus: Corpus, seed: int, lifter: Lifter, network: Trajectory) -> d
     footage = observations.film(corpus, seed)
     seen = footage.keypoints, footage.confidence, footage.lengths
     pose, found = lifter.lift(*seen), {}
-    for name, root in (("naive", "naive"), ("trajectory", network)):
+    for name, root in (("naive", "bones"), ("trajectory", network)):
         lifted = teacher.place(pose, *seen, footage.camera, skeleton=corpus.skeleton, root_path=root)
         error = cameras.reprojection_error(footage.camera, lifted, footage.keypoints, footage.lengths).mean()
         found[name] = teachers.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)

@@ -16,6 +16,8 @@ from videomdm.data.observations import Observations
 from videomdm.lifters import teacher
 from videomdm.storage.files import digest
 
+UNSEEN = 2  # how keypoints that were not seen are filled; only where some were not does it change what a run learns
+
 
 def corpus(clips: Corpus) -> str:
     """Of true motions: joints, lengths and captions."""
@@ -26,7 +28,7 @@ def seen(config: Config) -> str:
     """Of the way from motions to a teacher's estimate: the detector, the teacher."""
     data, noise = config.data, config.data.keypoint_noise + config.recipe.keypoint_noise
     detector = [noise, data.keypoint_missing, data.keypoint_smoothing]
-    return digest(detector, data.root_path, teacher.version(data.root_path), STAGES["observe"])
+    return digest(detector, data.root_path, teacher.version(data.root_path), STAGES["observe"], UNSEEN)
 
 
 def estimate(config: Config, clips: Corpus, footage: Footage | None, part: int = 0) -> str:

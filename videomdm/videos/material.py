@@ -289,12 +289,13 @@ def other_lifter(source: Source, fps: float, track: KeypointTrack | None = None)
     kind, film = source.lifted.name.rsplit(".", 2)[1], reading.film(source)
     if kind == "wham":
         found, notes = matching.from_wham(source.lifted, film, fps, track)
+        body.check(found.joints[found.valid], str(source.lifted))
     else:
         found = LIFTERS[kind](source.lifted)
         if found.skeleton != SMPL22:
             found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
+        body.check(found.joints, str(source.lifted))  # as written: between frames of a fast turn bones shrink
         found, notes = matching.poses(found, film, fps, found.fps if kind in OWN_RATE else None)
-    body.check(found.joints[found.valid], str(source.lifted))
     if track is not None:
         notes += matching.out_of_step(found, track)
         track.notes += [note for note in notes if note not in track.notes]

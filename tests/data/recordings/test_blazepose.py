@@ -28,6 +28,8 @@ from videomdm.data.recordings.video import Video
 from videomdm.skeletons import BLAZEPOSE33, HALPE26, SMPL22
 from videomdm.skeletons.layouts import convert
 
+pytestmark = pytest.mark.slow
+
 SIZE = blazepose.CROP_SIZE
 WEAK = -20.0  # a logit
 

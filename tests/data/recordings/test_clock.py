@@ -291,11 +291,11 @@ class TestNumbers:
         track, said = read(folder)
         assert said == "" and seconds_off(track) < OFF
 
-    def test_two_runs_in_one_folder(self, folder):
-        openpose(folder / "clip", figure(STAMPS, BODY25))
-        openpose(folder / "clip", figure(STAMPS, BODY25), name="other_{:012d}_keypoints.json")
-        track, said = read(folder)
-        assert track is None and "both name frame 0" in said
+    def test_two_frames_of_one_number(self):
+        with pytest.raises(
+            DataError, match="'a_3.json' and 'b_3.json' both name frame 3, expected one frame per number"
+        ):
+            frame_numbers(["a_3.json", "a_4.json", "b_3.json"], "x")
 
     def test_several_people_in_a_frame(self):
         assert frame_numbers(["1.jpg", "1.jpg", "2.jpg"], "x", repeated=True) == [1, 1, 2]

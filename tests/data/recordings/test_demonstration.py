@@ -7,6 +7,8 @@ from videomdm.data import recordings
 from videomdm.data.recordings import demonstration
 from videomdm.data.recordings.video import Video
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):

@@ -18,6 +18,8 @@ from videomdm.data.recordings.rtmpose import OnDemand
 from videomdm.data.recordings.video import Video
 from videomdm.skeletons import COCO17, HALPE26
 
+pytestmark = pytest.mark.slow
+
 
 class Counter:
     """A detector whose people depend on the image and on how many images it was shown; it stops where it is told."""

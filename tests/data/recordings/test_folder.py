@@ -17,6 +17,8 @@ from videomdm.data import recordings
 from videomdm.data.recordings import rendering
 from videomdm.data.recordings.video import Video
 
+pytestmark = pytest.mark.slow
+
 NOISE = rendering.Noise(dropouts=0.01)
 
 

@@ -169,7 +169,7 @@ class TestFrames:
     def test_a_frame_twice(self, tmp_path):
         frames(tmp_path, "a_{:06d}.json", openpose())
         frames(tmp_path, "a_{:03d}.json", openpose(), 1)
-        with pytest.raises(DataError, match="more than one file of frame 0"):
+        with pytest.raises(DataError, match="'a_000.json' and 'a_000000.json' both name frame 0"):
             keypoint_json.read(tmp_path, 64, 48, 20)
 
     def test_one_file_elsewhere(self, tmp_path, film):

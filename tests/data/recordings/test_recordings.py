@@ -19,6 +19,8 @@ from videomdm.data.recordings.detections import Detections, Intrinsics
 from videomdm.data.recordings.video import Video, writer
 from videomdm.skeletons import HALPE26, SMPL22
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def detections(scene):

@@ -9,6 +9,8 @@ from videomdm.data.recordings import rendering
 from videomdm.data.recordings.video import Video
 from videomdm.skeletons import HALPE26, SMPL22
 
+pytestmark = pytest.mark.slow
+
 
 class TestLandmarks:
     def test_take_limbs_over_and_place_the_rest(self, scene):

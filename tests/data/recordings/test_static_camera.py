@@ -1,9 +1,14 @@
-"""Moving cameras are found, standing ones are not."""
+"""Moving and shaking cameras and cuts are found, each under its own name; standing cameras are left alone."""
 
+import cv2
 import numpy as np
 import pytest
+import roma
+import torch
 from rendered import panned
 
+from videomdm import cameras
+from videomdm.cameras import Camera
 from videomdm.data.recordings import rendering
 from videomdm.data.recordings.detections import Intrinsics
 from videomdm.data.recordings.static_camera import STEADY, CameraWatch
@@ -22,6 +27,81 @@ def watch(images, boxes=None):
 def boxes(scene):
     found = rendering.detect([scene.joints], scene.camera, scene.intrinsics)
     return [[box(k) for k in people] for people in found.people]
+
+
+def spoilt(images, noise=4.0, quality=40):
+    """A sensor's noise, light that flickers, and JPEG."""
+    generator = np.random.default_rng(0)
+    for t, image in enumerate(images):
+        image = image * (1 + 0.03 * np.sin(t)) + noise * generator.standard_normal((*image.shape[:2], 1))
+        packed = cv2.imencode(".jpg", image.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        yield cv2.imdecode(packed, cv2.IMREAD_COLOR)
+
+
+def shaken(camera, frames, degrees=2.5, hertz=3.0):
+    t = torch.arange(frames) / 20
+    angles = torch.deg2rad(degrees * torch.stack([torch.sin(2 * torch.pi * f * t) for f in (hertz, 0.7 * hertz)], -1))
+    rotation = roma.rotvec_to_rotmat(torch.nn.functional.pad(angles, (0, 1))) @ camera.rotation
+    return Camera(rotation, -(rotation @ camera.center))
+
+
+class TestEachHasItsWord:
+    @pytest.mark.parametrize("textured", [True, False])
+    def test_stands(self, scene, boxes, textured):
+        images = rendering.frames([scene.joints], scene.camera, scene.intrinsics, textured=textured)
+        assert watch(spoilt(images), boxes).verdict == "stands"
+
+    @pytest.mark.parametrize("speed", [3.0, 20.0, 60.0])
+    def test_moves(self, scene, boxes, speed):
+        camera = panned(scene.camera, 40, speed)
+        seen = watch(spoilt(rendering.frames([scene.joints[:40]], camera, scene.intrinsics)))
+        assert seen.verdict == "moves" and "the camera moves: by" in seen.finding and not seen.cuts
+
+    def test_moves_before_plain_walls_with_an_edge(self, scene):
+        camera = panned(scene.camera, 60, 12.0)
+        images = rendering.frames([scene.joints], camera, scene.intrinsics, textured=False)
+        seen = rendering.detect([scene.joints], camera, scene.intrinsics).people
+        assert watch(images, [[box(k) for k in people] for people in seen]).verdict == "moves"
+
+    def test_shakes(self, scene):
+        images = rendering.frames([scene.joints], shaken(scene.camera, 60), scene.intrinsics)
+        seen = watch(spoilt(images))
+        assert seen.verdict == "shakes" and "goes to and fro, by" in seen.finding
+
+    @pytest.mark.parametrize("textured", [True, False])
+    def test_cut(self, scene, textured):
+        """To the same room, from another place."""
+        second = cameras.orbit(2.0, 0.4, [0, 0.9, 0], 3.0)
+        films = [
+            list(rendering.frames([scene.joints], c, scene.intrinsics, textured=textured))
+            for c in (scene.camera, second)
+        ]
+        people = [rendering.detect([scene.joints], c, scene.intrinsics).people for c in (scene.camera, second)]
+        images, seen = (a[:30] + b[30:] for a, b in (films, people))
+        found = watch(spoilt(images), [[box(k) for k in one] for one in seen])
+        assert found.verdict == "cut" and found.cuts == [pytest.approx(1.5)]
+
+    def test_a_light_that_is_switched_on_is_no_cut(self, scene, boxes):
+        images = list(rendering.frames([scene.joints], scene.camera, scene.intrinsics))
+        lit = [(0.5 * image).astype(np.uint8) if t < 30 else image for t, image in enumerate(images)]
+        assert watch(lit, boxes).verdict == "stands"
+
+
+def test_noise_on_a_plain_wall_is_no_cut():
+    """A wall, a dark floor, a person who walks and their shadow: what is sharp is noise, an edge, and the shadow."""
+    generator, images, people = np.random.default_rng(0), [], []
+    for t in range(60):
+        image = np.full((180, 320), 232.0) + np.linspace(0, 4, 320) + generator.normal(0, 2.5, (180, 320))
+        image[145:] /= 3
+        x = 60 + 3 * t
+        image = np.repeat(image[..., None], 3, 2).clip(0, 255).astype(np.uint8)
+        cv2.ellipse(image, (x + 30, 143), (30, 3), 0, 0, 360, (215, 215, 215), -1)
+        cv2.rectangle(image, (x - 10, 47), (x + 10, 136), (60, 60, 60), -1)
+        images.append(image)
+        people.append([np.array([x - 14, 48, x + 14, 135])])
+    for one in (images, list(spoilt(images, 0, 30))):
+        found = watch(one, people)
+        assert found.verdict == "stands" and found.finding is None
 
 
 class TestStanding:
@@ -66,6 +146,11 @@ class TestBlind:
     def test_nothing_to_see(self):
         seen = watch([np.full((192, 256, 3), 90, np.uint8)] * 60)
         assert seen.finding is None and "cannot be seen: too little texture" in seen.note
+
+    def test_nothing_but_noise(self):
+        generator = np.random.default_rng(0)
+        noise = (np.repeat(generator.normal(120, 6, (192, 256, 1)), 3, 2) for _ in range(40))
+        assert watch(image.clip(0, 255).astype(np.uint8) for image in noise).verdict == "unknown"
 
     def test_a_single_look(self):
         assert watch([np.full((192, 256, 3), 90, np.uint8)]).note is not None

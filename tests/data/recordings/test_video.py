@@ -10,6 +10,8 @@ from videomdm.data.recordings import rendering, track, video
 from videomdm.data.recordings.video import Video
 from videomdm.skeletons import HALPE26
 
+pytestmark = pytest.mark.slow
+
 
 def levels(found):
     return [round((float(image.mean()) + 2) / 8) for _, image in found]

@@ -36,6 +36,7 @@ from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage.progress import Bar
 
 MOST_NAMED = 10  # files that are not used are named up to this number
+SWAPPED = 0.02  # share of frames with sides put right that is worth a note: detectors err in one or two of a hundred
 MOST_FILLED = 0.5  # share of a track's frames that may be filled in
 
 
@@ -206,7 +207,7 @@ def track(
         notes.append(f"person {person} of {len(people)} was chosen")
     elsewhere = boxes(people, detections.times, fps, main) if len(people) > 1 else None
     swapped = put_sides_right(main, detections.layout)
-    if swapped:
+    if swapped > SWAPPED * len(main.frames):
         notes.append(f"left and right limbs were swapped back in {swapped} frames")
     first, last = main.frames[0], main.frames[-1]
     times = detections.times[first : last + 1]

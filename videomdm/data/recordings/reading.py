@@ -30,6 +30,7 @@ ENDINGS = (*SUFFIXES, *LIFTED, ".npz", ".json")
 FOLDER_ENDINGS = ("_json", "_pose", "_keypoints", "_openpose", "_alphapose", "_mmpose", "-json", "-pose", "-keypoints")
 #: Files that a folder may hold beside recordings without a word.
 _OURS = ("captions.csv", "thumbs.db", "desktop.ini")
+_VERSION = 2  # to be raised when the same files are read otherwise: what was kept before is then read again
 UNKNOWN_CAMERA = "no video: whether the camera stands still is not known"
 
 
@@ -246,7 +247,8 @@ def film(source: Source) -> clock.Film | None:
 
 def _key(source: Source, detector: Detector) -> str:
     """Changes when a file does, or the detector that runs."""
-    parts: list[object] = [] if source.keypoints else [getattr(detector, "name", type(detector).__qualname__)]
+    parts: list[object] = [_VERSION]
+    parts += [] if source.keypoints else [getattr(detector, "name", type(detector).__qualname__)]
     for path in (source.video, source.keypoints):
         files = sorted(path.iterdir()) if path and path.is_dir() else [path] if path else []
         parts += [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]

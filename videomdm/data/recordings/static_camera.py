@@ -28,12 +28,12 @@ WINDOW = (15, 15)  # pixels around a corner that are followed
 LIGHT = 12.0  # pixels: what changes more slowly across the image is light, and is taken out
 MARGIN = 0.15  # of a person's box beyond which no outline, and little of the shadow, reaches
 MIN_CORNERS = 12  # with fewer, nothing can be said of a look
-AGREEING = 0.4  # share of corners that must obey one motion
+AGREEING, SURE = 0.4, 0.6  # share of corners that must obey one motion, and from which nothing else is asked
 SPREAD = 0.08  # image diagonals, standard deviation of these corners' places: a shadow is smaller than a background
 BETTER = 0.7  # a motion must bring a picture's unlikeness below this share of what it is without
 BETTER_EDGES = 0.25  # the same where edges alone tell: shadows move too
 FLAT = 1.5  # grey levels, standard deviation of a picture's details below which there is nothing to see
-CHANGE = 0.005  # unlikeness that is noise: nothing moved
+CHANGE, EDGES = 0.002, 0.03  # unlikeness from which something moved, and from which edges alone tell
 UNLIKE = 0.5  # one minus the correlation of details from which two pictures do not show the same
 CUT = (0.15, 5.0)  # unlikeness of neighbouring frames at a cut, at least, and in terms of the frames' before
 BEFORE = 12  # frames before, of which the median counts
@@ -190,8 +190,7 @@ class CameraWatch:
         if verdict == "stands" or verdict == "unknown":
             return None
         if self.drift <= STEADY:
-            lost = "the picture changes faster than can be followed"
-            return f"the camera {verdict}: from {since:.1f} s on {lost}; {expected}"
+            return f"the camera {verdict}: from {since:.1f} s on faster than it can be followed; {expected}"
         if verdict == "shakes":
             return f"the camera shakes: from {since:.1f} s on the image goes to and fro, by {reach}; {expected}"
         return f"the camera moves: by {since:.1f} s the image has drifted, {reach} in all; {expected}"
@@ -235,35 +234,39 @@ def _motion(first: _Picture, second: _Picture, far: bool = False) -> np.ndarray 
     if change < CHANGE:
         return np.eye(3)
     for guess in guesses:
-        motion = _followed(first, second, guess)
-        if motion is not None and _unlikeness(first, second, motion) < BETTER * change:
+        motion, sure = _followed(first, second, guess)
+        if motion is not None and (sure or _unlikeness(first, second, motion) < BETTER * change):
             return motion
         agreed |= motion is not None
-    if not agreed:
+    if not agreed and change > EDGES:
         motion = _aligned(first, second)
         if motion is not None and _unlikeness(first, second, motion) < BETTER_EDGES * change:
             return motion
     return np.eye(3) if agreed and change < UNLIKE else None
 
 
-def _followed(first: _Picture, second: _Picture, guess: np.ndarray) -> np.ndarray | None:
-    """The similarity that most corners obey, followed from a guessed shift (2,); None where they do not agree."""
+def _followed(first: _Picture, second: _Picture, guess: np.ndarray) -> tuple[np.ndarray | None, bool]:
+    """The similarity that most corners obey, followed from a guessed shift (2,), and whether there is no doubt of it.
+
+    None where corners do not agree.
+    """
     corners = cv2.goodFeaturesToTrack(first.grey, 200, 0.01, 7, mask=first.mask)
     if corners is None or len(corners) < MIN_CORNERS:
-        return None
+        return None, False
     found, kept, _ = cv2.calcOpticalFlowPyrLK(
         first.grey, second.grey, corners, corners + guess, winSize=WINDOW, maxLevel=4,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )  # fmt: skip
     kept = kept[:, 0] > 0
     if kept.sum() < MIN_CORNERS:
-        return None
+        return None, False
     motion, agree = cv2.estimateAffinePartial2D(corners[kept], found[kept], ransacReprojThreshold=1.0)
     if motion is None or agree.sum() < AGREEING * len(corners):
-        return None
-    if np.linalg.norm(corners[kept][agree[:, 0] > 0, 0].std(0)) < SPREAD * np.hypot(*first.grey.shape):
-        return None
-    return np.vstack([motion, [0, 0, 1]])
+        return None, False
+    spread = np.linalg.norm(corners[kept][agree[:, 0] > 0, 0].std(0)) / np.hypot(*first.grey.shape)
+    if spread < SPREAD:
+        return None, False
+    return np.vstack([motion, [0, 0, 1]]), bool(spread > 2 * SPREAD and agree.sum() > SURE * len(corners))
 
 
 def _aligned(first: _Picture, second: _Picture) -> np.ndarray | None:

@@ -226,7 +226,7 @@ def draw_keypoints(
         if c > 0:
             cv2.circle(drawn, corner, thickness, (255, 255, 255), -1, cv2.LINE_AA)
         else:
-            cv2.circle(drawn, corner, 2 * thickness, GREY, max(1, thickness // 2), cv2.LINE_AA)
+            cv2.circle(drawn, corner, 2 * thickness, GREY, max(2, thickness // 2), cv2.LINE_AA)
     hidden = [part for part, joints in body_parts(layout).items() if not confidence[joints].any()]
     if filled or hidden:
         said = "filled in" if filled else f"not seen: {', '.join(hidden)}"
