@@ -84,11 +84,13 @@ class TestBook:
         [
             ("videomdm.cameras.Camera", "videomdm.cameras.camera.Camera"),
             ("videomdm.cameras.Camera.project", "videomdm.cameras.camera.Camera.project"),
+            ("videomdm.sample.generation.Prior.sampler", "videomdm.sample.prior.Prior.sampler"),
             ("videomdm.features.encode", "videomdm.features.representation.encode"),
             ("videomdm.features.representation.encode", None),
             ("videomdm.cameras.no_such_thing", None),
             ("torch.Tensor", None),
             (".Tensor", None),
+            ("videomdm.cameras.camera.no_such_module.thing", None),
         ],
     )
     def test_names_that_a_folder_hands_on_are_found_where_they_are_defined(self, name, home):

@@ -82,7 +82,7 @@ def expectation(kind: Any) -> str:
 
 
 def argument(kind: Any) -> Callable[[str], Any]:
-    """``type=`` of an :mod:`argparse` argument whose value is read by :func:`parse`."""
+    """``type=`` of an ``argparse`` argument whose value is read by :func:`parse`."""
 
     def convert(text: str) -> Any:
         try:

@@ -4,7 +4,9 @@ Pages are made by autosummary, one per module, into ``book/api/modules``, which 
 """
 
 import importlib
+import inspect
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -34,22 +36,25 @@ def write_rooms(app, config):
 
 
 def home(name: str) -> str | None:
-    """Where a class, a function or a member is defined that a folder's ``__init__`` hands on; else None."""
-    if not name.startswith("videomdm."):
+    """Where a class, a function or a member is defined that another module imports or hands on; else None."""
+    package, *parts = name.split(".")
+    found = importlib.import_module(package) if package == "videomdm" else None
+    while inspect.ismodule(found) and parts:
+        part = parts.pop(0)
+        with suppress(ImportError):  # a sub-module may not be there yet
+            importlib.import_module(f"{found.__name__}.{part}")
+        found = getattr(found, part, None)
+    if not hasattr(found, "__qualname__"):
         return None
-    parts = name.split(".")
-    for k in range(len(parts) - 1, 0, -1):
-        try:
-            found = getattr(importlib.import_module(".".join(parts[:k])), parts[k])
-        except (ImportError, AttributeError):
-            continue
-        defined = ".".join([getattr(found, "__module__", ""), getattr(found, "__qualname__", ""), *parts[k + 1 :]])
-        return defined if defined != name and defined.startswith("videomdm.") else None
-    return None
+    defined = ".".join([found.__module__, found.__qualname__, *parts])
+    return defined if defined != name and defined.startswith("videomdm.") else None
 
 
 def resolve(app, env, node, contnode):
-    defined = home(node.get("reftarget", "")) if node.get("refdomain") == "py" else None
+    if node.get("refdomain") != "py":
+        return None
+    target = node["reftarget"]
+    defined = home(target) or home(f"{node.get('py:module')}.{target}")
     if defined is None:
         return None
     python = env.get_domain("py")

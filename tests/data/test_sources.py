@@ -1,6 +1,5 @@
 """Sources by name, footage, observations."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -32,6 +32,7 @@ class Command(NamedTuple):
     run: str = "run"
 
 
+#: Subcommands by name.
 COMMANDS = {
     "train": Command("videomdm.command.train", "train a motion prior"),
     "prepare": Command("videomdm.command.prepare", "prepare a corpus in shards, before training"),
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: those of this process when None.
 
     Raises:
-        SystemExit: of :mod:`argparse`, for ``--help`` (0) and arguments that it refuses (2).
+        SystemExit: of ``argparse``, for ``--help`` (0) and arguments that it refuses (2).
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     name = next((word for word in arguments if not word.startswith("-")), "")

@@ -37,7 +37,7 @@ BACKWARDS = -0.2  # knees and toes together; corpora have at least +.6
 LOST = 0.1  # of its usual extent, below which a body has collapsed into a point: a lost frame
 UPRIGHT = 0.5  # cosine to an axis from which a body is said to stand along it
 CLIMBS = 0.7  # of its ankle-to-head length, by which nobody who lies or crawls rises or sinks
-ENOUGH = 5  # clips from which a corpus tells which way is up
+ENOUGH = 5  #: clips from which a corpus tells which way is up
 _SAMPLED = 32  # frames of a clip that are measured, evenly spread
 _CHUNK = 512  # clips measured at once
 

@@ -128,7 +128,7 @@ Caption = str | Sequence[str]
 
 
 def encode_captions(captions: Sequence[Caption], vocabulary: Vocabulary) -> tuple[Tensor, Tensor, Tensor]:
-    """What :meth:`TextMotionEvaluator.encode_text_vectors` takes.
+    """What :meth:`~videomdm.evaluation.text_motion.TextMotionEvaluator.encode_text_vectors` takes.
 
     Args:
         captions: N sentences, or N sequences of ``word/TAG`` tokens (HumanML3D's own tagging).

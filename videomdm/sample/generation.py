@@ -29,7 +29,7 @@ def generate(
     """Motions from text.
 
     Args:
-        prior: from :func:`load`.
+        prior: from :func:`~videomdm.sample.prior.load`.
         texts: one caption, or one per motion.
         lengths: frames per motion; ``seconds`` gives one length for all; the longest that was trained by default.
         guidance: classifier-free guidance scale, the run's own by default.

@@ -41,7 +41,7 @@ def lift(
     prediction's place in the step to the next, less noisy motion.
 
     Args:
-        prior: from :func:`load`.
+        prior: from :func:`~videomdm.sample.prior.load`.
         keypoints: (B, T, J, 2) or (T, J, 2) in normalised image coordinates; what is not finite needs confidence 0.
         camera: batch (B,) or a single one, in the motion's canonical frame; where it is only near that (a teacher's
             frame, PnP), let it be refined.
@@ -53,8 +53,9 @@ def lift(
         known_distance: refined cameras keep their distance, as where people's height is known.
         place: shift every frame at every step to where it is seen at its size (ours,
             :func:`videomdm.cameras.placement.place`), before joints are moved onto their rays.
-        method, steps: as in :func:`generate`, but without a method all steps are taken: the keypoints restore at every
-            step the motion that repeated denoising would shrink, and more steps make smoother motions.
+        method, steps: as in :func:`~videomdm.sample.generation.generate`, but without a method all steps are taken: the
+            keypoints restore at every step the motion that repeated denoising would shrink, and more steps make
+            smoother motions.
         seed: of the noise.
         progress: show a bar.
 

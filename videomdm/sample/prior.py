@@ -39,7 +39,7 @@ class Prior:
 
     Attributes:
         model: predicts clean normalised features; ``model.compile()`` pays from some hundred clips on.
-        normaliser, skeleton, fps: how features are read; :attr:`config` is the run's configuration.
+        normaliser, skeleton, fps: how features are read; ``config`` is the run's configuration.
     """
 
     model: MDM

@@ -56,6 +56,7 @@ _TRUNK_LANDMARKS = {
     "head": {"left_ear": 0.84, "right_ear": 0.84, "left_shoulder": -0.34, "right_shoulder": -0.34},
 }
 
+#: (source, target) layout -> each target joint's sources and their weights.
 ROWS: dict[tuple[str, str], dict[str, Row]] = {
     ("coco17", "halpe26"): _TRUNK_LANDMARKS | _feet_along_shin(("big_toe", "small_toe", "heel")),
     # OpenPose's neck is the middle between the shoulders, below Halpe's.

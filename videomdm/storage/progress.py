@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-INTERVAL = 30.0  # seconds between two lines of the same file
+INTERVAL = 30.0  #: seconds between two lines of the same file
 REFRESH = 0.5  # seconds between two states of a line that is written over
 _PLAIN = "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"  # a bar without the bar
 

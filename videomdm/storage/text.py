@@ -25,7 +25,7 @@ def read(path: str | Path, expected: str = "a text file", errors: str = "strict"
     Args:
         path: UTF-8, or UTF-16 or UTF-32 with a byte order mark.
         expected: what the file should be, for messages.
-        errors: as in :meth:`bytes.decode`: "strict", or "replace" where a few unreadable letters do no harm.
+        errors: as in ``bytes.decode``: "strict", or "replace" where a few unreadable letters do no harm.
 
     Raises:
         DataError: the file cannot be read, or is no text in one of these encodings.

@@ -22,6 +22,7 @@ from videomdm.export import film
 from videomdm.sample.prior import Prior
 from videomdm.videos import lift_recording
 
+#: What is generated.
 CAPTIONS = ("a person walks forward", "a person does jumping jacks", "a person squats down and stands up again")
 SCENE = "wave_both_01"  # of :mod:`videomdm.data.recordings.demonstration`
 HEIGHT = 288  # pixels

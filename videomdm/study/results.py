@@ -17,6 +17,7 @@ from videomdm.config import Config
 from videomdm.storage.files import digest, write_json
 from videomdm.train import finetune
 
+#: What every result has.
 KEYS = (
     "study",
     "data",

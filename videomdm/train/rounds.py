@@ -21,7 +21,7 @@ def lift_observations(
 ) -> Observations:
     """The training keypoints lifted with a run's prior, as the next teacher's motions; cached on disk.
 
-    Thousands of clips are lifted, so this goes the short way of :meth:`Prior.sampler`.
+    Thousands of clips are lifted, so this goes the short way of :meth:`~videomdm.sample.prior.Prior.sampler`.
     Cameras are refined where the run's method refined them.  A camera that was given in the true motion's frame stays
     there; any other is expressed in the lifted motion's own.  ``method`` is that which the motions are for: it says
     whether frames are placed and which body is given; with bones of other lengths joints no longer lie exactly on

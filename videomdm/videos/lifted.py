@@ -1,4 +1,4 @@
-"""A recording lifted and taken away: what ``videomdm lift`` and the page :doc:`/notebooks/lift_video` hand out."""
+"""A recording lifted and taken away: what ``videomdm lift`` and the page :doc:`/runs/lift_video` hand out."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from videomdm.storage.files import written_whole
 from videomdm.videos.material import usable_lifter
 from videomdm.videos.windows import Whole, lift_recording, windows
 
+#: Units of measures, by name.
 UNITS = {
     "from, to": "seconds of the recording", "unseen": "share of all joints in all frames",
     "camera_error, error": "of the camera from PnP, share of the person's size in the image",

@@ -34,9 +34,9 @@ PERSON, PRESENT = 0.5, 0.5  # scores from which there is a person in the image, 
 SAME = 0.3  # intersection over union from which two boxes are of one person
 MARGIN = 1.25  # side of the square, in diameters of the circle around the person
 WINDOW = 3  # cells on each side of a keypoint in which its heat map is averaged
-PEAK = 0.5  # of a heat map, from which it is believed
-EVERY = 20  # images after which the whole image is searched again
-MOST = 3  # people who are followed at once, the largest
+PEAK = 0.5  #: of a heat map, from which it is believed
+EVERY = 20  #: images after which the whole image is searched again
+MOST = 3  #: people who are followed at once, the largest
 APART, RESIZED = 0.15, 1.5  # sides of the square between two people's middles, or times their sizes differ
 
 
