@@ -28,7 +28,9 @@ NOTEBOOK = """
 import os, socket, sys
 from pathlib import Path
 from accelerate import notebook_launcher
-from videomdm import checkpoints, distributed, train
+from videomdm import train
+from videomdm.storage import checkpoints
+from videomdm.train import distributed
 from videomdm.train.trainer import Trainer
 
 def update(self, *arguments, own=Trainer._update):
@@ -217,7 +219,7 @@ class TestCommand:
         "arguments, message",
         [
             (["--profile", "smoke", "--set", "stepz=7"], "unknown setting stepz"),
-            (["--profile", "smoke", "--set", "steps"], "expected KEY=VALUE"),
+            (["--profile", "smoke", "--set", "steps"], "expected NAME=VALUE"),
             (["--config", "missing.json"], "missing.json"),
             ([], "one of the arguments --config --profile is required"),
         ],

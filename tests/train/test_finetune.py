@@ -10,7 +10,7 @@ import torch
 from videomdm import features, sample, train
 from videomdm.data import observations
 from videomdm.storage import checkpoints
-from videomdm.train import dataset, observe, streaming
+from videomdm.train import dataset, loop, observe, streaming
 from videomdm.train.trainer import Trainer
 
 pytestmark = pytest.mark.slow
@@ -87,7 +87,7 @@ def test_the_key_is_of_the_weights_not_of_their_place(config, prior, tmp_path):
 def test_a_killed_run_resumes(config, prior, videos, monkeypatch):
     config = config.but(checkpoint_every=2)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(train, "_write_weights", _interrupted)
+        patch.setattr(loop, "_write_weights", _interrupted)
         train.fit(config, videos)
     broken = tensors(train.fit(config, videos))
     whole = tensors(train.fit(config.but(runs=f"{config.runs}/whole"), videos))

@@ -95,7 +95,7 @@ class TestTeachers:
         naive, predicted = (observe.observe(config.but(root_path=t), few, "teacher") for t in ROOT_PATHS)
         assert torch.equal(naive.keypoints, predicted.keypoints)
         assert not torch.allclose(naive.teacher, predicted.teacher, atol=1e-3)
-        assert len(list(config.cache.glob("observations-*"))) == len(list(config.cache.glob("lifted-*"))) == 2
+        assert len(list(config.cache.glob("observations-*"))) == len(list(config.cache.glob("teacher-*"))) == 2
         again = observe.observe(config.but(root_path="network"), few, "teacher")
         assert torch.equal(again.teacher, predicted.teacher)
 
@@ -210,7 +210,7 @@ class TestKilled:
         expected = weights_of(train.fit(reference, observed))
         damaged = reference.but(runs=str(tmp_path / "b"))
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(train, "_write_weights", _interrupted)
+            patch.setattr(loop, "_write_weights", _interrupted)
             train.fit(damaged, observed)
         last = max(_checkpoints(damaged))
         last.write_bytes(last.read_bytes()[:-100])
