@@ -166,16 +166,17 @@ print("memory grows by less than 20 MB:", growth < 20)
 # NBVAL_CHECK_OUTPUT
 paper = train.profile("paper")
 weights = sum(p.numel() for p in build_denoiser(paper, 263, 512).parameters())
-tokens = paper.batch_size * (paper.max_frames + 1)
-attention = 12 * paper.n_layers * paper.width * (paper.max_frames + 1) * tokens
+optimiser, frames = paper.optimiser, paper.data.max_frames + 1
+tokens = optimiser.batch_size * frames
+attention = 12 * paper.model.n_layers * paper.model.width * frames * tokens
 flop = 6 * weights * tokens + attention
 low = paper.multistep.probability
-passes = paper.warmup_steps + paper.steps * (1 - low + low * paper.n_buckets)
+passes = optimiser.warmup_steps + optimiser.steps * (1 - low + low * optimiser.n_buckets)
 print(f"{weights / 1e6:.1f} million weights, {flop / 1e12:.2f} TFLOP a pass, {passes:,.0f} passes")
 
 
 def hours(peak, gpus, bandwidth):
-    exchange = 2 * (gpus - 1) / gpus * 4 * weights / bandwidth * (paper.warmup_steps + paper.steps)
+    exchange = 2 * (gpus - 1) / gpus * 4 * weights / bandwidth * (optimiser.warmup_steps + optimiser.steps)
     return (flop * passes / (0.3 * peak * gpus) + exchange) / 3600
 
 

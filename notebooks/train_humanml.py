@@ -173,7 +173,7 @@ player({"lifted over truth": lifted}, ghosts={"lifted over truth": held_out.clip
 # Reading the BVH files back puts every joint where it was generated:
 
 # %%
-files = sorted((run / "motions").glob("*.bvh"))
+files = sorted((run / "motions").glob("*-exact.bvh"))
 errors = []
 for path, motion in zip(files, motions, strict=True):
     read = bvh.read(path)

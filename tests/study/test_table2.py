@@ -64,7 +64,7 @@ def test_the_truth_on_the_rays_errs_by_the_noise_alone(table):
 def test_the_lifter_row_says_what_smoothing_its_depth_does(table):
     row = table["teacher"]
     assert row["lifter_naive_mpjpe"] == pytest.approx(row["held_out_mpjpe"], rel=1e-4)
-    jitter = [row[f"lifter_{name}_acceleration_error"][0] for name in ("frame_by_frame", "bones")]
+    jitter = [row[f"lifter_{name}_acceleration_error"][0] for name in ("frame_by_frame", "naive")]
     assert jitter[0] > 2 * jitter[1]
 
 
@@ -86,7 +86,7 @@ def test_rows_start_from_one_prior_which_is_a_row_itself(folders, table):
     assert made == {"videomdm", "mdm-teacher", "videomdm-pnp/refined"}  # mdm-teacher: the prior's warm-up
     configs = [train.Config.from_json((r / "config.json").read_text()) for r in runs.glob("*-pnp-*")]
     assert [c.start for c in configs] == [str(prior)]
-    assert configs[0].keypoint_smoothing and configs[0].keypoint_noise == 0.0017
+    assert configs[0].data.keypoint_smoothing and configs[0].data.keypoint_noise == 0.0017
     assert table["prior"] != table["videomdm-pnp/refined"]
 
 

@@ -100,5 +100,5 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch):
     about = json.loads((tmp_path / "trajectory.json").read_text())
     assert about["command"].endswith("--clips=8 --width=8 --seed=0") and str(tmp_path) not in str(about)
     for figures in about["metrics"].values():
-        assert 0 < figures["bones"]["mpjpe"] == pytest.approx(figures["network"]["mpjpe"], abs=0.1)
+        assert 0 < figures["naive"]["mpjpe"] == pytest.approx(figures["trajectory"]["mpjpe"], abs=0.1)
     assert Trajectory.load(tmp_path / "trajectory.safetensors").config == {"n_joints": 22, "width": 8}

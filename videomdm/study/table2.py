@@ -161,8 +161,8 @@ def example(found: Sequence[Mapping], runs: str | Path, row: str = "videomdm") -
         row: a method.
     """
     keys = [result["config"] for result in found if result["method"] == row]
-    folders = (folder for place in (Path(runs), Path("..") / runs) for key in keys for folder in place.glob(f"*-{key}"))
-    if (run := next(folders, None)) is None:
+    folders = (folder for place in (Path(runs), Path("..") / runs) for folder in sorted(place.glob("*")))
+    if (run := next((folder for folder in folders if _key(folder) in keys), None)) is None:
         return None
     prior = sample.load(run)
     config, test = prior.config, observe.load(prior.config, "test")
@@ -180,6 +180,14 @@ def example(found: Sequence[Mapping], runs: str | Path, row: str = "videomdm") -
     flat[..., 1] -= flat[..., 1].min()
     x, _, z = (true_camera.center[0] - truth.joints[0, 0, 0]).tolist()
     return Example(truth.names[0], flat, truth.joints[0], lifted, math.degrees(math.atan2(x, z)))
+
+
+def _key(run: Path) -> str | None:
+    """The key that results of a finished run have; None for any other folder."""
+    try:
+        return results.key(sample.load(run).config)
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _of_lifters(config: Config, corpus: Corpus, split: str, rows: Tensor) -> dict[str, object]:
