@@ -110,7 +110,9 @@ def _waits(config: Config, device: torch.device) -> int:
         return 0
     one = large(config).but(length_buckets=1)
     trainer = Trainer(one, synthetic.training_set(one, "full", device, n=256))
-    trainer.timesteps = Multistep(one.n_buckets * trainer.timesteps.bucket_size, one.t_star, one.n_buckets)
+    trainer.timesteps = Multistep(
+        one.optimiser.n_buckets * trainer.timesteps.bucket_size, one.optimiser.t_star, one.optimiser.n_buckets
+    )
     for i in range(3):
         trainer.step(i, 1e-4)
     torch.cuda.set_sync_debug_mode("warn")
@@ -146,11 +148,12 @@ def fit(config: Config, out: Path) -> None:
     """The full-size model; the recipe's time is what a batch took, warm-up and multistep apart, times its batches."""
     run = train.fit(large(config))
     seconds = {row["stage"]: row["seconds"] for row in train.history(large(config))}
-    steps = {"warm-up": large(config).warmup_steps, "videomdm": large(config).steps}
+    how = large(config).optimiser
+    steps = {"warm-up": how.warmup_steps, "videomdm": how.steps}
     share = {"warm-up": 2 / 3, "videomdm": 1 / 3}
     hours = sum(seconds[s] / steps[s] * share[s] * RECIPE for s in steps) / 3600
     metrics = {
-        "recipe_hours": hours, "batch": large(config).batch_size,
+        "recipe_hours": hours, "batch": how.batch_size,
         **{f"{stage}_seconds_per_batch": seconds[stage] / steps[stage] for stage in steps},
     }  # fmt: skip
     print(json.dumps(metrics, indent=1))

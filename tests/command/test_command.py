@@ -10,6 +10,7 @@ import sys
 import time
 import tomllib
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -216,7 +217,9 @@ class TestFailures:
         arguments = ["train", "--profile", "smoke", "--set", "method=mdm-3d", "n_clips=40", "warmup_steps=0"]
         arguments += ["checkpoint_every=1", f"runs={tmp_path}"]
         program = [sys.executable, "-m", "videomdm", *arguments, "steps=100000"]
-        with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a background job would ignore it
+        options = {"text": True, "start_new_session": True, "preexec_fn": heeded}
+        with subprocess.Popen(program, stderr=subprocess.PIPE, **options) as process:
             end = time.monotonic() + 240
             while not list(tmp_path.glob("*/checkpoints/*")) and time.monotonic() < end and process.poll() is None:
                 time.sleep(0.1)

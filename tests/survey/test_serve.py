@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -382,7 +383,8 @@ def test_two_hundred_at_once(survey):
     slots, port = slots_of(survey), free_port()
     process = start_server(survey, port)
     try:
-        taken, votes = asyncio.run(crowd(("127.0.0.1", port), slots, 200, pause=1.0))
+        with ThreadPoolExecutor(1) as apart:  # a browser of other tests may have a loop running in this thread
+            taken, votes = apart.submit(asyncio.run, crowd(("127.0.0.1", port), slots, 200, pause=1.0)).result()
     finally:
         process.terminate()
         process.wait()
