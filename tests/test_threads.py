@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="torch's wheels have GNU's OpenMP on Linux alone")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="torch's wheels have GNU's OpenMP on Linux alone"),
+]
 
 TRAIN = """
 import hashlib, sys

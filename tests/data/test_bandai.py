@@ -15,6 +15,8 @@ from videomdm.data import bandai, bandai_captions, bvh, observations
 from videomdm.skeletons import SMPL22
 from videomdm.train import observe
 
+pytestmark = pytest.mark.slow
+
 PARENTS = {
     "joint_Root": None, "Hips": "joint_Root", "Spine": "Hips", "Chest": "Spine", "Neck": "Chest", "Head": "Neck",
     "Shoulder_L": "Chest", "UpperArm_L": "Shoulder_L", "LowerArm_L": "UpperArm_L", "Hand_L": "LowerArm_L",

@@ -11,6 +11,8 @@ from small_survey import CAPTIONS, METHODS, until
 from videomdm.skeletons import SMPL22
 from videomdm.survey import compare, drawing, scenes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def written(results, tmp_path):

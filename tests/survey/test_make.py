@@ -13,6 +13,8 @@ from videomdm.conventions import DataError
 from videomdm.survey import drawing, make, scenes
 from videomdm.survey.make import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def read(folder):
     return json.loads((folder / "key.json").read_text()), json.loads((folder / "public/survey.json").read_text())

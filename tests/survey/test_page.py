@@ -13,6 +13,8 @@ from small_survey import CAPTIONS, METHODS, until
 
 from videomdm.survey import analyse, make, store
 
+pytestmark = pytest.mark.slow
+
 serve = pytest.importorskip("videomdm.survey.serve", reason="needs the extra survey")
 
 

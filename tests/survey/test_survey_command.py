@@ -9,6 +9,8 @@ from videomdm.survey import dry, store
 from videomdm.survey.__main__ import main
 from videomdm.survey.make import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def test_make_and_compare(tmp_path, capsys):
     write_results(tmp_path)

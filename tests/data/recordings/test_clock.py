@@ -13,6 +13,8 @@ from videomdm.data.recordings import clock
 from videomdm.data.recordings.clock import Film, frame_numbers, number_times, pose_times
 from videomdm.skeletons import BODY25, HALPE26
 
+pytestmark = pytest.mark.slow
+
 STAMPS = np.arange(FRAMES) / FPS
 STANDING = ("intrinsics:", "no video:", "never seen")
 OFF = 0.03  # seconds, less than a frame: what resampling and smoothing move

@@ -10,6 +10,8 @@ from videomdm.data.recordings import video
 from videomdm.data.recordings.detections import Detections
 from videomdm.skeletons import HALPE26
 
+pytestmark = pytest.mark.slow
+
 TIMES = np.arange(FRAMES) / 20
 
 

@@ -28,6 +28,8 @@ from videomdm.data.recordings.detections import Detections
 from videomdm.data.recordings.video import Video
 from videomdm.skeletons import BODY25, BODY25B, COCO17, H36M17, HALPE26, SMPL22
 
+pytestmark = pytest.mark.slow
+
 TIMES = np.arange(FRAMES) / 20
 STANDING = ("intrinsics:", "no video:", "never seen")
 

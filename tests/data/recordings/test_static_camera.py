@@ -15,6 +15,8 @@ from videomdm.data.recordings.static_camera import STEADY, CameraWatch
 from videomdm.data.recordings.tracking import box
 from videomdm.data.recordings.video import Video
 
+pytestmark = pytest.mark.slow
+
 
 def watch(images, boxes=None):
     seen = CameraWatch()
