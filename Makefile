@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 train: setup
 	$(BIN)/papermill notebooks/train_humanml.py out.ipynb
 
-# What to run after every edit: under a minute on two idle cores.
+# What to run after every edit: the tests that take 75 seconds on two cores.
 quick: setup
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
