@@ -35,6 +35,11 @@ def _free(default: object) -> object:
     return field(default=default, metadata={"free": True})
 
 
+def _newer(default: object) -> object:
+    """A setting that files of earlier versions lack: they are of its default."""
+    return field(default=default, metadata={"newer": True})
+
+
 @dataclass(frozen=True)
 class Data:
     """What is learned from, and how it is seen."""
@@ -63,6 +68,7 @@ class Model:
     dropout: float = 0.1
     n_steps: int = 50  # of the diffusion
     precision: str = "float32"  # or "bf16": the denoiser computes in bfloat16; weights and losses stay float32
+    skip: float = _newer(0.0)  # frames, deviation of the low-pass skip from the noisy motion; 0 has none, as MDM
 
 
 @dataclass(frozen=True)
@@ -254,8 +260,10 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _from_json(kind: type, given: object, name: str) -> object:
-    """A dataclass from a JSON object that has exactly its fields."""
+    """A dataclass from a JSON object that has exactly its fields; newer ones may be missing."""
     expected = {f.name for f in dataclasses.fields(kind)}
+    newer = {f.name: f.default for f in dataclasses.fields(kind) if "newer" in f.metadata}
+    given = newer | dict(given) if isinstance(given, Mapping) else given
     if not isinstance(given, Mapping) or set(given) != expected:
         wrong = sorted(set(given) ^ expected) if isinstance(given, Mapping) else given
         raise ValueError(
