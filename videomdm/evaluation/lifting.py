@@ -15,7 +15,7 @@ from videomdm.cameras.camera import Camera
 from videomdm.config import Config
 from videomdm.conventions import FPS
 from videomdm.data.corpus import Corpus
-from videomdm.evaluation import motion, pose, stature
+from videomdm.evaluation import body_height, motion, pose
 from videomdm.sample.prior import Prior
 from videomdm.storage.cache import cached_json
 from videomdm.storage.progress import Bar
@@ -83,7 +83,8 @@ def lifting_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera
     """Errors of joints (N, T, J, 3) seen by ``camera`` against the truth seen by its own.
 
     ``mpjpe`` and ``pck_*`` (%) are of poses whose roots are put onto the true ones; ``absolute`` is the MPJPE
-    without that; both and ``pa_mpjpe`` are in mm, ``acceleration_error`` in m/s^2; ``stature`` is in % of the true one.
+    without that; both and ``pa_mpjpe`` are in mm, ``acceleration_error`` in m/s^2, ``body_height`` in % of the
+    true one.
     """
     seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
     aligned = seen - seen[..., ROOT : ROOT + 1, :] + true[..., ROOT : ROOT + 1, :]
@@ -94,7 +95,7 @@ def lifting_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera
         "pck_50": float(pose.pck(aligned, true, 50, truth.lengths)),
         "pck_100": float(pose.pck(aligned, true, 100, truth.lengths)),
         "acceleration_error": float(pose.acceleration_error(seen, true, truth.fps, truth.lengths)),
-        "stature": float(stature.ratio(predicted, truth).mean()),
+        "body_height": float(body_height.ratio(predicted, truth).mean()),
     }
 
 

@@ -65,8 +65,8 @@ def observe_part(
     if method.teacher_error != 1.0:
         estimate = torch.lerp(corpus.joints, estimate, method.teacher_error)
     if method.known_height:
-        known = kinematics.stature(corpus.joints, corpus.lengths, corpus.skeleton)
-        estimate = observations.to_stature(estimate, footage.camera, known, corpus.lengths, corpus.skeleton)
+        known = kinematics.body_height(corpus.joints, corpus.lengths, corpus.skeleton)
+        estimate = observations.to_body_height(estimate, footage.camera, known, corpus.lengths, corpus.skeleton)
     observed = observations.observe(corpus, footage, estimate, frame)
     if method.camera_noise:
         camera = observations.turned(observed.camera, method.camera_noise, seed)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from videomdm import features, sample
-from videomdm.data.observations import Observations, to_stature
+from videomdm.data.observations import Observations, to_body_height
 from videomdm.methods import METHODS, Method
 from videomdm.skeletons import kinematics
 from videomdm.storage.cache import cached
@@ -52,13 +52,13 @@ def _embodied(world: Tensor, observed: Observations, method: Method) -> Tensor:
     lengths, skeleton = observed.lengths, observed.skeleton
     sizes = None
     if method.known_height or method.body == "common":
-        # A teacher whose person is of known stature has it.
-        stature = kinematics.stature(observed.teacher if method.known_height else world, lengths, skeleton)
-        stature = stature if method.known_height else stature.median().expand_as(stature)
-        world = to_stature(world, observed.camera, stature, lengths, skeleton)
+        # A teacher whose person is of known body height has it.
+        body_height = kinematics.body_height(observed.teacher if method.known_height else world, lengths, skeleton)
+        body_height = body_height if method.known_height else body_height.median().expand_as(body_height)
+        world = to_body_height(world, observed.camera, body_height, lengths, skeleton)
         if method.body == "common":
-            proportions = kinematics.bone_lengths(world, lengths, skeleton) / stature[:, None]
-            sizes = stature[:, None] * proportions.median(0).values
+            proportions = kinematics.bone_lengths(world, lengths, skeleton) / body_height[:, None]
+            sizes = body_height[:, None] * proportions.median(0).values
     if method.body == "free":
         return world
     return kinematics.constant_bones(world, lengths, skeleton, sizes)

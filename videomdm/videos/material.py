@@ -33,7 +33,7 @@ from videomdm.cameras.keypoints import bridge
 from videomdm.cameras.unseen import invented, seen_parts
 from videomdm.conventions import MIN_FRAMES, DataError
 from videomdm.data import body, clips, recordings
-from videomdm.data.observations import Observations, to_stature
+from videomdm.data.observations import Observations, to_body_height
 from videomdm.data.recordings import reading
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.folder import Recordings
@@ -46,9 +46,9 @@ from videomdm.videos import matching
 
 #: Y up, towards the viewer -> x right, y down, z forward, and back.
 CAMERA_AXES = (1.0, -1.0, -1.0)
-#: Stature as :func:`videomdm.skeletons.kinematics.stature` measures it, ankle to head joint bone by bone, over a
-#: person's height.
-#: By Drillis and Contini's proportions (1966) these joints are .88 of the height apart, and bones are not all upright.
+#: Body height as :func:`videomdm.skeletons.kinematics.body_height` measures it, ankle to head joint bone by bone,
+#: over a person's height from the floor to the crown.  By Drillis and Contini's proportions (1966) these joints are .88
+#: of the height apart, and bones are not all upright.
 BONES_OF_HEIGHT = 0.9
 HEIGHTS = (0.5, 2.5)  # metres that somebody's height may be
 #: Readers of what other lifters found, by their name in the file's (:data:`videomdm.data.recordings.reading.LIFTED`);
@@ -224,7 +224,7 @@ def to_height(joints: Tensor, camera: Camera, height: float, lengths: Tensor) ->
         ValueError: a height that is not in metres.
     """
     check_height(height)
-    return to_stature(joints, camera, torch.full((len(joints),), BONES_OF_HEIGHT * height), lengths, SMPL22)
+    return to_body_height(joints, camera, torch.full((len(joints),), BONES_OF_HEIGHT * height), lengths, SMPL22)
 
 
 def check_height(height: float | None) -> None:
