@@ -135,7 +135,7 @@ class TestResuming:
 
     def test_interrupted_lifting(self, config, prior, tmp_path, monkeypatch):
         whole = lifting.lifting(prior, config, 2, tmp_path / "whole")
-        lift, calls = sample.lift, []
+        lift, calls = sample.lift_footage, []
 
         def killed(*arguments, **options):
             if len(calls) == 3:
@@ -144,9 +144,9 @@ class TestResuming:
             return lift(*arguments, **options)
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(sample, "lift", killed)
+            patch.setattr(sample, "lift_footage", killed)
             lifting.lifting(prior, config, 2, tmp_path / "cut")
-        monkeypatch.setattr(sample, "lift", lambda *a, **o: (calls.append(1), lift(*a, **o))[1])
+        monkeypatch.setattr(sample, "lift_footage", lambda *a, **o: (calls.append(1), lift(*a, **o))[1])
         assert lifting.lifting(prior, config, 2, tmp_path / "cut") == whole
         assert len(calls) == len(lifting.PROBES), "finished probes are not lifted again"
 

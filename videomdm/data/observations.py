@@ -151,11 +151,9 @@ def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> O
     """
     if frame not in FRAMES:
         raise ValueError(f"frame is {frame!r}, expected one of {', '.join(FRAMES)}")
-    rotation, origin = features.canonical_frame(estimate, corpus.skeleton, floor="median", lengths=footage.lengths)
-    teacher = features.canonicalise(estimate, corpus.skeleton, floor="median", lengths=footage.lengths)
-    camera = footage.camera
-    if frame == "teacher":
-        camera = camera.in_frame(rotation, origin)
+    teacher, camera = features.canonicalise_with_camera(estimate, footage.camera, corpus.skeleton, footage.lengths)
+    if frame == "truth":
+        camera = footage.camera
     elif frame == "pnp":
         camera, report = pnp.estimate(
             teacher, footage.keypoints, footage.confidence, footage.lengths, names=corpus.names

@@ -31,19 +31,15 @@ def lift_observations(
     def motions() -> Tensor:
         prior = sample.load(run, "cuda" if torch.cuda.is_available() else "cpu")
         own = prior.config.recipe
-        return sample.lift(
-            prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths,
-            texts=[clip[0] for clip in observed.captions], refine=own.refine,
-            known_distance=own.known_height, place=method.depth_from_scale, method="walk", progress=True,
-        )  # fmt: skip
+        how = sample.Lifting(own.refine, place=method.depth_from_scale, known_distance=own.known_height)
+        texts = [clip[0] for clip in observed.captions]
+        return sample.lift_footage(prior, observed.seen, how, texts=texts, method="walk", progress=True)
 
     name = provenance.lifted(run, observed, method.depth_from_scale)
     world = _embodied(cached(cache / f"lifted-{name}.safetensors", motions), observed, method)
-    how = {"floor": "median", "lengths": observed.lengths}
-    teacher = features.canonicalise(world, observed.skeleton, **how)
-    camera = observed.camera
-    if observed.frame != "truth":
-        camera = camera.in_frame(*features.canonical_frame(world, observed.skeleton, **how))
+    teacher, camera = features.canonicalise_with_camera(world, observed.camera, observed.skeleton, observed.lengths)
+    if observed.frame == "truth":
+        camera = observed.camera
     return replace(observed, seen=observed.seen.by(camera), teacher=teacher)
 
 
