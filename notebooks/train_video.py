@@ -151,18 +151,14 @@ for name, folder in (("prior", start), ("fine-tuned", run)):
     lifted[name] = lift_observed(sample.load(folder), observed, seed, height=height)
 ways = dict(lifted)
 if scenes:
-    how = {"floor": "median", "lengths": truth.lengths}
-    told = replace(
-        observed,
-        seen=observed.seen.by(true_camera.in_frame(*features.canonical_frame(truth.joints, **how))),
-        frame="truth",
-    )
+    _, camera = features.canonicalise_with_camera(truth.joints, true_camera, lengths=truth.lengths)
+    told = replace(observed, seen=observed.seen.by(camera), frame="truth")
     ways["prior, told the true camera"] = lift_observed(sample.load(start), told, seed, height=height)
 
 # %%
 measured, errors = {}, {}
 for name, (joints, camera) in ways.items():
-    measured[name] = without_truth(joints, observed.keypoints, camera, observed.confidence, observed.lengths)
+    measured[name] = without_truth(joints, observed.seen.by(camera))
     errors[name] = lifting_errors(joints, camera, truth, true_camera) if scenes else {}
 titles = {"reprojection": "reprojection, % of size", "acceleration": "acceleration m/s²", "skating": "skating"}
 true = {"mpjpe": "MPJPE mm", "pa_mpjpe": "after Procrustes mm", "acceleration_error": "acceleration error m/s²"}

@@ -6,8 +6,8 @@ import pytest
 
 from videomdm import study, train
 from videomdm.evaluation import protocol
+from videomdm.evaluation.body_height import LEVELS, SIZES
 from videomdm.evaluation.measures import mean_interval
-from videomdm.evaluation.stature import LEVELS, SIZES
 from videomdm.study import report, results
 
 METRICS = {
@@ -167,7 +167,7 @@ def test_goals_of_table_1_name_the_best_and_leave_out_what_has_not_run(folder):
     assert measured["FID: videomdm over mdm-teacher"] == ("0.400", "yes")
     assert measured["FID: the best from 2-D (videomdm/round-1) over mdm-3d"] == ("0.750", "yes")
     assert measured["FID without true cameras (videomdm-pnp) over with (videomdm/round-1)"] == ("1.67", "no")
-    sized = "FID without true cameras, but people's stature (videomdm-pnp/sized) over with (videomdm/round-1)"
+    sized = "FID without true cameras, but people's body height (videomdm-pnp/sized) over with (videomdm/round-1)"
     assert measured[sized] == ("1.40", "yes")
     del rows["mdm-teacher"]
     assert "mdm-teacher" not in str(report.table1_goals(rows))
@@ -193,7 +193,7 @@ def test_what_size_costs_is_drawn_beside_the_rows_of_that_size():
     cost = {
         f"{evaluator}fid_of_size_{size}": [1 + abs(size - 100) / 5, 0.1] for size in SIZES for evaluator in ("", "tmr_")
     }
-    rows = {"real": METRICS | cost, "mdm-3d": METRICS | {"learned_stature": 105.0, "predicted_size_50": 98.0}}
+    rows = {"real": METRICS | cost, "mdm-3d": METRICS | {"learned_body_height": 105.0, "predicted_size_50": 98.0}}
     rows["videomdm"] = METRICS
     for axes, fid in zip(report.size_costs_plot(rows).axes, (4.0, 2.0), strict=True):
         curve, (dot,) = axes.lines[0], [line for line in axes.lines if line.get_label() == "mdm-3d"]

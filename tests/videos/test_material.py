@@ -88,9 +88,9 @@ class TestObserve:
 
     def test_people_of_known_height(self, found, material):
         tall = videos.gather(found, 60, height=1.9).observations
-        stature = kinematics.stature(tall.teacher, tall.lengths)
-        assert torch.allclose(stature, torch.tensor(0.9 * 1.9), atol=1e-3)
-        scale = stature / kinematics.stature(material.observations.teacher, tall.lengths)
+        body_height = kinematics.body_height(tall.teacher, tall.lengths)
+        assert torch.allclose(body_height, torch.tensor(0.9 * 1.9), atol=1e-3)
+        scale = body_height / kinematics.body_height(material.observations.teacher, tall.lengths)
         depths = [o.camera.to_camera(o.teacher)[:, 0, 0, 2] for o in (tall, material.observations)]
         assert (depths[0] / depths[1] / scale - 1).abs().median() < 0.01, "as far away as they are large"
         error = reprojection_error(tall.camera, tall.teacher, tall.keypoints, tall.lengths)

@@ -85,8 +85,8 @@ class TestLift:
     def test_somebody_of_known_height(self, prior, track, scene):
         whole = videos.lift_recording(prior, track, scene.caption, height=1.6)
         for motion, camera in ((whole.joints, whole.camera), (whole.teacher, whole.teacher_camera)):
-            stature = kinematics.stature(motion[None], torch.tensor([len(motion)]))
-            assert float(stature) == pytest.approx(0.9 * 1.6, rel=0.02)  # of the windows exactly, blended nearly
+            body_height = kinematics.body_height(motion[None], torch.tensor([len(motion)]))
+            assert float(body_height) == pytest.approx(0.9 * 1.6, rel=0.02)  # of the windows exactly, blended nearly
             assert (camera.project(motion)[0] - track.keypoints).norm(dim=-1).median() < 0.02
 
     def test_windows_without_a_good_camera_are_taken_for_level(self, prior, track, scene, monkeypatch):
@@ -108,4 +108,4 @@ def test_clips_are_lifted_onto_their_rays_over_short_gaps(prior, track, scene):
         image = camera[i].project(joints[i, :n])[0]
         assert (image - observed.keypoints[i, :n]).abs().max() < 1e-3
     tall, _ = videos.lift_observed(prior, observed, height=1.9)
-    assert torch.allclose(kinematics.stature(tall, observed.lengths), torch.tensor(0.9 * 1.9), atol=1e-3)
+    assert torch.allclose(kinematics.body_height(tall, observed.lengths), torch.tensor(0.9 * 1.9), atol=1e-3)

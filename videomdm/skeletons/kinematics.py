@@ -224,7 +224,7 @@ def uniform_skeleton(joints: Tensor, target_offsets: Tensor, skeleton: Skeleton 
     return body.permute(2, 3, 0, 1).reshape(*batch, *joints.shape[-3:])
 
 
-def stature(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+def body_height(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
     """How tall a body stands: its bones from the right ankle up to the head, end to end.
 
     Args:

@@ -143,8 +143,7 @@ def train(
 def measure(lifter: Lifter, corpus: Corpus, seed: int, smoothing: float = teacher.DEPTH_SMOOTHING) -> dict:
     """The teacher's errors (:func:`teachers.report`) on filmed clips of ``corpus``, without detector noise."""
     footage = observations.film(corpus, seed)
-    seen = footage.keypoints, footage.confidence, footage.lengths
-    lifted = teacher.lift(*seen, footage.camera, lifter, smoothing, corpus.skeleton, progress=False)
+    lifted = teacher.estimate(footage, lifter, smoothing, corpus.skeleton, progress=False)
     return teachers.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)
 
 
