@@ -111,6 +111,7 @@ def test_a_study_with_another_teacher(tmp_path, monkeypatch):
     assert "--root-path network --seed 0 --rows teacher" in json.loads(path.read_text())["command"]
 
 
+@pytest.mark.slow
 def test_a_study_writes_one_file_per_row_and_does_not_repeat(tmp_path, monkeypatch):
     arguments = ["first", "--profile", "smoke", "--rows", "real", "--runs", str(tmp_path / "runs")]
     arguments += ["--results", str(tmp_path / "results")]
