@@ -23,7 +23,6 @@ from videomdm.storage.cache import cached_json
 from videomdm.storage.progress import Bar
 from videomdm.train import observe
 
-ROOT = 0
 #: Name of a probe -> the frame in which the camera is given, how clips are lifted, whether the caption is given.
 PROBES = {
     "truth": ("truth", Lifting(), True),
@@ -78,18 +77,15 @@ def teacher_errors(config: Config, clips: int) -> dict[str, float]:
 def lifting_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera) -> dict[str, float]:
     """Errors of joints (N, T, J, 3) seen by ``camera`` against the truth seen by its own.
 
-    ``mpjpe`` and ``pck_*`` (%) are of poses whose roots are put onto the true ones; ``absolute`` is the MPJPE
-    without that; both and ``pa_mpjpe`` are in mm, ``acceleration_error`` in m/s^2, ``body_height`` in % of the
-    true one.
+    ``mpjpe`` (mm) and ``pck_*`` (%) are of poses, after ``align="root"`` of :func:`videomdm.evaluation.pose.errors`;
+    ``absolute``, the MPJPE (mm), and ``acceleration_error`` (m/s^2) are without any alignment; ``pa_mpjpe`` is in mm,
+    ``body_height`` in % of the true one.
     """
     seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
-    aligned = seen - seen[..., ROOT : ROOT + 1, :] + true[..., ROOT : ROOT + 1, :]
+    poses = pose.errors(seen, true, truth.lengths, truth.fps, align="root")
     return {
-        "mpjpe": float(pose.root_aligned_mpjpe(seen, true, truth.lengths, ROOT)),
-        "pa_mpjpe": float(pose.pa_mpjpe(seen, true, truth.lengths)),
+        **{name: float(poses[name].mean()) for name in ("mpjpe", "pa_mpjpe", "pck_50", "pck_100")},
         "absolute": float(pose.mpjpe(seen, true, truth.lengths)),
-        "pck_50": float(pose.pck(aligned, true, 50, truth.lengths)),
-        "pck_100": float(pose.pck(aligned, true, 100, truth.lengths)),
         "acceleration_error": float(pose.acceleration_error(seen, true, truth.fps, truth.lengths)),
         "body_height": float(body_height.ratio(predicted, truth).mean()),
     }

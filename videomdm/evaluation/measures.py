@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
+from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from videomdm import features
@@ -168,7 +169,7 @@ def motion_metrics(real: Measured, given: Measured) -> dict[str, float]:
         **{name: float(given[name].double().mean()) for name in MEASURES},
         "root_height": float(own.mean()),
         "root_height_std": float(own.std()),
-        "root_height_distance": pose.MILLIMETRES * distribution.wasserstein(true, own),
+        "root_height_distance": pose.MILLIMETRES * float(wasserstein_distance(true, own)),
     }
 
 

@@ -30,7 +30,7 @@ from videomdm.sample.prior import Prior
 from videomdm.storage.cache import cached_json, cached_tensors
 from videomdm.storage.files import digest
 from videomdm.storage.progress import Bar
-from videomdm.train import dataset, observe, provenance, rounds
+from videomdm.train import dataset, distributed, observe, provenance, rounds
 
 __all__ = [
     "PROTOCOLS",
@@ -339,15 +339,11 @@ def _version(config: Config, size: Protocol, evaluators: Evaluators = ()) -> str
 
 
 def _evaluators(config: Config, train: Corpus) -> tuple[CorpusEvaluator, ...]:
-    return tuple(evaluator.to(_device()) for evaluator in evaluators(config, train))
+    return tuple(evaluator.to(distributed.device()) for evaluator in evaluators(config, train))
 
 
 def _load(run: Path) -> Prior:
-    return sample.load(run, _device())
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return sample.load(run, distributed.device())
 
 
 def _samples(size: Protocol, test: Corpus) -> int:
