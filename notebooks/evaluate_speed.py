@@ -39,7 +39,7 @@ results_folder: str = "results"
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import panels, style
 from videomdm.plots.roofline import roofline
 from videomdm.study import report, timings

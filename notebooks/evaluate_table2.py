@@ -42,7 +42,7 @@ runs: str = "runs"  # where the fine-tuned runs lie, for the figure of one motio
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot, film_strip, metrics_table
 from videomdm.study import report, table2
 

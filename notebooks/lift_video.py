@@ -45,7 +45,7 @@ from videomdm.data import recordings
 from videomdm.data.recordings import demonstration, keypoint_npz, names
 from videomdm.data.recordings.video import below, sheet, write_overlay
 from videomdm.evaluation.lifting import lifting_errors
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import Picture, keypoints_over, metrics_table, player
 from videomdm.storage.film import codec
 

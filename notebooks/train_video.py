@@ -52,7 +52,7 @@ from videomdm.data.recordings import demonstration, keypoint_npz, names
 from videomdm.data.recordings.video import below, sheet, write_overlay
 from videomdm.evaluation.lifting import lifting_errors, without_truth
 from videomdm.export.deliver import deliver, write
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import Picture, loss_curves, metrics_table, player
 from videomdm.storage.film import codec
 from videomdm.videos import (
