@@ -144,7 +144,7 @@ timings.gains(found, "scaling")
 
 # %%
 for machine, (roofs, bandwidth) in timings.roofs_of(found).items():
-    if points := timings.spots(found, machine):
+    if points := timings.roofline_points(found, machine):
         figure, (axes,) = panels(machine, height=4.6)
         roofline(axes, roofs, bandwidth, points)
         display(figure)

@@ -116,7 +116,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         )
         learned = cached_json(
             run / f"metrics-learned-{_weights(run)}-{version}.json",
-            lambda: _of_learned(config, run, train, evaluators[0]),
+            lambda: _learned_motion_metrics(config, run, train, evaluators[0]),
         )
         return {**label, **generated, **errors, **learned}
     make = {"real": real, "teacher": teacher}[row]
@@ -289,7 +289,7 @@ def draw_captions(corpus: Corpus, n: int, seed: int) -> tuple[Tensor, list[str]]
     return rows, [c[int(draw * len(c))] for c, draw in zip(captions, draws, strict=True)]
 
 
-def _of_learned(config: Config, run: Path, train: Corpus, evaluator: CorpusEvaluator) -> dict[str, float]:
+def _learned_motion_metrics(config: Config, run: Path, train: Corpus, evaluator: CorpusEvaluator) -> dict[str, float]:
     """How large people are in the motions that a run learned and in what it predicts; for a round, how good they are.
 
     ``lifted_fid`` is of the motions that the round's MDM was given, ``lifted_fid_true_*`` of the same with their bodies

@@ -96,7 +96,7 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
         joints, camera, true_camera = lifted(config.but(keypoint_noise=noise))
         errors = videos.errors(joints, camera, truth, true_camera)
         found |= _intervals({key: errors[key] for key in SWEPT}, f"noise_{noise:g}")
-    return found | (_of_lifters(config, corpus, split, rows) if row == "teacher" else {})
+    return found | (_lifter_metrics(config, corpus, split, rows) if row == "teacher" else {})
 
 
 def motions(
@@ -188,7 +188,7 @@ def _key(run: Path) -> str | None:
         return None
 
 
-def _of_lifters(config: Config, corpus: Corpus, split: str, rows: Tensor) -> dict[str, object]:
+def _lifter_metrics(config: Config, corpus: Corpus, split: str, rows: Tensor) -> dict[str, object]:
     truth = corpus.select(rows)
     seen = observe.observe(config, corpus, "truth", split).seen.select(rows, truth.joints.shape[1])
     found = {}

@@ -76,7 +76,7 @@ def lift_recording(
     world = material.lift_clips(parts, seen, root_path, height)
     motions, level_camera = features.canonicalise_with_camera(world, seen.camera)
     found, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[p.track.name for p in parts])
-    camera = refinement.where(report.bad, level_camera, found)
+    camera = refinement.select_cameras(report.bad, level_camera, found)
     motions, camera = material.level(motions, seen.by(camera))
     texts = None if caption is None else [caption] * len(parts)
     bridged = replace(seen, camera=camera, confidence=bridge(seen.confidence, track.fps))
