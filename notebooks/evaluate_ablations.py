@@ -43,7 +43,7 @@ results_folder: str = "results"
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.study import report
 
 check_parameters(globals())

@@ -38,7 +38,7 @@ study: str = "first-light"
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot
 from videomdm.study import report
 

@@ -67,7 +67,7 @@ study: str = "gap"
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot
 from videomdm.study import report
 
@@ -152,8 +152,8 @@ for name, rows in corpora.items():
 
 # %%
 better = {
-    "learned stature %": "learned_stature", "its spread": "learned_stature_spread", "lifted FID": "lifted_fid",
-    "true stature": "lifted_fid_true_size", "and height": "lifted_fid_true_size_height",
+    "learned body height %": "learned_body_height", "its spread": "learned_body_height_spread", "lifted FID": "lifted_fid",
+    "true body height": "lifted_fid_true_size", "and height": "lifted_fid_true_size_height",
     "true bones and height": "lifted_fid_true_bones_height", "FID, joints anew": "fid",
 }  # fmt: skip
 for name, rows in corpora.items():
@@ -185,7 +185,7 @@ for name, rows in both.items():
 
 # %%
 kept = {
-    "predicted size %": "predicted_size_50", "learned stature %": "learned_stature", "lifted FID": "lifted_fid",
+    "predicted size %": "predicted_size_50", "learned body height %": "learned_body_height", "lifted FID": "lifted_fid",
     "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "FID, second evaluator": "tmr_fid",
 }  # fmt: skip
 for name, found_by_rays in by_rays.items():

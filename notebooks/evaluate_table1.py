@@ -48,7 +48,7 @@ studies: list[str] = ["table1", "first-light"]  # a corpus is taken from the fir
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot
 from videomdm.study import report
 

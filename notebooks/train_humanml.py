@@ -38,7 +38,7 @@ from videomdm import sample, train
 from videomdm.data import bvh
 from videomdm.evaluation import protocol
 from videomdm.export.deliver import deliver
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import keypoints_over, loss_curves, metrics_table, player
 from videomdm.train import observe
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
-from scipy import stats
+from scipy.stats import t as student
+from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from videomdm import features
@@ -169,7 +170,7 @@ def motion_metrics(real: Measured, given: Measured) -> dict[str, float]:
         **{name: float(given[name].double().mean()) for name in MEASURES},
         "root_height": float(own.mean()),
         "root_height_std": float(own.std()),
-        "root_height_distance": pose.MILLIMETRES * distribution.wasserstein(true, own),
+        "root_height_distance": pose.MILLIMETRES * float(wasserstein_distance(true, own)),
     }
 
 
@@ -198,4 +199,4 @@ def seed_interval(values: Iterable[float]) -> list[float]:
     if len(values) < 2:
         return [values.mean().item(), 0.0]
     error = values.std().item() / len(values) ** 0.5
-    return [values.mean().item(), float(stats.t.ppf(0.975, len(values) - 1)) * error]
+    return [values.mean().item(), float(student.ppf(0.975, len(values) - 1)) * error]

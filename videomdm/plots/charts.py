@@ -8,17 +8,17 @@ from itertools import cycle, pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from videomdm.conventions import FPS
+from videomdm.plots.offline import InteractiveFigure
 from videomdm.plots.style import GHOST, GRID, INK, SERIES, SIDES, checked_joints, layout, side
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
 
-def loss_curves(log: Sequence[Mapping], title: str = "") -> go.Figure:
+def loss_curves(log: Sequence[Mapping], title: str = "") -> InteractiveFigure:
     """Training curves, one line per term, on a logarithmic axis.
 
     Args:
@@ -35,7 +35,7 @@ def loss_curves(log: Sequence[Mapping], title: str = "") -> go.Figure:
         if "step" not in row:
             raise ValueError(f"loss_curves: row {i} has keys {sorted(row)}, expected 'step' among them")
     terms = dict.fromkeys(k for row in log for k, v in row.items() if k not in ("step", "stage") and _is_number(v))
-    figure = go.Figure()
+    figure = InteractiveFigure()
     lowest, highest = math.inf, 0.0
     for term, colour in zip(terms, cycle(SERIES), strict=False):
         rows = [row for row in log if _is_number(row.get(term))]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from videomdm.evaluation.body_height import LEVELS, SIZES
 from videomdm.evaluation.measures import seed_interval
-from videomdm.evaluation.stature import LEVELS, SIZES
 from videomdm.methods import METHODS
 from videomdm.plots import Table, dot_plot, metrics_table, panels
 from videomdm.plots.panels import plain_logarithms
@@ -175,7 +175,7 @@ def sweeps_plot(rows: Rows, metric: str, title: str) -> Figure:
 
 def sizes_plot(rows: Rows, chosen: Sequence[str]) -> Figure:
     """How much of people's size a prior's predictions keep at each noise level, for those rows that measured it."""
-    figure, (axes,) = panels("predicted stature over that of the diffused motion, %")
+    figure, (axes,) = panels("predicted body height over that of the diffused motion, %")
     for row, colour in zip((row for row in chosen if row in rows), SERIES, strict=False):
         sizes = [rows[row].get(f"predicted_size_{level}") for level in LEVELS]
         if None not in sizes:
@@ -190,20 +190,20 @@ def sizes_plot(rows: Rows, chosen: Sequence[str]) -> Figure:
 def size_costs_plot(rows: Rows) -> Figure:
     """FID of each row against how large the people are that it predicts at half noise, over true motions of that size.
 
-    A row that predicts nothing, the teacher, stands at the stature of its motions.
+    A row that predicts nothing, the teacher, stands at the body height of its motions.
     """
     figure, axes = panels("FID", "FID, second evaluator", height=4.2)
-    shown = {row: metrics for row, metrics in rows.items() if "learned_stature" in metrics}
+    shown = {row: metrics for row, metrics in rows.items() if "learned_body_height" in metrics}
     for axis, metric in zip(axes, ("fid", "tmr_fid"), strict=True):
         cost = [rows["real"][f"{metric}_of_size_{size}"] for size in SIZES]
         axis.plot(SIZES, [mean(value) for value in cost], "-", color=GHOST, label="true motions, resized", zorder=0)
         for i, (row, metrics) in enumerate(shown.items()):
             marker, colour = "os^Dv"[i // len(SERIES)], SERIES[i % len(SERIES)]
-            stature = mean(metrics["learned_stature"]) * mean(metrics.get("predicted_size_50", 100.0)) / 100
-            axis.plot(stature, mean(metrics[metric]), marker, color=colour, markersize=6, label=row)
+            body_height = mean(metrics["learned_body_height"]) * mean(metrics.get("predicted_size_50", 100.0)) / 100
+            axis.plot(body_height, mean(metrics[metric]), marker, color=colour, markersize=6, label=row)
         axis.set_yscale("log")
         plain_logarithms(axis.yaxis)
-        axis.set_xlabel("people's stature, % of the truth")
+        axis.set_xlabel("people's body height, % of the truth")
     axes[1].legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -288,7 +288,7 @@ def _goals_of_the_best(rows: Rows) -> list[Goal]:
     asked = [(f"FID: the best from 2-D ({best}) over mdm-3d", best, "mdm-3d", "fid", None, 1.6)]
     of = {row: METHODS[row] for row in rows if row in METHODS}
     given = {row: rows[row] for row, method in of.items() if method.camera_source == "truth"}
-    for what, known in (("", False), (", but people's stature", True)):
+    for what, known in (("", False), (", but people's body height", True)):
         unknown = {
             row: rows[row]
             for row, method in of.items()

@@ -27,7 +27,7 @@ _TORSO = ("spine1", "spine2", "spine3", "neck", "head")
 #: Leg length against torso length, relative to the mean body.  The families' ranges do not overlap; the
 #: teacher's lie on both sides of the prior's, so that a lifter trained on them interpolates.
 LEG_RATIO = {"prior": ((0.965, 1.035),), "teacher": ((0.87, 0.955), (1.045, 1.13))}
-_STATURE = {"prior": (0.92, 1.08), "teacher": (0.86, 1.14)}
+_BODY_HEIGHT = {"prior": (0.92, 1.08), "teacher": (0.86, 1.14)}
 
 
 def draw_bodies(n: int, family: str, generator: torch.Generator) -> Tensor:
@@ -39,12 +39,12 @@ def draw_bodies(n: int, family: str, generator: torch.Generator) -> Tensor:
     ranges = torch.tensor(LEG_RATIO[family])
     low, high = ranges[torch.randint(len(ranges), (n,), generator=generator)].unbind(-1)
     ratio = (low + (high - low) * torch.rand(n, generator=generator))[:, None]
-    stature, arms = uniform(*_STATURE[family]), uniform(0.94, 1.06)
+    body_height, arms = uniform(*_BODY_HEIGHT[family]), uniform(0.94, 1.06)
     hips, shoulders = uniform(0.88, 1.15), uniform(0.9, 1.12)
 
     offsets = torch.zeros(n, 22, 3)
     for name, rest in _REST.items():
-        scale = stature * {**dict.fromkeys(_LEG, ratio.sqrt()), **dict.fromkeys(_ARM, arms)}.get(name, 1.0)
+        scale = body_height * {**dict.fromkeys(_LEG, ratio.sqrt()), **dict.fromkeys(_ARM, arms)}.get(name, 1.0)
         if name in _TORSO:
             scale = scale / ratio.sqrt()
         width = {"hip": hips, "collar": shoulders, "shoulder": shoulders}.get(name, torch.ones(n, 1))
