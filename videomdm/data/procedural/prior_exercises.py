@@ -256,7 +256,7 @@ def _boxing(take: Take) -> tuple[Tensor, ...]:
     pose = take.pose
     repeats = take.repeat(0.75, 1.15, most=6, pause=0.5)
     bounce = curves.wave(take.time * take.uniform(1.2, 1.8))
-    pose.pelvis[..., 1] += 0.012 * bounce - 0.07
+    pose.pelvis[..., 1] += 0.012 * bounce - 0.04
     pose.tilt[..., 1] -= 0.3
     pose.head[..., 1] += 0.3
     pose.pitch[:, :, 1] += 0.35

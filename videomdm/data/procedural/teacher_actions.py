@@ -36,7 +36,7 @@ def throw(take: Take) -> Slots:
     pose.tilt[..., 0] += 0.2 * turned
     pose.torso[..., 0] += 0.25 * turned
     pose.pelvis[..., 2] += 0.12 * turned
-    pose.pelvis[..., 1] -= 0.05 + 0.08 * release
+    pose.pelvis[..., 1] -= 0.02 + 0.08 * release
     pose.pitch[:, :, 0] += 0.6 * release
     return {"count": count_words(count)}
 
@@ -52,7 +52,7 @@ def dance(take: Take) -> Slots:
     pose, beat = take.pose, take.time * take.uniform(0.4, 0.95)
     side = curves.wave(beat)
     pose.pelvis[..., 0] += take.uniform(0.03, 0.10) * side
-    pose.pelvis[..., 1] += take.uniform(0.0, 0.05) * curves.wave(2.0 * beat, 0.2) - take.uniform(0.0, 0.06)
+    pose.pelvis[..., 1] += take.uniform(0.0, 0.05) * curves.wave(2.0 * beat, 0.2) - take.uniform(0.0, 0.03)
     pose.tilt[..., 2] += take.uniform(0.0, 0.2) * side
     pose.torso[..., 2] -= take.uniform(0.0, 0.4) * side
     pose.tilt[..., 1] += take.uniform(0.0, 0.35) * curves.wave(beat, 0.2)
@@ -77,7 +77,7 @@ def reach_around(take: Take) -> Slots:
     take.stand_still(take.uniform(0.0, 0.4), take.uniform(-0.3, 0.3))
     for hand in (0, 1):
         hand_path(take, hand, rest=True)
-    trunk_path(take, 1.0)
+    trunk_path(take, 0.7)
     return {}
 
 
@@ -137,7 +137,7 @@ def _two_handed(take: Take, start: Tensor, end: Tensor, lean: float) -> list[str
     pose.torso[..., 0] += 0.5 * lean
     pose.pelvis[..., 2] -= 0.12 * lean
     pose.pelvis[..., 0] += 0.06 * turned
-    pose.pelvis[..., 1] -= 0.06
+    pose.pelvis[..., 1] -= 0.03
     pose.tilt[..., 1] += 0.45 * turned
     pose.torso[..., 1] += 0.65 * turned
     pose.head[..., 1] -= 0.9 * turned

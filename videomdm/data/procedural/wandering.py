@@ -44,7 +44,7 @@ def hand_path(take: Take, side: int, rest: bool = False, every: float = 1.1) -> 
 def trunk_path(take: Take, amount: float, every: float = 1.4) -> None:
     """Trunk and head that bend and twist at random."""
     pose = take.pose
-    bend = amount * (flow(take, 3, every) * torch.tensor([0.45, 0.6, 0.35]) + torch.tensor([0.06, 0.0, 0.0]))
+    bend = amount * (flow(take, 3, every) * torch.tensor([0.45, 0.6, 0.3]) + torch.tensor([0.06, 0.0, 0.0]))
     pose.torso += bend
     pose.tilt += 0.3 * bend
     pose.pelvis[..., 2] -= 0.12 * bend[..., 0]
