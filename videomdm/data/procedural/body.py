@@ -42,9 +42,10 @@ def draw_bodies(n: int, family: str, generator: torch.Generator) -> Tensor:
     ratio = (low + (high - low) * torch.rand(n, generator=generator))[:, None]
     stature, arms, shift = uniform(*_STATURE[family]), uniform(0.94, 1.12), uniform(-0.04, 0.04)
     width = {"hip": uniform(0.9, 1.6), "collar": uniform(0.85, 1.12), "shoulder": uniform(0.85, 1.12)}
-    # Captured bodies differ in where their toes and heads lie: from SMPL's places to level with the ankle, above the neck.
+    # Captured bodies differ in where toes and head lie: from SMPL's places to level with the ankle, above the neck.
     turned = {"foot": uniform(-0.42, -0.04), "head": uniform(-0.62, 0.0)}
     share = {"knee": 1.0 + shift, "ankle": 1.0 - 0.91 * shift, "elbow": 1.0 + shift, "wrist": 1.0 - shift}
+    share["foot"] = uniform(0.85, 1.03)
 
     offsets = torch.zeros(n, 22, 3)
     for name, rest in _REST.items():
