@@ -46,6 +46,8 @@ check_parameters(globals())
 found, corpora = report.find(results_folder, study)
 for name, rows in corpora.items():
     print(f"{name}: {', '.join(rows)}")
+if note := report.corpus_note(found):
+    print(note)
 
 # %% [markdown]
 # ## The distribution of generated motions

@@ -184,6 +184,8 @@ columns = {
 print(*sorted({result["machine"] for result in costs}))
 for rows in cost.values():
     display(report.table(rows, columns))
+if note := report.corpus_note([*found, *costs]):
+    print(note)
 
 # %% [markdown]
 # Where the numbers come from:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from videomdm import study, train
+from videomdm.config import STAGES
 from videomdm.evaluation import protocol
 from videomdm.evaluation.body_height import LEVELS, SIZES
 from videomdm.evaluation.measures import mean_interval, seed_interval
@@ -110,6 +111,21 @@ def test_teachers_are_kept_apart(folder):
     assert [r.get("teacher") for r in found].count("trajectory") == 1
     assert corpora["procedural (smoke)"]["mdm-teacher"]["fid"] == [10.0, 1.0]
     assert corpora["procedural (smoke, trajectory teacher)"] == {"mdm-teacher": {**METRICS, "fid": 1.0}}
+
+
+def test_results_on_a_former_built_in_corpus_are_kept_apart_and_said(folder):
+    new = results.write(folder, "s", train.profile("smoke"), "python -m x", 1.0, METRICS, "real")
+    assert json.loads(new.read_text())["corpus"] == STAGES["corpus"]
+    assert report.corpus_note(results.read(folder, "s")) == ""
+    old = next((folder / "s").glob("*videomdm*.json"))
+    content = json.loads(old.read_text())
+    del content["corpus"]
+    old.write_text(json.dumps(content))
+    found, corpora = report.find(folder, "s")
+    assert list(corpora["procedural (smoke, version 1)"]) == ["videomdm"]
+    assert "videomdm" not in corpora["procedural (smoke)"]
+    note = report.corpus_note(found)
+    assert note.startswith(f"1 of {len(found)} results were measured on version 1 ")
 
 
 def test_a_study_with_another_teacher(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from videomdm.config import STAGES
 from videomdm.evaluation.body_height import LEVELS, SIZES
 from videomdm.evaluation.measures import seed_interval
 from videomdm.methods import METHODS
@@ -64,7 +65,8 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
 
     Where a row was trained with several seeds, the mean is over them and the half width is Student's 95 %
     interval, in place of that over the evaluation's repeats.
-    A corpus that another teacher than the naive one lifted is a corpus of its own.  Where several studies have one,
+    A corpus that another teacher than the naive one lifted is a corpus of its own, and so is a former version of the
+    built-in one.  Where several studies have one,
     it is the first one's: rows are compared under the same evaluators.
 
     Args:
@@ -107,7 +109,29 @@ def corpus(result: Mapping) -> str:
         label += f", {protocol} protocol"
     if "teacher" in result:
         label += f", {result['teacher']} teacher"
+    if version := former(result):
+        label += f", version {version}"
     return f"{result['data']} ({label})"
+
+
+def former(result: Mapping) -> int:
+    """The version of the built-in corpus that a result was measured on, where it is not today's; else 0.
+
+    Results are older than versions, and then name none: theirs is the first.
+    """
+    version = result.get("corpus", 1) if result["data"] == "procedural" else STAGES["corpus"]
+    return version if version != STAGES["corpus"] else 0
+
+
+def corpus_note(found: Sequence[Mapping]) -> str:
+    """A line for a page with results that were measured on a former version of the built-in corpus; else none."""
+    if not (versions := sorted({version for result in found if (version := former(result))})):
+        return ""
+    rows = sum(bool(former(result)) for result in found)
+    return (
+        f"{rows} of {len(found)} results were measured on version {', '.join(map(str, versions))} of the built-in "
+        f"corpus; it is in version {STAGES['corpus']} today, in which people stand and walk as captured people do."
+    )
 
 
 def _place(folder: Path, study: str) -> Path:
