@@ -63,7 +63,7 @@ def test_a_named_protocol_has_its_own_file_and_label(folder):
     assert set(corpora) == {"procedural (smoke)", "procedural (smoke, quick protocol)"}
 
 
-def test_report_orders_rows_and_judges_goals(folder):
+def test_report_orders_rows_and_checks_goals(folder):
     found, corpora = report.find(folder, "s")
     (rows,) = corpora.values()
     assert list(rows) == ["real", "teacher", "mdm-3d", "mdm-teacher", "videomdm"]
@@ -100,6 +100,14 @@ def test_teachers_are_kept_apart(folder):
     assert [r.get("teacher") for r in found].count("trajectory") == 1
     assert corpora["procedural (smoke)"]["mdm-teacher"]["fid"] == [10.0, 1.0]
     assert corpora["procedural (smoke, trajectory teacher)"] == {"mdm-teacher": {**METRICS, "fid": 1.0}}
+
+
+def test_metrics_of_earlier_versions_are_read_by_their_names_of_today(tmp_path):
+    earlier = {**METRICS, "learned_stature": 97.0, "lift_pnp_stature": 103.0}
+    path = results.write(tmp_path, "s", train.profile("smoke"), "python -m x", 61.0, earlier)
+    (read,) = results.read(tmp_path, "s")
+    assert read["metrics"] == {**METRICS, "learned_body_height": 97.0, "lift_pnp_body_height": 103.0}
+    assert "learned_stature" in path.read_text()
 
 
 def test_a_study_with_another_teacher(tmp_path, monkeypatch):
@@ -147,7 +155,7 @@ def test_a_corpus_is_that_of_the_first_study_that_has_it(folder):
         report.find(folder, "s", "other")
 
 
-def test_rows_of_different_judges_are_not_compared(folder):
+def test_rows_of_different_evaluators_are_not_compared(folder):
     config = train.profile("smoke")
     for row, evaluators in (("mdm-3d", "aa bb"), ("videomdm", "aa cc")):
         results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "evaluators": evaluators}, row)
