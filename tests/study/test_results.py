@@ -113,7 +113,8 @@ def test_metrics_of_earlier_versions_are_read_by_their_names_of_today(tmp_path):
 def test_a_study_with_another_teacher(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(protocol, "evaluate", lambda config, row, run: asked.append(config.data.root_path) or METRICS)
-    study.main(["t", "--profile", "smoke", "--rows", "teacher", "--root-path", "network", "--results", str(tmp_path)])
+    arguments = ["t", "--profile", "smoke", "--rows", "teacher", "--root-path", "network", "--results", str(tmp_path)]
+    assert study.main(arguments) == 0
     (path,) = (tmp_path / "t").glob("*.json")
     assert asked == ["network"] and path.name == "procedural-smoke-teacher-trajectory-s0.json"
     assert "--root-path network --seed 0 --rows teacher" in json.loads(path.read_text())["command"]
@@ -123,14 +124,14 @@ def test_a_study_with_another_teacher(tmp_path, monkeypatch):
 def test_a_study_writes_one_file_per_row_and_does_not_repeat(tmp_path, monkeypatch):
     arguments = ["first", "--profile", "smoke", "--rows", "real", "--runs", str(tmp_path / "runs")]
     arguments += ["--results", str(tmp_path / "results")]
-    study.main(arguments)
+    assert study.main(arguments) == 0
     (path,) = (tmp_path / "results" / "first").glob("*.json")
     written = path.read_text()
     assert json.loads(written)["command"] == (
         "python -m videomdm.study first --profile smoke --data procedural --seed 0 --rows real"
     )
     monkeypatch.setattr(protocol, "evaluate", None)
-    study.main(arguments)
+    assert study.main(arguments) == 0
     assert path.read_text() == written
 
 

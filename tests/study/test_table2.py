@@ -30,7 +30,7 @@ def main(runs, results, *rows):
     small = PROFILES["smoke"].but(n_steps=10, t_star=4, n_buckets=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PROFILES, "smoke", small)
-        table2.main([*how.split(), "--runs", str(runs), "--results", str(results), "--rows", *rows])
+        assert table2.main([*how.split(), "--runs", str(runs), "--results", str(results), "--rows", *rows]) == 0
 
 
 @pytest.fixture(scope="module")
