@@ -46,6 +46,8 @@ from videomdm.study import report, timings
 
 check_parameters(globals())
 found = timings.find(results_folder)
+if note := report.corpus_note(found):
+    print(note)
 timings.machines(found)
 
 # %% [markdown]

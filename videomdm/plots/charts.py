@@ -64,11 +64,15 @@ class Table(str):
         return str(self)
 
 
+PHRASE = 24  # letters from which on a cell is no number
+
+
 def metrics_table(rows: Sequence[Mapping], best: Mapping[str, Callable] | None = None, reference: int = 1) -> Table:
     """A table of metrics; columns in the order in which the rows first name them.
 
     Args:
         rows: column -> text, number, or (mean, half width of the 95 % interval); the real-data row first.
+            Numbers stand at the right of their column, phrases at the left.
         best: column -> ``min`` or ``max``; the best value after the first ``reference`` rows is bold.
         reference: how many rows at the top are references (real data) and not candidates.
 
@@ -92,8 +96,10 @@ def metrics_table(rows: Sequence[Mapping], best: Mapping[str, Callable] | None =
         text = _text(row[column])
         return f"**{text}**" if won else text
 
-    lines = [columns, [":--"] + ["--:"] * (len(columns) - 1)]
-    lines += [[cell(row, column, i >= reference) for column in columns] for i, row in enumerate(rows)]
+    cells = [[cell(row, column, i >= reference) for column in columns] for i, row in enumerate(rows)]
+    words = [max(map(len, column)) > PHRASE for column in zip(*cells, strict=True)]
+    sides = [":--" if i == 0 or phrase else "--:" for i, phrase in enumerate(words)]
+    lines = [columns, sides, *cells]
     return Table("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 
