@@ -34,7 +34,7 @@
 results_folder: str = "results"
 
 # %%
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import metrics_table
 from videomdm.study import reproduction
 

@@ -73,7 +73,7 @@ def test_a_named_protocol_has_its_own_file_and_label(folder):
     assert set(corpora) == {"procedural (smoke)", "procedural (smoke, quick protocol)"}
 
 
-def test_report_orders_rows_and_judges_goals(folder):
+def test_report_orders_rows_and_checks_goals(folder):
     found, corpora = report.find(folder, "s")
     (rows,) = corpora.values()
     assert list(rows) == ["real", "teacher", "mdm-3d", "mdm-teacher", "videomdm"]
@@ -113,6 +113,14 @@ def test_teachers_are_kept_apart(folder):
     assert corpora["procedural (smoke, trajectory teacher)"] == {"mdm-teacher": {**METRICS, "fid": 1.0}}
 
 
+def test_metrics_of_earlier_versions_are_read_by_their_names_of_today(tmp_path):
+    earlier = {**METRICS, "learned_stature": 97.0, "lift_pnp_stature": 103.0}
+    path = results.write(tmp_path, "s", train.profile("smoke"), "python -m x", 61.0, earlier)
+    (read,) = results.read(tmp_path, "s")
+    assert read["metrics"] == {**METRICS, "learned_body_height": 97.0, "lift_pnp_body_height": 103.0}
+    assert "learned_stature" in path.read_text()
+
+
 def test_results_on_a_former_built_in_corpus_are_kept_apart_and_said(folder):
     new = results.write(folder, "s", train.profile("smoke"), "python -m x", 1.0, METRICS, "real")
     assert json.loads(new.read_text())["corpus"] == STAGES["corpus"]
@@ -131,7 +139,8 @@ def test_results_on_a_former_built_in_corpus_are_kept_apart_and_said(folder):
 def test_a_study_with_another_teacher(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(protocol, "evaluate", lambda config, row, run: asked.append(config.data.root_path) or METRICS)
-    study.main(["t", "--profile", "smoke", "--rows", "teacher", "--root-path", "network", "--results", str(tmp_path)])
+    arguments = ["t", "--profile", "smoke", "--rows", "teacher", "--root-path", "network", "--results", str(tmp_path)]
+    assert study.main(arguments) == 0
     (path,) = (tmp_path / "t").glob("*.json")
     assert asked == ["network"] and path.name == "procedural-smoke-teacher-trajectory-s0.json"
     assert "--root-path network --seed 0 --rows teacher" in json.loads(path.read_text())["command"]
@@ -141,14 +150,14 @@ def test_a_study_with_another_teacher(tmp_path, monkeypatch):
 def test_a_study_writes_one_file_per_row_and_does_not_repeat(tmp_path, monkeypatch):
     arguments = ["first", "--profile", "smoke", "--rows", "real", "--runs", str(tmp_path / "runs")]
     arguments += ["--results", str(tmp_path / "results")]
-    study.main(arguments)
+    assert study.main(arguments) == 0
     (path,) = (tmp_path / "results" / "first").glob("*.json")
     written = path.read_text()
     assert json.loads(written)["command"] == (
         "python -m videomdm.study first --profile smoke --data procedural --seed 0 --rows real"
     )
     monkeypatch.setattr(protocol, "evaluate", None)
-    study.main(arguments)
+    assert study.main(arguments) == 0
     assert path.read_text() == written
 
 
@@ -173,7 +182,7 @@ def test_a_corpus_is_that_of_the_first_study_that_has_it(folder):
         report.find(folder, "s", "other")
 
 
-def test_rows_of_different_judges_are_not_compared(folder):
+def test_rows_of_different_evaluators_are_not_compared(folder):
     config = train.profile("smoke")
     for row, evaluators in (("mdm-3d", "aa bb"), ("videomdm", "aa cc")):
         results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "evaluators": evaluators}, row)
