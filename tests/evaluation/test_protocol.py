@@ -23,7 +23,7 @@ def evaluator(config):
     return protocol.evaluator(config)
 
 
-class TestJudge:
+class TestEvaluator:
     def test_is_trained_once(self, config, evaluator):
         files = list(config.cache.glob("evaluator-*"))
         again = protocol.evaluator(config)
@@ -48,9 +48,9 @@ class TestRows:
         assert row["bone_deviation"] < 0.1 and row["skating"] < 0.1
         assert 0 <= row["r_precision_1"][0] <= row["r_precision_3"][0] <= 1
         assert protocol.evaluate(config, "real") == row
-        for judged in ("", "tmr_"):
-            cost = {size: row[f"{judged}fid_of_size_{size}"][0] for size in body_height.SIZES}
-            assert cost[100] == pytest.approx(row[f"{judged}fid"][0], rel=1e-3)
+        for evaluator in ("", "tmr_"):
+            cost = {size: row[f"{evaluator}fid_of_size_{size}"][0] for size in body_height.SIZES}
+            assert cost[100] == pytest.approx(row[f"{evaluator}fid"][0], rel=1e-3)
             assert min(cost[min(cost)], cost[max(cost)]) > cost[100]
 
     def test_method_row_has_both_probes(self, config):
@@ -60,9 +60,9 @@ class TestRows:
         assert {"tmr_fid", "tmr_r_precision_1", "kid", "recall_dagger", "multimodality", "jitter"} <= set(row)
         assert {"root_height_distance", "lift_silent_pck_100"} <= set(row) and row["protocol"] == "smoke"
         assert {"learned_body_height", "predicted_size_90"} <= set(row)
-        for name in ("fid", "diversity", "skating"):
+        for name in ("fid", "diversity"):
             mean, half = row[name]
-            assert mean >= 0 and half >= 0
+            assert 0 < half < mean  # both repeats draw captions of their own
         assert len(list(run.glob("metrics-*.json"))) == 3
         assert protocol.evaluate(config, "videomdm", run) == row
         assert row["evaluators"] == protocol.evaluate(config, "real")["evaluators"] != ""

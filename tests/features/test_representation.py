@@ -349,6 +349,7 @@ class TestPrecision:
         features.encode(moving(n_frames=53).requires_grad_()).sum().backward()
 
 
+@pytest.mark.slow
 def test_compiled_is_the_same():
     """All constants of the layout are in one graph, forwards and backwards."""
     joints, target = moving(n_frames=12, batch=(2,)).requires_grad_(), rest_offsets(standing(SMPL22))

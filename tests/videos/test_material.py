@@ -47,7 +47,7 @@ def material(found):
 
 @pytest.fixture(scope="module")
 def behind(material, scenes):
-    return demonstration.behind([clip.track for clip in material.clips], scenes)
+    return demonstration.ground_truth([clip.track for clip in material.clips], scenes)
 
 
 class TestObserve:
@@ -146,7 +146,7 @@ class TestOtherLifters:
         monkeypatch.setitem(videos.material.LIFTERS, "mvlift", lambda path: reader(path, fps=40.0))
         material = videos.gather(found, 60)
         assert material.rows()[0]["teacher"] == "mvlift"
-        truth, true_camera = demonstration.behind([c.track for c in material.clips], {"walk_01": scene})
+        truth, true_camera = demonstration.ground_truth([c.track for c in material.clips], {"walk_01": scene})
         pose, true = (x - x[..., :1, :] for x in (material.observations.teacher, truth.joints))
         inside = torch.arange(true.shape[1]) < truth.lengths[:, None]
         turned = features.canonicalise(truth.joints, floor="median", lengths=truth.lengths)
@@ -239,7 +239,7 @@ class TestOtherLifters:
         found = Recordings([one], [("squat",)], [Source("squat_01", keypoints=Path("a.json"), lifted=path)])
         material = videos.gather(found, 60)
         assert material.rows()[0]["teacher"] == "motionbert" and material.clips
-        truth, true_camera = demonstration.behind([c.track for c in material.clips], {"squat_01": scene})
+        truth, true_camera = demonstration.ground_truth([c.track for c in material.clips], {"squat_01": scene})
         assert videos.up_error(material.observations.camera, true_camera).max() < 12
         errors = lifting_errors(material.observations.teacher, material.observations.camera, truth, true_camera)
         assert errors["pa_mpjpe"] < 60

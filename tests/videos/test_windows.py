@@ -78,7 +78,7 @@ class TestLift:
         assert seen.all() and error.max() < 1e-3, "on the rays, also where a frame was lost"
         assert reprojection_error(whole.teacher_camera, whole.teacher, track.keypoints) < 0.02
         assert not whole.report.bad.any() and len(whole.report.names) == len(windows.windows(len(track), 44)[0])
-        truth, true_camera = demonstration.behind([track], {"walk_01": scene})
+        truth, true_camera = demonstration.ground_truth([track], {"walk_01": scene})
         assert videos.up_error(whole.teacher_camera[None], true_camera) < 6
         assert whole.teacher[-1, 0].norm() == pytest.approx(float(truth.clip(0)[-1, 0].norm()), rel=0.3), "it walks"
 

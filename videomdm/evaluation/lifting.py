@@ -1,4 +1,4 @@
-"""The lifting probe: 3-D from the test split's keypoints, compared with the truth in camera coordinates.
+"""The lifting probe: 3-D from held-out keypoints, compared with the truth in camera coordinates.
 
 There the frame in which a camera was given does not matter.
 """
@@ -23,7 +23,6 @@ from videomdm.storage.cache import cached_json
 from videomdm.storage.progress import Bar
 from videomdm.train import observe
 
-ROOT = 0
 #: Name of a probe -> the frame in which the camera is given, how clips are lifted, whether the caption is given.
 PROBES = {
     "truth": ("truth", Lifting(), True),
@@ -45,19 +44,19 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
     Args:
         prior: lifts.
         config: names the data.
-        clips: how many, evenly spaced in the test split.
+        clips: how many, evenly spaced in the held-out split.
         folder: keeps the errors for each frame, so that an interrupted probe resumes.
         version: of what these files depend on.
     """
-    test = _clips(config, clips)
-    filmed = observe.observe(config, test, "truth", "test")
+    test, split = _clips(config, clips), config.evaluation.split
+    filmed = observe.observe(config, test, "truth", split)
     captions, known = [clip[0] for clip in test.captions], config.recipe.known_height
     metrics = {}
     for name, (frame, how, captioned) in Bar(PROBES.items(), "lifting", unit="probe"):
         how, texts = replace(how, known_distance=known), captions if captioned else None
 
         def errors(frame: str = frame, how: Lifting = how, texts: list[str] | None = texts) -> dict[str, float]:
-            seen = observe.observe(config, test, frame, "test").seen
+            seen = observe.observe(config, test, frame, split).seen
             lifted = sample.lift_footage(prior, seen, how, texts=texts, method=config.evaluation.sampler or None)
             return lifting_errors(lifted, seen.camera, test, filmed.camera)
 
@@ -68,9 +67,9 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
 
 def teacher_errors(config: Config, clips: int) -> dict[str, float]:
     """The teacher's own errors on the clips that :func:`lifting` uses, the same for every probe."""
-    test = _clips(config, clips)
-    filmed = observe.observe(config, test, "truth", "test")
-    observed = observe.observe(config, test, "teacher", "test")
+    test, split = _clips(config, clips), config.evaluation.split
+    filmed = observe.observe(config, test, "truth", split)
+    observed = observe.observe(config, test, "teacher", split)
     errors = lifting_errors(observed.teacher, observed.camera, test, filmed.camera)
     return {f"lift_{frame}_{name}": value for frame in PROBES for name, value in errors.items()}
 
@@ -78,18 +77,15 @@ def teacher_errors(config: Config, clips: int) -> dict[str, float]:
 def lifting_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera) -> dict[str, float]:
     """Errors of joints (N, T, J, 3) seen by ``camera`` against the truth seen by its own.
 
-    ``mpjpe`` and ``pck_*`` (%) are of poses whose roots are put onto the true ones; ``absolute`` is the MPJPE
-    without that; both and ``pa_mpjpe`` are in mm, ``acceleration_error`` in m/s^2, ``body_height`` in % of the
-    true one.
+    ``mpjpe`` (mm) and ``pck_*`` (%) are of poses, after ``align="root"`` of :func:`videomdm.evaluation.pose.errors`;
+    ``absolute``, the MPJPE (mm), and ``acceleration_error`` (m/s^2) are without any alignment; ``pa_mpjpe`` is in mm,
+    ``body_height`` in % of the true one.
     """
     seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
-    aligned = seen - seen[..., ROOT : ROOT + 1, :] + true[..., ROOT : ROOT + 1, :]
+    poses = pose.errors(seen, true, truth.lengths, truth.fps, align="root")
     return {
-        "mpjpe": float(pose.root_aligned_mpjpe(seen, true, truth.lengths, ROOT)),
-        "pa_mpjpe": float(pose.pa_mpjpe(seen, true, truth.lengths)),
+        **{name: float(poses[name].mean()) for name in ("mpjpe", "pa_mpjpe", "pck_50", "pck_100")},
         "absolute": float(pose.mpjpe(seen, true, truth.lengths)),
-        "pck_50": float(pose.pck(aligned, true, 50, truth.lengths)),
-        "pck_100": float(pose.pck(aligned, true, 100, truth.lengths)),
         "acceleration_error": float(pose.acceleration_error(seen, true, truth.fps, truth.lengths)),
         "body_height": float(body_height.ratio(predicted, truth).mean()),
     }
@@ -124,6 +120,6 @@ def without_truth(joints: Tensor, seen: Footage, fps: float = FPS) -> dict[str, 
 
 
 def _clips(config: Config, n: int) -> Corpus:
-    """Evenly spaced clips of the test split."""
-    test = observe.load(config, "test")
+    """Evenly spaced clips of the split that is measured on."""
+    test = observe.load(config, config.evaluation.split)
     return test.select(test.spaced(n))

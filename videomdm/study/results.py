@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from videomdm.config import Config
+from videomdm.config import STAGES, Config
 from videomdm.storage.files import digest, write_json
 from videomdm.train import finetune
 
@@ -99,7 +99,7 @@ def write(
     method = method or config.method
     result = {
         "study": study, "data": config.data.source, "method": method, "profile": config.profile, "seed": config.seed,
-        **_teacher(config), "command": command, "commit": commit(), "machine": machine(),
+        **_teacher(config), **config.data.stages(STAGES), "command": command, "commit": commit(), "machine": machine(),
         "versions": {name: version(name) for name in ("videomdm", "torch", "numpy")},
         "seconds": round(seconds, 1), "config": key(config), "evaluation": config.evaluation_key(),
         "metrics": dict(metrics),

@@ -27,6 +27,7 @@ from videomdm.lifters.lifter import Lifter
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage import checkpoints
 from videomdm.storage.progress import Bar
+from videomdm.train import distributed
 
 HELD_OUT = 128  # clips of each family that the figures are measured on
 CHECKPOINT_EVERY = 200
@@ -158,7 +159,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=3)
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default=str(distributed.device()))
     args = parser.parse_args()
 
     corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from videomdm import features, sample
@@ -13,7 +12,7 @@ from videomdm.data.observations import Observations, to_body_height
 from videomdm.methods import METHODS, Method
 from videomdm.skeletons import kinematics
 from videomdm.storage.cache import cached
-from videomdm.train import provenance
+from videomdm.train import distributed, provenance
 
 
 def lift_observations(
@@ -29,7 +28,7 @@ def lift_observations(
     """
 
     def motions() -> Tensor:
-        prior = sample.load(run, "cuda" if torch.cuda.is_available() else "cpu")
+        prior = sample.load(run, distributed.device())
         own = prior.config.recipe
         how = sample.Lifting(own.refine, place=method.depth_from_scale, known_distance=own.known_height)
         texts = [clip[0] for clip in observed.captions]

@@ -42,6 +42,7 @@ from videomdm.lifters import elepose, motionbert, mvlift, results, teacher
 from videomdm.lifters.results import Lifted, RootPath
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.skeletons.padding import valid_frames
 from videomdm.videos import matching
 
 #: Y up, towards the viewer -> x right, y down, z forward, and back.
@@ -324,7 +325,7 @@ def height_error(joints: Tensor, true: Tensor, lengths: Tensor) -> Tensor:
         joints, true: (C, T, J, 3) metres, Y up.
         lengths: (C,) frames.
     """
-    inside = (torch.arange(joints.shape[1]) < lengths[:, None]).to(joints)
+    inside = valid_frames(lengths, joints.shape[1]).to(joints)
     error = (joints - true)[..., 0, 1]
     error = error - ((error * inside).sum(1) / lengths)[:, None]
     return 1000 * ((error.square() * inside).sum(1) / lengths).sqrt()

@@ -22,6 +22,7 @@ from videomdm.data import recordings
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.lifters.results import Lifted
 from videomdm.sample.prior import Prior
+from videomdm.skeletons.padding import triangle
 from videomdm.videos import material
 from videomdm.videos.material import CAMERA_AXES
 
@@ -123,7 +124,7 @@ class Lifting:
         world = material.lift_clips(parts, seen, root_path, height)
         motions, level_camera = features.canonicalise_with_camera(world, seen.camera)
         found, self.report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[p.track.name for p in parts])
-        camera = refinement.where(self.report.bad, level_camera, found)
+        camera = refinement.select_cameras(self.report.bad, level_camera, found)
         motions, camera = material.level(motions, seen.by(camera))
         self.seen = replace(seen, camera=camera, confidence=bridge(seen.confidence, track.fps))
         self.teacher = self._whole(camera.to_camera(motions))
@@ -176,8 +177,7 @@ def windows(frames: int, longest: int) -> tuple[list[int], int]:
 def blend(parts: Tensor, starts: list[int], frames: int) -> Tensor:
     """One motion (frames, J, 3) from windows (n, T, J, 3) in one frame, each with a weight that falls to its ends."""
     length = parts.shape[1]
-    ramp = torch.arange(1, length + 1)
-    weight = torch.minimum(ramp, ramp.flip(0)).to(parts)
+    weight = triangle(length).to(parts)
     total, weights = parts.new_zeros(frames, *parts.shape[2:]), parts.new_zeros(frames)
     for part, start in zip(parts, starts, strict=True):
         total[start : start + length] += part * weight[:, None, None]
