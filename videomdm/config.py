@@ -37,9 +37,9 @@ def _free(default: object) -> object:
     return field(default=default, metadata={"free": True})
 
 
-def _newer(default: object) -> object:
-    """A setting that files of earlier versions lack: they are of its default."""
-    return field(default=default, metadata={"newer": True})
+def _later(default: object) -> object:
+    """A setting that files of earlier versions lack: its default is what was done before it could be chosen."""
+    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Model:
     dropout: float = 0.1
     n_steps: int = 50  # of the diffusion
     precision: str = "float32"  # or "bf16": the denoiser computes in bfloat16; weights and losses stay float32
-    skip: float = _newer(0.0)  # frames, deviation of the low-pass skip from the noisy motion; 0 has none, as MDM
+    skip: float = _later(0.0)  # frames, deviation of the low-pass skip from the noisy motion; 0 has none, as MDM
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ class Evaluation:
     repeats: int = 20
     evaluator: str | None = None  # folder of HumanML3D's published evaluator, the first in place of a trained one
     evaluator_steps: int = 20_000  # batches that an evaluator is trained for
-    split: str = field(default="test", metadata={"name": "evaluation_split", "newer": True})  # or "val", on which choices are made: test data are read once
+    #: or "val", on which choices are made: test data are read once
+    split: str = field(default="test", metadata={"name": "evaluation_split", "later": True})
 
 
 @dataclass(frozen=True)
@@ -273,10 +274,10 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _from_json(kind: type, given: object, name: str) -> object:
-    """A dataclass from a JSON object that has exactly its fields; newer ones may be missing."""
+    """A dataclass from a JSON object that has exactly its fields; later ones may be missing."""
     expected = {f.name for f in dataclasses.fields(kind)}
-    newer = {f.name: f.default for f in dataclasses.fields(kind) if "newer" in f.metadata}
-    given = newer | dict(given) if isinstance(given, Mapping) else given
+    if isinstance(given, Mapping):
+        given = {f.name: f.default for f in dataclasses.fields(kind) if "later" in f.metadata} | dict(given)
     if not isinstance(given, Mapping) or set(given) != expected:
         wrong = sorted(set(given) ^ expected) if isinstance(given, Mapping) else given
         raise ValueError(
