@@ -43,7 +43,7 @@ def fit(
     joints: Tensor,
     seen: Footage,
     skeleton: Skeleton = SMPL22,
-    weights: Weights = Weights(),  # noqa: B008
+    weights: Weights = Weights(),
     fps: float = FPS,
     bones: Tensor | None = None,
 ) -> Tensor:

@@ -26,7 +26,9 @@ from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import SMPL22
 
 #: Joints that all layouts mean alike; errors are of these.  The first two, the hips, are the root.
-LIMBS = tuple(f"{side}_{j}" for j in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in ("left", "right"))
+LIMBS = tuple(
+    f"{side}_{j}" for j in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in ("left", "right")
+)
 HEIGHT, BONES_OF_HEIGHT = 1.75, 0.9  # metres of everybody here, and the share of it that bones measure
 BALANCE = {"fps": 30.0, "field_of_view": 66.6}  # of its keypoint files: at twice the time, so that it is long enough
 #: A detector on real pictures: twice the built-in demonstration's errors, and landmarks that are off by so many metres

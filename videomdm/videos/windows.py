@@ -77,7 +77,7 @@ def lift_recording(
     seed: int = 0,
     progress: bool = False,
     height: float | None = None,
-    mixing: Mixing = Mixing(),  # noqa: B008
+    mixing: Mixing = Mixing(),
 ) -> Whole:
     """Lift a whole recording.
 
