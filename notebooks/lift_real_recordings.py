@@ -77,7 +77,7 @@ else:
 #
 # ## The recordings of this page
 #
-# - `walk_park.mp4`: a man in a park gestures, walks and jumps while others pass behind him. From the demonstration of Sports2D (<https://github.com/davidpagnon/Sports2D>).
+# - `walk_park.mp4`: a man on a low roof stretches his arms, walks to its edge and jumps off in a somersault, while a woman walks past. From the demonstration of Sports2D (<https://github.com/davidpagnon/Sports2D>).
 # - `balance/cam01.mp4`, `cam03.mp4`: a person balances, filmed by two of four calibrated cameras. From the demonstration of Pose2Sim (<https://github.com/perfanalytics/pose2sim>), which triangulates the 3-D joints from all four: the only true 3-D on this page.
 # - `lateral_raise`, `sit_walk`, `bicep_curls`: keypoints alone, found by BlazePose in public films that are not here.
 #
@@ -101,7 +101,7 @@ FILMS = {
 }
 KEYPOINTS = {name: f"keypoints/{name}.npz" for name in ("lateral_raise", "sit_walk", "bicep_curls")}
 CAPTIONS = {
-    "walk_park": "a man gestures, walks and jumps", "lateral_raise": "a person raises both arms to the sides",
+    "walk_park": "a man stretches his arms, walks and jumps", "lateral_raise": "a person raises both arms to the sides",
     "sit_walk": "a woman walks and sits down", "bicep_curls": "a person does bicep curls",
 } | {name: "a person balances" for name in FILMS if name.startswith("balance")}  # fmt: skip
 
@@ -157,10 +157,26 @@ for name, (track, _) in films.items():
 # Always look: left limbs are blue, right ones orange, limbs that the detector was unsure of are thin, and joints that it did not see are grey rings.
 # Where several people were followed, each has a box with the number by which `person` takes them.
 
+
 # %%
+def look(track, source, n=4):
+    """Frames of a film with a track drawn over them, cut to where the person goes."""
+    drawn = sheet(below(track, source.video), track, n)
+    frames = drawn.reshape(len(drawn), n, -1, 3).swapaxes(0, 1)  # (n, height, width, 3)
+    points = track.pixels.reshape(-1, 2)
+    low, high = points.amin(0), points.amax(0)
+    margin = 0.15 * float((high - low).max())
+    (left, top), (right, bottom) = (x.int().clamp(min=0).tolist() for x in (low - margin, high + margin))
+    frames = frames[:, top:bottom, left:right]
+    columns = 2 if frames.shape[2] > frames.shape[1] else n
+    return Picture(
+        np.concatenate([np.concatenate(list(row), 1) for row in frames.reshape(-1, columns, *frames.shape[1:])])
+    )
+
+
 for name, (track, source) in films.items():
     print(name)
-    display(Picture(sheet(below(track, source.video), track)))
+    display(look(track, source))
 
 # %% [markdown]
 # ## The third dimension
@@ -214,7 +230,7 @@ for name, one in lifted.items():
     track, source = films[name]
     joints, camera = one.ways[str(one.arrays()["delivered"])]
     print(name)
-    display(Picture(sheet(below(track, source.video), replace(track, keypoints=camera.project(joints)[0], boxes=None))))
+    display(look(replace(track, keypoints=camera.project(joints)[0], boxes=None), source))
 
 # %% [markdown]
 # ## How far from the truth
@@ -364,7 +380,8 @@ metrics_table(rows) if rows else Table("*not measured*")
 # %% [markdown]
 # ## What goes wrong
 #
-# - **People who cross.** Behind the man in the park others walk past, and when one person hides another a tracker may go on with the wrong one. The notes above say when a main person ends and another begins; the numbers in the overlay and `person` choose.
+# - **Poses that the detector does not know.** In the middle of his somersault the man is upside down, and the detector loses him; after he has landed he counts as another person. The notes above say where the main person ends, and everything after that is not lifted. BlazePose looks for one person only: the woman who walks past is found only after the man is lost.
+# - **People who cross.** When one person hides another, a tracker may go on with the wrong one. The numbers in the overlay show who was followed, and `person` chooses.
 # - **Fast limbs.** A hand that moves far between two frames is blurred, and left and right are taken for each other; the notes count the frames in which sides were put right.
 # - **What is outside the picture** is a guess. Legs that were never seen hang from the hips, and a motion made of them is fit for its upper half alone.
 # - **Standing people may come out with bent knees or a lean.** One camera sees a knee that bends towards it only by a slightly shorter leg. The prior can only know poses that it was trained on.
