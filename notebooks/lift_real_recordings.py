@@ -42,10 +42,10 @@ from videomdm.cameras.unseen import seen_parts
 from videomdm.conventions import DataError
 from videomdm.data import bvh, recordings
 from videomdm.data.recordings.names import folder_of
-from videomdm.data.recordings.video import below, sheet, write_overlay
+from videomdm.data.recordings.video import overlay_video, sheet, write_overlay
 from videomdm.evaluation import pose
 from videomdm.export.deliver import write
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import Picture, Table, metrics_table, player
 from videomdm.skeletons import SMPL22
 from videomdm.storage.film import codec
@@ -161,7 +161,7 @@ for name, (track, _) in films.items():
 # %%
 def look(track, source, n=4):
     """Frames of a film with a track drawn over them, cut to where the person goes."""
-    drawn = sheet(below(track, source.video), track, n)
+    drawn = sheet(overlay_video(track, source.video), track, n)
     frames = drawn.reshape(len(drawn), n, -1, 3).swapaxes(0, 1)  # (n, height, width, 3)
     points = track.pixels.reshape(-1, 2)
     low, high = points.amin(0), points.amax(0)
@@ -349,7 +349,7 @@ for name, one in (lifted | lifted_keypoints).items():
     if name in films:
         track, source = films[name]
         joints, camera = one.ways[str(one.arrays()["delivered"])]
-        film = below(track, source.video)
+        film = overlay_video(track, source.video)
         write_overlay(film, track, folder / "seen.mp4")
         write_overlay(film, replace(track, keypoints=camera.project(joints)[0], boxes=None), folder / "lifted.mp4")
         files += [{"recording": name, "file": f"{kind}.mp4 ({codec()})", "frames": len(track),

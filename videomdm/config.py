@@ -21,8 +21,9 @@ from videomdm.storage.files import digest
 
 PRECISIONS = ("float32", "bf16")
 #: What a stage's outcome depends on besides settings: its code.  Count a stage up when its outcome changes.
-#: ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.
-STAGES = {"observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4}
+#: ``corpus`` is the built-in corpus, 2 since people in it stand and walk as captured people do; it counts where a run
+#: learns from it.  ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.
+STAGES = {"corpus": 2, "observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4}
 
 
 def _named(default: object, name: str) -> object:
@@ -49,6 +50,10 @@ class Data:
     keypoint_smoothing: bool = False  # smooth keypoints as a video's are (appendix C.3)
     root_path: str = "bones"  # the teacher's: from how long bones look (appendix D), or "network"
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
+
+    def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
+        """The stages that make the data, with their versions: the built-in corpus has one."""
+        return {"corpus": versions["corpus"]} if self.source == "procedural" else {}
 
 
 @dataclass(frozen=True)
@@ -174,7 +179,7 @@ class Config:
         if self.start:
             chosen |= {"start": self._start_digest(), "warmup_steps": 0}
         chain = [_differing(m) for m in self.recipe.chain]
-        return digest(_plain(chosen), chain, self.recipe.stages(STAGES))
+        return digest(_plain(chosen), chain, self.recipe.stages(STAGES) | self.data.stages(STAGES))
 
     def evaluation_key(self) -> str:
         """Short hash of what is measured of a run, and how."""

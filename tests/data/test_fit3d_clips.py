@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from test_fit3d import SAME, TO_Z_UP, camera_json, write
+from fit3d_files import SAME, TO_Z_UP, camera_json, write
 
 from videomdm import cameras, train
 from videomdm.config import PROFILES

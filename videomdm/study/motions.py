@@ -58,7 +58,7 @@ def videos(base: Config) -> tuple[list[str], Motions]:
     scenes = demonstration.write(folder, MOTIONS, unfit=False)
     found = [recordings.load_one(folder / f"{name}.mp4", cache=base.cache) for name in scenes]
     lifted = [lift_track(prior, track, source, words[0], base.seed) for track, words, source in found]
-    truth = demonstration.behind([track for track, _, _ in found], scenes)[0]
+    truth = demonstration.ground_truth([track for track, _, _ in found], scenes)[0]
     ways = {way: [one.ways[way][0] for one in lifted] for way in ROWS["videos"] if way != TRUTH}
     return [one.caption for one in lifted], ways | {TRUTH: _cut(truth.joints, truth.lengths)}
 

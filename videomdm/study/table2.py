@@ -96,7 +96,7 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
         joints, camera, true_camera = lifted(config.but(keypoint_noise=noise))
         errors = videos.errors(joints, camera, truth, true_camera)
         found |= _intervals({key: errors[key] for key in SWEPT}, f"noise_{noise:g}")
-    return found | (_of_lifters(config, corpus, split, rows) if row == "teacher" else {})
+    return found | (_lifter_metrics(config, corpus, split, rows) if row == "teacher" else {})
 
 
 def motions(
@@ -125,11 +125,9 @@ def motions(
     method = METHODS.get(row)
     observed = observe.observe(config, corpus, (method and method.frame) or "truth", split)
     seen = observed.seen.select(rows, frames)
-    lifted = sample.lift(
-        prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths,
-        texts=[observed.captions[i][0] for i in rows.tolist()], refine=bool(method and method.refine),
-        place=place, progress=len(rows) > 1,
-    )  # fmt: skip
+    how = sample.Lifting(refine=bool(method and method.refine), place=place)
+    texts = [observed.captions[i][0] for i in rows.tolist()]
+    lifted = sample.lift_footage(prior, seen, how, texts=texts, progress=len(rows) > 1)
     return lifted, seen.camera, true_camera
 
 
@@ -190,14 +188,13 @@ def _key(run: Path) -> str | None:
         return None
 
 
-def _of_lifters(config: Config, corpus: Corpus, split: str, rows: Tensor) -> dict[str, object]:
-    seen, truth = observe.observe(config, corpus, "truth", split), corpus.select(rows)
-    part = rows, slice(truth.joints.shape[1])
-    given = seen.keypoints[part], seen.confidence[part], seen.lengths[rows], seen.camera[rows]
+def _lifter_metrics(config: Config, corpus: Corpus, split: str, rows: Tensor) -> dict[str, object]:
+    truth = corpus.select(rows)
+    seen = observe.observe(config, corpus, "truth", split).seen.select(rows, truth.joints.shape[1])
     found = {}
     for name, how in LIFTERS.items():
-        joints = teacher.lift(*given, **how)
-        found |= _intervals(videos.errors(joints, seen.camera[rows], truth, seen.camera[rows]), f"lifter_{name}")
+        joints = teacher.estimate(seen, **how)
+        found |= _intervals(videos.errors(joints, seen.camera, truth, seen.camera), f"lifter_{name}")
     return found
 
 
