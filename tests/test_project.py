@@ -47,6 +47,16 @@ class TestPins:
         assert names <= {pin.split("==")[0].lower() for pin in self.pins}
 
 
+def test_no_test_file_imports_another():
+    """What several share lies in a file of its own beside them, so that tests can be moved and run alone."""
+    wrong = [
+        path.name
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if re.search(r"^\s*(from|import) test_", path.read_text(), re.M)
+    ]
+    assert not wrong
+
+
 class TestStoredNotebooks:
     def test_there_is_one(self):
         assert PAIRS

@@ -80,7 +80,7 @@ class TestFolder:
         joints = torch.from_numpy(arrays[way])
         assert joints[0, 0, [0, 2]].abs().max() < 1e-4
         assert torch.allclose(features.canonicalise(joints[None], floor="median")[0], joints, atol=1e-3)
-        assert float(kinematics.stature(joints[None], torch.tensor([len(joints)]))) == pytest.approx(
+        assert float(kinematics.body_height(joints[None], torch.tensor([len(joints)]))) == pytest.approx(
             0.9 * HEIGHT, rel=0.03
         )
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from small_survey import CAPTIONS, METHODS, write_results
 
+from videomdm.command import main
 from videomdm.survey import dry, store
-from videomdm.survey.__main__ import main
 from videomdm.survey.make import Settings
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,20 @@ def test_make_and_compare(tmp_path, capsys):
     methods = [f"{name[:3]}={tmp_path / name}" for name in METHODS]
     out = tmp_path / "survey"
     assert (
-        main(["make", *methods, "--out", str(out), "--captions", str(tmp_path / "captions.txt"), "--pairs", "2"]) == 0
+        main(
+            [
+                "survey",
+                "make",
+                *methods,
+                "--out",
+                str(out),
+                "--captions",
+                str(tmp_path / "captions.txt"),
+                "--pairs",
+                "2",
+            ]
+        )
+        == 0
     )
     key = json.loads((out / "key.json").read_text())
     assert key["methods"] == ["zeb", "quo"] and len(key["clips"]) == 2
@@ -30,13 +43,13 @@ def test_make_and_compare(tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["make", "nothing", "there", "--out", "x"], "nothing: no .npz file there"),
-        (["make", "--out", "x"], None),
-        (["serve", "nothing"], "nothing: no key.json"),
-        (["analyse", "nothing"], "key.json: missing"),
+        (["survey", "make", "nothing", "there", "--out", "x"], "nothing: no .npz file there"),
+        (["survey", "make", "--out", "x"], None),
+        (["survey", "serve", "nothing"], "nothing: no key.json"),
+        (["survey", "analyse", "nothing"], "key.json: missing"),
         (["compare", "nothing"], "nothing: no .npz file there"),
-        (["vote"], None),
-        ([], None),
+        (["survey", "vote"], None),
+        (["survey"], None),
     ],
 )
 def test_mistakes(tmp_path, monkeypatch, capsys, arguments, message):
@@ -48,7 +61,7 @@ def test_mistakes(tmp_path, monkeypatch, capsys, arguments, message):
     else:
         assert main(arguments) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: ") and message in error and error.count("\n") == 1
+        assert error.startswith(f"videomdm {arguments[0]}: ") and message in error and error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 

@@ -118,7 +118,7 @@ def holds(path: Path, config: Config) -> bool:
 
 
 def read(folder: Path, study: str) -> list[dict]:
-    """All results of a study, in the order of their file names.
+    """All results of a study, in the order of their file names; metrics of earlier versions by their names of today.
 
     Raises:
         ValueError: a file lacks one of :data:`KEYS`.
@@ -128,5 +128,6 @@ def read(folder: Path, study: str) -> list[dict]:
         result = json.loads(path.read_text())
         if missing := [key for key in KEYS if key not in result]:
             raise ValueError(f"{path}: no {', '.join(missing)}; expected {', '.join(KEYS)}")
-        found.append(result)
+        metrics = {name.replace("stature", "body_height"): value for name, value in result["metrics"].items()}
+        found.append(result | {"metrics": metrics})
     return found

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from videomdm import export
 from videomdm.cameras.camera import Camera
 from videomdm.conventions import DataError
+from videomdm.data import recordings
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.reading import Source
 from videomdm.data.recordings.video import Video
@@ -76,12 +76,9 @@ class LiftedRecording:
 
     def measures(self) -> dict[str, dict[str, float]]:
         """By whom it was lifted -> what is known of a motion without the truth (:func:`without_truth`)."""
-        seen = self.track.confidence[None], torch.tensor([len(self.track)])
+        seen = recordings.footage([self.track])
         return {
-            way: {
-                name: float(value)
-                for name, value in without_truth(joints[None], self.track.keypoints[None], camera[None], *seen).items()
-            }
+            way: {name: float(value) for name, value in without_truth(joints[None], seen.by(camera[None])).items()}
             for way, (joints, camera) in self.ways.items()
         }
 
