@@ -1,4 +1,4 @@
-"""What training loses to other busy processes on the same cores, with threads that wait actively, passively, or not.
+"""What training loses to other busy processes on the same cores, with threads that wait long, shortly, or not at all.
 
 Every setting has a process of its own that trains on all cores and waits for its turn without computing.  In turn, each
 trains a few batches beside none, one and two processes that only count.
@@ -33,6 +33,7 @@ from videomdm.train.trainer import Trainer, keep_memory
 #: name -> what the environment says; the baseline is libgomp's own behaviour: 300,000 turns of a loop before sleeping.
 SETTINGS = {
     "baseline": {"GOMP_SPINCOUNT": "300000"},
+    "short": {"GOMP_SPINCOUNT": "1000"},  # what the package asks for
     "passive": {"OMP_WAIT_POLICY": "passive"},
     "one-thread": {"OMP_NUM_THREADS": "1"},
 }

@@ -120,9 +120,7 @@ def write_alphapose(folder: Path) -> Path:
 
 
 def write_mmpose(folder: Path) -> Path:
-    frames = [
-        {"frame_id": t, "instances": [_instance(p)]} for t, p in enumerate(points(HALPE26.joints))
-    ]
+    frames = [{"frame_id": t, "instances": [_instance(p)]} for t, p in enumerate(points(HALPE26.joints))]
     return _json(folder / "clip.json", {"meta_info": {}, "instance_info": frames})
 
 
@@ -187,7 +185,9 @@ def write_track(folder: Path) -> Path:
 
 
 def read_track(path: Path) -> Found:
-    return of_track(keypoint_npz.load(path) if keypoint_npz.is_track(path) else recordings.track(keypoint_npz.read(path)))
+    return of_track(
+        keypoint_npz.load(path) if keypoint_npz.is_track(path) else recordings.track(keypoint_npz.read(path))
+    )
 
 
 def of_track(track: KeypointTrack) -> Found:
