@@ -89,7 +89,7 @@ class TestKid:
         return np.array(values)
 
     def test_given_indices(self, monkeypatch):
-        monkeypatch.setattr(distribution, "_BLOCK", 100)  # several blocks of rows
+        monkeypatch.setattr(distribution, "BLOCK", 100)  # several blocks of rows
         real, generated = features(40), features(30, seed=1, shift=0.2)
         random = np.random.default_rng(0)
         indices = random.integers(40, size=(7, 25)), random.integers(30, size=(7, 25))
@@ -113,7 +113,7 @@ class TestKid:
 class TestPrecisionRecall:
     @pytest.mark.parametrize("k", [1, 3, 5])
     def test_brute_force(self, k, monkeypatch):
-        monkeypatch.setattr(distribution, "_BLOCK", 200)
+        monkeypatch.setattr(distribution, "BLOCK", 200)
         real, generated = features(60), features(45, seed=1, shift=0.8)
         cross = slow_distances(real, generated)
         inside_generated = cross <= slow_radii(generated, k)[None, :]

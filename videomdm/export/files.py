@@ -87,7 +87,7 @@ def read(path: Path) -> Motions:
         FileNotFoundError: no such file.
         DataError: no such arrays.
     """
-    arrays = _arrays(path)
+    arrays = read_arrays(path)
     for name in ("joints", "fps"):
         if name not in arrays:
             raise DataError(f"{path}: no array {name}, expected joints and fps; it has {', '.join(arrays) or 'none'}")
@@ -103,7 +103,8 @@ def read(path: Path) -> Motions:
     return Motions(clips, captions.tolist(), skeleton, float(fps))
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an ``.npz``, without running any pickle; raises ``DataError`` for another file."""
     try:
         file = np.load(path, allow_pickle=False)
         if isinstance(file, np.lib.npyio.NpzFile):
