@@ -97,6 +97,9 @@ if scenes:
 player(motions, title=caption)
 
 # %% [markdown]
+# In the book, <a href="../_static/compare/videos.html">six built-in films lifted by the teacher and by a prior</a> play side by side, with the truth in grey (`python -m videomdm.study.motions videos`).
+
+# %% [markdown]
 # ## How good it is
 #
 # The motion seen by its camera, over the keypoints in grey:

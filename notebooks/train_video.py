@@ -219,6 +219,9 @@ for recording, i in list(first.items())[:4]:
     display(player({name: joints[i, :n] for name, (joints, _) in lifted.items()}, ghosts=ghosts, title=captions[i]))
 
 # %% [markdown]
+# In the book, <a href="../_static/compare/videos.html">six built-in films lifted by the teacher and by a prior</a> play side by side, with the truth in grey (`python -m videomdm.study.motions videos`).
+
+# %% [markdown]
 # ## Motions it generates
 #
 # From the captions alone, no video any more.

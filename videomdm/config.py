@@ -20,6 +20,7 @@ from videomdm.methods import METHODS, Method
 from videomdm.storage.files import digest
 
 PRECISIONS = ("float32", "bf16")
+EVALUATION_SPLITS = ("test", "val")
 #: What a stage's outcome depends on besides settings: its code.  Count a stage up when its outcome changes.
 #: ``corpus`` is the built-in corpus, 2 since people in it stand and walk as captured people do; it counts where a run
 #: learns from it.  ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.
@@ -102,6 +103,7 @@ class Evaluation:
     repeats: int = 20
     evaluator: str | None = None  # folder of HumanML3D's published evaluator, the first in place of a trained one
     evaluator_steps: int = 20_000  # batches that an evaluator is trained for
+    split: str = _named("test", "evaluation_split")  # or "val", on which choices are made: test data are read once
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,10 @@ class Config:
     runs: str = _free("runs")  # folder of run folders and of the cache
 
     def __post_init__(self) -> None:
-        for name, known in (("method", METHODS), ("precision", PRECISIONS), ("root_path", ROOT_PATHS)):
+        choices = {
+            "method": METHODS, "precision": PRECISIONS, "root_path": ROOT_PATHS, "evaluation_split": EVALUATION_SPLITS
+        }  # fmt: skip
+        for name, known in choices.items():
             if self.value(name) not in known:
                 raise ValueError(f"{name} is {self.value(name)!r}, expected one of {', '.join(known)}")
         for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers", "length_buckets"):
@@ -182,8 +187,11 @@ class Config:
         return digest(_plain(chosen), chain, self.recipe.stages(STAGES) | self.data.stages(STAGES))
 
     def evaluation_key(self) -> str:
-        """Short hash of what is measured of a run, and how."""
-        return digest(dataclasses.asdict(self.evaluation))
+        """Short hash of what is measured of a run, and how; results are older than the choice of a split."""
+        asked = dataclasses.asdict(self.evaluation)
+        if asked["split"] == "test":
+            del asked["split"]
+        return digest(asked)
 
     def changed(self) -> dict[str, object]:
         """The settings that are not the defaults, by their flat names."""

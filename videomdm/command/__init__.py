@@ -37,6 +37,7 @@ COMMANDS = {
     "train": Command("videomdm.command.train", "train a motion prior"),
     "prepare": Command("videomdm.command.prepare", "prepare a corpus in shards, before training"),
     "study": Command("videomdm.command.study", "run the methods of a study and keep what they measured"),
+    "search": Command("videomdm.study.search", "search for a method's settings on the validation split"),
     "generate": Command("videomdm.command.generate", "motions from text"),
     "lift": Command("videomdm.command.lift", "3-D motions from videos or 2-D keypoints"),
     "export": Command("videomdm.command.export", "motions in another format"),

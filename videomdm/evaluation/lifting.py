@@ -1,4 +1,4 @@
-"""The lifting probe: 3-D from the test split's keypoints, compared with the truth in camera coordinates.
+"""The lifting probe: 3-D from held-out keypoints, compared with the truth in camera coordinates.
 
 There the frame in which a camera was given does not matter.
 """
@@ -44,19 +44,19 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
     Args:
         prior: lifts.
         config: names the data.
-        clips: how many, evenly spaced in the test split.
+        clips: how many, evenly spaced in the held-out split.
         folder: keeps the errors for each frame, so that an interrupted probe resumes.
         version: of what these files depend on.
     """
-    test = _clips(config, clips)
-    filmed = observe.observe(config, test, "truth", "test")
+    test, split = _clips(config, clips), config.evaluation.split
+    filmed = observe.observe(config, test, "truth", split)
     captions, known = [clip[0] for clip in test.captions], config.recipe.known_height
     metrics = {}
     for name, (frame, how, captioned) in Bar(PROBES.items(), "lifting", unit="probe"):
         how, texts = replace(how, known_distance=known), captions if captioned else None
 
         def errors(frame: str = frame, how: Lifting = how, texts: list[str] | None = texts) -> dict[str, float]:
-            seen = observe.observe(config, test, frame, "test").seen
+            seen = observe.observe(config, test, frame, split).seen
             lifted = sample.lift_footage(prior, seen, how, texts=texts, method=config.evaluation.sampler or None)
             return lifting_errors(lifted, seen.camera, test, filmed.camera)
 
@@ -67,9 +67,9 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
 
 def teacher_errors(config: Config, clips: int) -> dict[str, float]:
     """The teacher's own errors on the clips that :func:`lifting` uses, the same for every probe."""
-    test = _clips(config, clips)
-    filmed = observe.observe(config, test, "truth", "test")
-    observed = observe.observe(config, test, "teacher", "test")
+    test, split = _clips(config, clips), config.evaluation.split
+    filmed = observe.observe(config, test, "truth", split)
+    observed = observe.observe(config, test, "teacher", split)
     errors = lifting_errors(observed.teacher, observed.camera, test, filmed.camera)
     return {f"lift_{frame}_{name}": value for frame in PROBES for name, value in errors.items()}
 
@@ -120,6 +120,6 @@ def without_truth(joints: Tensor, seen: Footage, fps: float = FPS) -> dict[str, 
 
 
 def _clips(config: Config, n: int) -> Corpus:
-    """Evenly spaced clips of the test split."""
-    test = observe.load(config, "test")
+    """Evenly spaced clips of the split that is measured on."""
+    test = observe.load(config, config.evaluation.split)
     return test.select(test.spaced(n))

@@ -120,7 +120,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         )
         return {**label, **generated, **errors, **learned}
     make = {"real": real, "teacher": teacher}[row]
-    about = digest(provenance.corpus(observe.load(config, "test")), provenance.seen(config), version)
+    about = digest(provenance.corpus(_held_out(config)), provenance.seen(config), version)
     path = config.cache / f"metrics-{row}-{about}.json"
     return {**label, **cached_json(path, lambda: make(config))}
 
@@ -132,7 +132,7 @@ def real(config: Config) -> dict[str, object]:
     reach.  Its R-precision and MM-distance are the evaluators' own quality.  ``fid_of_size_<percent>`` is FID of the
     same motions by people of another size.
     """
-    train, test = observe.load(config, "train"), observe.load(config, "test")
+    train, test = observe.load(config, "train"), _held_out(config)
     evaluators = _evaluators(config, train)
     true, other = (_measured(corpus.joints, corpus, config, evaluators) for corpus in (test, train))
     size = protocol(config)
@@ -156,11 +156,11 @@ def teacher(config: Config) -> dict[str, object]:
     R-precision and MM-distance are of its motions of the test clips, since the evaluators were trained on the
     captions of the others.
     """
-    train, test = observe.load(config, "train"), observe.load(config, "test")
+    train, test = observe.load(config, "train"), _held_out(config)
     evaluators, size = _evaluators(config, train), protocol(config)
     true = _measured(test.joints, test, config, evaluators)
     estimates = {}
-    for split, corpus in (("train", train), ("test", test)):
+    for split, corpus in (("train", train), (config.evaluation.split, test)):
         joints = observe.observe(config, corpus, "teacher", split).teacher
         estimates[split] = _measured(joints, corpus, config, evaluators)
     repeats = []
@@ -168,7 +168,7 @@ def teacher(config: Config) -> dict[str, object]:
         chosen, _ = draw_captions(train, _samples(size, test), seed)
         rows, captions = draw_captions(test, max(len(test), POOL), seed)
         given = measures.select(estimates["train"], chosen)
-        asked = measures.select(estimates["test"], rows)
+        asked = measures.select(estimates[config.evaluation.split], rows)
         repeats.append({
             **measures.distribution_metrics(true, given, evaluators, seed),
             **measures.diversity(given, seed),
@@ -207,7 +207,7 @@ def generation(prior: Prior, config: Config, evaluators: Evaluators, folder: Pat
         evaluators: the evaluators.
         folder: keeps what was measured of each batch, so that an interrupted evaluation resumes.
     """
-    train, test, size = observe.load(config, "train"), observe.load(config, "test"), protocol(config)
+    train, test, size = observe.load(config, "train"), _held_out(config), protocol(config)
     n = _samples(size, test)
     asked = [draw_captions(test, n, seed) for seed in range(size.repeats)]
     rows, captions = draw_captions(test, size.texts, size.repeats)
@@ -298,7 +298,7 @@ def _learned_motion_metrics(config: Config, run: Path, train: Corpus, evaluator:
     motions = _learned(config, train)
     found = body_height.learned(motions, train) | body_height.predicted(_load(run), motions, train)
     if config.recipe.lifter:
-        test = observe.load(config, "test")
+        test = _held_out(config)
         true = evaluator.joints(test.joints, test.lengths, test.skeleton)
         better = {f"_true_{name}": joints for name, joints in body_height.corrected(motions, train).items()}
         for name, joints in {"": motions, **better}.items():
@@ -335,7 +335,13 @@ def _version(config: Config, size: Protocol, evaluators: Evaluators = ()) -> str
     """Short hash of all that metrics depend on besides data and weights."""
     asked = config.evaluation
     about = [STAGES["evaluate"], measures.version(), asked.guidance, asked.evaluator_steps, asked.sampler]
+    about += [asked.split] if asked.split != "test" else []
     return digest(size, about, [evaluator.digest for evaluator in evaluators])
+
+
+def _held_out(config: Config) -> Corpus:
+    """The split that is measured on."""
+    return observe.load(config, config.evaluation.split)
 
 
 def _evaluators(config: Config, train: Corpus) -> tuple[CorpusEvaluator, ...]:

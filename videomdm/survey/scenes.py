@@ -20,8 +20,8 @@ from torch import Tensor
 from videomdm import features
 from videomdm.conventions import FPS, DataError
 from videomdm.data.corpus import check_joints
-from videomdm.export.files import read_arrays
 from videomdm.skeletons import NBA16, SMPL22, Skeleton
+from videomdm.storage.arrays import read_npz
 
 FLOORS = ("zero", "lowest")
 
@@ -109,12 +109,8 @@ def read(named: str) -> Result:
 
 
 def _read_file(path: Path) -> tuple[list[Tensor], list[str], list[str], Skeleton, float]:
-    """Motions, what they are matched by (a caption, or the name of a recording), captions, layout and speed.
-
-    More kinds of files than :func:`videomdm.export.files.read` takes: those of other people's methods, with joints of
-    their own, too.
-    """
-    arrays = read_arrays(path)
+    """Motions, what they are matched by (a caption, or the name of a recording), captions, layout and speed."""
+    arrays = read_npz(path, "a .npz file without pickles", _READ)
     if "joints" not in arrays:
         raise DataError(f"{path}: no array 'joints', expected (N, T, J, 3) or (T, J, 3)")
     joints = arrays["joints"]
@@ -140,6 +136,9 @@ def _read_file(path: Path) -> tuple[list[Tensor], list[str], list[str], Skeleton
         for k, clip in enumerate(clips)
     ]
     return motions, keys, captions, skeleton, fps
+
+
+_READ = ("joints", "lengths", "fps", "caption", "captions", "joint_names", "parents")
 
 
 def _skeleton(path: Path, arrays: dict[str, np.ndarray], n_joints: int) -> Skeleton:

@@ -170,7 +170,10 @@ def save(lifted: LiftedRecording, folder: str | Path) -> list[Path]:
     return [npz, bvh]
 
 
-def write_report(path: Path, rows: Sequence[Mapping[str, object]], run: Path, notes: Sequence[str] = ()) -> None:
+def write_report(
+    path: Path, rows: Sequence[Mapping[str, object]], run: Path, notes: Sequence[str] = (),
+    seconds: Mapping[str, float] | None = None,
+) -> None:  # fmt: skip
     """What became of recordings, as JSON.
 
     Args:
@@ -178,8 +181,11 @@ def write_report(path: Path, rows: Sequence[Mapping[str, object]], run: Path, no
         rows: :meth:`LiftedRecording.report`, or ``{"name", "used": False, "reason"}``, for each recording.
         run: of the prior.
         notes: on the recordings as a whole.
+        seconds: that reading (detection included), lifting and writing took, where they were measured.
     """
     report = {"run": str(run), "recordings": list(rows), "notes": list(notes), "units": UNITS}
+    if seconds is not None:
+        report["seconds"] = {stage: round(value, 3) for stage, value in seconds.items()}
     with written_whole(path) as partial:
         partial.write_text(json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
