@@ -169,9 +169,7 @@ def write_normalised(folder: Path) -> Path:
 
 
 def read_npz(path: Path) -> Found:
-    found = keypoint_npz.read(path)
-    clock.check_seconds(found.times, str(path))
-    return of_track(recordings.track(found))
+    return of_track(recordings.track(clock.of_no_film(keypoint_npz.read(path))))
 
 
 def read_npz_of_film(path: Path) -> Found:
@@ -185,9 +183,8 @@ def write_track(folder: Path) -> Path:
 
 
 def read_track(path: Path) -> Found:
-    return of_track(
-        keypoint_npz.load(path) if keypoint_npz.is_track(path) else recordings.track(keypoint_npz.read(path))
-    )
+    finished = keypoint_npz.is_track(path)
+    return of_track(keypoint_npz.load(path) if finished else recordings.track(keypoint_npz.read(path)))
 
 
 def of_track(track: KeypointTrack) -> Found:
