@@ -41,6 +41,7 @@ class Data:
 
     source: str = _named("procedural", "data")  # a name of :mod:`videomdm.data.sources`
     root: str | None = _named(None, "data_root")  # its folder
+    base: str = "procedural"  # the source that an NBA-like one films, whose folder ``root`` is
     n_clips: int = 2000  # size of the built-in corpus, all splits
     max_frames: int = 196  # longer clips are cut
     on_error: str = "raise"  # or "skip": bad clips are left out and listed

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from videomdm import features
 from videomdm.conventions import DataError
-from videomdm.data import bandai, fit3d_clips, humanml3d, procedural
+from videomdm.data import bandai, fit3d_clips, humanml3d, nba, procedural
 from videomdm.data.corpus import Corpus
+from videomdm.data.tracks import Tracks
 
 #: What reads a source's folder, called with the folder, a split and ``on_error``.  ``bandai-1`` and ``bandai-2`` are
 #: the two sets of which ``bandai`` consists.
@@ -23,6 +24,9 @@ READERS = {
 }
 #: Sources of real footage, and what reads it; all others are filmed by simulated cameras.
 VIDEOS = {"fit3d": fit3d_clips.footage}
+#: Sources of pictures alone, centred on the hip (:mod:`videomdm.data.nba`): no path, no true cameras, no text.
+CENTRED = ("nba-like",)
+SPLITS = ("train", "val", "test")
 
 
 def load(
@@ -33,6 +37,7 @@ def load(
     n_clips: int = 2000,
     seed: int = 0,
     on_error: str = "raise",
+    base: str = "procedural",
 ) -> Corpus:
     """Clips of one split, cut to ``max_frames`` and canonical: origin at frame 0, facing +Z, robust floor.
 
@@ -44,10 +49,13 @@ def load(
         n_clips: size of the built-in corpus, all splits together.
         seed: seed of the built-in corpus.
         on_error: "raise", or "skip" to leave bad clips out and list them in ``corpus.skipped``.
+        base: the source that an NBA-like one films, whose folder ``root`` is.
 
     Raises:
         DataError: unknown source, a missing folder, or whatever the source's reader finds wrong.
     """
+    if source == "nba-like":
+        return nba.bodies(load(base, root, split, max_frames, n_clips, seed, on_error))
     if source == "procedural":
         corpus = procedural.load(split, n_clips=n_clips, seed=seed, max_frames=max_frames)
     elif source not in READERS:
@@ -57,6 +65,21 @@ def load(
     else:
         corpus = READERS[source](Path(root), split, on_error=on_error).cut(max_frames)
     return canonical(corpus)
+
+
+def tracks(
+    source: str, root: str | Path | None, split: str, max_frames: int, n_clips: int = 2000, on_error: str = "raise",
+    base: str = "procedural",
+) -> Tracks:  # fmt: skip
+    """Pictures of one split of a source of :data:`CENTRED`; arguments and errors as of :func:`load`."""
+    if source not in CENTRED:
+        raise DataError(f"data is {source!r}, expected one of {', '.join(CENTRED)}: others have motions in 3-D")
+    corpus = load(source, root, split, max_frames, n_clips, on_error=on_error, base=base)
+    footage = nba.film(corpus, seed=SPLITS.index(split))
+    if split == "train":
+        return nba.tracks(corpus, footage)
+    training = tracks(source, root, "train", max_frames, n_clips, on_error, base)
+    return nba.tracks(corpus, footage, training.statistics)
 
 
 def parts(

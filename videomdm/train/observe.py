@@ -11,6 +11,7 @@ from videomdm.config import Config
 from videomdm.data import observations, sources
 from videomdm.data.corpus import Corpus
 from videomdm.data.observations import Observations
+from videomdm.data.tracks import Tracks
 from videomdm.lifters import teacher
 from videomdm.skeletons import kinematics
 from videomdm.storage.cache import cached
@@ -20,7 +21,15 @@ from videomdm.train import distributed, provenance
 def load(config: Config, split: str) -> Corpus:
     """The true motions of one split (for evaluation, for 3-D supervision, and to be filmed)."""
     data = config.data
-    return sources.load(data.source, data.root, split, data.max_frames, data.n_clips, on_error=data.on_error)
+    return sources.load(
+        data.source, data.root, split, data.max_frames, data.n_clips, on_error=data.on_error, base=data.base
+    )
+
+
+def tracks(config: Config, split: str) -> Tracks:
+    """The pictures of one split of a source that has nothing else (:data:`videomdm.data.sources.CENTRED`)."""
+    data = config.data
+    return sources.tracks(data.source, data.root, split, data.max_frames, data.n_clips, data.on_error, data.base)
 
 
 def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") -> Observations:
