@@ -112,19 +112,9 @@ class ElePose(nn.Module):
             (N, J, 2) poses of all frames that count, the turns (N, 3, 3) from the camera's axes to those of a camera
             that looks at the root, and which frames they are, (C, T) bool.
         """
-        inside = valid_frames(lengths.to(keypoints.device), keypoints.shape[1])
-        confidence = confidence * inside[..., None].to(confidence)
-        seen = fill_unseen(keypoints, confidence, self.skeleton)
-        if self.camera_distance is None:
-            bones = dict(zip(self.skeleton.bones, self.bone_lengths.to(keypoints), strict=True))
-            root_bones = torch.stack([bones[bone] for bone in self.skeleton.root_bones]).expand(len(seen), -1)
-            known = tells_depth(confidence, self.skeleton)
-            path = path_from_bones(seen, root_bones, known, DEPTH_SMOOTHING, self.skeleton)
-            distance = path[inside].norm(dim=-1)[:, None, None]
-        else:
-            distance = self.camera_distance
-        poses, turn = centre(seen[inside])
-        return poses * distance / self.unit, turn, inside
+        seen = keypoints, confidence, lengths
+        poses, _, turn, inside = flat_poses(*seen, self.skeleton, self.bone_lengths, self.camera_distance)
+        return poses / self.unit, turn, inside
 
     @torch.no_grad()
     def lift(
@@ -210,6 +200,40 @@ def centre(keypoints: Tensor) -> tuple[Tensor, Tensor]:
     turn = turn_to_axis(rays[:, 0])
     rays = rays @ turn.mT
     return rays[..., :2] / rays[..., 2:].clamp(min=NEAREST), turn
+
+
+def flat_poses(
+    keypoints: Tensor,
+    confidence: Tensor,
+    lengths: Tensor,
+    skeleton: Skeleton,
+    bone_lengths: Tensor,
+    camera_distance: float | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """2-D poses in metres: what a camera sees that looks at the root, times the root's distance.
+
+    Args:
+        keypoints, confidence, lengths: as of :meth:`ElePose.poses`.
+        skeleton: the joint layout.
+        bone_lengths: (J - 1) metres of the mean body's bones.
+        camera_distance: metres, where it is known; from the root's bones (appendix D) where it is None.
+
+    Returns:
+        (N, J, 2) poses of all frames that count, their roots' distances (N,), both in metres, the turns (N, 3, 3) of
+        :func:`centre`, and which frames they are, (C, T) bool.
+    """
+    inside = valid_frames(lengths.to(keypoints.device), keypoints.shape[1])
+    confidence = confidence * inside[..., None].to(confidence)
+    seen = fill_unseen(keypoints, confidence, skeleton)
+    poses, turn = centre(seen[inside])
+    if camera_distance is not None:
+        distance = torch.full_like(poses[:, 0, 0], camera_distance)
+    else:
+        bones = dict(zip(skeleton.bones, bone_lengths.to(keypoints), strict=True))
+        root_bones = torch.stack([bones[bone] for bone in skeleton.root_bones]).expand(len(seen), -1)
+        path = path_from_bones(seen, root_bones, tells_depth(confidence, skeleton), DEPTH_SMOOTHING, skeleton)
+        distance = path[inside].norm(dim=-1)
+    return poses * distance[:, None, None], distance, turn, inside
 
 
 def turn_about_x(angle: Tensor) -> Tensor:

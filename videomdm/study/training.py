@@ -90,3 +90,9 @@ def _resume(out: Path, run: dict[str, Any], parts: dict[str, Any]) -> tuple[int,
         raise ValueError(f"{out}: holds a run with {last.extra['run']}, expected {run}; use another folder")
     last.restore(parts)
     return last.step, last.extra["seconds"]
+
+
+def seconds(out: Path) -> float:
+    """Seconds that the training in the folder ``out`` took, over all its starts; 0 where there is none."""
+    last = checkpoints.load_latest(out)
+    return 0.0 if last is None else last.extra["seconds"]
