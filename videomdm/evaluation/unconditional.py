@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from videomdm.data import nba
+from videomdm.data.tracks import Statistics
 from videomdm.evaluation import distribution
 from videomdm.evaluation.measures import mean_interval
 from videomdm.evaluation.motion_vae import MotionVAE
@@ -33,7 +35,7 @@ class Motions:
     """A set of motions, in 2-D as the data have them, or in 3-D.
 
     Attributes:
-        points: (N, T, J, 2) keypoints, not normalised, or (N, T, J, 3) joints.
+        points: (N, T, J, 2) keypoints in normalised image coordinates, or (N, T, J, 3) joints, hip at the origin.
         lengths: (N,) frames that count.
     """
 
@@ -51,31 +53,26 @@ class Motions:
         return Motions(self.points[rows], self.lengths[rows])
 
 
-#: Joints (N, T, J, 3) and azimuths (N,) in radians -> keypoints (N, T, J, 2) as the data's cameras see them.
-Projection = Callable[[Tensor, Tensor], Tensor]
-
-
 @dataclass(frozen=True)
 class PlanarEvaluator:
-    """A motion VAE with the statistics that it was trained with and the camera of its data.
-
-    Attributes:
-        network: the VAE.
-        mean, std: (J, 2), of the keypoints of the training split.
-        project: what the data's cameras do.
-    """
+    """A motion VAE and the statistics by which it reads keypoints: those of the training split."""
 
     network: MotionVAE
-    mean: Tensor
-    std: Tensor
-    project: Projection
+    statistics: Statistics
 
     def embeddings(self, motions: Motions, azimuths: str, generator: torch.Generator) -> Tensor:
-        """(N, width) of motions; those in 3-D are seen from azimuths of :data:`AZIMUTHS`, each from its own."""
+        """(N, width) of motions; those in 3-D are filmed by :func:`videomdm.data.nba.camera`.
+
+        Args:
+            motions: in 2-D or in 3-D.
+            azimuths: a key of :data:`AZIMUTHS`, which says where cameras stand; each motion has its own.
+            generator: draws them.
+        """
         points = motions.points
         if points.shape[-1] == 3:
-            points = self.project(points, draw_azimuths(len(motions), azimuths, generator))
-        return self.network.embeddings((points - self.mean) / self.std, motions.lengths).cpu()
+            camera = nba.camera(len(motions), draw_azimuths(len(motions), azimuths, generator))
+            points = camera.project(points)[0]
+        return self.network.embeddings(self.statistics.normalise(points), motions.lengths).cpu()
 
 
 @dataclass(frozen=True)
