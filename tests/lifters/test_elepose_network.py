@@ -100,8 +100,6 @@ class TestGeometry:
             poses, found[distance], _, _ = flat_poses(*clips, NBA16, bones)
             height = -0.85 * found[distance][0].item() / distance
             assert poses[0, NBA16.index("neck"), 1].item() == pytest.approx(height, rel=1e-5)
-                -0.85 * found[distance][0].item() / distance
-            )
             assert found[distance][0].item() == pytest.approx(ROOT_DEPTH_UNBIASED * distance, rel=1e-4)
 
     def test_centre_turns_to_the_root(self):

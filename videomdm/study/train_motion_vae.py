@@ -58,7 +58,7 @@ def train(tracks: Tracks, out: Path, budget: Budget, seed: int) -> PlanarEvaluat
         rows = torch.randint(len(lengths), (BATCH,), generator=generator)
         return loss_terms(model, keypoints[rows, : int(lengths[rows].max())], lengths[rows])
 
-    about, steps = {"data": digest(keypoints, lengths), **model.sizes}, budget.steps
+    about = {"data": digest(keypoints, lengths), **model.sizes}
     training.train(
         model, terms, out / "checkpoints", budget.steps, budget.learning_rate, seed, about, name="motion VAE"
     )
