@@ -60,6 +60,7 @@ class Budget:
 #: ``"laptop"`` is minutes on one core; ``"published"`` is the paper's network, some 100 epochs of Human3.6M.
 BUDGETS = {
     "smoke": Budget(flow_steps=30, steps=20, width=32, flow_width=32, batch_size=64),
+    "minutes": Budget(flow_steps=2500, steps=3000, width=128, flow_width=128),
     "laptop": Budget(flow_steps=6000, steps=8000, width=256, flow_width=256),
     "published": Budget(flow_steps=100_000, steps=600_000, width=1024, flow_width=1024),
 }
