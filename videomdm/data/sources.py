@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from videomdm import features
-from videomdm.conventions import DataError
+from videomdm.conventions import CENTRED, DataError
 from videomdm.data import bandai, fit3d_clips, humanml3d, nba, procedural
 from videomdm.data.corpus import Corpus
 from videomdm.data.tracks import Tracks
@@ -24,9 +24,6 @@ READERS = {
 }
 #: Sources of real footage, and what reads it; all others are filmed by simulated cameras.
 VIDEOS = {"fit3d": fit3d_clips.footage}
-#: Sources of pictures alone, centred on the hip (:mod:`videomdm.data.nba`): no path, no true cameras, no text.
-CENTRED = ("nba-like",)
-SPLITS = ("train", "val", "test")
 
 
 def load(
@@ -56,26 +53,34 @@ def load(
     """
     if source == "nba-like":
         return nba.bodies(load(base, root, split, max_frames, n_clips, seed, on_error))
+    if source == "nba":
+        raise DataError("data 'nba' has pictures alone, no motions in 3-D, for which they were asked")
     if source == "procedural":
         corpus = procedural.load(split, n_clips=n_clips, seed=seed, max_frames=max_frames)
     elif source not in READERS:
-        raise DataError(f"data is {source!r}, expected one of procedural, {', '.join(READERS)}")
-    elif root is None:
-        raise DataError(f"data {source!r} needs data_root, the folder that holds it")
+        raise DataError(f"data is {source!r}, expected one of procedural, {', '.join((*READERS, *CENTRED))}")
     else:
-        corpus = READERS[source](Path(root), split, on_error=on_error).cut(max_frames)
+        corpus = READERS[source](_folder(source, root), split, on_error=on_error).cut(max_frames)
     return canonical(corpus)
+
+
+def _folder(source: str, root: str | Path | None) -> Path:
+    if root is None:
+        raise DataError(f"data {source!r} needs data_root, the folder that holds it")
+    return Path(root)
 
 
 def tracks(
     source: str, root: str | Path | None, split: str, max_frames: int, n_clips: int = 2000, on_error: str = "raise",
     base: str = "procedural",
 ) -> Tracks:  # fmt: skip
-    """Pictures of one split of a source of :data:`CENTRED`; arguments and errors as of :func:`load`."""
+    """Pictures of one split of a centred source (:mod:`videomdm.data.nba`); arguments and errors as of :func:`load`."""
     if source not in CENTRED:
         raise DataError(f"data is {source!r}, expected one of {', '.join(CENTRED)}: others have motions in 3-D")
+    if source == "nba":
+        return nba.load(_folder(source, root), split, max_frames, on_error)
     corpus = load(source, root, split, max_frames, n_clips, on_error=on_error, base=base)
-    footage = nba.film(corpus, seed=SPLITS.index(split))
+    footage = nba.film(corpus, seed=nba.SPLITS.index(split))
     if split == "train":
         return nba.tracks(corpus, footage)
     training = tracks(source, root, "train", max_frames, n_clips, on_error, base)
