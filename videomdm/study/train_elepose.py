@@ -24,14 +24,13 @@ from videomdm.cameras.footage import Footage
 from videomdm.conventions import DataError
 from videomdm.data import nba, procedural, sources
 from videomdm.data.corpus import Corpus
-from videomdm.data.tracks import CONFIDENT, PICTURE
+from videomdm.data.tracks import CONFIDENT, Tracks
 from videomdm.evaluation import pose
-from videomdm.lifters import lifter as supervised
+from videomdm.lifters import centred
 from videomdm.lifters.elepose_flow import PoseFlow
 from videomdm.lifters.elepose_network import ElePose, flat_poses, relative_lengths, turn_about_x, turn_about_y
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.skeletons.kinematics import bone_lengths
-from videomdm.skeletons.padding import hold_last
 from videomdm.storage.files import digest
 from videomdm.study import training
 
@@ -229,74 +228,56 @@ def _long_limb(poses: Tensor, skeleton: Skeleton, generator: torch.Generator) ->
     return changed
 
 
-def errors(network: ElePose, true: Corpus, seen: Footage) -> dict[str, float]:
+def errors(network: ElePose, true: Corpus, pictures: Tracks, camera: Camera) -> dict[str, float]:
     """How far lifted NBA-like clips are off.
 
     Args:
         network: lifts.
         true: from :func:`videomdm.data.nba.bodies`.
-        seen: the same clips, with their true cameras.
+        pictures: what was seen of them.
+        camera: from where.
 
     Returns:
         ``pa_mpjpe``, after Procrustes in each frame, in mm of people of :data:`TORSO_AND_LEG`; and in degrees, means
         over frames, ``elevation``, the absolute error of the camera's, and ``elevation_mean`` of what was found.
     """
-    counted = (seen.weight >= CONFIDENT).to(seen.weight)
-    clips = seen.keypoints, counted, seen.lengths
+    seen = pictures.counted
+    clips = seen.keypoints, seen.confidence, seen.lengths
     found = network.elevations(*clips)
     return {
         "pa_mpjpe": METRES * float(pose.pa_mpjpe(network.lift(*clips), true.joints, true.lengths)),
-        "elevation": float((found - torch.rad2deg(seen.camera.elevation)[:, None]).abs().nanmean()),
+        "elevation": float((found - torch.rad2deg(camera.elevation)[:, None]).abs().nanmean()),
         "elevation_mean": float(found.nanmean()),
     }
 
 
-def supervised_error(base: Corpus, true: Corpus, camera: Camera, seed: int) -> float:
-    """``pa_mpjpe`` as of :func:`errors` of the package's lifter, which learned from bodies in 3-D.
-
-    It sees the same motions by the same cameras, with as much noise, at SMPL's joints; what it finds is converted.
-
-    Args:
-        base: the clips of SMPL's joints that :func:`videomdm.data.nba.bodies` made ``true`` of.
-        true: NBA's joints.
-        camera: filmed ``true``.
-        seed: of the noise.
-    """
-    joints = hold_last(base.joints, base.lengths)
-    marks = nba.to_nba16(joints)
-    size = true.joints[:, 0].norm(dim=-1).sum(1) / (marks - marks[:, :, :1])[:, 0].norm(dim=-1).sum(1)
-    joints = (joints - marks[:, :, :1]) * size[:, None, None, None]
-    keypoints = noisy(camera.project(joints)[0], seed)
-    lifted = supervised.Lifter.load().lift(keypoints, torch.ones_like(keypoints[..., 0]), base.lengths)
-    level = lifted @ camera.rotation[:, None]
-    return METRES * float(pose.pa_mpjpe(nba.to_nba16(level), true.joints, true.lengths))
-
-
-def noisy(keypoints: Tensor, seed: int) -> Tensor:
-    """Keypoints (C, T, J, 2) with a detector's errors, none of them hidden."""
-    noise = torch.randn(keypoints.shape, generator=torch.Generator().manual_seed(seed))
-    return keypoints + nba.NOISE / PICTURE * noise
-
-
-def report(network: ElePose, flow: PoseFlow, base: Corpus, seed: int) -> dict[str, dict[str, float]]:
+def report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> dict[str, dict[str, float]]:
     """What is measured on clips that were not trained on: the only place that reads their 3-D.
 
     Args:
         network, flow: trained.
-        base: clips of SMPL's joints, filmed here as the NBA-like corpus' are.
+        true: from :func:`videomdm.data.nba.bodies`.
         seed: of cameras and noise.
+
+    Returns:
+        :func:`errors` by what was seen: ``elepose`` (noise, and hidden limbs that are filled in) and
+        ``elepose, exact``; under ``supervised`` and ``supervised, exact`` the ``pa_mpjpe`` of the package's own
+        lifter, which learned from bodies in 3-D and sees 32 frames at once; under ``flow`` :func:`ranking`.
     """
-    true = nba.bodies(base)
     seen = nba.film(true, seed)
     whole = seen.valid[..., None].expand(seen.keypoints.shape[:3]).to(seen.confidence)
-    clean = replace(seen, keypoints=noisy(seen.camera.project(true.joints)[0], seed), confidence=whole)
-    exact = replace(clean, keypoints=seen.camera.project(true.joints)[0])
-    rows = {"detected": seen, "noise alone": clean, "exact": exact}
+    exact = replace(seen, keypoints=seen.camera.project(true.joints)[0], confidence=whole)
+    found = {}
+    for name, footage in {"": seen, ", exact": exact}.items():
+        pictures = nba.tracks(true, footage)
+        lifted = centred.lift(pictures, "package")
+        error = METRES * float(pose.pa_mpjpe(lifted, true.joints, true.lengths))
+        found |= {
+            f"elepose{name}": errors(network, true, pictures, seen.camera),
+            f"supervised{name}": {"pa_mpjpe": error},
+        }
     poses, _ = whole_poses(seen, network.skeleton, network.bone_lengths, network.camera_distance)
-    found = {name: errors(network, true, footage) for name, footage in rows.items()}
-    found["supervised, noise alone"] = {"pa_mpjpe": supervised_error(base, true, seen.camera, seed)}
-    found["flow"] = ranking(flow, poses / network.unit, network.skeleton, seed)
-    return found
+    return {**found, "flow": ranking(flow, poses / network.unit, network.skeleton, seed)}
 
 
 def main() -> None:
@@ -312,8 +293,8 @@ def main() -> None:
     budget = BUDGETS[args.budget]
     corpus = sources.tracks("nba-like", args.root, "train", MAX_FRAMES, args.clips, base=args.base)
     network, flow = train(corpus.seen, corpus.skeleton, True, args.out, budget, args.seed)
-    base = sources.load(args.base, args.root, "test", MAX_FRAMES, args.clips)
-    base = base.select(base.spaced(HELD_OUT))
+    true = sources.load("nba-like", args.root, "test", MAX_FRAMES, args.clips, base=args.base)
+    true = true.select(true.spaced(HELD_OUT))
     about = {
         "command": shlex.join(["python", "-m", "videomdm.study.train_elepose", *sys.argv[1:]]),
         "budget": vars(budget),
@@ -321,7 +302,7 @@ def main() -> None:
         "seconds": {part: round(training.seconds(args.out / part)) for part in ("flow", "network")},
         "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "metrics": report(network, flow, base, args.seed),
+        "metrics": report(network, flow, true, args.seed),
     }
     (args.out / "elepose.json").write_text(json.dumps(about, indent=1) + "\n")
     print(json.dumps(about["metrics"], indent=1))
