@@ -15,8 +15,10 @@ from videomdm.conventions import DataError
 from videomdm.data import nba
 from videomdm.data.tracks import Tracks
 from videomdm.lifters import lifter, predictions, teacher
+from videomdm.lifters.elepose_network import ElePose
 from videomdm.skeletons import layouts
 from videomdm.skeletons.definitions import NBA16, SMPL22
+from videomdm.storage.files import digest
 
 _TO_WORLD = (1.0, -1.0, -1.0)  # camera axes (y down, z forward) to those of a body that faces it (y up), and back
 
@@ -26,8 +28,9 @@ def lift(tracks: Tracks, by: str, root: str | Path | None = None, device: torch.
 
     Args:
         tracks: the pictures.
-        by: ``"package"``, the lifter that comes with this package, or a key of
-            :data:`videomdm.lifters.predictions.FOLDERS`, whose results lie beside NBA's motions.
+        by: ``"package"``, the lifter that comes with this package, a file of an ElePose network
+            (:mod:`videomdm.lifters.elepose_network`), or a key of :data:`videomdm.lifters.predictions.FOLDERS`, whose
+            results lie beside NBA's motions.
         root: NBA's folder.
         device: where a network computes.
 
@@ -43,8 +46,12 @@ def lift(tracks: Tracks, by: str, root: str | Path | None = None, device: torch.
         pose = _by_package(tracks, device)
     elif by in predictions.FOLDERS:
         pose = predictions.read(root, by, tracks)
+    elif Path(by).is_file():
+        seen = tracks.counted
+        pose = ElePose.load(by).to(device).lift(seen.keypoints, seen.confidence, seen.lengths)
     else:
-        raise DataError(f"lifter is {by!r}, expected package, {' or '.join(predictions.FOLDERS)}")
+        known = ", ".join(predictions.FOLDERS)
+        raise DataError(f"lifter is {by!r}, expected package, {known} or the file of an ElePose network")
     scaled, error = to_scale(pose, tracks)
     if by in predictions.FOLDERS:
         predictions.check(root, by, tracks, error)
@@ -70,9 +77,9 @@ def to_scale(pose: Tensor, tracks: Tracks) -> tuple[Tensor, Tensor]:
     return scaled, torch.div(*squared).sqrt()
 
 
-def version() -> str:
-    """Changes when the package's own lifter does, for the names of caches."""
-    return teacher.version()
+def version(by: str) -> str:
+    """Changes when the package's own lifter does, or the file of a network, for the names of caches."""
+    return digest(Path(by)) if Path(by).is_file() else teacher.version()
 
 
 def _by_package(tracks: Tracks, device: torch.device | str) -> Tensor:

@@ -117,7 +117,8 @@ def centred(config: Config, pictures: Tracks) -> Observations:
         config: names the data and the lifter.
         pictures: of one split, as :func:`tracks` gave them.
     """
-    about = provenance.pictures(pictures), config.data.lifter, config.data.root, lifter_of_centred.version()
+    lifter = config.data.lifter
+    about = provenance.pictures(pictures), lifter, config.data.root, lifter_of_centred.version(lifter)
     estimate = cached(
         config.cache / f"teacher-{digest(*about)}.safetensors",
         lambda: lifter_of_centred.lift(pictures, config.data.lifter, config.data.root, device=distributed.device()),
