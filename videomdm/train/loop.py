@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
@@ -17,6 +18,7 @@ from videomdm import losses
 from videomdm.config import PROFILES, Config, profile
 from videomdm.data.observations import Observations
 from videomdm.data.shards import Shards
+from videomdm.data.tracks import Tracks
 from videomdm.methods import METHODS
 from videomdm.sample.prior import build_denoiser
 from videomdm.storage import checkpoints
@@ -59,6 +61,7 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
     weights = folder / "weights.safetensors"
     if weights.exists():
         return folder
+    observe.check(config)
     if config.start:
         finetune.check(config)
     data = _data(config, observations)
@@ -114,9 +117,12 @@ def _data(config: Config, observations: Observations | Path | None) -> TrainingS
     if method.motions == "truth":
         with distributed.first():
             return dataset.training_set(config, observe.load(config, "train"))
+    if method.motions == "keypoints":
+        with distributed.first():
+            return dataset.planar_set(config, _pictures(config, observations))
     if observations is None:
         with distributed.first():
-            observations = observe.observe(config, observe.load(config, "train"), config.frame)
+            observations = _observed(config)
     if method.lifter:
         lifter = config.but(method=method.lifter)
         run = fit(lifter, observations)
@@ -124,6 +130,16 @@ def _data(config: Config, observations: Observations | Path | None) -> TrainingS
             observations = rounds.lift_observations(run, observations, config.cache, method)
     with distributed.first():
         return dataset.training_set(config, observations)
+
+
+def _pictures(config: Config, observations: Observations | None) -> Tracks:
+    return observe.planar(observations, observations.seen) if observations else observe.tracks(config, "train")
+
+
+def _observed(config: Config) -> Observations:
+    if config.centred:
+        return observe.centred(config, observe.tracks(config, "train"))
+    return observe.observe(config, observe.load(config, "train"), config.frame)
 
 
 def _streamed(config: Config, observations: Observations | Path | None) -> Shards:
@@ -167,6 +183,8 @@ def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path 
 def _write_weights(config: Config, data: TrainingSet | Shards, folder: Path, weights: dict[str, dict]) -> None:
     """The run's result: the averaged weights, which are sampled, and the last ones, which training goes on from."""
     about = {"config": config.to_json(), "skeleton": data.skeleton.name, "fps": data.fps}
+    if config.recipe.motions == "keypoints":
+        about["views"] = asdict(data.views)
     statistics = {"normaliser.mean": data.normaliser.mean, "normaliser.std": data.normaliser.std}
     for name, state in weights.items():
         checkpoints.write_tensors(folder / f"{name}.safetensors", {**state, **statistics}, about)

@@ -13,6 +13,7 @@ from videomdm.cameras.footage import Footage
 from videomdm.config import STAGES, Config
 from videomdm.data.corpus import Corpus
 from videomdm.data.observations import Observations
+from videomdm.data.tracks import Tracks
 from videomdm.lifters import teacher
 from videomdm.storage.files import digest
 
@@ -22,6 +23,11 @@ UNSEEN = 2  # how keypoints that were not seen are filled; only where some were 
 def corpus(clips: Corpus) -> str:
     """Of true motions: joints, lengths and captions."""
     return digest(clips.joints, clips.lengths, clips.captions)
+
+
+def pictures(clips: Tracks) -> str:
+    """Of 2-D clips: keypoints, confidences, the assumed cameras."""
+    return digest(clips.seen)
 
 
 def seen(config: Config) -> str:
