@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from figure import figure
-from keypoint_files import track
 
 from videomdm.conventions import DataError
 from videomdm.data import recordings
