@@ -5,7 +5,7 @@ this package makes plotly figures in notebooks self-contained (:mod:`videomdm.pl
 """
 
 from videomdm.plots import offline
-from videomdm.plots.charts import Table, film_strip, loss_curves, metrics_table
+from videomdm.plots.charts import Table, film_strip, loss_curves, metrics_table, pose_strip
 from videomdm.plots.dots import dot_plot
 from videomdm.plots.panels import keep, panels
 from videomdm.plots.pictures import Picture
@@ -22,6 +22,7 @@ __all__ = [
     "metrics_table",
     "panels",
     "player",
+    "pose_strip",
 ]
 
 offline.use()
