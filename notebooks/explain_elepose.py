@@ -259,7 +259,7 @@ print({name: f"{value:.0f} m/s^3" for name, value in jitter.items()})
 #
 # `-p lifter FILE` makes a network the teacher of VideoMDM, in `notebooks/train_nba.py`; FILE is the `elepose.safetensors` of a training.
 # Then nothing on the way to the prior has seen 3-D: not the flow, not the network, not the losses.
-# {py:func}`videomdm.lifters.teacher.lift` takes it too, and stands its poses in the world by the bones of the root, as it does with any lifter's ({doc}`explain_root_depth`).
+# {py:func}`videomdm.lifters.teacher.estimate` takes it too, and stands its poses in the world by the bones of the root, as it does with any lifter's ({doc}`explain_root_depth`).
 #
 # ## Claims of this page
 

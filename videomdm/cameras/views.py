@@ -26,11 +26,15 @@ class Views:
 
     @classmethod
     def of(cls, camera: Camera) -> Views:
-        """The mean of cameras (C,) that look at the vertical axis of their world, about which clips start."""
-        center, elevation = camera.center, camera.elevation.mean()
-        away = center[:, [0, 2]].norm(dim=-1).mean()
-        distance = away / elevation.cos()
-        return cls(float(elevation), float(distance), float(center[:, 1].mean() - distance * elevation.sin()))
+        """The mean of cameras (C,) from all sides, each of which looks at the middle of its clip, wherever that is.
+
+        That middle is D before the camera and h above the ground.  The origin's depth is on average ``D + h sin e``,
+        and the camera's height ``h + D sin e``; from both follow D and h.
+        """
+        elevation = camera.elevation.mean()
+        depth, height, sin = camera.translation[:, 2].mean(), camera.center[:, 1].mean(), elevation.sin()
+        distance = (depth - height * sin) / elevation.cos().square()
+        return cls(float(elevation), float(distance), float(height - distance * sin))
 
     def cameras(self, n: int, turn: float = 0.0, device: torch.device | str = "cpu") -> Camera:
         """``n`` cameras at equal angles around the axis, the first at azimuth ``turn - pi``."""

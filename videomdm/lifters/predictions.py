@@ -16,8 +16,9 @@ from videomdm.skeletons.padding import pad
 
 #: Lifter -> its folder.
 FOLDERS = {"elepose": "elepose_predictions", "motionbert": "motionBert_predictions"}
-#: How far poses may be off the keypoints, a share of these: those of the same clip are not so far, others are.
-LARGEST_ERROR = 0.2
+#: How far poses may be off the keypoints, a share of these.  The package's own lifter is .07 off in the median and at
+#: most .11 on NBA-like clips; another clip's true motion .5 in the median, and more than this in 95 of 100 cases.
+LARGEST_ERROR = 0.25
 
 
 def read(root: str | Path, by: str, tracks: Tracks) -> Tensor:

@@ -213,7 +213,7 @@ class _Parts:
 
     def step(self, diffusion: Diffusion, motion: Tensor, t: int, noise: Tensor) -> None:
         """Go on from step t to t - 1."""
-        zero, one = torch.zeros((), device=noise.device), torch.ones((), device=noise.device)
+        zero, one = noise.new_zeros(1), noise.new_ones(1)
         kept, clean, fresh = (diffusion.ddpm_step(*part[:2], t, part[2]) for part in (
             (one, zero, zero), (zero, one, zero), (zero, zero, one)))  # fmt: skip
         self.shares = [kept * share for share in self.shares] + [clean]

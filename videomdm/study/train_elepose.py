@@ -287,10 +287,9 @@ def rooted_report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> 
     their poses from either and their path from the root's bones (appendix D).
     """
     seen = observations.film(true, seed)
-    clips = seen.keypoints, seen.confidence, seen.lengths
     found = {}
     for name, lifter in {"elepose": network, "supervised": None}.items():
-        lifted = teacher.lift(*clips, seen.camera, lifter, skeleton=true.skeleton, progress=False)
+        lifted = teacher.estimate(seen, lifter, skeleton=true.skeleton, progress=False)
         found[name] = teachers.report(lifted, true.joints, true.lengths, true.fps, true.skeleton)
     poses, _ = whole_poses(seen, network.skeleton, network.bone_lengths, network.camera_distance)
     return {**found, "flow": ranking(flow, poses / network.unit, network.skeleton, seed)}

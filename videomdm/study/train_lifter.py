@@ -27,6 +27,7 @@ from videomdm.lifters.lifter import Lifter
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage import checkpoints
 from videomdm.storage.progress import Bar
+from videomdm.train import distributed
 
 HELD_OUT = 128  # clips of each family that the figures are measured on
 CHECKPOINT_EVERY = 200
@@ -143,8 +144,7 @@ def train(
 def measure(lifter: Lifter, corpus: Corpus, seed: int, smoothing: float = teacher.DEPTH_SMOOTHING) -> dict:
     """The teacher's errors (:func:`teachers.report`) on filmed clips of ``corpus``, without detector noise."""
     footage = observations.film(corpus, seed)
-    seen = footage.keypoints, footage.confidence, footage.lengths
-    lifted = teacher.lift(*seen, footage.camera, lifter, smoothing, corpus.skeleton, progress=False)
+    lifted = teacher.estimate(footage, lifter, smoothing, corpus.skeleton, progress=False)
     return teachers.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)
 
 
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=3)
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default=str(distributed.device()))
     args = parser.parse_args()
 
     corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
