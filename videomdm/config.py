@@ -51,7 +51,7 @@ class Data:
     keypoint_missing: float = 0.0  # share of joints that it does not report
     keypoint_smoothing: bool = False  # smooth keypoints as a video's are (appendix C.3)
     root_path: str = "bones"  # the teacher's: from how long bones look (appendix D), or "network"
-    lifter: str = "package"  # of centred pictures: ours, a file of ElePose's, "elepose" or "motionbert" (NBA's)
+    lifter: str = "package"  # this one's, a file of an ElePose network, or NBA's own "elepose" or "motionbert"
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
 
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
