@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videomdm.conventions import ROOT_PATHS
+from videomdm.conventions import LIFTERS, ROOT_PATHS
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, Method
@@ -35,6 +35,11 @@ def _free(default: object) -> object:
     return field(default=default, metadata={"free": True})
 
 
+def _later(default: object) -> object:
+    """A setting that files of earlier versions lack: its default is what was done before it could be chosen."""
+    return field(default=default, metadata={"later": True})
+
+
 @dataclass(frozen=True)
 class Data:
     """What is learned from, and how it is seen."""
@@ -47,6 +52,7 @@ class Data:
     keypoint_noise: float = 0.0  # of the simulated detector, in normalised image units
     keypoint_missing: float = 0.0  # share of joints that it does not report
     keypoint_smoothing: bool = False  # smooth keypoints as a video's are (appendix C.3)
+    lifter: str = _later("procedural")  # the teacher's weights (:mod:`videomdm.lifters.weight_sets`), or "real"
     root_path: str = "bones"  # the teacher's: from how long bones look (appendix D), or "network"
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
 
@@ -116,7 +122,7 @@ class Config:
     runs: str = _free("runs")  # folder of run folders and of the cache
 
     def __post_init__(self) -> None:
-        for name, known in (("method", METHODS), ("precision", PRECISIONS), ("root_path", ROOT_PATHS)):
+        for name, known in (("method", METHODS), ("precision", PRECISIONS), ("root_path", ROOT_PATHS), ("lifter", LIFTERS)):
             if self.value(name) not in known:
                 raise ValueError(f"{name} is {self.value(name)!r}, expected one of {', '.join(known)}")
         for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers", "length_buckets"):
@@ -254,8 +260,10 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _from_json(kind: type, given: object, name: str) -> object:
-    """A dataclass from a JSON object that has exactly its fields."""
+    """A dataclass from a JSON object that has exactly its fields; later ones may be missing."""
     expected = {f.name for f in dataclasses.fields(kind)}
+    if isinstance(given, Mapping):
+        given = {f.name: f.default for f in dataclasses.fields(kind) if "later" in f.metadata} | dict(given)
     if not isinstance(given, Mapping) or set(given) != expected:
         wrong = sorted(set(given) ^ expected) if isinstance(given, Mapping) else given
         raise ValueError(

@@ -8,6 +8,10 @@ FPS = 20.0
 #: How a teacher finds the root's path: from how long bones look (appendix D), or by a network that sees the whole clip.
 ROOT_PATHS = ("bones", "network")
 
+#: Sets of weights of the package's teacher (:mod:`videomdm.lifters.weight_sets`), and the one that real people get.
+LIFTERS = ("procedural", "real")
+DEFAULT_LIFTER = "procedural"
+
 
 class DataError(ValueError):
     """Bad input: the message names the file or clip, the value found and what was expected."""

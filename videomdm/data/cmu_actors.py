@@ -23,6 +23,11 @@ def split_of(subject: int) -> str:
     return HELD_OUT.get(subject % GROUPS, "train")
 
 
+def is_cmu(root: str | Path) -> bool:
+    """Whether a folder holds CMU's motions alone: its ``index.csv`` names trials."""
+    return {"name", "trial"} <= set(_header(Path(root) / "index.csv"))
+
+
 def subjects(root: str | Path) -> dict[str, int]:
     """The subject of each motion, by its name (mirrored ones too), of a folder that ``videomdm prepare-cmu`` made.
 
@@ -30,13 +35,19 @@ def subjects(root: str | Path) -> dict[str, int]:
         DataError: ``index.csv`` is missing or has no names and trials.
     """
     path = Path(root) / "index.csv"
-    if not path.is_file():
-        raise DataError(f"{path}: no such file, expected the index of a folder made by videomdm prepare-cmu")
+    if not is_cmu(root):
+        raise DataError(f"{path}: columns are {_header(path)}, expected name and trial among them, as in the index of "
+                        "a folder made by videomdm prepare-cmu")  # fmt: skip
     with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"name", "trial"} <= set(rows[0]):
-        raise DataError(f"{path}: columns are {sorted(rows[0]) if rows else []}, expected name and trial among them")
-    return {row["name"]: int(row["trial"].split("_")[0]) for row in rows}
+        return {row["name"]: int(row["trial"].split("_")[0]) for row in csv.DictReader(file)}
+
+
+def _header(path: Path) -> list[str]:
+    """The columns of a table, none where there is no such file."""
+    if not path.is_file():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        return csv.DictReader(file).fieldnames or []
 
 
 def load(root: str | Path, split: str, mirrored: bool = False) -> Corpus:

@@ -15,7 +15,6 @@ from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.checkpoints import load_weights, read_metadata, save_weights
 from videomdm.storage.progress import Bar
 
-WEIGHTS = Path(__file__).parent / "weights" / "lifter.safetensors"
 EXTENT = 0.46  # metres: about the root mean square distance of joints from the root across the view
 TOKENS = ("joints", "frames")
 NEAREST = 0.1  # smallest depth of a turned ray: far outliers stay finite
@@ -132,8 +131,8 @@ class Lifter(nn.Module):
         save_weights(path, self, self.config)
 
     @classmethod
-    def load(cls, path: str | Path = WEIGHTS) -> Lifter:
-        """Read what :meth:`save` wrote, by default the weights that come with the package.
+    def load(cls, path: str | Path) -> Lifter:
+        """Read what :meth:`save` wrote; those that come with the package: :mod:`videomdm.lifters.weight_sets`.
 
         Raises:
             FileNotFoundError: no such file.

@@ -12,6 +12,7 @@ from videomdm.data import observations, sources
 from videomdm.data.corpus import Corpus
 from videomdm.data.observations import Observations
 from videomdm.lifters import teacher
+from videomdm.lifters.weight_sets import SETS, check_unseen
 from videomdm.skeletons import kinematics
 from videomdm.storage.cache import cached
 from videomdm.train import distributed, provenance
@@ -53,14 +54,20 @@ def observe_part(
         estimated: :func:`videomdm.train.provenance.estimate` of these clips.
         part: which one.
         progress: show a bar.
+
+    Raises:
+        DataError: the teacher has learned from the corpus (:func:`videomdm.lifters.weight_sets.check_unseen`).
     """
+    check_unseen(SETS[config.data.lifter], config.data.source, config.data.root)
     data, method, seed = config.data, config.recipe, int(split == "train") + 2 * part
     noise = data.keypoint_noise + method.keypoint_noise
     footage = footage or observations.film(corpus, seed, noise, data.keypoint_missing, data.keypoint_smoothing)
     seen = footage.keypoints, footage.confidence, footage.lengths, footage.camera
     estimate = cached(
         config.cache / f"teacher-{estimated}.safetensors",
-        lambda: teacher.lift(*seen, root_path=data.root_path, progress=progress, device=distributed.device()),
+        lambda: teacher.lift(
+            *seen, data.lifter, root_path=data.root_path, progress=progress, device=distributed.device()
+        ),
     )
     if method.teacher_error != 1.0:
         estimate = torch.lerp(corpus.joints, estimate, method.teacher_error)

@@ -28,7 +28,7 @@ def seen(config: Config) -> str:
     """Of the way from motions to a teacher's estimate: the detector, the teacher."""
     data, noise = config.data, config.data.keypoint_noise + config.recipe.keypoint_noise
     detector = [noise, data.keypoint_missing, data.keypoint_smoothing]
-    return digest(detector, data.root_path, teacher.version(data.root_path), STAGES["observe"], UNSEEN)
+    return digest(detector, data.root_path, teacher.version(data.root_path, data.lifter), STAGES["observe"], UNSEEN)
 
 
 def estimate(config: Config, clips: Corpus, footage: Footage | None, part: int = 0) -> str:
