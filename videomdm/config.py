@@ -122,7 +122,8 @@ class Config:
     runs: str = _free("runs")  # folder of run folders and of the cache
 
     def __post_init__(self) -> None:
-        for name, known in (("method", METHODS), ("precision", PRECISIONS), ("root_path", ROOT_PATHS), ("lifter", LIFTERS)):
+        known_values = {"method": METHODS, "precision": PRECISIONS, "root_path": ROOT_PATHS, "lifter": LIFTERS}
+        for name, known in known_values.items():
             if self.value(name) not in known:
                 raise ValueError(f"{name} is {self.value(name)!r}, expected one of {', '.join(known)}")
         for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers", "length_buckets"):

@@ -58,8 +58,13 @@ class WeightSet:
         return found
 
     def digest(self, network: str) -> str:
-        """Eight digits that change with the weights of ``"lifter"`` or ``"trajectory"``."""
-        return hashlib.sha256((self.folder / f"{network}.safetensors").read_bytes()).hexdigest()[:8]
+        """:func:`digest` of the weights of ``"lifter"`` or ``"trajectory"``."""
+        return digest(self.folder / f"{network}.safetensors")
+
+
+def digest(path: str | Path) -> str:
+    """Eight hexadecimal digits that change with a file's content."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
 
 
 SETS = {name: WeightSet(name, FOLDER / name) for name in LIFTERS}

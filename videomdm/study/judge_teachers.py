@@ -1,8 +1,8 @@
 """Judge teachers where they never learned: ``python -m videomdm.study.judge_teachers --data DATA``.
 
 Every set of weights that the package holds (and folders of others) side by side in one run: on filmed motion capture
-of other actors, on the built-in corpus' other family, on a real trial with 3-D truth, and against the detector's own 3-D
-on videos of real people.  Choices are made with ``--split val``; ``--split test`` is read once.
+of other actors, on the built-in corpus' other family, on a real trial with 3-D truth, and against the detector's own
+3-D on videos of real people.  Choices are made with ``--split val``; ``--split test`` is read once.
 """
 
 from __future__ import annotations
