@@ -119,9 +119,8 @@ def test_training_lowers_the_loss(corpus, tmp_path, monkeypatch):
 def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     monkeypatch.setattr(train_lifter, "HELD_OUT", 2)
     sizes = ["--window=8", "--width=8", "--depth=1", "--heads=2", "--clips=4", "--steps=1", "--batch-size=2"]
-    monkeypatch.setattr(
-        sys, "argv", ["train", "--out", str(tmp_path), "--device=cpu", "--cmu", str(cmu_folder), *sizes]
-    )
+    given = ["--out", str(tmp_path), "--device=cpu", "--cmu", str(cmu_folder)]
+    monkeypatch.setattr(sys, "argv", ["train", *given, *sizes])
     train_lifter.main()
     about = json.loads((tmp_path / "lifter.json").read_text())
     assert about["command"].endswith("--width=8 --depth=1 --heads=2 --tokens=frames --seed=0")
@@ -129,3 +128,13 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     assert about["trained_on"] == {"procedural": ["teacher"], "cmu": [1]} and "mocap.cs.cmu.edu" in about["licence"]
     assert about["metrics"]["prior family"]["mpjpe"] > 0
     assert Lifter.load(tmp_path / "lifter.safetensors").config == {"n_joints": 22, **SIZES, "tokens": "frames"}
+    first, started = about["command"], Lifter.load(tmp_path / "lifter.safetensors")
+    given[1] = str(tmp_path / "second")
+    monkeypatch.setattr(sys, "argv", ["train", *given, "--start", str(tmp_path), *sizes])
+    monkeypatch.setattr(train_lifter, "LR", 0.0)
+    train_lifter.main()
+    about = json.loads((tmp_path / "second" / "lifter.json").read_text())
+    assert about["start"] == first and "--start=START" in about["command"]
+    continued = Lifter.load(tmp_path / "second" / "lifter.safetensors")
+    for mine, theirs in zip(continued.parameters(), started.parameters(), strict=True):
+        assert torch.equal(mine, theirs)

@@ -28,6 +28,7 @@ from videomdm.lifters import augment, phones, teacher
 from videomdm.lifters.lifter import TOKENS, Lifter
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage import checkpoints
+from videomdm.storage.checkpoints import load_weights
 from videomdm.storage.progress import Bar
 
 STEPS = 12_000
@@ -186,6 +187,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the result")
     parser.add_argument("--cmu", type=Path, required=True, help="folder that videomdm prepare-cmu made")
     parser.add_argument("--steps", type=int, default=STEPS, help="batches")
+    parser.add_argument("--start", type=Path, help="folder of a finished run whose weights training goes on from")
     parser.add_argument("--batch-size", type=int, default=32, help="windows per batch")
     parser.add_argument("--clips", type=int, default=4000, help="clips of the built-in corpus' teacher family")
     parser.add_argument("--window", type=int, default=32, help="frames that the network sees at once")
@@ -201,6 +203,8 @@ def main() -> None:
     training = [corpus.select(range(args.clips)), cmu_actors.load(args.cmu, "train")]
     torch.manual_seed(args.seed)
     lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads, args.tokens)
+    if args.start:
+        load_weights(args.start / "lifter.safetensors", lifter)
     seconds = train(lifter, training, args.out, args.steps, args.batch_size, args.seed, torch.device(args.device))
     lifter.eval().save(args.out / "lifter.safetensors")
 
@@ -211,6 +215,7 @@ def main() -> None:
     }
     about = {
         "command": shlex.join(["python", "-m", "videomdm.study.train_lifter", *_given(args)]),
+        **({"start": json.loads((args.start / "lifter.json").read_text())["command"]} if args.start else {}),
         "data": "the built-in corpus' teacher family and CMU's training actors, half and half",
         "trained_on": {"procedural": ["teacher"], "cmu": cmu_actors.actors(args.cmu, "train")},
         "licence": LICENCE,
@@ -230,7 +235,7 @@ def _given(args: argparse.Namespace) -> list[str]:
     """The arguments that decide the weights, all of them spelled out."""
     names = {"steps", "batch_size", "clips", "window", "width", "depth", "heads", "tokens", "seed"}
     given = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k in names]
-    return ["--out=OUT", "--cmu=CMU", *given]
+    return ["--out=OUT", "--cmu=CMU", *(["--start=START"] if args.start else []), *given]
 
 
 if __name__ == "__main__":
