@@ -10,6 +10,7 @@ from benchmarks import (
     busy,
     detection,
     features,
+    lift,
     metrics,
     precision,
     quality,
@@ -23,7 +24,8 @@ from videomdm.config import PROFILES
 
 KINDS = ("full", "humanml3d")
 NAMES = (
-    "step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality", "detection", "static_camera"
+    "step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality", "detection", "static_camera",
+    "lift",
 )  # fmt: skip
 
 
@@ -40,8 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
     parser.add_argument("--train-steps", type=int, default=200, help="of precision")
     parser.add_argument("--films", type=int, default=20, help="static_camera's, of every kind and set of seeds")
-    parser.add_argument("--run", type=Path, help="quality's prior: a finished run's folder; without one it is left out")
-    parser.add_argument("--video", type=Path, help="detection's: a film of a person; without one it is left out")
+    parser.add_argument(
+        "--run", type=Path, help="prior of quality, which is left out without one, and of lift, which trains one"
+    )
+    parser.add_argument(
+        "--video", type=Path, help="detection's and lift's: a film of a person; without one they are left out"
+    )
     parser.add_argument("--runs", default="runs", help="keeps observations and films")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
@@ -49,8 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     if "quality" in given.names and not given.run:
         parser.error("quality needs --run, the folder of a finished run")
-    if "detection" in given.names and not given.video:
-        parser.error("detection needs --video, a film of a person")
+    for name in {"detection", "lift"} & set(given.names):
+        if not given.video:
+            parser.error(f"{name} needs --video, a film of a person")
     config, cuda = PROFILES[given.profile or "paper"], timing.device().type == "cuda"
     senseless = {"busy": cuda, "scaling": not scaling.possible()}
     names = given.names or [name for name in NAMES if not senseless.get(name)]
@@ -79,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(quality.run(given.run, given.results, given.repeats, given.samples or (1000 if cuda else 256)))
     if "detection" in names and given.video:
         print(detection.run(config, given.results, given.repeats, given.video))
+    if "lift" in names and given.video:
+        print(lift.run(PROFILES[given.profile or "laptop"], given.results, given.video, given.run))
 
 
 if __name__ == "__main__":

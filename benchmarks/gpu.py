@@ -173,7 +173,9 @@ def row(name: str) -> Callable[[Config, Path], None]:
         arguments = ["gpu", "--rows", name, "--data", config.data.source, "--seed", str(config.seed)]
         arguments += ["--runs", config.runs]
         arguments += ["--results", str(out), "--profile", "smoke" if config.profile == "smoke" else "study"]
-        study.main(arguments + (["--data-root", config.data.root] if config.data.root else []))
+        status = study.main(arguments + (["--data-root", config.data.root] if config.data.root else []))
+        if status:
+            raise SystemExit(status)
 
     return run
 

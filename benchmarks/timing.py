@@ -13,12 +13,9 @@ import torch
 from videomdm.config import Config
 from videomdm.evaluation.measures import mean_interval
 from videomdm.study import results
+from videomdm.train.distributed import device
 
 Metrics = dict[str, object]
-
-
-def device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def wait() -> None:

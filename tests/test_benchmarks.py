@@ -159,18 +159,34 @@ def test_windows_are_means_of_whole_ones():
 
 
 def test_quality_and_detection_need_something(capsys):
-    for name, said in (("quality", "finished run"), ("detection", "film of a person")):
+    for name, said in (("quality", "finished run"), ("detection", "film of a person"), ("lift", "film of a person")):
         with pytest.raises(SystemExit):
             entry.main([name])
         assert said in capsys.readouterr().err
 
 
+def filmed(path, frames):
+    joints = procedural.generate(1).clip(0)[:frames]
+    camera = cameras.orbit(0.5, 0.1, [0, 0.9, 0], 4.0)
+    render.film(path, [joints], camera, Intrinsics.from_field_of_view(256, 192, 60))
+    return path
+
+
 @pytest.fixture
 def film(tmp_path):
-    joints = procedural.generate(1).clip(0)[:24]
-    camera = cameras.orbit(0.5, 0.1, [0, 0.9, 0], 4.0)
-    render.film(tmp_path / "a.mp4", [joints], camera, Intrinsics.from_field_of_view(256, 192, 60))
-    return tmp_path / "a.mp4"
+    return filmed(tmp_path / "a.mp4", 24)
+
+
+class TestLift:
+    def test_stages_add_up(self, tmp_path):
+        film = filmed(tmp_path / "a.mp4", 50)
+        entry.main(["lift", "--video", str(film), "--profile", "smoke", "--results", str(tmp_path)])
+        [found] = results.read(tmp_path, "benchmarks")
+        metrics = found["metrics"]
+        assert found["method"] == "lift-cpu" and metrics["video"] == "a.mp4" and metrics["film_seconds"] == 2.5
+        stages = [metrics[f"{stage}_seconds"] for stage in ("start", "detection", "lifting", "export")]
+        assert min(stages) > 0 and sum(stages) == pytest.approx(metrics["command_seconds"])
+        assert metrics["total_seconds"] == pytest.approx(metrics["train_seconds"] + metrics["command_seconds"])
 
 
 class TestDetection:

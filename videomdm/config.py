@@ -20,9 +20,11 @@ from videomdm.methods import METHODS, Method
 from videomdm.storage.files import digest
 
 PRECISIONS = ("float32", "bf16")
+EVALUATION_SPLITS = ("test", "val")
 #: What a stage's outcome depends on besides settings: its code.  Count a stage up when its outcome changes.
-#: ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.
-STAGES = {"observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4}
+#: ``corpus`` is the built-in corpus, 2 since people in it stand and walk as captured people do; it counts where a run
+#: learns from it.  ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.
+STAGES = {"corpus": 2, "observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4}
 
 
 def _named(default: object, name: str) -> object:
@@ -55,6 +57,10 @@ class Data:
     lifter: str = _later("procedural")  # the teacher's weights (:mod:`videomdm.lifters.weight_sets`), or "real"
     root_path: str = "bones"  # the teacher's: from how long bones look (appendix D), or "network"
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
+
+    def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
+        """The stages that make the data, with their versions: the built-in corpus has one."""
+        return {"corpus": versions["corpus"]} if self.source == "procedural" else {}
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,7 @@ class Evaluation:
     repeats: int = 20
     evaluator: str | None = None  # folder of HumanML3D's published evaluator, the first in place of a trained one
     evaluator_steps: int = 20_000  # batches that an evaluator is trained for
+    split: str = _named("test", "evaluation_split")  # or "val", on which choices are made: test data are read once
 
 
 @dataclass(frozen=True)
@@ -122,8 +129,11 @@ class Config:
     runs: str = _free("runs")  # folder of run folders and of the cache
 
     def __post_init__(self) -> None:
-        known_values = {"method": METHODS, "precision": PRECISIONS, "root_path": ROOT_PATHS, "lifter": LIFTERS}
-        for name, known in known_values.items():
+        choices = {
+            "method": METHODS, "precision": PRECISIONS, "root_path": ROOT_PATHS, "evaluation_split": EVALUATION_SPLITS,
+            "lifter": LIFTERS,
+        }  # fmt: skip
+        for name, known in choices.items():
             if self.value(name) not in known:
                 raise ValueError(f"{name} is {self.value(name)!r}, expected one of {', '.join(known)}")
         for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers", "length_buckets"):
@@ -181,11 +191,14 @@ class Config:
         if self.start:
             chosen |= {"start": self._start_digest(), "warmup_steps": 0}
         chain = [_differing(m) for m in self.recipe.chain]
-        return digest(_plain(chosen), chain, self.recipe.stages(STAGES))
+        return digest(_plain(chosen), chain, self.recipe.stages(STAGES) | self.data.stages(STAGES))
 
     def evaluation_key(self) -> str:
-        """Short hash of what is measured of a run, and how."""
-        return digest(dataclasses.asdict(self.evaluation))
+        """Short hash of what is measured of a run, and how; results are older than the choice of a split."""
+        asked = dataclasses.asdict(self.evaluation)
+        if asked["split"] == "test":
+            del asked["split"]
+        return digest(asked)
 
     def changed(self) -> dict[str, object]:
         """The settings that are not the defaults, by their flat names."""

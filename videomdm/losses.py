@@ -16,7 +16,7 @@ from videomdm import depth as depth_weights
 from videomdm import features as feat
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
-from videomdm.cameras.refinement import refine, ridge, where
+from videomdm.cameras.refinement import refine, ridge, select_cameras
 from videomdm.features.normaliser import Normaliser
 from videomdm.features.rays import onto_rays
 from videomdm.skeletons.definitions import Skeleton
@@ -222,7 +222,7 @@ class VideoMDM:
         positions, redundant = predicted.split([channels.stop - channels.start for channels in named], dim=-1)
         joints = feat.decode_positions(self.normaliser.denormalise(positions.float(), named[0]))
         if refined is not None:
-            seen = seen.by(where(refined, refine(joints, seen, ridge=ridge(self.known_distance)), seen.camera))
+            seen = seen.by(select_cameras(refined, refine(joints, seen, ridge=ridge(self.known_distance)), seen.camera))
         residuals = _residuals(joints, seen, weights.weighting, self.tau)
         parts = {}
         if weights.reprojection:

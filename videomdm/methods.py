@@ -25,11 +25,11 @@ class Method:
         teacher_error: factor on the teacher's error, 0 for a perfect one (for the sweep; the truth is read).
         camera_noise: degrees by which every camera is turned, about an axis and the subject's place of its own.
         keypoint_noise: of the simulated detector, added to the configuration's.
-        known_height: whether each person's stature is known: the teacher's motions and lifted ones are scaled to it
-            (:func:`videomdm.data.observations.to_stature`), and refined cameras keep their distance.
+        known_height: whether each person's body height is known: the teacher's motions and lifted ones are scaled to it
+            (:func:`videomdm.data.observations.to_body_height`), and refined cameras keep their distance.
         body: of lifted motions: ``"free"`` as lifted, ``"constant"`` (bones of a clip keep their length,
             :func:`videomdm.skeletons.kinematics.constant_bones`), or ``"common"`` (all clips have the same proportions,
-            and the same stature where it is not known, as after HumanML3D's first step; their medians).
+            and the same body height where it is not known, as after HumanML3D's first step; their medians).
         depth_from_scale: whether lifted motions are put at every frame where their size says
             (:func:`videomdm.cameras.placement.place`).
         rays_between_steps: whether predictions are moved onto the observed rays between the steps of a multistep batch.

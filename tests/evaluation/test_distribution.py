@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import scipy.linalg
-import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +19,6 @@ from videomdm.evaluation.distribution import (
     precision,
     recall,
     recall_dagger,
-    wasserstein,
 )
 
 
@@ -171,24 +169,6 @@ class TestDiversity:
 
     def test_multimodality_of_one_answer_is_zero(self):
         assert multimodality(features(5)[:, None].repeat(1, 12, 1)) == 0
-
-
-class TestWasserstein:
-    def test_hand_computed(self):
-        # half of the mass moves by 1, half by 3
-        assert wasserstein(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 4.0])) == pytest.approx(2)
-
-    @settings(max_examples=30, deadline=None)
-    @given(n=st.integers(1, 30), m=st.integers(1, 30), seed=st.integers(0, 1000))
-    def test_agrees_with_scipy(self, n, m, seed):
-        generator = torch.Generator().manual_seed(seed)
-        a, b = (torch.randint(9, (k,), generator=generator).double() / 4 for k in (n, m))  # with ties
-        expected = scipy.stats.wasserstein_distance(a.numpy(), b.numpy())
-        assert wasserstein(a, b) == pytest.approx(expected, abs=1e-12)
-
-    def test_nan(self):
-        with pytest.raises(ValueError, match="generated: nan"):
-            wasserstein(torch.zeros(3), torch.tensor([1.0, float("nan")]))
 
 
 class TestErrors:

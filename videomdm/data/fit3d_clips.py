@@ -89,8 +89,8 @@ def footage(root: str | Path, split: str, max_frames: int, names: Ordered[str], 
     calibrated = {c.track.name: c.sequence.calibration()[0] for c in found}
     own = [calibrated[name.rpartition("@")[0] if name not in calibrated else name] for name in names]
     camera = Camera(torch.stack([c.rotation for c in own]), torch.stack([c.translation for c in own]))
-    frame = features.canonical_frame(truth.joints, SMPL22, floor="median", lengths=truth.lengths)
-    return Footage(seen.joints[..., :2], seen.joints[..., 2], camera.in_frame(*frame), truth.lengths)
+    _, camera = features.canonicalise_with_camera(truth.joints, camera, lengths=truth.lengths)
+    return Footage(seen.joints[..., :2], seen.joints[..., 2], camera, truth.lengths)
 
 
 def chosen(root: str | Path, subjects: tuple[str, ...] | None = None) -> list[Sequence]:

@@ -182,21 +182,6 @@ def multimodality(
     return float((features[:, first] - features[:, second]).norm(dim=-1).mean())
 
 
-def wasserstein(real: Tensor, generated: Tensor) -> float:
-    """Wasserstein-1 distance of two sets of numbers: the area between their cumulative distributions.
-
-    Args:
-        real: (N,) values.
-        generated: (M,) values.
-    Returns:
-        The distance, in the values' unit.
-    """
-    real, generated = (check.flatten() for check in check_pair(real[..., None], generated[..., None], least=1))
-    values = torch.cat([real, generated]).sort().values
-    below = [torch.searchsorted(x.sort().values, values[:-1], right=True).double() / len(x) for x in (real, generated)]
-    return float(((below[0] - below[1]).abs() * values.diff()).sum())
-
-
 def _features(features: Tensor, name: str, least: int, ndim: int = 2) -> Tensor:
     features = torch.as_tensor(features).detach().double()
     expected = "(samples, width)" if ndim == 2 else "(texts, samples, width)"

@@ -6,11 +6,13 @@ Joints are (..., T, 22, 3) of SMPL-22 in metres with Y up.  Angles are in degree
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from videomdm.conventions import FPS
 from videomdm.evaluation.pose import check_clips
+from videomdm.features import hold_last
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import facing
 
@@ -124,3 +126,82 @@ def _upright(joints: Tensor) -> Tensor:
 def _level(joints: Tensor) -> Tensor:
     ankle = _both(joints, "ankle")[..., 1]
     return (ankle[..., 0] - ankle[..., 1]).abs() < 0.06
+
+
+def proportions(joints: Tensor) -> dict[str, Tensor]:
+    """Lengths (..., T) of :data:`PROPORTIONS`, the mean of both sides, as shares of the leg from hip to ankle."""
+
+    def length(pairs: tuple[tuple[str, str], ...]) -> Tensor:
+        ends = [(joints[..., _J(a), :] - joints[..., _J(b), :]).norm(dim=-1) for a, b in pairs]
+        return torch.stack(ends).mean(0)
+
+    leg = length(PROPORTIONS["thigh"]) + length(PROPORTIONS["shin"])
+    return {name: length(pairs) / leg for name, pairs in PROPORTIONS.items()}
+
+
+def symmetry(joints: Tensor, frames: Tensor, least: int = 20) -> dict[str, Tensor]:
+    """How limbs take turns in a gait: correlations of their forward pitch, per clip (N,).
+
+    ``legs`` is of left and right thigh, -1 where they mirror each other half a cycle apart; ``arms`` of left and right
+    upper arm; ``crossed`` of an arm with the leg of the other side, 1 where they swing together.
+
+    Args:
+        joints: (N, T, 22, 3).
+        frames: (N, T) which frames count; clips with fewer than ``least`` of them are NaN.
+    """
+    forward = _forward(joints)[..., None, :]
+    thighs = _pitch(_both(joints, "hip") - _both(joints, "knee"), -forward)
+    arms = _pitch(_both(joints, "shoulder") - _both(joints, "elbow"), -forward)
+    weight = frames.to(joints.dtype) / frames.sum(1, keepdim=True).clamp(min=1)
+
+    def correlation(a: Tensor, b: Tensor) -> Tensor:
+        a, b = (x - (weight * x).sum(1, keepdim=True) for x in (a, b))
+        spread = (weight * a**2).sum(1) * (weight * b**2).sum(1)
+        found = (weight * a * b).sum(1) / spread.clamp(min=1e-6).sqrt()
+        return found.masked_fill(frames.sum(1) < least, torch.nan)
+
+    crossed = torch.stack([correlation(arms[..., 0], thighs[..., 1]), correlation(arms[..., 1], thighs[..., 0])])
+    return {
+        "legs": correlation(*thighs.unbind(-1)),
+        "arms": correlation(*arms.unbind(-1)),
+        "crossed": crossed.mean(0),
+    }
+
+
+def distributions(
+    joints: Tensor, lengths: Tensor, fps: float = FPS
+) -> dict[str, dict[str, dict[str, list[float] | float]]]:
+    """Quantiles (:data:`QUANTILES`) of all measures over frames that stand, walk, and over all.
+
+    Args:
+        joints: (N, T, 22, 3) metres, Y up.
+        lengths: (N,) frames.
+    Returns:
+        ``"standing"``, ``"walking"``, ``"all"`` -> ``"angles"`` (degrees), ``"speeds"`` (m/s) and ``"frames"``;
+        ``"walking"`` also ``"symmetry"``; ``"bodies"`` -> ``"proportions"``.  Measures without a frame are left out.
+    Raises:
+        ValueError: joints or lengths are no clips.
+    """
+    _, valid = check_clips(joints, lengths, "joints", least=2)
+    joints = hold_last(joints, lengths)
+    states = {"standing": standing(joints, fps) & valid, "walking": walking(joints, fps) & valid, "all": valid}
+    measures = {"angles": angles(joints), "speeds": speeds(joints, fps)}
+    found: dict[str, dict] = {
+        state: {"frames": int(frames.sum())}
+        | {
+            kind: {name: _quantiles(x[frames]) for name, x in values.items()}
+            for kind, values in measures.items()
+            if frames.any()
+        }
+        for state, frames in states.items()
+    }
+    pairs = symmetry(joints, states["walking"])
+    if (~pairs["legs"].isnan()).any():
+        found["walking"]["symmetry"] = {name: _quantiles(x[~x.isnan()]) for name, x in pairs.items()}
+    found["bodies"] = {"proportions": {name: _quantiles(x[:, 0]) for name, x in proportions(joints).items()}}
+    return found
+
+
+def _quantiles(values: Tensor) -> list[float]:
+    """Of values of any shape; numpy's, as torch's refuses more than 16 million."""
+    return np.quantile(values.double().numpy(), QUANTILES).round(4).tolist()

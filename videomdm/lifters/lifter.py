@@ -12,6 +12,7 @@ from videomdm.cameras.unseen import fill_unseen
 from videomdm.lifters.dstformer import DSTformer
 from videomdm.lifters.frames import FrameTransformer
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.skeletons.padding import triangle, valid_frames
 from videomdm.storage.checkpoints import load_weights, read_metadata, save_weights
 from videomdm.storage.progress import Bar
 
@@ -109,7 +110,7 @@ class Lifter(nn.Module):
         """
         _check(keypoints, confidence, lengths, self.config["n_joints"])
         frames = keypoints.shape[1]
-        inside = torch.arange(frames, device=lengths.device) < lengths[:, None]
+        inside = valid_frames(lengths, frames)
         confidence = confidence * inside[..., None].to(confidence)
         keypoints = fill_unseen(keypoints, confidence, SMPL22 if self.config["n_joints"] == len(SMPL22) else None)
         clips, index, valid, weight = (x.to(keypoints.device) for x in _windows(lengths.tolist(), self.window))
@@ -197,9 +198,7 @@ def _windows(lengths: list[int], window: int) -> tuple[Tensor, Tensor, Tensor, T
     clip, last = torch.tensor(clips), torch.tensor(lengths)[clips][:, None] - 1
     index = torch.tensor(starts)[:, None] + torch.arange(window)
     valid = index <= last
-    ramp = torch.arange(1, window + 1)
-    weight = torch.minimum(ramp, ramp.flip(0)) * valid
-    return clip, index.minimum(last), valid, weight
+    return clip, index.minimum(last), valid, triangle(window) * valid
 
 
 def _check(keypoints: Tensor, confidence: Tensor, lengths: Tensor, n_joints: int) -> None:

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import fill_missing
 from videomdm.cameras.unseen import fill_unseen
 from videomdm.conventions import DEFAULT_LIFTER, ROOT_PATHS
@@ -43,11 +44,8 @@ DEPTH_SMOOTHING = 3.0
 NEAREST, FARTHEST = 0.3, 100.0  # metres: plausible depths of a root
 
 
-def lift(
-    keypoints: Tensor,
-    confidence: Tensor,
-    lengths: Tensor,
-    camera: Camera | None = None,
+def estimate(
+    seen: Footage,
     lifter: Lifter | str = DEFAULT_LIFTER,
     smoothing: float = DEPTH_SMOOTHING,
     skeleton: Skeleton = SMPL22,
@@ -56,14 +54,12 @@ def lift(
     root_path: str | Trajectory = "bones",
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Lift clips to 3-D.
+    """3-D motions from 2-D keypoints.
 
     Args:
-        keypoints: (C, T, J, 2) normalised image coordinates; past a clip's length they are not read.
-        confidence: (C, T, J) in 0..1; what stands at confidence 0 is not read, fillers take its place
-            (:func:`videomdm.cameras.unseen.fill_unseen`).
-        lengths: (C,) frames.
-        camera: one per clip, batch (C,); only takes the result to its world, it helps no estimate.
+        seen: clips' keypoints; what stands past a clip's length or at confidence 0 is not read, fillers take its place
+            (:func:`videomdm.cameras.unseen.fill_unseen`).  The cameras only take the result to their worlds, they help
+            no estimate.
         lifter: gives root-centred poses: a network, or the name of a set of weights
             (:data:`videomdm.conventions.LIFTERS`).
         smoothing: standard deviation, in frames, of a gaussian over the root's depth (and over the logarithm of
@@ -75,25 +71,20 @@ def lift(
         device: where the networks that come with the package compute; others stay where they are.
 
     Returns:
-        (C, T, J, 3) metres in the camera's world (camera axes without a camera), zero past a clip's length.
+        (C, T, J, 3) metres in the cameras' world, zero past a clip's length.
 
     Raises:
         ValueError: shapes that do not fit together, or an unknown teacher.
     """
     named = lifter if isinstance(lifter, str) else DEFAULT_LIFTER
-    network = weight_sets.loaded(named)[0].to(device) if isinstance(lifter, str) else lifter
-    pose = network.lift(keypoints, confidence, lengths, batch_size, progress)
-    return place(
-        pose, keypoints, confidence, lengths, camera, smoothing, skeleton, batch_size, root_path, device, named
-    )  # fmt: skip
+    network = weight_sets.loaded(lifter)[0].to(device) if isinstance(lifter, str) else lifter
+    pose = network.lift(seen.keypoints, seen.confidence, seen.lengths, batch_size, progress)
+    return place(pose, seen, smoothing, skeleton, batch_size, root_path, device, named)
 
 
 def place(
     pose: Tensor,
-    keypoints: Tensor,
-    confidence: Tensor,
-    lengths: Tensor,
-    camera: Camera | None = None,
+    seen: Footage,
     smoothing: float = DEPTH_SMOOTHING,
     skeleton: Skeleton = SMPL22,
     batch_size: int = 64,
@@ -101,25 +92,21 @@ def place(
     device: torch.device | str = "cpu",
     lifter: str = DEFAULT_LIFTER,
 ) -> Tensor:
-    """Put a lifter's poses where they were seen; other arguments, result and errors as of :func:`lift`.
+    """Put a lifter's poses where they were seen; other arguments, result and errors as of :func:`estimate`.
 
     Args:
         pose: (C, T, J, 3) joints minus the root, metres, camera axes.
         lifter: the set of weights of which ``"network"`` is.
     """
     network = _network(root_path, lifter, device)
-    inside = torch.arange(keypoints.shape[1], device=keypoints.device) < lengths.to(keypoints.device)[:, None]
-    confidence = confidence * inside[..., None].to(confidence)
-    seen = fill_unseen(keypoints, confidence, skeleton)
+    inside, confidence = seen.valid, seen.weight
+    keypoints = fill_unseen(seen.keypoints, confidence, skeleton)
     path = path_from_bones(
-        seen, bone_lengths(pose, inside, skeleton), _tells_depth(confidence, skeleton), smoothing, skeleton
+        keypoints, bone_lengths(pose, inside, skeleton), _tells_depth(confidence, skeleton), smoothing, skeleton
     )
     if network is not None:
-        path = _in_batches(network, batch_size, smoothing, path, pose, seen, confidence, inside)
-    joints = pose + path[..., None, :]
-    if camera is not None:
-        joints = to_world(joints, camera)
-    return joints.where(inside[..., None, None], 0)
+        path = _in_batches(network, batch_size, smoothing, path, pose, keypoints, confidence, inside)
+    return to_world(pose + path[..., None, :], seen.camera).where(inside[..., None, None], 0)
 
 
 def bone_lengths(pose: Tensor, inside: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
@@ -177,7 +164,7 @@ def corrected_path(
 ) -> Tensor:
     """A first estimate of the root's path (C, T, 3), moved along its rays as the network says.
 
-    Arguments as in :meth:`videomdm.lifters.trajectory.Trajectory.forward`; ``smoothing`` as in :func:`lift`.
+    Arguments as in :meth:`videomdm.lifters.trajectory.Trajectory.forward`; ``smoothing`` as in :func:`estimate`.
     """
     factor = smooth(network(first, pose, keypoints, confidence, inside), inside, smoothing)
     return first * factor.exp()[..., None]

@@ -8,17 +8,17 @@ from itertools import cycle, pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from videomdm.conventions import FPS
+from videomdm.plots.offline import InteractiveFigure
 from videomdm.plots.style import GHOST, GRID, INK, SERIES, SIDES, checked_joints, layout, side
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
 
-def loss_curves(log: Sequence[Mapping], title: str = "") -> go.Figure:
+def loss_curves(log: Sequence[Mapping], title: str = "") -> InteractiveFigure:
     """Training curves, one line per term, on a logarithmic axis.
 
     Args:
@@ -35,7 +35,7 @@ def loss_curves(log: Sequence[Mapping], title: str = "") -> go.Figure:
         if "step" not in row:
             raise ValueError(f"loss_curves: row {i} has keys {sorted(row)}, expected 'step' among them")
     terms = dict.fromkeys(k for row in log for k, v in row.items() if k not in ("step", "stage") and _is_number(v))
-    figure = go.Figure()
+    figure = InteractiveFigure()
     lowest, highest = math.inf, 0.0
     for term, colour in zip(terms, cycle(SERIES), strict=False):
         rows = [row for row in log if _is_number(row.get(term))]
@@ -64,11 +64,15 @@ class Table(str):
         return str(self)
 
 
+PHRASE = 24  # letters from which on a cell is no number
+
+
 def metrics_table(rows: Sequence[Mapping], best: Mapping[str, Callable] | None = None, reference: int = 1) -> Table:
     """A table of metrics; columns in the order in which the rows first name them.
 
     Args:
         rows: column -> text, number, or (mean, half width of the 95 % interval); the real-data row first.
+            Numbers stand at the right of their column, phrases at the left.
         best: column -> ``min`` or ``max``; the best value after the first ``reference`` rows is bold.
         reference: how many rows at the top are references (real data) and not candidates.
 
@@ -92,8 +96,10 @@ def metrics_table(rows: Sequence[Mapping], best: Mapping[str, Callable] | None =
         text = _text(row[column])
         return f"**{text}**" if won else text
 
-    lines = [columns, [":--"] + ["--:"] * (len(columns) - 1)]
-    lines += [[cell(row, column, i >= reference) for column in columns] for i, row in enumerate(rows)]
+    cells = [[cell(row, column, i >= reference) for column in columns] for i, row in enumerate(rows)]
+    words = [max(map(len, column)) > PHRASE for column in zip(*cells, strict=True)]
+    sides = [":--" if i == 0 or phrase else "--:" for i, phrase in enumerate(words)]
+    lines = [columns, sides, *cells]
     return Table("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from videomdm.cameras.camera import Camera
 from videomdm.conventions import FPS
+from videomdm.plots.offline import InteractiveFigure
 from videomdm.plots.style import (
     FLOOR,
     GHOST,
@@ -43,7 +44,7 @@ def player(
     ghosts: Mapping[str, Tensor] | None = None,
     camera: Camera | None = None,
     title: str = "",
-) -> go.Figure:
+) -> InteractiveFigure:
     """Stick figures that move side by side on one floor, with play, pause and a slider.
 
     Args:
@@ -84,7 +85,7 @@ def player(
     view = _view(content)
     parts = _parts(bodies, shades, skeleton)
     frames, stride = _frames(parts)
-    figure = go.Figure([*_limbs(parts, view.pixels_per_metre), *fixed], frames=frames)
+    figure = InteractiveFigure([*_limbs(parts, view.pixels_per_metre), *fixed], frames=frames)
     figure.update_layout(_controls(len(frames), fps / stride, view.height, title))
     labels = [_label(name, body) for name, body in zip(motions, bodies, strict=True)]
     figure.update_layout(scene=_scene(low, high, view, labels))
@@ -97,7 +98,7 @@ def keypoints_over(
     fps: float = FPS,
     over: Tensor | None = None,
     title: str = "",
-) -> go.Figure:
+) -> InteractiveFigure:
     """2-D keypoints that move in the image, optionally over a second set in grey (a reprojection, the truth).
 
     Args:
@@ -117,7 +118,7 @@ def keypoints_over(
             raise ValueError(f"keypoints_over: {len(sets[0])} frames of keypoints over {len(sets[1])}")
     parts = _parts(sets[:1], sets[1:], skeleton)
     frames, stride = _frames(parts)
-    figure = go.Figure(_limbs(parts), frames=frames)
+    figure = InteractiveFigure(_limbs(parts), frames=frames)
     figure.update_layout(_controls(len(frames), fps / stride, 400, title))
     seen = 1000 * np.concatenate(sets)
     low, high = seen.min((0, 1)), seen.max((0, 1))

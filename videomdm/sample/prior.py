@@ -109,10 +109,11 @@ def _in_chunks(
         (rows, int(lengths[rows].max()), [g if g is None else g[rows] for g in given]) for rows in order.split(CHUNK)
     ]
 
-    def evaluate(x: Tensor, *others: Tensor) -> Tensor:
+    def evaluate(x: Tensor, *others: Tensor, **how: object) -> Tensor:
         result = torch.zeros_like(x)
         for rows, frames, chosen in chunks:
-            result[rows, :frames] = function(x[rows, :frames], *(o[rows] for o in others), *chosen, lengths[rows])
+            rest = *(o[rows] for o in others), *chosen, lengths[rows]
+            result[rows, :frames] = function(x[rows, :frames], *rest, **how)
         return result
 
     return evaluate

@@ -48,11 +48,10 @@ def filmed(weights: WeightSet, corpus: Corpus, seed: int = 0) -> dict[str, float
     ``reprojection`` of both paths in thousandths of the focal length.
     """
     footage = observations.film(corpus, seed)
-    seen = footage.keypoints, footage.confidence, footage.lengths
-    lifted = weights.lifter().lift(*seen)
+    lifted = weights.lifter().lift(footage.keypoints, footage.confidence, footage.lengths)
     found: dict[str, float] = {}
     for prefix, path in (("", "bones"), ("network_", weights.trajectory())):
-        placed = teacher.place(lifted, *seen, footage.camera, root_path=path)
+        placed = teacher.place(lifted, footage, root_path=path)
         errors = teachers.report(placed, corpus.joints, corpus.lengths, corpus.fps)
         off = cameras.reprojection_error(footage.camera, placed, footage.keypoints, footage.lengths).mean()
         errors["reprojection"] = round(1000 * float(off), 3)
@@ -152,8 +151,7 @@ def angles(joints: Tensor, skeleton: Skeleton) -> dict[str, Tensor]:
 def _in_camera(weights: WeightSet, track: recordings.KeypointTrack, height: float | None) -> Tensor:
     """A recording's motion (T, 22, 3) in its camera's axes, metres."""
     seen = recordings.footage([track])
-    parts = seen.keypoints, seen.confidence, seen.lengths
-    lifted = teacher.lift(*parts, seen.camera, weights.lifter(), progress=False)
+    lifted = teacher.estimate(seen, weights.lifter(), progress=False)
     if height is not None:
         lifted = to_height(lifted, seen.camera, height, seen.lengths)
     return seen.camera.to_camera(lifted)[0]

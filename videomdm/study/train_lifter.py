@@ -30,6 +30,7 @@ from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage import checkpoints
 from videomdm.storage.checkpoints import load_weights
 from videomdm.storage.progress import Bar
+from videomdm.train import distributed
 
 STEPS = 12_000
 LICENCE = (
@@ -177,8 +178,7 @@ def train(
 def measure(lifter: Lifter, corpus: Corpus, seed: int, smoothing: float = teacher.DEPTH_SMOOTHING) -> dict:
     """The teacher's errors (:func:`teachers.report`) on filmed clips of ``corpus``, without detector noise."""
     footage = observations.film(corpus, seed)
-    seen = footage.keypoints, footage.confidence, footage.lengths
-    lifted = teacher.lift(*seen, footage.camera, lifter, smoothing, corpus.skeleton, progress=False)
+    lifted = teacher.estimate(footage, lifter, smoothing, corpus.skeleton, progress=False)
     return teachers.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)
 
 
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--tokens", choices=TOKENS, default="frames")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default=str(distributed.device()))
     args = parser.parse_args()
 
     corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")

@@ -122,10 +122,9 @@ def measure(corpus: Corpus, seed: int, lifter: Lifter, network: Trajectory) -> d
     joints in the image and the keypoints, in thousandths of the focal length, mean over clips.
     """
     footage = observations.film(corpus, seed)
-    seen = footage.keypoints, footage.confidence, footage.lengths
-    pose, found = lifter.lift(*seen), {}
+    pose, found = lifter.lift(footage.keypoints, footage.confidence, footage.lengths), {}
     for name, root in (("naive", "bones"), ("trajectory", network)):
-        lifted = teacher.place(pose, *seen, footage.camera, skeleton=corpus.skeleton, root_path=root)
+        lifted = teacher.place(pose, footage, skeleton=corpus.skeleton, root_path=root)
         error = cameras.reprojection_error(footage.camera, lifted, footage.keypoints, footage.lengths).mean()
         found[name] = teachers.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)
         found[name]["reprojection"] = round(1000 * float(error), 3)

@@ -62,18 +62,17 @@ def observe_part(
     data, method, seed = config.data, config.recipe, int(split == "train") + 2 * part
     noise = data.keypoint_noise + method.keypoint_noise
     footage = footage or observations.film(corpus, seed, noise, data.keypoint_missing, data.keypoint_smoothing)
-    seen = footage.keypoints, footage.confidence, footage.lengths, footage.camera
     estimate = cached(
         config.cache / f"teacher-{estimated}.safetensors",
-        lambda: teacher.lift(
-            *seen, data.lifter, root_path=data.root_path, progress=progress, device=distributed.device()
+        lambda: teacher.estimate(
+            footage, data.lifter, root_path=data.root_path, progress=progress, device=distributed.device()
         ),
     )
     if method.teacher_error != 1.0:
         estimate = torch.lerp(corpus.joints, estimate, method.teacher_error)
     if method.known_height:
-        known = kinematics.stature(corpus.joints, corpus.lengths, corpus.skeleton)
-        estimate = observations.to_stature(estimate, footage.camera, known, corpus.lengths, corpus.skeleton)
+        known = kinematics.body_height(corpus.joints, corpus.lengths, corpus.skeleton)
+        estimate = observations.to_body_height(estimate, footage.camera, known, corpus.lengths, corpus.skeleton)
     observed = observations.observe(corpus, footage, estimate, frame)
     if method.camera_noise:
         camera = observations.turned(observed.camera, method.camera_noise, seed)

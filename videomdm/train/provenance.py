@@ -54,7 +54,8 @@ def lifted(run: Path, observed: Observations, place: bool) -> str:
 def shards(config: Config, source: Observations | list[Path] | None, lifter: Path | None) -> str:
     """Of a training set in shards.  Methods that see the same motions and cameras share them.
 
-    A corpus counts by its name and folder, files of observations by name, size and time of change.
+    A corpus counts by its name and folder, the built-in one by its version, files of observations by name, size and
+    time of change.
 
     Args:
         source: observations, or files of them, where they are not to be made from the configuration.
@@ -62,7 +63,7 @@ def shards(config: Config, source: Observations | list[Path] | None, lifter: Pat
     """
     data, method = config.data, config.recipe
     about: list[object] = [data.source, data.root, data.n_clips, data.max_frames, data.on_error, data.shard_clips]
-    about += [config.model.text, method.motions]
+    about += [config.model.text, method.motions, data.stages(STAGES)]
     if method.motions != "truth":
         about.append(observations(config, config.frame, seen(config)))
     if isinstance(source, list):

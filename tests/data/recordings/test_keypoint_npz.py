@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from figure import figure
-from test_detections import track
+from keypoint_files import track
 
 from videomdm.conventions import DataError
 from videomdm.data import recordings

@@ -28,7 +28,7 @@ _TORSO = ("spine1", "spine2", "spine3", "neck", "head")
 #: Leg length against torso length, relative to the mean body.  The families' ranges do not overlap; the
 #: teacher's lie on both sides of the prior's, so that a lifter trained on them interpolates.
 LEG_RATIO = {"prior": ((0.965, 1.035),), "teacher": ((0.84, 0.955), (1.045, 1.18))}
-_STATURE = {"prior": (0.92, 1.08), "teacher": (0.86, 1.14)}
+_BODY_HEIGHT = {"prior": (0.92, 1.08), "teacher": (0.86, 1.14)}
 
 
 def draw_bodies(n: int, family: str, generator: torch.Generator) -> Tensor:
@@ -40,15 +40,16 @@ def draw_bodies(n: int, family: str, generator: torch.Generator) -> Tensor:
     ranges = torch.tensor(LEG_RATIO[family])
     low, high = ranges[torch.randint(len(ranges), (n,), generator=generator)].unbind(-1)
     ratio = (low + (high - low) * torch.rand(n, generator=generator))[:, None]
-    stature, arms, shift = uniform(*_STATURE[family]), uniform(0.94, 1.12), uniform(-0.04, 0.04)
+    body_height, arms, shift = uniform(*_BODY_HEIGHT[family]), uniform(0.94, 1.12), uniform(-0.04, 0.04)
     width = {"hip": uniform(0.9, 1.6), "collar": uniform(0.85, 1.12), "shoulder": uniform(0.85, 1.12)}
-    # Captured bodies differ in where their toes and heads lie: from SMPL's places to level with the ankle, above the neck.
-    turned = {"foot": uniform(-0.42, -0.04), "head": uniform(-0.62, 0.0)}
+    # Captured bodies differ in where toes and head lie: from SMPL's places to level with the ankle, above the neck.
+    turned = {"foot": uniform(-0.42, -0.1), "head": uniform(-0.6, 0.0)}
     share = {"knee": 1.0 + shift, "ankle": 1.0 - 0.91 * shift, "elbow": 1.0 + shift, "wrist": 1.0 - shift}
+    share["foot"] = uniform(0.85, 1.03)
 
     offsets = torch.zeros(n, 22, 3)
     for name, rest in _REST.items():
-        scale = stature * {**dict.fromkeys(_LEG, ratio.sqrt()), **dict.fromkeys(_ARM, arms)}.get(name, 1.0)
+        scale = body_height * {**dict.fromkeys(_LEG, ratio.sqrt()), **dict.fromkeys(_ARM, arms)}.get(name, 1.0)
         if name in _TORSO:
             scale = scale / ratio.sqrt()
         scale = scale * share.get(name, 1.0)

@@ -26,8 +26,10 @@ from videomdm.conventions import DataError
 from videomdm.data.recordings import clock, plausible
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack
 from videomdm.skeletons.definitions import by_name
+from videomdm.storage.arrays import read_npz
 
 LAYOUTS = ("coco17", "halpe26", "body25", "blazepose33", "h36m17", "smpl22")
+EXPECTED = "an npz file of keypoints, without pickled objects"
 NORMALISED_SIZE = 1000  # pixels, both sides of the image that is imagined where a file in normalised units has none
 
 Arrays = dict[str, np.ndarray]
@@ -39,7 +41,7 @@ def problems(path: str | Path) -> list[str]:
     Raises:
         DataError: the file is no npz file without pickled objects.
     """
-    arrays = _arrays(Path(path))
+    arrays = read_npz(path, EXPECTED)
     found = _problems_of_form(arrays)
     if found:
         return found
@@ -110,7 +112,7 @@ def save(track: KeypointTrack, path: str | Path) -> None:
 
 def is_track(path: str | Path) -> bool:
     """Whether :func:`save` wrote the file; raises ``DataError`` for what is no npz file."""
-    return {"filled", "start", "origin", "name"} <= set(_arrays(Path(path)))
+    return {"filled", "start", "origin", "name"} <= set(read_npz(path, EXPECTED))
 
 
 def load(path: str | Path) -> KeypointTrack:
@@ -126,21 +128,8 @@ def load(path: str | Path) -> KeypointTrack:
     )  # fmt: skip
 
 
-def _arrays(path: Path) -> Arrays:
-    try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            raise ValueError("it is one array")
-        with file:
-            return {key: file[key] for key in file.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file, expected keypoints in an npz file") from None
-    except Exception as error:  # zipfile, numpy and struct each have their own
-        raise DataError(f"{path}: cannot be read as an npz file without pickled objects ({error})") from None
-
-
 def _good_arrays(path: str | Path) -> Arrays:
-    arrays = _arrays(Path(path))
+    arrays = read_npz(path, EXPECTED)
     found = _problems_of_form(arrays)
     if found:
         raise DataError(f"{path}: " + "; ".join(found))
