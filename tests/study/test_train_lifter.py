@@ -123,15 +123,14 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     monkeypatch.setattr(sys, "argv", ["train", *given, *sizes])
     train_lifter.main()
     about = json.loads((tmp_path / "lifter.json").read_text())
-    assert about["command"].endswith("--width=8 --depth=1 --heads=2 --tokens=frames --seed=0")
+    assert about["command"].endswith("--width=8 --depth=1 --heads=2 --tokens=frames --lr=0.001 --seed=0")
     assert str(tmp_path) not in str(about) and str(cmu_folder) not in str(about)
     assert about["trained_on"] == {"procedural": ["teacher"], "cmu": [1]} and "mocap.cs.cmu.edu" in about["licence"]
     assert about["metrics"]["prior family"]["mpjpe"] > 0
     assert Lifter.load(tmp_path / "lifter.safetensors").config == {"n_joints": 22, **SIZES, "tokens": "frames"}
     first, started = about["command"], Lifter.load(tmp_path / "lifter.safetensors")
     given[1] = str(tmp_path / "second")
-    monkeypatch.setattr(sys, "argv", ["train", *given, "--start", str(tmp_path), *sizes])
-    monkeypatch.setattr(train_lifter, "LR", 0.0)
+    monkeypatch.setattr(sys, "argv", ["train", *given, "--start", str(tmp_path), "--lr=0", *sizes])
     train_lifter.main()
     about = json.loads((tmp_path / "second" / "lifter.json").read_text())
     assert about["start"] == first and "--start=START" in about["command"]

@@ -124,10 +124,10 @@ def _draw_joints(corpus: Corpus, size: int, window: int, generator: torch.Genera
     return torch.where(studio[:, None, None, None], orbit.to_camera(joints), phone.to_camera(joints))
 
 
-def learning_rate(step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine to 1 % of ``LR``."""
+def learning_rate(step: int, steps: int, peak: float = LR) -> float:
+    """Linear warm-up to ``peak``, then a cosine to 1 % of it."""
     decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))
-    return LR * decay * min(1.0, (step + 1) / LR_WARMUP)
+    return peak * decay * min(1.0, (step + 1) / LR_WARMUP)
 
 
 def batch_shape(step: int, steps: int, batch_size: int, window: int) -> tuple[int, int]:
@@ -138,14 +138,15 @@ def batch_shape(step: int, steps: int, batch_size: int, window: int) -> tuple[in
 
 
 def train(
-    lifter: Lifter, corpora: Sequence[Corpus], out: Path, steps: int, batch_size: int, seed: int, device: torch.device
-) -> float:
+    lifter: Lifter, corpora: Sequence[Corpus], out: Path, steps: int, batch_size: int, seed: int, device: torch.device,
+    lr: float = LR,
+) -> float:  # fmt: skip
     """Train for ``steps`` batches, resuming what ``out`` holds; returns the seconds spent in all."""
     generator = torch.Generator().manual_seed(seed)
     lifter.to(device).train()
     optimizer = torch.optim.AdamW(lifter.parameters(), LR, weight_decay=WEIGHT_DECAY)
     parts = {"lifter": lifter, "optimizer": optimizer, "generator": generator}
-    run = {"steps": steps, "batch_size": batch_size, "seed": seed, **lifter.config}
+    run = {"steps": steps, "batch_size": batch_size, "seed": seed, "lr": lr, **lifter.config}
     last = checkpoints.load_latest(out / "checkpoints")
     first, seconds = 0, 0.0
     if last is not None:
@@ -160,7 +161,7 @@ def train(
             shape = batch_shape(step, steps, batch_size, lifter.window)
             keypoints, confidence, true = draw_batch(corpora, *shape, generator)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, steps)
+                group["lr"] = learning_rate(step, steps, lr)
             predicted = lifter(keypoints.to(device), confidence.to(device))
             terms = loss_terms(predicted, true.to(device))
             optimizer.zero_grad()
@@ -188,6 +189,7 @@ def main() -> None:
     parser.add_argument("--cmu", type=Path, required=True, help="folder that videomdm prepare-cmu made")
     parser.add_argument("--steps", type=int, default=STEPS, help="batches")
     parser.add_argument("--start", type=Path, help="folder of a finished run whose weights training goes on from")
+    parser.add_argument("--lr", type=float, default=LR, help="highest learning rate")
     parser.add_argument("--batch-size", type=int, default=32, help="windows per batch")
     parser.add_argument("--clips", type=int, default=4000, help="clips of the built-in corpus' teacher family")
     parser.add_argument("--window", type=int, default=32, help="frames that the network sees at once")
@@ -205,7 +207,8 @@ def main() -> None:
     lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads, args.tokens)
     if args.start:
         load_weights(args.start / "lifter.safetensors", lifter)
-    seconds = train(lifter, training, args.out, args.steps, args.batch_size, args.seed, torch.device(args.device))
+    device = torch.device(args.device)
+    seconds = train(lifter, training, args.out, args.steps, args.batch_size, args.seed, device, args.lr)
     lifter.eval().save(args.out / "lifter.safetensors")
 
     tests = {
@@ -233,7 +236,7 @@ def main() -> None:
 
 def _given(args: argparse.Namespace) -> list[str]:
     """The arguments that decide the weights, all of them spelled out."""
-    names = {"steps", "batch_size", "clips", "window", "width", "depth", "heads", "tokens", "seed"}
+    names = {"steps", "batch_size", "clips", "window", "width", "depth", "heads", "tokens", "lr", "seed"}
     given = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k in names]
     return ["--out=OUT", "--cmu=CMU", *(["--start=START"] if args.start else []), *given]
 
