@@ -27,6 +27,7 @@ from videomdm.lifters import teacher
 from videomdm.lifters.weight_sets import SETS, WeightSet
 from videomdm.skeletons.definitions import BLAZEPOSE33, SMPL22, Skeleton
 from videomdm.storage.files import write_json
+from videomdm.storage.progress import Bar
 from videomdm.study import results
 from videomdm.videos.material import to_height
 
@@ -179,17 +180,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the open data: cmu, bandai, real")
     parser.add_argument("--split", choices=("val", "test"), default="test")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of results")
+    parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS), help="which of the package's")
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="folders of weights that are not shipped")
     args = parser.parse_args()
 
-    sets = [*SETS.values(), *(WeightSet(folder.name, folder) for folder in args.also)]
+    sets = [*(SETS[name] for name in args.sets), *(WeightSet(folder.name, folder) for folder in args.also)]
     for weights in sets:
-        started = time.monotonic()
-        metrics = {
-            f"{judge}_{name}": value
-            for judge, measure in judges(args.data, args.split).items()
-            for name, value in measure(weights).items()
-        }
+        started, metrics = time.monotonic(), {}
+        for judge, measure in Bar(judges(args.data, args.split).items(), weights.name):
+            metrics |= {f"{judge}_{name}": value for name, value in measure(weights).items()}
         write_json(path(args.out, weights, args.split), row(weights, args.split, metrics, time.monotonic() - started))
         print(weights.name, json.dumps(metrics, indent=1), flush=True)
 
