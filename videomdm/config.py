@@ -37,6 +37,11 @@ def _free(default: object) -> object:
     return field(default=default, metadata={"free": True})
 
 
+def _later(default: object) -> object:
+    """A setting that files of earlier versions lack: its default is what was done before it could be chosen."""
+    return field(default=default, metadata={"later": True})
+
+
 @dataclass(frozen=True)
 class Data:
     """What is learned from, and how it is seen."""
@@ -51,7 +56,9 @@ class Data:
     keypoint_missing: float = 0.0  # share of joints that it does not report
     keypoint_smoothing: bool = False  # smooth keypoints as a video's are (appendix C.3)
     root_path: str = "bones"  # the teacher's: from how long bones look (appendix D), or "network"
-    lifter: str = "package"  # this one's, a file of an ElePose network, or NBA's own "elepose" or "motionbert"
+    #: The teacher: a set of weights (:mod:`videomdm.lifters.weight_sets`), a file of an ElePose network, or NBA's own
+    #: "elepose" or "motionbert".
+    lifter: str = _later("procedural")
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
 
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
@@ -275,8 +282,10 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _from_json(kind: type, given: object, name: str) -> object:
-    """A dataclass from a JSON object that has exactly its fields."""
+    """A dataclass from a JSON object that has exactly its fields; later ones may be missing."""
     expected = {f.name for f in dataclasses.fields(kind)}
+    if isinstance(given, Mapping):
+        given = {f.name: f.default for f in dataclasses.fields(kind) if "later" in f.metadata} | dict(given)
     if not isinstance(given, Mapping) or set(given) != expected:
         wrong = sorted(set(given) ^ expected) if isinstance(given, Mapping) else given
         raise ValueError(

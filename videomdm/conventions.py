@@ -11,6 +11,10 @@ ROOT_PATHS = ("bones", "network")
 #: Sources of pictures alone, centred on the hip (:mod:`videomdm.data.nba`): no path, no true cameras, no text.
 CENTRED = ("nba", "nba-like")
 
+#: Sets of weights of the package's teacher (:mod:`videomdm.lifters.weight_sets`), and the one that real people get.
+LIFTERS = ("procedural", "real")
+DEFAULT_LIFTER = "procedural"
+
 
 class DataError(ValueError):
     """Bad input: the message names the file or clip, the value found and what was expected."""

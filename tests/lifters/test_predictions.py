@@ -91,7 +91,7 @@ def test_missing_predictions_and_unknown_lifters(copy, tracks):
     (copy / "nba" / "motionBert_predictions" / "clip000.npy").unlink()
     with pytest.raises(DataError, match=r"motionBert_predictions/clip000\.npy: no such file"):
         centred.lift(nba.load(copy, "test", 196), "motionbert", copy)
-    with pytest.raises(DataError, match="lifter is 'wham', expected package, elepose or motionbert"):
+    with pytest.raises(DataError, match="lifter is 'wham', expected procedural, real, elepose, motionbert or"):
         centred.lift(tracks, "wham", copy)
 
 
@@ -99,7 +99,7 @@ def test_missing_predictions_and_unknown_lifters(copy, tracks):
 def test_the_packages_lifter_finds_poses_and_the_limit_tells_clips_apart(bodies):
     footage = nba.film(bodies, seed=2)
     tracks = nba.tracks(bodies, footage)
-    lifted = centred.lift(tracks, "package")
+    lifted = centred.lift(tracks, "procedural")
     inside = footage.valid
     # 0.71 m are a unit: 85 mm of a person of 1.75 m
     assert pose.pa_mpjpe(lifted[inside], bodies.joints[inside]).mean() < 120
