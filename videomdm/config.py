@@ -63,7 +63,8 @@ class Data:
 
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
         """The stages that make the data, with their versions: the built-in corpus has one."""
-        return {"corpus": versions["corpus"]} if self.source == "procedural" else {}
+        sources = (self.base if self.source == "nba-like" else self.source).split("+")
+        return {"corpus": versions["corpus"]} if "procedural" in sources else {}
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Model:
     n_steps: int = 50  # of the diffusion
     tau: float = 1.0  # power on the cosine schedule's signal level; larger is noisier
     precision: str = "float32"  # or "bf16": the denoiser computes in bfloat16; weights and losses stay float32
+    skip: float = _later(0.0)  # frames, deviation of the low-pass skip from the noisy motion; 0 has none, as MDM
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,9 @@ class Evaluation:
     repeats: int = 20
     evaluator: str | None = None  # folder of HumanML3D's published evaluator, the first in place of a trained one
     evaluator_steps: int = 20_000  # batches that an evaluator is trained for
-    split: str = _named("test", "evaluation_split")  # or "val", on which choices are made: test data are read once
+    split: str = field(
+        default="test", metadata={"name": "evaluation_split", "newer": True}
+    )  # or "val", on which choices are made: test data are read once
 
 
 @dataclass(frozen=True)
