@@ -1,8 +1,9 @@
 """One motion from one recording of any length, lifted by a prior that knows short clips.
 
-The recording is covered by windows that overlap, each is lifted on its own (appendix G.2), and where windows overlap
-their motions are blended in the camera's axes.  All of them lie on the rays that were seen, so the blend differs from
-both in depth alone.
+One person, one size, one floor: the teacher lifts the whole recording at once, and its motion tells where up and the
+floor are.  The prior's windows overlap, each is lifted in the frame of its first pose (appendix G.2) on that floor by
+the one camera, and where windows overlap their motions are blended in the camera's axes.  All of them lie on the rays
+that were seen, so the blend differs from both in depth alone; the person's size, the same in all frames, settles that.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from videomdm.lifters.results import Lifted
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.padding import triangle
 from videomdm.videos import material
-from videomdm.videos.material import CAMERA_AXES
 
 OVERLAP = 0.25  # least share of a window that the next one covers too
 
@@ -57,8 +57,8 @@ def lift_recording(
 ) -> Whole:
     """Lift a whole recording.
 
-    A window's camera comes from PnP on its teacher's motion and is refined as the window is lifted; where PnP finds
-    none that can be trusted, the camera is taken for level.
+    As a window is lifted its camera may turn about the vertical and move along the floor, but neither tilt nor come
+    nearer: up, floor and size are the recording's.
 
     Args:
         prior: knows clips of ``prior.config.data.max_frames``.
@@ -68,24 +68,53 @@ def lift_recording(
         root_path: the package's teacher, see :func:`videomdm.lifters.teacher.estimate`.
         seed: of the noise.
         progress: show a bar.
-        height: metres from the floor to the crown, where it is known (:func:`videomdm.videos.material.to_height`).
+        height: metres from the floor to the crown; where it is not known, adults' mean
+            (:data:`videomdm.videos.material.HEIGHT`).
+
+    Raises:
+        ValueError: a height that is not in metres.
     """
+    size = material.HEIGHT if height is None else height
+    teacher, camera = _teacher(track, lifted, root_path, size)
     starts, length = windows(len(track), prior.config.data.max_frames)
-    parts = material.as_clips([track.cut(s, s + length) for s in starts], track, lifted)
-    seen = recordings.footage([part.track for part in parts])
-    world = material.lift_clips(parts, seen, root_path, height)
-    motions, level_camera = features.canonicalise_with_camera(world, seen.camera)
-    found, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[p.track.name for p in parts])
-    camera = refinement.select_cameras(report.bad, level_camera, found)
-    motions, camera = material.level(motions, seen.by(camera))
+    parts = [track.cut(s, s + length) for s in starts]
+    seen = recordings.footage(parts)
+    motions = torch.stack([teacher[s : s + length] for s in starts])
+    frame = _on_the_floor(*features.canonical_frame(motions))
+    motions, cameras = _moved(motions, *frame), camera.in_frame(*frame)
+    _, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[part.name for part in parts])
     texts = None if caption is None else [caption] * len(parts)
-    bridged = replace(seen, camera=camera, confidence=bridge(seen.confidence, track.fps))
-    how = sample.Lifting(refine=True, place=True, known_distance=height is not None)
+    bridged = replace(seen, camera=cameras, confidence=bridge(seen.confidence, track.fps))
+    how = sample.Lifting(refine=True, place=True, known_distance=True, known_up=True)
     own = sample.lift_footage(prior, bridged, how, texts=texts, seed=seed, progress=progress)
-    if height is not None:
-        own = material.to_height(own, camera, height, seen.lengths)
-    joints, teacher = (blend(camera.to_camera(x), starts, len(track)) for x in (own, motions))
-    return Whole(*_level(joints, track), *_level(teacher, track), report)
+    own = material.to_height(own, cameras, size, seen.lengths)
+    joints = camera.to_world(blend(cameras.to_camera(own), starts, len(track)))
+    joints, camera_of_joints = _levelled(joints, track, camera, size)
+    return Whole(joints, camera_of_joints, teacher, camera, report)
+
+
+def _teacher(track: KeypointTrack, lifted: Lifted | None, root_path: str, height: float) -> tuple[Tensor, Camera]:
+    """The teacher's motion (T, J, 3) of a whole recording on its floor, and the camera: one body, one path.
+
+    Another lifter's motion with a path of its own is not in the camera's axes; PnP says from where it was seen.
+    """
+    clips = material.as_clips([track], track, lifted)
+    seen = recordings.footage([track])
+    world = material.lift_clips(clips, seen, root_path)
+    if lifted is not None and clips[0].path:
+        found, report = pnp.estimate(world, seen.keypoints, seen.confidence, names=[track.name])
+        seen = seen.by(refinement.select_cameras(report.bad, seen.camera, found))
+    return _levelled(world[0], track, seen.camera[0], height, believed="balance")
+
+
+def _on_the_floor(rotation: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
+    """Frames (rotation, origin) whose own floor is that of the world they are in."""
+    return rotation, origin * origin.new_tensor([1.0, 0.0, 1.0])
+
+
+def _moved(joints: Tensor, rotation: Tensor, origin: Tensor) -> Tensor:
+    """Joints (n, T, J, 3) in frames (n,)."""
+    return (joints - origin[:, None, None]) @ rotation[:, None].mT
 
 
 def windows(frames: int, longest: int) -> tuple[list[int], int]:
@@ -107,8 +136,13 @@ def blend(parts: Tensor, starts: list[int], frames: int) -> Tensor:
     return total / weights[:, None, None]
 
 
-def _level(in_camera: Tensor, track: KeypointTrack) -> tuple[Tensor, Camera]:
-    """A track's motion (T, J, 3) in the camera's axes, levelled, in its canonical frame, and its camera."""
-    world = in_camera[None] * in_camera.new_tensor(CAMERA_AXES)
-    joints, camera = material.level(world, recordings.footage([track]))
+def _levelled(
+    joints: Tensor, track: KeypointTrack, camera: Camera, height: float, believed: str = "given"
+) -> tuple[Tensor, Camera]:
+    """A recording's motion (T, J, 3) of one size, on one level floor, in its canonical frame, and its camera.
+
+    ``believed``: whether up is given by the world or to be found from balance.
+    """
+    seen = recordings.footage([track]).by(camera[None])
+    joints, camera = material.level(material.steady_size(joints[None], seen, height), seen, believed)
     return joints[0], camera[0]
