@@ -115,9 +115,8 @@ class Evaluation:
     repeats: int = 20
     evaluator: str | None = None  # folder of HumanML3D's published evaluator, the first in place of a trained one
     evaluator_steps: int = 20_000  # batches that an evaluator is trained for
-    split: str = field(
-        default="test", metadata={"name": "evaluation_split", "newer": True}
-    )  # or "val", on which choices are made: test data are read once
+    #: or "val", on which choices are made: test data are read once
+    split: str = field(default="test", metadata={"name": "evaluation_split", "later": True})
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,18 @@ from pathlib import Path
 
 from videomdm import features
 from videomdm.conventions import CENTRED, DataError
-from videomdm.data import bandai, fit3d_clips, humanml3d, nba, procedural
+from videomdm.data import bandai, cmu_actors, fit3d_clips, humanml3d, nba, procedural
 from videomdm.data.corpus import Corpus, joined
 from videomdm.data.tracks import Tracks
 
 #: What reads a source's folder, called with the folder, a split and ``on_error``.  ``bandai-1`` and ``bandai-2`` are
-#: the two sets of which ``bandai`` consists.
+#: the two sets of which ``bandai`` consists; ``cmu`` is a folder of :mod:`videomdm.data.cmu`, split by actor.
 READERS = {
     "bandai": bandai.load,
     "bandai-1": partial(bandai.load, dataset=1),
     "bandai-2": partial(bandai.load, dataset=2),
     "humanml3d": humanml3d.load,
+    "cmu": lambda root, split, on_error: cmu_actors.load(root, split, mirrored=split == "train"),
     "fit3d": fit3d_clips.load,
 }
 #: Sources of real footage, and what reads it; all others are filmed by simulated cameras.

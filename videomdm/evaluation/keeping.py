@@ -49,7 +49,7 @@ def errors(
         own = features.decode(prior.normaliser.denormalise(predicted))
         own = features.hold_last(own[:, : joints.shape[1]], lengths).cpu()
         found[t] = {
-            "mpjpe": float(pose.root_aligned_mpjpe(own, joints, lengths, 0)),
+            "mpjpe": float(pose.mpjpe(pose.align_root(own, joints), joints, lengths)),
             "pa_mpjpe": float(pose.pa_mpjpe(own, joints, lengths)),
             "acceleration": float(pose.acceleration_error(own, joints, prior.fps, lengths)),
         }
