@@ -53,6 +53,7 @@ class TestPlanarSet:
         assert torch.equal(data.seen.confidence, tracks.counted.confidence)
         assert data.text_width == 1 and not data.text.any(), "no text"
 
+    @pytest.mark.slow
     def test_with_text_and_path_it_is_what_videomdm_sees(self, runs):
         config = train.profile("smoke", method="mdm-2d", runs=runs)
         tracks = observe.tracks(config, "train")
@@ -150,6 +151,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match="shard_clips is 5, expected 0"):
             train.fit(planar.but(shard_clips=5))
 
+    @pytest.mark.slow
     def test_true_motions_never_reach_what_training_sees(self, planar, monkeypatch):
         tracks = observe.tracks(planar, "train")
         observed = observe.centred(planar.but(method="videomdm-frame"), tracks)
