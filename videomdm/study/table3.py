@@ -50,7 +50,7 @@ def measure(config: Config, row: str, run: Path | None, budget: str, protocol: s
 
     Returns:
         The metrics for uniform azimuths by their own names, those for others as ``side_fid`` and so on, and for methods
-        ``seconds_per_100``, of sampling.
+        ``seconds_per_100``, of sampling; in words ``protocol``, and ``evaluators``, a digest of the judge.
     """
     pictures, test = (observe.tracks(config, split) for split in ("train", "test"))
     judge, real = evaluator(config, pictures, budget), Motions(test.seen.keypoints, test.lengths)
@@ -62,6 +62,7 @@ def measure(config: Config, row: str, run: Path | None, budget: str, protocol: s
         prefix = "" if azimuths == "uniform" else f"{azimuths}_"
         metrics = evaluate(judge, real, make, protocol, azimuths)
         found |= {f"{prefix}{name}": value for name, value in metrics.items()}
+    found |= {"protocol": protocol, "evaluators": digest(*judge.network.state_dict().values())}
     if run is not None:
         found["seconds_per_100"] = 100 * spent["seconds"] / spent["motions"]
     return found
