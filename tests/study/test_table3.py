@@ -8,7 +8,7 @@ import torch
 from videomdm import train
 from videomdm.evaluation import unconditional
 from videomdm.evaluation.unconditional import Motions
-from videomdm.study import table3
+from videomdm.study import report, table3
 from videomdm.train import observe
 
 
@@ -51,6 +51,8 @@ def test_table(tmp_path, monkeypatch):
         assert ("seconds_per_100" in metrics) == (row in ("mdm-2d", "mdm-teacher", "videomdm-frame"))
     fid = {row: metrics["fid"][0] for row, metrics in found.items()}
     assert fid["training-data"] < min(fid["mdm-2d"], fid["videomdm-frame"])
+    _, corpora = report.find(tmp_path / "results", "table3-procedural")
+    assert [list(rows) for rows in corpora.values()] == [[*table3.ROWS[:3], "mdm-teacher", "mdm-2d", "videomdm-frame"]]
     stamps = [file.stat().st_mtime_ns for file in files]
     assert table3.main(arguments) == 0  # all rows are there
     assert [file.stat().st_mtime_ns for file in files] == stamps
