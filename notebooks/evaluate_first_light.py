@@ -38,7 +38,7 @@ study: str = "first-light"
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot
 from videomdm.study import report
 
@@ -46,18 +46,23 @@ check_parameters(globals())
 found, corpora = report.find(results_folder, study)
 for name, rows in corpora.items():
     print(f"{name}: {', '.join(rows)}")
+if note := report.corpus_note(found):
+    print(note)
 
 # %% [markdown]
 # ## The distribution of generated motions
 #
-# FID is measured twice: on the generated joints encoded anew, and on the features as they were generated (raw).
+# FID is read in two ways.
+# The paper's, MDM's evaluation, embeds features as they are generated; ours embeds those that the generated joints give when
+# they are encoded anew, which redundant channels can neither flatter nor spoil.
+# In the text *FID* alone means joints encoded anew.
 # A model whose redundant channels disagree with its joints can be good in one and bad in the other.
 # *FID %* is FID over the total variance of true embeddings, so that it can be read without knowing the evaluator.
 # *New phrasings* is R-precision over captions that no training clip has: how far the text encoder carries over.
 
 # %%
 generation = {
-    "FID": "fid", "FID raw": "fid_raw", "FID %": "fid_percent", "R-precision top 3": "r_precision_3",
+    "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "the same, %": "fid_percent", "R-precision top 3": "r_precision_3",
     "new phrasings": "r_precision_3_unseen",
     "MM-distance": "mm_distance", "diversity": "diversity",
 }  # fmt: skip
@@ -87,6 +92,12 @@ for name, rows in corpora.items():
     print(name)
     display(report.table(rows, moving))
     display(dot_plot(rows, {key: title for title, key in moving.items()}, reference="real"))
+
+# %% [markdown]
+# ## To look at
+#
+# <a href="../_static/compare/table1.html">Motions of five rows side by side</a>: methods in columns, captions in rows, one clock for all, and dragging one turns all cameras.
+# The motions of the runs in these tables were not kept; these are of the built-in corpus and of priors that `python -m videomdm.study.motions table1` trains on it in the profile *laptop*, so they show what kinds of errors the methods make, not how large those of the table are.
 
 # %% [markdown]
 # ## Lifting held-out keypoints

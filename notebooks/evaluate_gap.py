@@ -54,6 +54,17 @@
 # And one thing that somebody who films may know: **body height** (*sized*), to which the teacher's motions and the lifted ones
 # are scaled, about the camera, so that the image stays as it is.
 # Refined cameras then keep their distance, for the reason that is measured below.
+#
+# **What "no camera" means here.**
+# Rows in the teacher's frame or with cameras by PnP are not told where the camera stands, but they do know which way is up, and the
+# focal length: the lifter's motion, in camera axes, is turned upright by the true camera before it is moved to its own origin and heading.
+# A video tells neither for certain (its floor and its metadata give estimates), so such rows are kinder than a video is.
+# Rows that know none of it have not been run.
+#
+# FID is read in two ways.
+# The paper's, MDM's evaluation, embeds features as they are generated; ours embeds those that the generated joints give when
+# they are encoded anew, which redundant channels can neither flatter nor spoil.
+# In the text *FID* alone means joints encoded anew.
 
 # %% tags=["parameters"]
 results_folder: str = "results"
@@ -62,7 +73,7 @@ study: str = "gap"
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot
 from videomdm.study import report
 
@@ -70,6 +81,8 @@ check_parameters(globals())
 found, corpora = report.find(results_folder, study)
 for name, rows in corpora.items():
     print(f"{name}: {', '.join(rows)}")
+if note := report.corpus_note(found):
+    print(note)
 
 # %% [markdown]
 # ## The threshold t*
@@ -94,7 +107,7 @@ for name, rows in corpora.items():
 
 # %%
 columns = {
-    "FID": "fid", "FID raw": "fid_raw", "FID, second evaluator": "tmr_fid", "lifted FID": "lifted_fid",
+    "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "FID, second evaluator": "tmr_fid", "lifted FID": "lifted_fid",
     "R-precision top 3": "r_precision_3", "recall†": "recall_dagger", "acceleration m/s²": "acceleration",
     "path m": "path_length", "bones %": "bone_deviation", "root height, mm": "root_height_distance",
 }  # fmt: skip
@@ -147,9 +160,9 @@ for name, rows in corpora.items():
 
 # %%
 better = {
-    "learned stature %": "learned_stature", "its spread": "learned_stature_spread", "lifted FID": "lifted_fid",
-    "true stature": "lifted_fid_true_size", "and height": "lifted_fid_true_size_height",
-    "true bones and height": "lifted_fid_true_bones_height", "FID": "fid",
+    "learned body height %": "learned_body_height", "its spread": "learned_body_height_spread", "lifted FID": "lifted_fid",
+    "true body height": "lifted_fid_true_size", "and height": "lifted_fid_true_size_height",
+    "true bones and height": "lifted_fid_true_bones_height", "FID, joints anew": "fid",
 }  # fmt: skip
 for name, rows in corpora.items():
     print(name)
@@ -180,8 +193,8 @@ for name, rows in both.items():
 
 # %%
 kept = {
-    "predicted size %": "predicted_size_50", "learned stature %": "learned_stature", "lifted FID": "lifted_fid",
-    "FID": "fid", "FID, second evaluator": "tmr_fid",
+    "predicted size %": "predicted_size_50", "learned body height %": "learned_body_height", "lifted FID": "lifted_fid",
+    "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "FID, second evaluator": "tmr_fid",
 }  # fmt: skip
 for name, found_by_rays in by_rays.items():
     compared = [r for row in found_by_rays if row in corpora[name] for r in (row, f"{row}, by rays")]

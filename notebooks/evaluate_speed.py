@@ -39,13 +39,15 @@ results_folder: str = "results"
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import panels, style
 from videomdm.plots.roofline import roofline
 from videomdm.study import report, timings
 
 check_parameters(globals())
 found = timings.find(results_folder)
+if note := report.corpus_note(found):
+    print(note)
 timings.machines(found)
 
 # %% [markdown]
@@ -144,7 +146,7 @@ timings.gains(found, "scaling")
 
 # %%
 for machine, (roofs, bandwidth) in timings.roofs_of(found).items():
-    if points := timings.spots(found, machine):
+    if points := timings.roofline_points(found, machine):
         figure, (axes,) = panels(machine, height=4.6)
         roofline(axes, roofs, bandwidth, points)
         display(figure)

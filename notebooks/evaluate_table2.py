@@ -42,7 +42,7 @@ runs: str = "runs"  # where the fine-tuned runs lie, for the figure of one motio
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot, film_strip, metrics_table
 from videomdm.study import report, table2
 
@@ -97,12 +97,12 @@ sets = {"seen": "clips trained on", "held_out": "held-out clips", "new": "held-o
 corpora = {name: report.with_placed(rows) for name, rows in corpora.items()}
 for name, rows in corpora.items():
     for which, title in sets.items():
-        told = {row: metrics for row, metrics in rows.items() if f"{which}_mpjpe" in metrics}
-        if told:
-            clips = next(iter(told.values()))[f"{which}_clips"]
+        shown = {row: metrics for row, metrics in rows.items() if f"{which}_mpjpe" in metrics}
+        if shown:
+            clips = next(iter(shown.values()))[f"{which}_clips"]
             print(f"{name}, {title}: {report.mean(clips):.0f}")
             wanted = {title: f"{which}_{key}" for title, key in zip(columns, measures, strict=True)}
-            display(report.table(told, wanted | {"KID": f"{which}_kid", "its deviation": f"{which}_kid_std"}))
+            display(report.table(shown, wanted | {"KID": f"{which}_kid", "its deviation": f"{which}_kid_std"}))
 
 # %%
 panels = {
@@ -189,9 +189,9 @@ for name, rows in corpora.items():
 
 # %%
 for rows in corpora.values():
-    told = {row: metrics for row, metrics in rows.items() if f"noise_{table2.NOISES[0]:g}_mpjpe" in metrics}
+    shown = {row: metrics for row, metrics in rows.items() if f"noise_{table2.NOISES[0]:g}_mpjpe" in metrics}
     for key, title in (("acceleration_error", "acceleration error"), ("mpjpe", "MPJPE")):
-        display(report.table(told, {f"{title}, noise {n:g}": f"noise_{n:g}_{key}" for n in table2.NOISES}))
+        display(report.table(shown, {f"{title}, noise {n:g}": f"noise_{n:g}_{key}" for n in table2.NOISES}))
 
 # %% [markdown]
 # At the noise that was trained with, the rays alone cost about 3.1 m/s² of VideoMDM's error, and a lifter would have to err

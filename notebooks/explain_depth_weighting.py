@@ -25,6 +25,7 @@ from torch import nn
 
 from videomdm import cameras, depth, losses
 from videomdm.data import procedural
+from videomdm.evaluation.measures import seed_interval
 from videomdm.pages.claims import Claims
 from videomdm.plots import Table, keep, metrics_table, panels, player
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT, SERIES
@@ -780,7 +781,7 @@ steps = torch.arange(60, 481, 60)
 for kind, colour in zip(("exact", "depth", "none"), (LEFT, RIGHT, GHOST), strict=True):
     behind = logs[kind] - logs["3-D"]  # paired: the same seed
     for axis, axes in enumerate(drawn):
-        mean, half_width = behind[..., axis].mean(0), 1.96 * behind[..., axis].std(0) / 3**0.5
+        mean, half_width = torch.tensor([seed_interval(seeds) for seeds in behind[..., axis].T.tolist()]).T
         axes.plot(steps, mean, color=colour, label=kind)
         axes.fill_between(steps, mean - half_width, mean + half_width, color=colour, alpha=0.2, linewidth=0)
 for axes in drawn:
@@ -794,11 +795,7 @@ keep(figure, "depth_weighting_training")
 last = {kind: log[:, -1] for kind, log in logs.items()}
 metrics_table(
     [
-        {"loss": kind}
-        | {
-            name: [float(e[:, i].mean()), float(1.96 * e[:, i].std() / 3**0.5)]
-            for i, name in enumerate(("floor, mm", "height, mm"))
-        }
+        {"loss": kind} | {name: seed_interval(e[:, i].tolist()) for i, name in enumerate(("floor, mm", "height, mm"))}
         for kind, e in last.items()
     ]
 )

@@ -30,7 +30,7 @@ import torch
 from videomdm import cameras, depth
 from videomdm.data import bandai, procedural
 from videomdm.pages.claims import Claims
-from videomdm.plots import Table, keep, panels
+from videomdm.plots import InteractiveFigure, Table, keep, panels
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT, SERIES, TRUNK, layout
 from videomdm.skeletons import SMPL22
 from videomdm.skeletons.padding import valid_frames
@@ -145,7 +145,7 @@ marker = {
 }
 hidden = {"visible": False, "range": [-1.05, 1.05]}
 scene = {"xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "cube"}
-sphere = go.Figure(
+sphere = InteractiveFigure(
     go.Scatter3d(
         x=dots[:, 0].tolist(),
         y=dots[:, 1].tolist(),

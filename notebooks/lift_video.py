@@ -43,9 +43,9 @@ from IPython.display import display
 from videomdm import features, sample, train, videos
 from videomdm.data import recordings
 from videomdm.data.recordings import demonstration, keypoint_npz, names
-from videomdm.data.recordings.video import below, sheet, write_overlay
+from videomdm.data.recordings.video import overlay_video, sheet, write_overlay
 from videomdm.evaluation.lifting import lifting_errors
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import Picture, keypoints_over, metrics_table, player
 from videomdm.storage.film import codec
 
@@ -72,7 +72,7 @@ out = Path(out or Path(runs) / "lifted" / names.folder_of(video))
 print(f"{caption!r}: {len(track)} frames, {len(track) / track.fps:.1f} s")
 for note in track.notes:
     print(f"- {note}")
-film = below(track, video)
+film = overlay_video(track, video)
 if film:
     display(Picture(sheet(film, track)))
 
@@ -92,9 +92,12 @@ print(f"prior: {run.name}\nteacher: {lifted.teacher}\n{lifted.motions.report}")
 # %%
 motions = {way: joints for way, (joints, _) in lifted.ways.items()}
 if scenes:
-    truth, true_camera = demonstration.behind([track], scenes)
+    truth, true_camera = demonstration.ground_truth([track], scenes)
     motions["truth"] = features.canonicalise(truth.clip(0), floor="median")
 player(motions, title=caption)
+
+# %% [markdown]
+# In the book, <a href="../_static/compare/videos.html">six built-in films lifted by the teacher and by a prior</a> play side by side, with the truth in grey (`python -m videomdm.study.motions videos`).
 
 # %% [markdown]
 # ## How good it is

@@ -67,6 +67,12 @@ class TestKey:
         after = [config.but(method=name).key() for name in names]
         assert [a != b for a, b in zip(after, before, strict=True)] == [False, False, True, True, True]
 
+    def test_the_built_in_corpus_counts_for_the_runs_that_learn_from_it(self, config, monkeypatch):
+        configs = [config.but(data=name) for name in ("procedural", "humanml3d")]
+        before = [one.key() for one in configs]
+        monkeypatch.setitem(settings.STAGES, "corpus", 99)
+        assert [one.key() != key for one, key in zip(configs, before, strict=True)] == [True, False]
+
     def test_a_method_counts_by_what_it_does(self, config, monkeypatch):
         before = config.but(method="videomdm/round-1").key()
         monkeypatch.setitem(METHODS, "videomdm", Method("teacher", "truth", camera_noise=1.0))

@@ -163,6 +163,7 @@ class TestForward:
         out = guided(model, 2.5)(x, t, text, lengths)
         assert out.shape == (B, T, D) and model(x, t, text, lengths, lengths > 2).shape == (B, T, D)
 
+    @pytest.mark.slow
     def test_compiles_into_one_graph(self, model, batch):
         compiled = torch.compile(model, backend="eager", fullgraph=True)
         torch.testing.assert_close(compiled(*batch), model(*batch))
@@ -213,6 +214,7 @@ class TestPrecision:
         model.eval()
         assert torch.equal(model(x, t, text, lengths), model(x, t, text, lengths))
 
+    @pytest.mark.slow
     def test_a_processor_without_bf16_gives_the_same(self, batch):
         """Its libraries are told that they run on an older one."""
         script = (

@@ -54,6 +54,7 @@ class TestHashedText:
         expected = torch.tensor([1.0 if bit == "1" else -1.0 for bit in bits])
         torch.testing.assert_close(HashedText(12).encode(["the"])[0], expected)
 
+    @pytest.mark.slow
     def test_same_in_another_process_and_without_transformers(self):
         """Python's own hash differs between processes; ours may not.  CLIP is imported only when used."""
         code = """
@@ -192,6 +193,7 @@ def tiny_clip(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 class TestClipText:
     def test_vectors(self, tiny_clip):
         encoder = by_name(f"clip:{tiny_clip}")

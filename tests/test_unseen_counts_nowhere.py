@@ -116,7 +116,7 @@ def test_pnp_is_right_where_half_of_the_body_was_not_seen(seen):
 @pytest.mark.parametrize("root_path", ROOT_PATHS)
 def test_the_teacher(seen, root_path):
     """Its networks read fillers that follow the body, and the confidence; never what stood there."""
-    seen.same(lambda k: teacher.lift(k, seen.confidence, seen.lengths, root_path=root_path, progress=False))
+    seen.same(lambda k: teacher.estimate(footage(seen, k), root_path=root_path, progress=False))
 
 
 def test_levelling_knows_no_floor_from_legs_that_nobody_saw(seen):
@@ -147,6 +147,4 @@ def test_lifting(seen, normaliser):
 
 
 def test_what_is_measured_without_the_truth(seen):
-    seen.same(
-        lambda k: without_truth(seen.joints + 0.02, k, seen.camera, seen.confidence, seen.lengths)["reprojection"]
-    )
+    seen.same(lambda k: without_truth(seen.joints + 0.02, footage(seen, k))["reprojection"])

@@ -13,16 +13,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videomdm.conventions import ROOT_PATHS
+from videomdm.conventions import CENTRED, ROOT_PATHS
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, Method
 from videomdm.storage.files import digest
 
 PRECISIONS = ("float32", "bf16")
+EVALUATION_SPLITS = ("test", "val")
 #: What a stage's outcome depends on besides settings: its code.  Count a stage up when its outcome changes.
-#: ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.
-STAGES = {"observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4}
+#: ``corpus`` is the built-in corpus, 2 since people in it stand and walk as captured people do; it counts where a run
+#: learns from it.  ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.
+STAGES = {"corpus": 2, "observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4}
 
 
 def _named(default: object, name: str) -> object:
@@ -35,12 +37,18 @@ def _free(default: object) -> object:
     return field(default=default, metadata={"free": True})
 
 
+def _later(default: object) -> object:
+    """A setting that files of earlier versions lack: its default is what was done before it could be chosen."""
+    return field(default=default, metadata={"later": True})
+
+
 @dataclass(frozen=True)
 class Data:
     """What is learned from, and how it is seen."""
 
     source: str = _named("procedural", "data")  # a name of :mod:`videomdm.data.sources`
     root: str | None = _named(None, "data_root")  # its folder
+    base: str = "procedural"  # the source that an NBA-like one films, whose folder ``root`` is
     n_clips: int = 2000  # size of the built-in corpus, all splits
     max_frames: int = 196  # longer clips are cut
     on_error: str = "raise"  # or "skip": bad clips are left out and listed
@@ -48,20 +56,28 @@ class Data:
     keypoint_missing: float = 0.0  # share of joints that it does not report
     keypoint_smoothing: bool = False  # smooth keypoints as a video's are (appendix C.3)
     root_path: str = "bones"  # the teacher's: from how long bones look (appendix D), or "network"
+    #: The teacher: a set of weights (:mod:`videomdm.lifters.weight_sets`), a file of an ElePose network, or NBA's own
+    #: "elepose" or "motionbert".
+    lifter: str = _later("procedural")
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
+
+    def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
+        """The stages that make the data, with their versions: the built-in corpus has one."""
+        return {"corpus": versions["corpus"]} if self.source == "procedural" else {}
 
 
 @dataclass(frozen=True)
 class Model:
     """The denoiser and its diffusion."""
 
-    text: str = "hashed"  # encoder of captions: "hashed" (offline) or "clip"
+    text: str = "hashed"  # encoder of captions: "hashed" (offline), "clip" or, without captions, "none"
     width: int = 512
     n_layers: int = 8
     n_heads: int = 4
     feedforward: int = 1024
     dropout: float = 0.1
     n_steps: int = 50  # of the diffusion
+    tau: float = 1.0  # power on the cosine schedule's signal level; larger is noisier
     precision: str = "float32"  # or "bf16": the denoiser computes in bfloat16; weights and losses stay float32
 
 
@@ -97,6 +113,7 @@ class Evaluation:
     repeats: int = 20
     evaluator: str | None = None  # folder of HumanML3D's published evaluator, the first in place of a trained one
     evaluator_steps: int = 20_000  # batches that an evaluator is trained for
+    split: str = _named("test", "evaluation_split")  # or "val", on which choices are made: test data are read once
 
 
 @dataclass(frozen=True)
@@ -116,7 +133,10 @@ class Config:
     runs: str = _free("runs")  # folder of run folders and of the cache
 
     def __post_init__(self) -> None:
-        for name, known in (("method", METHODS), ("precision", PRECISIONS), ("root_path", ROOT_PATHS)):
+        choices = {
+            "method": METHODS, "precision": PRECISIONS, "root_path": ROOT_PATHS, "evaluation_split": EVALUATION_SPLITS
+        }  # fmt: skip
+        for name, known in choices.items():
             if self.value(name) not in known:
                 raise ValueError(f"{name} is {self.value(name)!r}, expected one of {', '.join(known)}")
         for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers", "length_buckets"):
@@ -146,9 +166,14 @@ class Config:
         return METHODS[self.method]
 
     @property
+    def centred(self) -> bool:
+        """Whether the data are pictures alone, centred on the hip."""
+        return self.data.source in CENTRED
+
+    @property
     def frame(self) -> str:
         """The coordinate frame of the given cameras: the method's own, or that of the method that lifts for it."""
-        return self.recipe.camera_source or "truth"
+        return self.recipe.camera_source or ("teacher" if self.centred else "truth")
 
     @property
     def multistep(self) -> Multistep:
@@ -174,11 +199,14 @@ class Config:
         if self.start:
             chosen |= {"start": self._start_digest(), "warmup_steps": 0}
         chain = [_differing(m) for m in self.recipe.chain]
-        return digest(_plain(chosen), chain, self.recipe.stages(STAGES))
+        return digest(_plain(chosen), chain, self.recipe.stages(STAGES) | self.data.stages(STAGES))
 
     def evaluation_key(self) -> str:
-        """Short hash of what is measured of a run, and how."""
-        return digest(dataclasses.asdict(self.evaluation))
+        """Short hash of what is measured of a run, and how; results are older than the choice of a split."""
+        asked = dataclasses.asdict(self.evaluation)
+        if asked["split"] == "test":
+            del asked["split"]
+        return digest(asked)
 
     def changed(self) -> dict[str, object]:
         """The settings that are not the defaults, by their flat names."""
@@ -254,8 +282,10 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _from_json(kind: type, given: object, name: str) -> object:
-    """A dataclass from a JSON object that has exactly its fields."""
+    """A dataclass from a JSON object that has exactly its fields; later ones may be missing."""
     expected = {f.name for f in dataclasses.fields(kind)}
+    if isinstance(given, Mapping):
+        given = {f.name: f.default for f in dataclasses.fields(kind) if "later" in f.metadata} | dict(given)
     if not isinstance(given, Mapping) or set(given) != expected:
         wrong = sorted(set(given) ^ expected) if isinstance(given, Mapping) else given
         raise ValueError(
@@ -269,6 +299,14 @@ def _from_json(kind: type, given: object, name: str) -> object:
 # Chosen on small budgets: lambda_2D = 10 keeps the gradient always clipped, and a higher t* keeps samples from
 # shrinking where the teacher is poor.
 SMALL = Weights(reprojection=0.3, velocity=30.0, representation=1.0)
+
+# What the third regime changes (section 4.3): no text and no guidance, the noisier schedule of the authors' release,
+# and lambdas for its units and frame rate.  A unit is .71 m of a person of 1.75 m, so squared errors in metres are half
+# as large, and at 30 frames a second those of velocities are (20 / 30)^2 of what they are at 20.
+NBA = {
+    "data": "nba", "method": "videomdm-frame", "text": "none", "guidance": 1.0, "tau": 2.0, "t_star": 12,
+    "weights": Weights(reprojection=0.15, velocity=18.0, representation=1.0),
+}  # fmt: skip
 
 PROFILES = {
     "smoke": Config().but(
@@ -289,6 +327,7 @@ PROFILES = {
         checkpoint_every=250,
     ),
     "paper": Config(),
+    "nba": Config().but(profile="nba", **NBA),
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from videomdm import depth as depth_weights
 from videomdm import features as feat
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
-from videomdm.cameras.refinement import refine, ridge, where
+from videomdm.cameras.refinement import refine, ridge, select_cameras
 from videomdm.features.normaliser import Normaliser
 from videomdm.features.rays import onto_rays
 from videomdm.skeletons.definitions import Skeleton
@@ -172,9 +172,18 @@ def _alignment(predicted: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     return masked_mean(difference.square(), counts[..., None].to(difference))
 
 
-def x0(predicted: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
-    """Plain MDM: mean squared error of the predicted clean features (B, T, D) over valid rows."""
-    return masked_mean((predicted - target).square(), valid_frames(lengths, target.shape[1])[..., None].to(target))
+def x0(predicted: Tensor, target: Tensor, lengths: Tensor, counts: Tensor | None = None) -> Tensor:
+    """Plain MDM: mean squared error of the predicted clean features (B, T, D) over valid rows.
+
+    Args:
+        predicted, target: (B, T, D) normalised.
+        lengths: (B,) rows that count.
+        counts: (B, T, J) in 0..1, for features that are J keypoints: one that was not seen contributes zero.
+    """
+    squared = (predicted - target).square()
+    if counts is not None:
+        squared = (squared.unflatten(-1, (counts.shape[-1], -1)) * counts[..., None]).flatten(-2)
+    return masked_mean(squared, valid_frames(lengths, target.shape[1])[..., None].to(target))
 
 
 @dataclass(frozen=True)
@@ -222,7 +231,7 @@ class VideoMDM:
         positions, redundant = predicted.split([channels.stop - channels.start for channels in named], dim=-1)
         joints = feat.decode_positions(self.normaliser.denormalise(positions.float(), named[0]))
         if refined is not None:
-            seen = seen.by(where(refined, refine(joints, seen, ridge=ridge(self.known_distance)), seen.camera))
+            seen = seen.by(select_cameras(refined, refine(joints, seen, ridge=ridge(self.known_distance)), seen.camera))
         residuals = _residuals(joints, seen, weights.weighting, self.tau)
         parts = {}
         if weights.reprojection:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
-from videomdm import settings
+from videomdm import programs, settings
 from videomdm.config import Config
 from videomdm.conventions import DataError
 from videomdm.train import distributed
 from videomdm.train.streaming import streamed
 
+PROGRAM = "python -m videomdm.prepare"
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    try:
-        prepare(settings.config(arguments, "python -m videomdm.prepare", __doc__))
-    except DataError as error:
-        raise SystemExit(str(error)) from None
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prepare, and return the exit status (:mod:`videomdm.programs`)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    return programs.carry_out(
+        lambda: prepare(settings.config(arguments, PROGRAM, __doc__)), PROGRAM, "--debug" in arguments
+    )
 
 
 def prepare(config: Config) -> None:
@@ -36,4 +40,4 @@ def prepare(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from videomdm import programs
 from videomdm.config import PROFILES, SETTINGS, Config, profile
 from videomdm.parameters import parse
 
@@ -58,6 +59,7 @@ def config(arguments: Sequence[str] | None, program: str, description: str) -> C
     """
     parser = argparse.ArgumentParser(prog=program, description=description.split("\n")[0])
     add_arguments(parser)
+    programs.add_debug(parser)
     given = parser.parse_args(arguments)
     try:
         return read(given)

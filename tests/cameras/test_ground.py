@@ -52,7 +52,7 @@ def short():
 def lifted(short):
     """Footage, motions lifted in camera axes (Y up, as if the camera were level), and the true up in these."""
     footage = observations.film(short, seed=0, noise=0.004)
-    estimate = teacher.lift(footage.keypoints, footage.confidence, short.lengths, progress=False)
+    estimate = footage.camera.to_camera(teacher.estimate(footage, progress=False))
     flip = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
     return footage, estimate @ flip, footage.camera.rotation[..., 1] @ flip
 

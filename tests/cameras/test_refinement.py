@@ -6,7 +6,7 @@ import torch
 from videomdm import cameras
 from videomdm.cameras import Camera, Footage
 from videomdm.cameras.placement import SMOOTH, STAY, place
-from videomdm.cameras.refinement import KNOWN_DISTANCE, refine, where
+from videomdm.cameras.refinement import KNOWN_DISTANCE, refine, select_cameras
 from videomdm.data import procedural
 
 
@@ -109,7 +109,7 @@ class TestRefine:
 def test_where_takes_each_clips_camera(camera):
     other = moved(camera, 0.5)
     chosen = torch.arange(len(camera)) % 2 == 0
-    mixed = where(chosen, other, camera)
+    mixed = select_cameras(chosen, other, camera)
     assert torch.equal(mixed.rotation[::2], other.rotation[::2])
     assert torch.equal(mixed.translation[1::2], camera.translation[1::2])
 

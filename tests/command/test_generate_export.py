@@ -47,6 +47,7 @@ class TestGenerate:
         for i, expected in enumerate(arrays(here / "m.npz")["joints"]):
             assert (joints_of(here / f"w.v2-{i:02d}.bvh") - torch.from_numpy(expected)).abs().max() < 1e-3
 
+    @pytest.mark.slow
     def test_films(self, here):
         assert main(["generate", "a person walks", "--seconds", "1", "--out", "w.mp4"]) == 0
         assert cv2.VideoCapture(str(here / "w.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 20

@@ -80,7 +80,7 @@ class TestFolder:
         joints = torch.from_numpy(arrays[way])
         assert joints[0, 0, [0, 2]].abs().max() < 1e-4
         assert torch.allclose(features.canonicalise(joints[None], floor="median")[0], joints, atol=1e-3)
-        assert float(kinematics.stature(joints[None], torch.tensor([len(joints)]))) == pytest.approx(
+        assert float(kinematics.body_height(joints[None], torch.tensor([len(joints)]))) == pytest.approx(
             0.9 * HEIGHT, rel=0.03
         )
 
@@ -101,6 +101,7 @@ class TestFolder:
         assert 0 < used["camera_error"] < 0.25 and used["unseen"] == pytest.approx(arrays["unseen"].mean())
         assert used["cameras"][0]["from"] == used["from"] == 0 and used["cameras"][-1]["to"] == used["to"]
         assert all(camera["trusted"] for camera in used["cameras"])
+        assert set(report["seconds"]) == {"reading", "lifting", "writing"} and min(report["seconds"].values()) > 0
         assert used["measures"]["prior"]["reprojection"] < 1 < used["measures"]["teacher"]["reprojection"] < 20
 
 

@@ -1,10 +1,11 @@
 """train, prepare and study are the programs that `python -m` runs."""
 
+import errno
 import json
 
 import pytest
 
-from videomdm import train
+from videomdm import prepare, study, train
 from videomdm.command import main
 from videomdm.train.__main__ import main as train_program
 
@@ -12,8 +13,30 @@ from videomdm.train.__main__ import main as train_program
 def test_a_finished_run_is_found_by_both(runs, run, settings, capsys):
     arguments = ["--profile", "smoke", "--set", *settings, f"runs={runs}"]
     assert main(["train", *arguments]) == 0
-    train_program(arguments)
+    assert train_program(arguments) == 0
     assert capsys.readouterr().out.splitlines() == [str(run)] * 2
+
+
+def test_errors_of_a_run_are_sentences(tmp_path, capsys, monkeypatch):
+    """A missing folder and a full disk, by the programs of `python -m` as by the command."""
+    arguments = ["--profile", "smoke", "--set", "data=bandai", f"data_root={tmp_path / 'missing'}", f"runs={tmp_path}"]
+    assert train_program(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("python -m videomdm.train: ") and "missing" in said and "Traceback" not in said
+    assert prepare.main([*arguments, "shard_clips=10"]) == 2
+    assert capsys.readouterr().err.startswith("python -m videomdm.prepare: ")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "weights.safetensors")
+
+    monkeypatch.setattr("videomdm.train.__main__.fit", full)
+    assert train_program(["--profile", "smoke"]) == 1
+    assert capsys.readouterr().err == "python -m videomdm.train: weights.safetensors: No space left on device\n"
+    assert train_program(["--profile", "smoke", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+    monkeypatch.setattr(study.study, "conduct", full)
+    assert study.main(["t"]) == 1
+    assert capsys.readouterr().err == "python -m videomdm.study: weights.safetensors: No space left on device\n"
 
 
 def test_values_are_typed(runs, run, capsys):

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from videomdm import features
+from videomdm.command import main
 from videomdm.conventions import DataError
-from videomdm.data import cmu, cmu_bodies, humanml3d
+from videomdm.data import cmu, cmu_bodies, cmu_trials, humanml3d
 from videomdm.data import humanml3d_layout as layout
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors
@@ -24,11 +25,11 @@ WALK = "a person walks left#a/DET person/NOUN walk/VERB left/ADV#0.0#0.0\n"
 
 
 def row(name, start, end, split="train", text=WALK):
-    return cmu.Row(name, start, end, split, text, text)
+    return cmu_trials.Row(name, start, end, split, text, text)
 
 
 def trial(*rows, name="01_01", description="walk"):
-    return cmu.Trial(name, (), None, rows, description)
+    return cmu_trials.Trial(name, (), None, rows, description)
 
 
 def spans(cuts):
@@ -42,7 +43,7 @@ class TestTrials:
          ("walk_02_01", None), ("readme", None), ("2009_01", None), ("02_2009", None)],
     )  # fmt: skip
     def test_files(self, stem, name):
-        assert cmu.trial_name(stem) == name
+        assert cmu_trials.trial_name(stem) == name
 
     @pytest.mark.parametrize(
         ("source", "name"),
@@ -57,7 +58,7 @@ class TestTrials:
         ],
     )
     def test_sources_in_amass(self, source, name):
-        assert cmu.trial_of(source) == name
+        assert cmu_trials.trial_of(source) == name
 
     def test_capture_rate(self):
         rates = {name: trial(name=name).capture_rate for name in ("01_01", "60_10", "89_03", "136_18", "136_19")}
@@ -66,7 +67,7 @@ class TestTrials:
 
 class TestPlan:
     def test_rows_and_what_lies_between(self):
-        cuts, dropped = cmu.plan(trial(row("000002", 300, 500, "test"), row("000001", 10, 110)), 900)
+        cuts, dropped = cmu_trials.plan(trial(row("000002", 300, 500, "test"), row("000001", 10, 110)), 900)
         assert spans(cuts) == [
             ("000002", 300, 500, "test", "HumanML3D"),
             ("000001", 10, 110, "train", "HumanML3D"),
@@ -78,12 +79,12 @@ class TestPlan:
         assert dropped == []
 
     def test_without_a_description_only_rows(self):
-        cuts, dropped = cmu.plan(trial(row("000001", 10, 110), description=None), 900)
+        cuts, dropped = cmu_trials.plan(trial(row("000001", 10, 110), description=None), 900)
         assert spans(cuts) == [("000001", 10, 110, "train", "HumanML3D")] and dropped == []
 
     def test_what_cannot_be_made_is_said(self):
         rows = (row("a", 0, 301), row("b", 0, 39), row("c", 0, 50, None), row("d", 0, 50, text=None))
-        cuts, dropped = cmu.plan(trial(*rows, description=None), 300)
+        cuts, dropped = cmu_trials.plan(trial(*rows, description=None), 300)
         assert cuts == []
         assert dropped == [
             ("a", "ends at frame 301, the file has 300 at 20 fps (captured at 120)"),
@@ -93,7 +94,7 @@ class TestPlan:
         ]
 
     def test_a_description_takes_the_place_of_captions(self):
-        (cut, *_), dropped = cmu.plan(trial(row("d", 0, 50, text=None), description="left turn, clockwise"), 50)
+        (cut, *_), dropped = cmu_trials.plan(trial(row("d", 0, 50, text=None), description="left turn, clockwise"), 50)
         assert dropped == [] and cut.captions_by == "CMU"
         tokens = "a/OTHER person/OTHER performs/OTHER"
         assert cut.text == (
@@ -103,7 +104,7 @@ class TestPlan:
 
     @pytest.mark.parametrize(("name", "split"), [("01_04", "train"), ("01_12", "val"), ("01_13", "test")])
     def test_trials_without_rows_are_split_by_name(self, name, split):
-        cuts, _ = cmu.plan(trial(name=name), 400)
+        cuts, _ = cmu_trials.plan(trial(name=name), 400)
         assert len(cuts) == 3 and {cut.split for cut in cuts} == {split}
 
 
@@ -339,16 +340,18 @@ class TestCommand:
     def test_says_what_came_of_it(self, inputs, tmp_path, capsys):
         motions, root = inputs
         (tmp_path / "60_01.bvh").write_bytes((motions / "60_01.bvh").read_bytes())
-        cmu.main(["--motions", str(tmp_path), "--humanml3d", str(root), "--out", str(tmp_path / "out")])
+        folders = ["--motions", str(tmp_path), "--humanml3d", str(root), "--out", str(tmp_path / "out")]
+        assert main(["prepare-cmu", *folders]) == 0
         said = capsys.readouterr().out
         assert "1 clips and their mirror images, 0.1 minutes (0 train, 0 val, 1 test)" in said
         assert "1 of the 5 rows that HumanML3D took from CMU" in said
         assert "missing: 3 rows of 3 trials without a file: 01_01, 01_02, 99_01" in said
         assert "dropped: 1, ends at frame N, the file has N at N fps (captured at N)" in said
 
-    def test_errors_end_it(self, inputs, tmp_path):
-        with pytest.raises(SystemExit, match="error: .*no such folder"):
-            cmu.main(["--motions", str(tmp_path / "x"), "--humanml3d", str(inputs[1]), "--out", str(tmp_path / "out")])
+    def test_errors_end_it(self, inputs, tmp_path, capsys):
+        folders = ["--motions", str(tmp_path / "x"), "--humanml3d", str(inputs[1]), "--out", str(tmp_path / "out")]
+        assert main(["prepare-cmu", *folders]) == 2
+        assert "no such folder" in capsys.readouterr().err
 
 
 # ---- the published files ---------------------------------------------------------------------------------
@@ -410,10 +413,10 @@ class TestPublished:
     def test_rows_pieces_and_splits_of_all_recorded_trials(self, recorded, repository):
         """From the index alone, given only how long each trial is."""
         _, by_trial = recorded
-        rows = cmu.read_rows(repository)
+        rows = cmu_trials.read_rows(repository)
         for name, lines in by_trial.items():
-            own = cmu.Trial(name, (), None, tuple(rows.get(name, ())), "walk")
-            cuts, dropped = cmu.plan(own, max(int(line["end_frame"]) for line in lines))
+            own = cmu_trials.Trial(name, (), None, tuple(rows.get(name, ())), "walk")
+            cuts, dropped = cmu_trials.plan(own, max(int(line["end_frame"]) for line in lines))
             expected = {(x["name"], int(x["start_frame"]), int(x["end_frame"]), x["split"]) for x in lines}
             assert {(cut.name, cut.start, cut.end, cut.split) for cut in cuts} == expected
             assert [entry[0] for entry in dropped] == (["012420"] if name == "26_01" else [])
@@ -433,12 +436,12 @@ class TestPublished:
 
     def test_share_of_humanml3d(self, repository):
         index = layout.read_index(repository)
-        own = [row for row in index if cmu.trial_of(row.source)]
+        own = [row for row in index if cmu_trials.trial_of(row.source)]
         assert (len(index), len(own)) == (14616, 2913)
         assert sum(row.end - row.start for row in own) / 20 / 3600 == pytest.approx(6.44, abs=0.01)
 
     def test_capture_rates_are_those_of_cmus_index(self, recorded):
         for line in csv.DictReader((recorded[0] / "cmu_trials.csv").open()):
-            name = cmu.trial_name(f"{line['Subject']}_{line['Trial #']}")
+            name = cmu_trials.trial_name(f"{line['Subject']}_{line['Trial #']}")
             if line["framerate"]:
                 assert dataclasses.replace(trial(), name=name).capture_rate == int(line["framerate"]), name

@@ -1,26 +1,16 @@
 """Fit3D's official layout, made here from a built-in motion."""
 
-import json
-
 import cv2
 import numpy as np
 import pytest
 import torch
+from fit3d_files import DISTORTION, PINHOLE, SAME, TO_Z_UP, camera_json, write
 
 from videomdm import cameras
 from videomdm.conventions import DataError
 from videomdm.data import fit3d, procedural
 from videomdm.data.fit3d import FIT3D25
 from videomdm.skeletons import SMPL22
-
-TO_Z_UP = torch.tensor([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # (x, y, z) -> (x, -z, y)
-PINHOLE = {"f": [[1039.0, 1035.0]], "c": [[476.4, 449.0]]}
-DISTORTION = {"k": [[-0.145, 0.112, 0.0034]], "p": [[-0.0072, 0.0062]]}
-SAME = {
-    "spine": "spine2", "thorax": "neck", "neck": "head", "left_toe_inner": "left_foot", "left_toe_outer": "left_foot",
-    "right_toe_inner": "right_foot", "right_toe_outer": "right_foot", "left_hand_inner": "left_wrist",
-    "left_hand_outer": "left_wrist", "right_hand_inner": "right_wrist", "right_hand_outer": "right_wrist",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +19,6 @@ def motion():
     x = procedural.generate(1, seed=3).clip(0)
     x = x[:, [SMPL22.index(SAME.get(j, j)) for j in FIT3D25.joints]]
     return x, cameras.orbit(0.4, 0.15, (0.0, 0.9, 0.0), 4.0)
-
-
-def camera_json(camera):
-    rotation = camera.rotation @ TO_Z_UP.T
-    return {
-        "extrinsics": {"R": rotation.tolist(), "T": [(TO_Z_UP @ camera.center).tolist()]},
-        "intrinsics_w_distortion": PINHOLE | DISTORTION,
-        "intrinsics_wo_distortion": {key: value[0] for key, value in PINHOLE.items()},
-    }
 
 
 @pytest.fixture
@@ -52,12 +33,6 @@ def tree(tmp_path, motion):
         write(folder / "joints3d_25" / f"{exercise}.json", {"joints3d_25": (x @ TO_Z_UP.T).tolist()})
     write(tmp_path / "test" / "s02" / "camera_parameters" / "squat.json", camera_json(camera))
     return tmp_path
-
-
-def write(path, data):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data))
-    return path
 
 
 class TestFind:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from test_fit3d import SAME, TO_Z_UP, camera_json, write
+from fit3d_files import SAME, TO_Z_UP, camera_json, write
 
 from videomdm import cameras, train
 from videomdm.config import PROFILES
@@ -32,7 +32,7 @@ def motions():
         smooth = torch.cat([corpus.clip(i) for i in range(3)])[
             :, [SMPL22.index(SAME.get(j, j)) for j in FIT3D25.joints]
         ]
-        made[exercise] = fit3d_clips._at(smooth, torch.arange(0, len(smooth) - 1, 0.4))
+        made[exercise] = fit3d_clips.joints_at(smooth, torch.arange(0, len(smooth) - 1, 0.4))
     return made
 
 
@@ -177,7 +177,10 @@ def test_table_2_on_it(config, root, tmp_path, monkeypatch):
     monkeypatch.setitem(PROFILES, "smoke", small)
     arguments = f"--data fit3d --data-root {root} --source procedural --profile smoke --steps 2 --root-path bones"
     rows = ["teacher", "videomdm-pnp"]
-    table2.main([*arguments.split(), "--runs", str(tmp_path), "--results", str(tmp_path / "r"), "--rows", *rows])
+    assert (
+        table2.main([*arguments.split(), "--runs", str(tmp_path), "--results", str(tmp_path / "r"), "--rows", *rows])
+        == 0
+    )
     files = sorted((tmp_path / "r" / "table2").glob("*.json"))
     assert len(files) == 2
     metrics = json.loads(files[1].read_text())["metrics"]

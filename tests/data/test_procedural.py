@@ -73,6 +73,7 @@ class TestGenerate:
         with pytest.raises(ValueError, match=message):
             procedural.generate(**arguments)
 
+    @pytest.mark.slow
     def test_two_thousand_clips_in_seconds(self):
         start = time.process_time()
         procedural.generate(2000)

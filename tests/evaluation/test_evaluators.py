@@ -46,7 +46,7 @@ class TestPublished:
         assert torch.equal(by_tag, tokens) and not torch.allclose(by_tag, by_rule)
         assert torch.equal(evaluator.to("cpu").texts(["somebody went"]), by_tag)
 
-    def test_is_the_first_judge_of_a_row_and_the_second_is_trained(self, config):
+    def test_is_the_first_evaluator_of_a_row_and_the_second_is_trained(self, config):
         row = protocol.evaluate(config, "real")
         assert row["evaluators"].split()[0] == evaluators.evaluator(config).digest
         assert [path.name.split("-")[0] for path in sorted(config.cache.glob("*-2.safetensors"))] == ["tmr"]
@@ -73,5 +73,5 @@ class TestPublished:
         assert evaluators.evaluator(config).tagged == {"somebody goes.": ("person/NOUN", "walk/VERB")}
 
 
-def test_the_run_does_not_depend_on_the_judge(config):
+def test_the_run_does_not_depend_on_the_evaluator(config):
     assert config.key() == config.but(evaluator=None).key()

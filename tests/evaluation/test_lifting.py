@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from videomdm import cameras
+from videomdm.cameras import Footage
 from videomdm.data import observations, procedural
 from videomdm.evaluation.lifting import without_truth
 
@@ -14,17 +15,16 @@ class TestWithoutTruth:
     def test_the_truth_lies_on_its_keypoints(self):
         corpus = procedural.generate(4, seed=3, max_frames=60)
         seen = observations.film(corpus, seed=1)
-        parts = seen.keypoints, seen.camera, seen.confidence, seen.lengths
-        found = without_truth(corpus.joints, *parts)
+        found = without_truth(corpus.joints, seen)
         assert {k: v.shape for k, v in found.items()} == dict.fromkeys(found, (4,))
         assert found["reprojection"].max() < 1e-3
-        still = without_truth(corpus.joints[:, :1].expand_as(corpus.joints), *parts)
+        still = without_truth(corpus.joints[:, :1].expand_as(corpus.joints), seen)
         assert still["acceleration"].max() < 1e-3 < 1 < found["acceleration"].min()
         assert still["skating"].max() == 0
         up = torch.tensor([0.0, 0.5, 0.0])
         drift = 0.05 * torch.arange(corpus.joints.shape[1])[:, None, None] * torch.tensor([1.0, 0.0, 0.0])
         sliding = corpus.joints[:, :1] + drift  # a statue pushed at 1 m/s
-        slides, floats = (without_truth(sliding + shift, *parts)["skating"] for shift in (0 * up, up))
+        slides, floats = (without_truth(sliding + shift, seen)["skating"] for shift in (0 * up, up))
         assert torch.allclose(slides, floats) and slides.min() > 0.9
 
     def test_reprojection_by_hand(self):
@@ -36,5 +36,5 @@ class TestWithoutTruth:
         confidence = torch.ones(1, 4, 22)
         keypoints[0, 1, 5], confidence[0, 1, 5] = 1e3, 0.0  # not seen
         keypoints[0, 3] = math.pi  # past the end
-        found = without_truth(joints, keypoints, camera, confidence, torch.tensor([3]))
+        found = without_truth(joints, Footage.of(keypoints, camera, torch.tensor([3]), confidence))
         assert found["reprojection"].item() == pytest.approx(100 * 0.1 / 0.25, rel=0.01)

@@ -70,7 +70,7 @@ class TestSets:
         assert found["root_height_std"] == pytest.approx((0.02 / 3) ** 0.5, rel=1e-5)
         assert found["root_height_distance"] == pytest.approx(100, rel=1e-5)  # each rank is 0.1 m higher
 
-    def test_every_judge_and_the_distances_of_the_first(self, corpus):
+    def test_every_evaluator_and_the_distances_of_the_first(self, corpus):
         evaluators = [FirstFrames(), FirstFrames("tmr_")]
         real, given = (measured(corpus.select(r), evaluators) for r in (range(12), range(12, 24)))
         found = measures.distribution_metrics(real, given, evaluators, seed=3)

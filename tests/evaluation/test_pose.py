@@ -7,12 +7,12 @@ import torch
 from videomdm.evaluation.pose import (
     acceleration_error,
     align_first_frame,
+    errors,
     jitter,
     mpjpe,
     pa_mpjpe,
     pck,
     procrustes,
-    root_aligned_mpjpe,
 )
 
 
@@ -35,14 +35,6 @@ class TestMpjpe:
         predicted[0, :, 1] += torch.tensor([0.03, 0.0, 0.04])  # 50 mm on one of three joints of one of two clips
         assert mpjpe(predicted, true).item() == pytest.approx(50 / 3 / 2)
         assert mpjpe(predicted, true, per_clip=True).tolist() == pytest.approx([50 / 3, 0])
-
-    def test_root_aligned_ignores_the_root_only(self):
-        true = clips(5, 4)
-        predicted = true + clips(5, 1, seed=1)
-        assert root_aligned_mpjpe(predicted, true).item() == pytest.approx(0, abs=1e-9)
-        predicted[:, 2, 0] += 0.1
-        assert root_aligned_mpjpe(predicted, true).item() == pytest.approx(100 / 4)
-        assert root_aligned_mpjpe(predicted, true, root=2).item() == pytest.approx(300 / 4)
 
     def test_single_precision_input(self):
         true = clips(5, 4).float()
@@ -115,7 +107,7 @@ class TestAcceleration:
 
 
 METRICS = {
-    "mpjpe": mpjpe, "root": root_aligned_mpjpe, "pa": pa_mpjpe, "acceleration": acceleration_error,
+    "mpjpe": mpjpe, "pa": pa_mpjpe, "acceleration": acceleration_error,
     "pck": lambda *args, **kwargs: pck(*args, threshold=1500, **kwargs),
 }  # fmt: skip
 
@@ -170,3 +162,38 @@ class TestAlignFirstFrame:
         true, other = clips(2, 6, 5), clips(2, 6, 5, seed=1)
         predicted = torch.cat([true[:, :1], other[:, 1:]], 1)
         assert torch.allclose(align_first_frame(predicted, true), predicted, atol=1e-9)
+
+
+class TestErrors:
+    def test_roots_aligned_only_the_pose_counts(self):
+        true = clips(5, 4)
+        predicted = true + clips(5, 1, seed=1)
+        found = errors(predicted, true, align="root")
+        assert found["mpjpe"].item() == pytest.approx(0, abs=1e-9) and found["pck_50"].item() == 100
+        assert found["acceleration_error"].item() == pytest.approx(0, abs=1e-6)
+        predicted[:, 2, 0] += 0.12
+        found = errors(predicted, true, align="root")
+        assert found["mpjpe"].item() == pytest.approx(120 / 4)
+        assert found["pck_50"].item() == found["pck_100"].item() == pytest.approx(75)
+
+    def test_first_frames_aligned_a_rigid_motion_does_not_count(self):
+        true = clips(2, 6, 5)
+        moved = true.flip(-1) * true.new_tensor([1.0, -1.0, 1.0]) + 2
+        given, aligned = (errors(moved, true, align=align) for align in ("none", "first_frame"))
+        assert aligned["mpjpe"].max() < 1e-6 < 1000 < given["mpjpe"].min()
+        assert torch.equal(given["mpjpe"], mpjpe(moved, true, per_clip=True))
+        assert aligned["pa_mpjpe"].tolist() == given["pa_mpjpe"].tolist()
+
+    @pytest.mark.parametrize("align", ["none", "root", "first_frame"])
+    def test_padding_never_counts(self, align):
+        true, predicted, lengths = clips(3, 9, 5), clips(3, 9, 5, seed=1), torch.tensor([9, 4, 6])
+        alone = [errors(p[:n], t[:n], align=align) for p, t, n in zip(predicted, true, lengths, strict=True)]
+        for i, n in enumerate(lengths):
+            true[i, n:], predicted[i, n:] = float("nan"), float("inf")
+        found = errors(predicted, true, lengths, align=align)
+        for name, values in found.items():
+            assert values.tolist() == pytest.approx([one[name].item() for one in alone])
+
+    def test_unknown_alignment(self):
+        with pytest.raises(ValueError, match="align is 'hip', expected one of none, root, first_frame"):
+            errors(clips(4, 4), clips(4, 4), align="hip")

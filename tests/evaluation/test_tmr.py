@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from test_text_motion import toy
 from torch import nn
+from toy_motions import toy
 
 from videomdm.conventions import DataError
 from videomdm.denoiser import sinusoids

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videomdm import features
+from videomdm.cameras import orbit
 from videomdm.skeletons import H36M17, HALPE26, NBA16, SMPL22, Skeleton
 from videomdm.skeletons.kinematics import facing_z, forward_kinematics, rest_offsets
 
@@ -348,6 +349,7 @@ class TestPrecision:
         features.encode(moving(n_frames=53).requires_grad_()).sum().backward()
 
 
+@pytest.mark.slow
 def test_compiled_is_the_same():
     """All constants of the layout are in one graph, forwards and backwards."""
     joints, target = moving(n_frames=12, batch=(2,)).requires_grad_(), rest_offsets(standing(SMPL22))
@@ -452,6 +454,17 @@ class TestCanonicalise:
         torch.testing.assert_close(features.encode(batch)[1, :16], features.encode(alone))
         origin = features.canonical_frame(padded, floor=floor, lengths=lengths)[1]
         torch.testing.assert_close(origin[1], features.canonical_frame(joints[1, :17], floor=floor)[1])
+
+    def test_a_camera_sees_the_same_from_the_canonical_frame(self):
+        joints = (moving(batch=(2,)) @ turn(-1.0).mT + torch.tensor((3.0, -7.0, 1.0))).float()
+        camera = orbit(torch.tensor([0.3, 2.0]), torch.tensor([0.1, 0.2]), joints[:, 0, 0], torch.tensor([4.0, 5.0]))
+        motions, moved = features.canonicalise_with_camera(joints, camera, lengths=torch.tensor((30, 17)))
+        lowest_feet = motions[0, :, SMPL22.feet, 1].amin(-1)
+        assert lowest_feet.median().abs() < 1e-5 and motions[:, 0, 0, [0, 2]].abs().max() < 1e-5
+        torch.testing.assert_close(moved.to_camera(motions)[0], camera.to_camera(joints)[0], rtol=0, atol=1e-4)
+        torch.testing.assert_close(
+            moved.to_camera(motions)[1, :17], camera.to_camera(joints)[1, :17], rtol=0, atol=1e-4
+        )
 
     def test_uniform_skeleton(self):
         """Target bones, source directions, the root path scaled by the leg: all by hand."""

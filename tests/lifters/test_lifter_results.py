@@ -96,18 +96,21 @@ class TestPickles:
     @pytest.mark.parametrize(
         ("program", "why"),
         [
-            (b"(S'touch x'\nios\nsystem\n.", "an instruction that plain data do not need"),  # INST
+            (b"(S'touch x'\nios\nsystem\n.", "it asks for os.system"),  # INST
             (b"\x80\x02(cos\nsystem\nX\x01\x00\x00\x00xo.", "it asks for os.system"),  # OBJ
-            (b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00\x82\x01.", "an instruction"),  # EXT1
-            (b"Pid\n.", "an instruction"),  # PERSID
-            (b"\x80\x04cnumpy\ndtype\n}\x8c\x08__dict__K\x01sb.", "it sets up a type"),  # BUILD on a constructor
-            (b"\x80\x04cnumpy\ndtype\n.", "it holds a type"),
+            (b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00\x82\x01.", "unregistered extension code 1"),  # EXT1
+            (b"Pid\n.", "something outside the file"),  # PERSID
+            (b"\x80\x04cnumpy\ndtype\n}\x8c\x08__dict__K\x01sb.", "it sets up a constructor"),  # BUILD
+            (b"\x80\x04cnumpy\ndtype\n(N}\x8c\x08__init__K\x01stb.", "it sets up a constructor"),
+            (b"\x80\x04cjoblib.numpy_pickle\nNumpyArrayWrapper\n(N}\x8c\x04fileK\x01stb.", "missing 1 required"),
+            (b"\x80\x04cnumpy\ndtype\n\x8c\x02f4\x85R(N}\x8c\x05dtypeK\x01stb.", "it holds a _Dtype"),
+            (b"\x80\x04cnumpy\ndtype\n.", "it holds a _Constructor"),
             (b"\x80\x04cnumpy\ndtype\n\x8c\x01O\x85R.", "an array of type 'O'"),
         ],
     )
     def test_hand_written_programs_are_refused(self, tmp_path, program, why):
         (tmp_path / "x.pkl").write_bytes(program)
-        with pytest.raises(DataError, match=f"refused.*{why}"):
+        with pytest.raises(DataError, match=f"(refused|not a readable pickle).*({why})"):
             pickles.load(tmp_path / "x.pkl")
 
     def test_arrays_of_objects_are_refused(self, tmp_path):

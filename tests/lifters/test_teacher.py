@@ -1,18 +1,19 @@
 import json
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
 from torch import Tensor
 
-from videomdm.cameras import orbit
+from videomdm.cameras import Camera, Footage, orbit
 from videomdm.conventions import ROOT_PATHS
 from videomdm.data import observations, procedural
 from videomdm.depth import ROOT_DEPTH_UNBIASED
 from videomdm.evaluation import teachers
-from videomdm.lifters import teacher, trajectory
-from videomdm.lifters.lifter import Lifter
+from videomdm.lifters import teacher
 from videomdm.lifters.trajectory import Trajectory
+from videomdm.lifters.weight_sets import SETS, WeightSet
 from videomdm.skeletons import SMPL22
 
 pytestmark = pytest.mark.slow
@@ -47,6 +48,13 @@ def walk(frames: int = 30) -> Tensor:
 
 def project(joints: Tensor) -> Tensor:
     return joints[..., :2] / joints[..., 2:]
+
+
+def filmed(joints: Tensor, lengths: Sequence[int], camera: Camera | None = None) -> Footage:
+    """Joints (C, T, 22, 3) in camera axes, as seen; the world is the camera's axes where no camera is given."""
+    n = len(joints)
+    camera = camera or Camera(torch.eye(3).expand(n, 3, 3), torch.zeros(n, 3))
+    return Footage.of(project(joints), camera, torch.tensor(lengths))
 
 
 class TestRootPath:
@@ -101,48 +109,44 @@ class TestSmooth:
         assert torch.equal(teacher.smooth(values, torch.ones(2, 9, dtype=torch.bool), 0.0), values)
 
 
-class TestLift:
+class TestEstimate:
     def test_known_poses_and_bones(self):
         joints = walk()
-        seen, sure, lengths = project(joints), torch.ones(1, 30, 22), torch.tensor([30])
         oracle = Oracle(joints - joints[:, :, :1])
-        lifted = teacher.lift(seen, sure, lengths, lifter=oracle, smoothing=0.0, progress=False)
+        lifted = teacher.estimate(filmed(joints, [30]), oracle, smoothing=0.0, progress=False)
         expected = oracle.pose + ROOT_DEPTH_UNBIASED * joints[:, :, :1]
         torch.testing.assert_close(lifted, expected, atol=2e-3, rtol=1e-3)
 
     def test_camera_only_takes_it_to_the_world(self):
         joints = walk()
-        seen, sure, lengths = project(joints), torch.ones(1, 30, 22), torch.tensor([20])
         oracle = Oracle(joints - joints[:, :, :1])
         camera = orbit(torch.tensor([0.7]), torch.tensor([0.2]), torch.tensor([[0.1, 0.9, -0.3]]), torch.tensor([4.0]))
-        plain = teacher.lift(seen, sure, lengths, lifter=oracle, progress=False)
-        world = teacher.lift(seen, sure, lengths, camera, oracle, progress=False)
+        plain = teacher.estimate(filmed(joints, [20]), oracle, progress=False)
+        world = teacher.estimate(filmed(joints, [20], camera), oracle, progress=False)
         torch.testing.assert_close(camera.to_camera(world)[:, :20], plain[:, :20], atol=1e-5, rtol=1e-5)
         assert world[:, 20:].eq(0).all() and plain[:, 20:].eq(0).all()
         assert not torch.allclose(world[:, :20], plain[:, :20], atol=0.1)
 
     def test_a_turned_camera_turns_the_answer(self):
         joints = walk()
-        seen, sure, lengths = project(joints), torch.ones(1, 30, 22), torch.tensor([30])
         c, s = math.cos(0.3), math.sin(0.3)
         turn = torch.tensor([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-        lifted = teacher.lift(seen, sure, lengths, progress=False)
-        turned = teacher.lift(project(joints @ turn.T), sure, lengths, progress=False)
+        lifted, turned = (teacher.estimate(filmed(x, [30]), progress=False) for x in (joints, joints @ turn.T))
         pose, expected = (x - x[:, :, :1] for x in (turned, lifted @ turn.T))
         # Root depth is along the axis, not the ray, and the path is seen in another plane: near, not equal.
         assert (pose - expected).norm(dim=-1).mean() < 0.04 < (pose - (lifted - lifted[:, :, :1])).norm(dim=-1).mean()
 
     def test_shipped_lifter_is_deterministic_and_finite(self):
-        seen, sure = project(walk()), torch.ones(1, 30, 22)
-        sure[0, 3:6, 0] = 0
-        first, second = (teacher.lift(seen, sure, torch.tensor([30]), progress=False) for _ in range(2))
+        seen = filmed(walk(), [30])
+        seen.confidence[0, 3:6, 0] = 0
+        first, second = (teacher.estimate(seen, progress=False) for _ in range(2))
         assert torch.equal(first, second) and first.isfinite().all()
 
 
 class TestTrajectoryTeacher:
     def test_same_poses_on_another_path(self):
-        seen, sure, lengths = project(walk()), torch.ones(1, 30, 22), torch.tensor([20])
-        naive, predicted = (teacher.lift(seen, sure, lengths, progress=False, root_path=r) for r in ROOT_PATHS)
+        seen = filmed(walk(), [20])
+        naive, predicted = (teacher.estimate(seen, progress=False, root_path=r) for r in ROOT_PATHS)
         centred = [x - x[..., :1, :] for x in (naive, predicted)]
         torch.testing.assert_close(*centred, atol=1e-5, rtol=0)
         assert (naive - predicted)[:, :20, 0].norm(dim=-1).min() > 1e-3
@@ -151,22 +155,20 @@ class TestTrajectoryTeacher:
     def test_a_network_of_ones_own_in_batches(self):
         network = Trajectory()  # untrained: leaves the first estimate alone
         network.head.bias.data[:] = math.log(1.5)
-        seen = project(walk()).expand(3, -1, -1, -1)
-        given = seen, torch.ones(3, 30, 22), torch.tensor([30, 25, 20])
-        naive = teacher.lift(*given, progress=False, batch_size=2)[:, :, 0]
-        scaled = teacher.lift(*given, progress=False, batch_size=2, root_path=network)[:, :, 0]
+        seen = filmed(walk().expand(3, -1, -1, -1), [30, 25, 20])
+        naive = teacher.estimate(seen, progress=False, batch_size=2)[:, :, 0]
+        scaled = teacher.estimate(seen, progress=False, batch_size=2, root_path=network)[:, :, 0]
         torch.testing.assert_close(scaled, 1.5 * naive)
 
     def test_unknown_teacher(self):
         with pytest.raises(ValueError, match="root_path is 'mvlift', expected one of bones, network"):
-            teacher.lift(torch.zeros(1, 4, 22, 2), torch.ones(1, 4, 22), torch.tensor([4]), root_path="mvlift")
+            teacher.estimate(filmed(walk(), [30]), root_path="mvlift")
 
     def test_its_path_is_nearer_on_unseen_actions(self):
         corpus = procedural.generate(32, seed=3, max_frames=48)
         footage = observations.film(corpus, 0)
-        seen = footage.keypoints, footage.confidence, footage.lengths
-        pose = Lifter.load().lift(*seen)
-        placed = (teacher.place(pose, *seen, footage.camera, root_path=root) for root in ROOT_PATHS)
+        pose = SETS["procedural"].lifter().lift(footage.keypoints, footage.confidence, footage.lengths)
+        placed = (teacher.place(pose, footage, root_path=root) for root in ROOT_PATHS)
         naive, predicted = (teachers.report(joints, corpus.joints, corpus.lengths) for joints in placed)
         assert predicted["root"] < 0.7 * naive["root"]
         assert predicted["drift"] < 1.05 * naive["drift"] and predicted["acceleration"] < naive["acceleration"]
@@ -204,9 +206,11 @@ class TestReport:
         assert float(teachers.heading_error(joints, turned)) == pytest.approx(math.degrees(2.5), abs=1e-2)
 
 
-def test_figures_that_ship_with_the_weights():
-    figures = json.loads(trajectory.WEIGHTS.with_suffix(".json").read_text())
-    assert figures["lifter"] == teacher.version()
+@pytest.mark.parametrize("name", SETS)
+def test_figures_that_ship_with_the_weights(name):
+    """Of each set: the trajectory network was trained on its lifter's poses, and places people better than bones do."""
+    figures = json.loads((SETS[name].folder / "trajectory.json").read_text())
+    assert teacher.version(lifter=name).startswith(figures["lifter"].partition("-")[0])
     for family in ("teacher family, held out", "prior family"):
         naive, predicted = (figures["metrics"][family][root] for root in ("naive", "trajectory"))
         assert predicted["root"] < 0.65 * naive["root"] and predicted["drift"] < 0.85 * naive["drift"]
@@ -214,10 +218,20 @@ def test_figures_that_ship_with_the_weights():
 
 
 def test_version_follows_the_weights(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    one.write_bytes(b"1")
-    two.write_bytes(b"2")
-    naive, other = (teacher.version(weights=weights) for weights in (one, two))
-    assert naive == teacher.version("bones", one, two) != other
-    paths = {teacher.version("network", *weights) for weights in ((one, one), (one, two), (two, one), (two, two))}
-    assert len(paths) == 4 and not paths & {naive, other}
+    def weights(lifter: bytes, path: bytes) -> WeightSet:
+        folder = tmp_path / f"{lifter}{path}"
+        folder.mkdir()
+        (folder / "lifter.safetensors").write_bytes(lifter)
+        (folder / "trajectory.safetensors").write_bytes(path)
+        return WeightSet("mine", folder)
+
+    sets = [weights(*pair) for pair in ((b"1", b"1"), (b"1", b"2"), (b"2", b"1"), (b"2", b"2"))]
+    naive = [teacher.version("bones", one) for one in sets]
+    assert naive[0] == naive[1] != naive[2] == naive[3]
+    paths = {teacher.version("network", one) for one in sets}
+    assert len(paths) == 4 and not paths & set(naive)
+
+
+def test_version_of_a_shipped_set_names_its_weights():
+    """Caches of earlier versions, which had these weights alone, are found again."""
+    assert teacher.version("bones", "procedural") == "27a32c8c-s3"

@@ -10,7 +10,8 @@ import nbformat
 import pytest
 
 from videomdm.conventions import DataError
-from videomdm.pages.papermill_io import check_parameters, handler, read_script
+from videomdm.pages.papermill_io import handler, read_script
+from videomdm.pages.parameters import check_parameters
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +32,7 @@ moving: bool = False
 height: float | None = None
 
 # %%
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 
 check_parameters(globals())
 print("steps", steps)
@@ -180,4 +181,5 @@ class TestCheckParameters:
         check_parameters(namespace)
         assert namespace.keys() - {"__builtins__", "__annotations__"} == namespace["__annotations__"].keys()
         assert namespace == defaults
-        assert "check_parameters(globals())" in "".join(cell.source for cell in cells[at + 1 : at + 4])
+        first = "".join(cell.source for cell in cells[at + 1 : at + 4])
+        assert "check_parameters(globals())" in first and "from videomdm.pages.parameters import" in first

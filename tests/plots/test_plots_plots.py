@@ -3,6 +3,8 @@
 import base64
 import gzip
 import json
+import subprocess
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -114,7 +116,7 @@ class TestPlayer:
 
     def test_the_camera_opens_towards_what_it_sees(self):
         camera = cameras.orbit(0.7, 0.2, [0.0, 1.0, 1.0], 4.0)
-        corners = torch.from_numpy(players._pyramid(camera)).float()
+        corners = torch.from_numpy(players.camera_outline(camera)).float()
         in_camera = camera.to_camera(corners[corners.isfinite().all(1)])
         assert in_camera[:, 2].min().abs() < 1e-5
         assert in_camera[:, 2].max() > 0.3
@@ -249,9 +251,27 @@ class TestOffline:
         assert gzip.decompress(base64.b64decode(packed)).decode() == offline.get_plotlyjs()
 
     def test_jupyter_gets_json_and_pages_get_html_only(self, monkeypatch):
-        renderer = offline.OfflineRenderer()
         monkeypatch.delenv(offline.SOURCE_VARIABLE, raising=False)
-        bundle = renderer.to_mimebundle(self.figure)
+        bundle = offline.mimebundle(self.figure)
         assert bundle["application/vnd.plotly.v1+json"]["data"] == self.figure["data"]
         monkeypatch.setenv(offline.SOURCE_VARIABLE, "page")
-        assert set(renderer.to_mimebundle(self.figure)) == {"text/html"}
+        assert set(offline.mimebundle(self.figure)) == {"text/html"}
+
+    def test_a_notebook_gets_plotly_js_once(self, monkeypatch):
+        given = []
+        monkeypatch.setattr("IPython.display.display", lambda *shown, **how: given.extend(shown))
+        monkeypatch.delenv(offline.SOURCE_VARIABLE, raising=False)
+        figures = [plots.player({"a": body()}) for _ in range(2)]
+        for figure in figures:
+            figure._ipython_display_()
+        libraries = [thing for thing in given if "videomdm-plotly-js" in getattr(thing, "data", "")]
+        assert len(libraries) == 1 and given[0] is libraries[0]
+        assert given[1:] == [offline.mimebundle(figure.to_dict()) for figure in figures]
+
+    def test_plotly_is_left_as_it_is(self):
+        """Importing the package changes nothing of how a user's own figures look or are shown."""
+        script = (
+            "import plotly.io as pio; before = str(pio.renderers), str(pio.templates);"
+            "import videomdm.plots; assert before == (str(pio.renderers), str(pio.templates))"
+        )
+        subprocess.run([sys.executable, "-c", script], check=True)

@@ -190,20 +190,20 @@ class TestBodies:
         joints[outside] = 7.0
         return joints, corpus.lengths
 
-    def test_stature_follows_the_size_and_nothing_else(self):
+    def test_body_height_follows_the_size_and_nothing_else(self):
         joints, lengths = self.clips()
         turned = torch.einsum("ij,ctkj->ctki", about_y(0.7).float(), joints) + torch.tensor([1.0, 2.0, 3.0])
-        found = kinematics.stature(joints, lengths)
-        assert torch.allclose(kinematics.stature(turned, lengths), found, rtol=1e-4)
-        assert torch.allclose(kinematics.stature(1.3 * joints, lengths), 1.3 * found, rtol=1e-5)
+        found = kinematics.body_height(joints, lengths)
+        assert torch.allclose(kinematics.body_height(turned, lengths), found, rtol=1e-4)
+        assert torch.allclose(kinematics.body_height(1.3 * joints, lengths), 1.3 * found, rtol=1e-5)
         assert ((found > 1.2) & (found < 2.2)).all()  # ankle to head, metres
 
-    def test_stature_by_hand(self):
+    def test_body_height_by_hand(self):
         """A body whose bones are all half a metre: ankle, knee and hip, then five bones from the pelvis up."""
         joints = torch.zeros(1, 3, 22, 3)
         for joint in range(1, 22):
             joints[:, :, joint] = joints[:, :, SMPL22.parents[joint]] + torch.tensor([0.5, 0.0, 0.0])
-        assert kinematics.stature(joints, torch.tensor([3])).item() == pytest.approx(8 * 0.5)
+        assert kinematics.body_height(joints, torch.tensor([3])).item() == pytest.approx(8 * 0.5)
 
     def test_constant_bones(self):
         joints, lengths = self.clips()

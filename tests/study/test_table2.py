@@ -30,7 +30,7 @@ def main(runs, results, *rows):
     small = PROFILES["smoke"].but(n_steps=10, t_star=4, n_buckets=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PROFILES, "smoke", small)
-        table2.main([*how.split(), "--runs", str(runs), "--results", str(results), "--rows", *rows])
+        assert table2.main([*how.split(), "--runs", str(runs), "--results", str(results), "--rows", *rows]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,10 @@ def test_a_row_has_the_table_for_both_sets_and_the_sweep(table):
     for row, metrics in table.items():
         placed = () if row == "rays" else ("seen_placed", "held_out_placed")
         for name in ("seen", "held_out", *placed):
-            for key in ("mpjpe", "pa_mpjpe", "pck_50", "pck_100", "acceleration_error", "path", "pose", "absolute"):
-                mean, half = metrics[f"{name}_{key}"]
-                assert mean >= 0 and half >= 0
+            keys = ("mpjpe", "pa_mpjpe", "pck_50", "pck_100", "path", "pose", "absolute", "acceleration_error")
+            mean, pa, near, nearer, path, pose, absolute, acceleration = (metrics[f"{name}_{key}"][0] for key in keys)
+            assert 0 < pa < mean <= path + pose and path <= mean + pose
+            assert near <= nearer <= 100 and absolute > 0 and acceleration > 0
             assert {f"{name}_kid", f"{name}_kid_std"} <= set(metrics)
         assert metrics["seen_clips"] == metrics["held_out_clips"] == 8  # the profile's lift_samples
         assert {f"noise_{n:g}_mpjpe" for n in table2.NOISES} <= set(metrics)

@@ -61,11 +61,11 @@ def test_gains_name_every_version():
 def test_roofs_are_the_best_measured_and_spots_lie_where_work_and_time_say():
     roofs = timings.roofs_of([STEP, SAMPLING])
     assert roofs == {"2 CPU cores": ({"bf16": 3e11, "float32": 5e10}, 2e10)}
-    spots = timings.spots([STEP, SAMPLING], "2 CPU cores")
-    assert spots["training step, bf16"] == [(200.0, 8e10)]
-    assert spots["sampling, baseline"] == [(100.0, 1e10)]
-    assert not any("ddim" in name for name in spots)  # it does less than the work that is counted
-    assert timings.spots([STEP], "another") == {}
+    points = timings.roofline_points([STEP, SAMPLING], "2 CPU cores")
+    assert points["training step, bf16"] == [(200.0, 8e10)]
+    assert points["sampling, baseline"] == [(100.0, 1e10)]
+    assert not any("ddim" in name for name in points)  # it does less than the work that is counted
+    assert timings.roofline_points([STEP], "another") == {}
 
 
 def test_quality_says_where_no_difference_shows():

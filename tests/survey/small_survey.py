@@ -9,7 +9,7 @@ from videomdm.survey import scenes
 #: Names that cannot stand in a page by chance.
 METHODS = ("zebrafinch", "quokkamoth")
 CAPTIONS = ("a person walks & waves <b>", "a person jumps", "a person kicks", "a person sits")
-FRAMES = 16  # 0.8 s
+FRAMES = 8  # 0.4 s
 
 
 def write_results(folder, methods=METHODS, captions=CAPTIONS, frames=FRAMES):

@@ -77,6 +77,7 @@ class TestStrengths:
         assert found == pytest.approx(0.97 * true, abs=0.06)
         assert (np.diff(intervals, axis=0) < 0.2).all()
 
+    @pytest.mark.slow
     def test_intervals_cover_what_is_true(self):
         """95 % intervals from participants hold the truth in about 95 % of surveys, where participants differ."""
         voters, hits, naive = Voters((0.0, 0.0), taste=1.0), 0, 0

@@ -336,6 +336,7 @@ def check_kept(acknowledged, stored):
     assert [vote for vote in acknowledged if by_key.get(key(vote)) != vote] == []
 
 
+@pytest.mark.slow
 def test_no_acknowledged_vote_is_lost_when_killed(survey):
     acknowledged, stored = killed_under_load(survey, kills=3)
     assert len(acknowledged) > 20

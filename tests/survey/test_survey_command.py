@@ -1,12 +1,13 @@
 """The commands, and that mistakes end with one line and 2."""
 
 import json
+import sqlite3
 
 import pytest
 from small_survey import CAPTIONS, METHODS, write_results
 
+from videomdm.command import main
 from videomdm.survey import dry, store
-from videomdm.survey.__main__ import main
 from videomdm.survey.make import Settings
 
 pytestmark = pytest.mark.slow
@@ -18,7 +19,20 @@ def test_make_and_compare(tmp_path, capsys):
     methods = [f"{name[:3]}={tmp_path / name}" for name in METHODS]
     out = tmp_path / "survey"
     assert (
-        main(["make", *methods, "--out", str(out), "--captions", str(tmp_path / "captions.txt"), "--pairs", "2"]) == 0
+        main(
+            [
+                "survey",
+                "make",
+                *methods,
+                "--out",
+                str(out),
+                "--captions",
+                str(tmp_path / "captions.txt"),
+                "--pairs",
+                "2",
+            ]
+        )
+        == 0
     )
     key = json.loads((out / "key.json").read_text())
     assert key["methods"] == ["zeb", "quo"] and len(key["clips"]) == 2
@@ -30,13 +44,13 @@ def test_make_and_compare(tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["make", "nothing", "there", "--out", "x"], "nothing: no .npz file there"),
-        (["make", "--out", "x"], None),
-        (["serve", "nothing"], "nothing: no key.json"),
-        (["analyse", "nothing"], "key.json: missing"),
+        (["survey", "make", "nothing", "there", "--out", "x"], "nothing: no .npz file there"),
+        (["survey", "make", "--out", "x"], None),
+        (["survey", "serve", "nothing"], "nothing: no key.json"),
+        (["survey", "analyse", "nothing"], "key.json: missing"),
         (["compare", "nothing"], "nothing: no .npz file there"),
-        (["vote"], None),
-        ([], None),
+        (["survey", "vote"], None),
+        (["survey"], None),
     ],
 )
 def test_mistakes(tmp_path, monkeypatch, capsys, arguments, message):
@@ -48,12 +62,12 @@ def test_mistakes(tmp_path, monkeypatch, capsys, arguments, message):
     else:
         assert main(arguments) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: ") and message in error and error.count("\n") == 1
+        assert error.startswith(f"videomdm {arguments[0]}: ") and message in error and error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_dry_run(tmp_path, monkeypatch):
-    """Two methods, trained, asked about, voted on over HTTP and analysed; the second call only analyses again."""
+    """Two methods, trained, asked about, voted on over HTTP and analysed; a killed one ends with the same votes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dry, "CAPTIONS", 2)
     settings = Settings(participants=8, pairs=4, checks=1)
@@ -64,8 +78,8 @@ def test_dry_run(tmp_path, monkeypatch):
     assert found["strengths"][1]["interval"][0] > 0  # videomdm, as the voters were told
     written = (tmp_path / "dry/analysis.json").read_text()
     assert json.loads(written)["pairs"][0]["votes"] == 32
-    for kept in ("", "votes.sqlite"):  # the votes are there already; the votes are cast again
-        if kept:
-            (tmp_path / "dry" / kept).unlink()
+    for left in (40, 17, 0):  # votes: all, which are only analysed again; some; none
+        with sqlite3.connect(tmp_path / "dry/votes.sqlite") as stored:
+            stored.execute("DELETE FROM votes WHERE rowid > ?", (left,))
         dry.run(tmp_path / "dry", settings, dry.Voters((-0.8, 0.8)))
         assert (tmp_path / "dry/analysis.json").read_text() == written

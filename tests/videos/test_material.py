@@ -47,7 +47,7 @@ def material(found):
 
 @pytest.fixture(scope="module")
 def behind(material, scenes):
-    return demonstration.behind([clip.track for clip in material.clips], scenes)
+    return demonstration.ground_truth([clip.track for clip in material.clips], scenes)
 
 
 class TestObserve:
@@ -88,9 +88,9 @@ class TestObserve:
 
     def test_people_of_known_height(self, found, material):
         tall = videos.gather(found, 60, height=1.9).observations
-        stature = kinematics.stature(tall.teacher, tall.lengths)
-        assert torch.allclose(stature, torch.tensor(0.9 * 1.9), atol=1e-3)
-        scale = stature / kinematics.stature(material.observations.teacher, tall.lengths)
+        body_height = kinematics.body_height(tall.teacher, tall.lengths)
+        assert torch.allclose(body_height, torch.tensor(0.9 * 1.9), atol=1e-3)
+        scale = body_height / kinematics.body_height(material.observations.teacher, tall.lengths)
         depths = [o.camera.to_camera(o.teacher)[:, 0, 0, 2] for o in (tall, material.observations)]
         assert (depths[0] / depths[1] / scale - 1).abs().median() < 0.01, "as far away as they are large"
         error = reprojection_error(tall.camera, tall.teacher, tall.keypoints, tall.lengths)
@@ -146,7 +146,7 @@ class TestOtherLifters:
         monkeypatch.setitem(videos.material.LIFTERS, "mvlift", lambda path: reader(path, fps=40.0))
         material = videos.gather(found, 60)
         assert material.rows()[0]["teacher"] == "mvlift"
-        truth, true_camera = demonstration.behind([c.track for c in material.clips], {"walk_01": scene})
+        truth, true_camera = demonstration.ground_truth([c.track for c in material.clips], {"walk_01": scene})
         pose, true = (x - x[..., :1, :] for x in (material.observations.teacher, truth.joints))
         inside = torch.arange(true.shape[1]) < truth.lengths[:, None]
         turned = features.canonicalise(truth.joints, floor="median", lengths=truth.lengths)
@@ -239,7 +239,7 @@ class TestOtherLifters:
         found = Recordings([one], [("squat",)], [Source("squat_01", keypoints=Path("a.json"), lifted=path)])
         material = videos.gather(found, 60)
         assert material.rows()[0]["teacher"] == "motionbert" and material.clips
-        truth, true_camera = demonstration.behind([c.track for c in material.clips], {"squat_01": scene})
+        truth, true_camera = demonstration.ground_truth([c.track for c in material.clips], {"squat_01": scene})
         assert videos.up_error(material.observations.camera, true_camera).max() < 12
         errors = lifting_errors(material.observations.teacher, material.observations.camera, truth, true_camera)
         assert errors["pa_mpjpe"] < 60

@@ -78,15 +78,15 @@ class TestLift:
         assert seen.all() and error.max() < 1e-3, "on the rays, also where a frame was lost"
         assert reprojection_error(whole.teacher_camera, whole.teacher, track.keypoints) < 0.02
         assert not whole.report.bad.any() and len(whole.report.names) == len(windows.windows(len(track), 44)[0])
-        truth, true_camera = demonstration.behind([track], {"walk_01": scene})
+        truth, true_camera = demonstration.ground_truth([track], {"walk_01": scene})
         assert videos.up_error(whole.teacher_camera[None], true_camera) < 6
         assert whole.teacher[-1, 0].norm() == pytest.approx(float(truth.clip(0)[-1, 0].norm()), rel=0.3), "it walks"
 
     def test_somebody_of_known_height(self, prior, track, scene):
         whole = videos.lift_recording(prior, track, scene.caption, height=1.6)
         for motion, camera in ((whole.joints, whole.camera), (whole.teacher, whole.teacher_camera)):
-            stature = kinematics.stature(motion[None], torch.tensor([len(motion)]))
-            assert float(stature) == pytest.approx(0.9 * 1.6, rel=0.02)  # of the windows exactly, blended nearly
+            body_height = kinematics.body_height(motion[None], torch.tensor([len(motion)]))
+            assert float(body_height) == pytest.approx(0.9 * 1.6, rel=0.02)  # of the windows exactly, blended nearly
             assert (camera.project(motion)[0] - track.keypoints).norm(dim=-1).median() < 0.02
 
     def test_windows_without_a_good_camera_are_taken_for_level(self, prior, track, scene, monkeypatch):
@@ -108,4 +108,4 @@ def test_clips_are_lifted_onto_their_rays_over_short_gaps(prior, track, scene):
         image = camera[i].project(joints[i, :n])[0]
         assert (image - observed.keypoints[i, :n]).abs().max() < 1e-3
     tall, _ = videos.lift_observed(prior, observed, height=1.9)
-    assert torch.allclose(kinematics.stature(tall, observed.lengths), torch.tensor(0.9 * 1.9), atol=1e-3)
+    assert torch.allclose(kinematics.body_height(tall, observed.lengths), torch.tensor(0.9 * 1.9), atol=1e-3)

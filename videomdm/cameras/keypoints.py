@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from videomdm.skeletons.padding import valid_frames
+
 SMOOTHING = (0.25, 0.5, 0.25)  # weights of the frame before, the frame and the frame after (appendix C.3)
 BRIDGED = 0.05  #: confidence of a keypoint that is interpolated over a short gap
 NEARBY = 1.5  #: frames of the result: a joint seen so shortly before and after is as good as seen
@@ -101,7 +103,7 @@ def smooth(keypoints: Tensor, lengths: Tensor | None = None) -> Tensor:
         lengths: (C,) frames of each clip; those past it stay as they are too.
     """
     if lengths is not None:
-        inner = torch.arange(keypoints.shape[1]) < lengths[:, None] - 1
+        inner = valid_frames(lengths - 1, keypoints.shape[1])
         return torch.where(inner[..., None, None], smooth(keypoints), keypoints)
     if keypoints.shape[-3] < 3:
         return keypoints

@@ -60,7 +60,7 @@ def ridge(known_distance: bool) -> tuple[float, ...]:
     return KNOWN_DISTANCE if known_distance else RIDGE
 
 
-def where(chosen: Tensor, first: Camera, second: Camera) -> Camera:
+def select_cameras(chosen: Tensor, first: Camera, second: Camera) -> Camera:
     """Cameras (B,) from ``first`` where ``chosen`` (B,) is set, else from ``second``."""
     rotation = torch.where(chosen[:, None, None], first.rotation, second.rotation)
     return Camera(rotation, torch.where(chosen[:, None], first.translation, second.translation), validate=False)

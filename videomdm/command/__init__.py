@@ -3,8 +3,7 @@
 Each subcommand is a module with two functions, ``add_arguments(parser)`` and ``run(given)``, and a line in
 :data:`COMMANDS`.  It is imported when it is called, so that ``videomdm --help`` answers at once.
 
-Results go to stdout, progress and notes to stderr.  The command ends with 0; 1 after a run that failed, a full disk
-included; 2 after a user's mistake, which is said in one sentence; 130 after Ctrl-C.
+Results go to stdout, progress and notes to stderr; how it ends is said in :mod:`videomdm.programs`.
 """
 
 from __future__ import annotations
@@ -12,13 +11,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-import traceback
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import videomdm
+from videomdm import programs
+from videomdm.programs import DONE, FAILED, INTERRUPTED, MISTAKE
+
+__all__ = ["COMMANDS", "Command", "DONE", "FAILED", "INTERRUPTED", "MISTAKE", "main"]
 
 Run = Callable[[argparse.Namespace], int | None]
 
@@ -37,6 +37,7 @@ COMMANDS = {
     "train": Command("videomdm.command.train", "train a motion prior"),
     "prepare": Command("videomdm.command.prepare", "prepare a corpus in shards, before training"),
     "study": Command("videomdm.command.study", "run the methods of a study and keep what they measured"),
+    "search": Command("videomdm.study.search", "search for a method's settings on the validation split"),
     "generate": Command("videomdm.command.generate", "motions from text"),
     "lift": Command("videomdm.command.lift", "3-D motions from videos or 2-D keypoints"),
     "export": Command("videomdm.command.export", "motions in another format"),
@@ -44,12 +45,6 @@ COMMANDS = {
     "survey": Command("videomdm.survey.command", "ask people which of two motions they prefer"),
     "compare": Command("videomdm.survey.compare", "motions of several methods side by side on one page"),
 }
-
-DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
-#: What a user can put right: bad input, a file that is not there or not to be read or written, a missing extra.
-MISTAKES = (
-    ValueError, ImportError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError
-)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,18 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     name = next((word for word in arguments if not word.startswith("-")), "")
-    try:
-        with _short_warnings():
-            run, given = _parse(name, arguments)
-            return run(given) or DONE
-    except KeyboardInterrupt:
-        print(f"\nvideomdm {name}: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
-        if "--debug" in arguments:
-            traceback.print_exc()
-        print(f"videomdm {name}: {_sentence(error)}", file=sys.stderr)
-        return MISTAKE if isinstance(error, MISTAKES) else FAILED
+
+    def work() -> int | None:
+        run, given = _parse(name, arguments)
+        return run(given)
+
+    return programs.carry_out(work, f"videomdm {name}", "--debug" in arguments)
 
 
 def _parse(name: str, arguments: Sequence[str]) -> tuple[Run, argparse.Namespace]:
@@ -93,20 +82,5 @@ def _parse(name: str, arguments: Sequence[str]) -> tuple[Run, argparse.Namespace
             sub.description = module.__doc__.split("\n\n")[0].replace("``", "")
             getattr(module, command.add_arguments)(sub)
             run = getattr(module, command.run)
-        sub.add_argument("--debug", action="store_true", help="show where an error comes from")
+        programs.add_debug(sub)
     return run, parser.parse_args(arguments)
-
-
-@contextmanager
-def _short_warnings() -> Iterator[None]:
-    """Warnings as notes, without the line of code that gave them."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
-        yield
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    kind = "" if isinstance(error, MISTAKES) else f"{type(error).__name__}: "
-    return f"{kind}{error}"

@@ -29,7 +29,7 @@ from videomdm.conventions import DataError
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors
 
-STATURE = (0.5, 2.5)  # metres from ankle to head, bone by bone
+BODY_HEIGHT = (0.5, 2.5)  # metres from ankle to head, bone by bone
 VARYING = 0.35  # of their median, by which limbs vary in 80 % of frames: no body (corpora have .01)
 UNEVEN = 1.6  # left limb bone to right one, or the reverse; corpora have up to 1.13
 LEG = 2.0  # thigh to shin, or the reverse; corpora have up to 1.35
@@ -185,8 +185,8 @@ def _fault(measures: _Measures, i: int) -> str | None:
             f"bones of left and right differ by a factor of {uneven:.2f}, thighs are {leg:.2f} shins: no body; "
             f"expected joints in the order {', '.join(SMPL22.joints[:6])} ..."
         )
-    if not STATURE[0] <= tall <= STATURE[1]:
-        return f"{tall:.3g} from ankle to head, expected {STATURE[0]} to {STATURE[1]} metres{_unit(tall)}"
+    if not BODY_HEIGHT[0] <= tall <= BODY_HEIGHT[1]:
+        return f"{tall:.3g} from ankle to head, expected {BODY_HEIGHT[0]} to {BODY_HEIGHT[1]} metres{_unit(tall)}"
     if hips < 0:
         return "left and right of the hips are exchanged against the shoulders, expected both named alike"
     if facing < BACKWARDS:

@@ -25,12 +25,12 @@ from videomdm.data import asf_amc, bvh
 from videomdm.data.asf_amc import AmcMotion
 from videomdm.data.bvh import BvhMotion
 from videomdm.skeletons.definitions import SMPL22
-from videomdm.skeletons.kinematics import stature
+from videomdm.skeletons.kinematics import body_height
 
 _INCH = 0.0254  # metres
 _ASF_UNIT = _INCH / 0.45  # metres, of all of CMU's skeletons; cgspeed's MotionBuilder files keep it
 _CENTIMETRE = 0.01
-_PLAUSIBLE_STATURE = (0.8, 2.2)  # metres from ankle to head
+_PLAUSIBLE_HEIGHT = (0.8, 2.2)  # metres from ankle to head
 _SIDES = ("left", "right")
 
 Rows = dict[str, dict[str, float]]
@@ -121,8 +121,8 @@ def read(path: str | Path, skeleton: str | Path | None = None, step: int = 1) ->
         joints, kind = _from_amc(asf_amc.read_motion(path, asf_amc.read_skeleton(skeleton)), step), "asf"
     else:
         joints, kind = _from_bvh(bvh.read(path), step)
-    tall = float(stature(joints[None], torch.tensor([len(joints)]))[0])
-    low, high = _PLAUSIBLE_STATURE
+    tall = float(body_height(joints[None], torch.tensor([len(joints)]))[0])
+    low, high = _PLAUSIBLE_HEIGHT
     if not low <= tall <= high:
         raise DataError(f"{path}: {tall:.3g} m from ankle to head, expected {low} to {high}: is it in another unit?")
     return joints, kind

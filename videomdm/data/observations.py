@@ -151,11 +151,9 @@ def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> O
     """
     if frame not in FRAMES:
         raise ValueError(f"frame is {frame!r}, expected one of {', '.join(FRAMES)}")
-    rotation, origin = features.canonical_frame(estimate, corpus.skeleton, floor="median", lengths=footage.lengths)
-    teacher = features.canonicalise(estimate, corpus.skeleton, floor="median", lengths=footage.lengths)
-    camera = footage.camera
-    if frame == "teacher":
-        camera = camera.in_frame(rotation, origin)
+    teacher, camera = features.canonicalise_with_camera(estimate, footage.camera, corpus.skeleton, footage.lengths)
+    if frame == "truth":
+        camera = footage.camera
     elif frame == "pnp":
         camera, report = pnp.estimate(
             teacher, footage.keypoints, footage.confidence, footage.lengths, names=corpus.names
@@ -165,19 +163,21 @@ def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> O
     return Observations(footage.by(camera), teacher, frame, corpus.names, corpus.captions, corpus.skeleton, corpus.fps)
 
 
-def to_stature(estimate: Tensor, camera: Camera, stature: Tensor, lengths: Tensor, skeleton: Skeleton) -> Tensor:
-    """A teacher's joints scaled about the camera to the known stature of the person: the image stays as it is.
+def to_body_height(
+    estimate: Tensor, camera: Camera, body_height: Tensor, lengths: Tensor, skeleton: Skeleton
+) -> Tensor:
+    """A teacher's joints scaled about the camera to the known body height of the person: the image stays as it is.
 
     From one camera size and distance cannot be told apart; one known length of the person settles both.
 
     Args:
         estimate: (C, T, J, 3) metres, in the world of ``camera``.
         camera: batch (C,).
-        stature: (C,) metres, as :func:`videomdm.skeletons.kinematics.stature` measures it.
+        body_height: (C,) metres, as :func:`videomdm.skeletons.kinematics.body_height` measures it.
         lengths: (C,) frames that count.
         skeleton: the joint layout.
     """
-    scale = stature / kinematics.stature(estimate, lengths, skeleton)
+    scale = body_height / kinematics.body_height(estimate, lengths, skeleton)
     return camera.to_world(camera.to_camera(estimate) * scale[:, None, None, None])
 
 

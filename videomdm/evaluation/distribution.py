@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-_BLOCK = 2**24  # entries of a pairwise matrix held at once: 128 MB in float64
+BLOCK = 2**24  # entries of a pairwise matrix held at once: 128 MB in float64
 _SAME = 1e-12  # squared distances below this share of the squared norms are rounding, hence 0
 
 
@@ -182,21 +182,6 @@ def multimodality(
     return float((features[:, first] - features[:, second]).norm(dim=-1).mean())
 
 
-def wasserstein(real: Tensor, generated: Tensor) -> float:
-    """Wasserstein-1 distance of two sets of numbers: the area between their cumulative distributions.
-
-    Args:
-        real: (N,) values.
-        generated: (M,) values.
-    Returns:
-        The distance, in the values' unit.
-    """
-    real, generated = (check.flatten() for check in check_pair(real[..., None], generated[..., None], least=1))
-    values = torch.cat([real, generated]).sort().values
-    below = [torch.searchsorted(x.sort().values, values[:-1], right=True).double() / len(x) for x in (real, generated)]
-    return float(((below[0] - below[1]).abs() * values.diff()).sum())
-
-
 def _features(features: Tensor, name: str, least: int, ndim: int = 2) -> Tensor:
     features = torch.as_tensor(features).detach().double()
     expected = "(samples, width)" if ndim == 2 else "(texts, samples, width)"
@@ -228,7 +213,7 @@ def _covariance_factor(features: Tensor) -> Tensor:
 
 
 def _row_blocks(rows: Tensor, n_columns: int) -> Iterator[Tensor]:
-    return iter(rows.split(max(1, _BLOCK // max(n_columns, 1))))
+    return iter(rows.split(max(1, BLOCK // max(n_columns, 1))))
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:

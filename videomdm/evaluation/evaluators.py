@@ -125,7 +125,9 @@ def evaluator(config: Config, prefix: str = "", corpus: Corpus | None = None) ->
     """
     if config.evaluation.evaluator and not prefix:
         is_humanml3d = config.data.source == "humanml3d"
-        tagged = humanml3d.tagged(config.data.root, "test", config.data.on_error) if is_humanml3d else {}
+        tagged = (
+            humanml3d.tagged(config.data.root, config.evaluation.split, config.data.on_error) if is_humanml3d else {}
+        )
         return published(config.evaluation.evaluator, tagged)
     corpus = corpus or observe.load(config, "train")
     stem, train, load = ARCHITECTURES[prefix]

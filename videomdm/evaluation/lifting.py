@@ -1,38 +1,38 @@
-"""The lifting probe: 3-D from the test split's keypoints, compared with the truth in camera coordinates.
+"""The lifting probe: 3-D from held-out keypoints, compared with the truth in camera coordinates.
 
 There the frame in which a camera was given does not matter.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from videomdm import features, sample
 from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
 from videomdm.config import Config
 from videomdm.conventions import FPS
 from videomdm.data.corpus import Corpus
-from videomdm.evaluation import motion, pose, stature
+from videomdm.evaluation import body_height, motion, pose
+from videomdm.sample.lifting import Lifting
 from videomdm.sample.prior import Prior
 from videomdm.storage.cache import cached_json
 from videomdm.storage.progress import Bar
 from videomdm.train import observe
 
-ROOT = 0
-#: Name of a probe -> the frame in which the camera is given, whether it is refined, whether frames are placed, whether
-#: the caption is given.
+#: Name of a probe -> the frame in which the camera is given, how clips are lifted, whether the caption is given.
 PROBES = {
-    "truth": ("truth", False, False, True),
-    "teacher": ("teacher", False, False, True),
-    "pnp": ("pnp", False, False, True),
-    "refined_teacher": ("teacher", True, False, True),
-    "refined_pnp": ("pnp", True, False, True),
-    "truth_placed": ("truth", False, True, True),
-    "refined_pnp_placed": ("pnp", True, True, True),
-    "silent": ("truth", False, False, False),
+    "truth": ("truth", Lifting(), True),
+    "teacher": ("teacher", Lifting(), True),
+    "pnp": ("pnp", Lifting(), True),
+    "refined_teacher": ("teacher", Lifting(refine=True), True),
+    "refined_pnp": ("pnp", Lifting(refine=True), True),
+    "truth_placed": ("truth", Lifting(place=True), True),
+    "refined_pnp_placed": ("pnp", Lifting(refine=True, place=True), True),
+    "silent": ("truth", Lifting(), False),
 }
 
 
@@ -44,25 +44,20 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
     Args:
         prior: lifts.
         config: names the data.
-        clips: how many, evenly spaced in the test split.
+        clips: how many, evenly spaced in the held-out split.
         folder: keeps the errors for each frame, so that an interrupted probe resumes.
         version: of what these files depend on.
     """
-    test = _clips(config, clips)
-    filmed = observe.observe(config, test, "truth", "test")
+    test, split = _clips(config, clips), config.evaluation.split
+    filmed = observe.observe(config, test, "truth", split)
     captions, known = [clip[0] for clip in test.captions], config.recipe.known_height
     metrics = {}
-    for name, (frame, refine, place, told) in Bar(PROBES.items(), "lifting", unit="probe"):
+    for name, (frame, how, captioned) in Bar(PROBES.items(), "lifting", unit="probe"):
+        how, texts = replace(how, known_distance=known), captions if captioned else None
 
-        def errors(
-            frame: str = frame, refine: bool = refine, place: bool = place, told: bool = told
-        ) -> dict[str, float]:
-            seen = observe.observe(config, test, frame, "test")
-            lifted = sample.lift(
-                prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths,
-                texts=captions if told else None, refine=refine, known_distance=known, place=place,
-                method=config.evaluation.sampler or None,
-            )  # fmt: skip
+        def errors(frame: str = frame, how: Lifting = how, texts: list[str] | None = texts) -> dict[str, float]:
+            seen = observe.observe(config, test, frame, split).seen
+            lifted = sample.lift_footage(prior, seen, how, texts=texts, method=config.evaluation.sampler or None)
             return lifting_errors(lifted, seen.camera, test, filmed.camera)
 
         found = cached_json(folder / f"lift-{name}-{version}.json", errors) if folder else errors()
@@ -72,9 +67,9 @@ def lifting(prior: Prior, config: Config, clips: int, folder: Path | None = None
 
 def teacher_errors(config: Config, clips: int) -> dict[str, float]:
     """The teacher's own errors on the clips that :func:`lifting` uses, the same for every probe."""
-    test = _clips(config, clips)
-    filmed = observe.observe(config, test, "truth", "test")
-    observed = observe.observe(config, test, "teacher", "test")
+    test, split = _clips(config, clips), config.evaluation.split
+    filmed = observe.observe(config, test, "truth", split)
+    observed = observe.observe(config, test, "teacher", split)
     errors = lifting_errors(observed.teacher, observed.camera, test, filmed.camera)
     return {f"lift_{frame}_{name}": value for frame in PROBES for name, value in errors.items()}
 
@@ -82,25 +77,21 @@ def teacher_errors(config: Config, clips: int) -> dict[str, float]:
 def lifting_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera) -> dict[str, float]:
     """Errors of joints (N, T, J, 3) seen by ``camera`` against the truth seen by its own.
 
-    ``mpjpe`` and ``pck_*`` (%) are of poses whose roots are put onto the true ones; ``absolute`` is the MPJPE
-    without that; both and ``pa_mpjpe`` are in mm, ``acceleration_error`` in m/s^2; ``stature`` is in % of the true one.
+    ``mpjpe`` (mm) and ``pck_*`` (%) are of poses, after ``align="root"`` of :func:`videomdm.evaluation.pose.errors`;
+    ``absolute``, the MPJPE (mm), and ``acceleration_error`` (m/s^2) are without any alignment; ``pa_mpjpe`` is in mm,
+    ``body_height`` in % of the true one.
     """
     seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
-    aligned = seen - seen[..., ROOT : ROOT + 1, :] + true[..., ROOT : ROOT + 1, :]
+    poses = pose.errors(seen, true, truth.lengths, truth.fps, align="root")
     return {
-        "mpjpe": float(pose.root_aligned_mpjpe(seen, true, truth.lengths, ROOT)),
-        "pa_mpjpe": float(pose.pa_mpjpe(seen, true, truth.lengths)),
+        **{name: float(poses[name].mean()) for name in ("mpjpe", "pa_mpjpe", "pck_50", "pck_100")},
         "absolute": float(pose.mpjpe(seen, true, truth.lengths)),
-        "pck_50": float(pose.pck(aligned, true, 50, truth.lengths)),
-        "pck_100": float(pose.pck(aligned, true, 100, truth.lengths)),
         "acceleration_error": float(pose.acceleration_error(seen, true, truth.fps, truth.lengths)),
-        "stature": float(stature.ratio(predicted, truth).mean()),
+        "body_height": float(body_height.ratio(predicted, truth).mean()),
     }
 
 
-def without_truth(
-    joints: Tensor, keypoints: Tensor, camera: Camera, confidence: Tensor, lengths: Tensor, fps: float = FPS
-) -> dict[str, Tensor]:
+def without_truth(joints: Tensor, seen: Footage, fps: float = FPS) -> dict[str, Tensor]:
     """What can be said of lifted motions (C, T, J, 3) where the truth is not known, for each clip.
 
     ``reprojection``: root mean square distance of the projected joints from the keypoints that were seen, in % of the
@@ -109,13 +100,12 @@ def without_truth(
     floor: one that floats would not be seen to slide.
 
     Args:
-        joints: metres, in the frame of ``camera``.
-        keypoints, confidence, lengths: as in :class:`videomdm.data.observations.Footage`.
-        camera: batch (C,).
+        joints: metres.
+        seen: the clips' keypoints, by cameras in the frame of ``joints``.
         fps: frames per second.
     """
-    inside = torch.arange(keypoints.shape[1]) < lengths[:, None]
-    weight = ((confidence > 0) & inside[..., None]).to(keypoints)
+    keypoints, lengths = seen.keypoints, seen.lengths
+    weight = ((seen.confidence > 0) & seen.valid[..., None]).to(keypoints)
 
     def rms(offsets: Tensor) -> Tensor:
         return ((offsets.square().sum(-1) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)).sqrt()
@@ -123,13 +113,13 @@ def without_truth(
     middle = (keypoints * weight[..., None]).sum(2, keepdim=True) / weight.sum(2).clamp(min=1)[..., None, None]
     grounded = features.canonicalise(joints, floor="median", lengths=lengths)
     return {
-        "reprojection": 100 * rms(camera.project(joints)[0] - keypoints) / rms(keypoints - middle),
+        "reprojection": 100 * rms(seen.camera.project(joints)[0] - keypoints) / rms(keypoints - middle),
         "acceleration": motion.mean_acceleration(joints, lengths, fps, per_clip=True),
         "skating": motion.skating_ratio(grounded, lengths, fps=fps, per_clip=True),
     }
 
 
 def _clips(config: Config, n: int) -> Corpus:
-    """Evenly spaced clips of the test split."""
-    test = observe.load(config, "test")
+    """Evenly spaced clips of the split that is measured on."""
+    test = observe.load(config, config.evaluation.split)
     return test.select(test.spaced(n))

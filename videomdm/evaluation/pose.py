@@ -1,5 +1,7 @@
 """Errors of predicted joints against true ones: MPJPE, PA-MPJPE, PCK, acceleration error; jitter; alignment.
 
+An MPJPE without its alignment says little: :func:`errors` asks for it by name.
+
 Joints are (..., T, J, 3) in metres.  ``lengths`` (...) gives the clips' true numbers of frames in padded
 batches; frames at and past a length never count, whatever they hold.  Results are float64: the mean over
 clips of each clip's mean, or one value per clip (...) with ``per_clip=True``.  All functions raise
@@ -28,15 +30,6 @@ def mpjpe(predicted: Tensor, true: Tensor, lengths: Tensor | None = None, per_cl
         () or (...), mm.
     """
     predicted, true, valid = _pair(predicted, true, lengths)
-    return average_frames(_errors(predicted, true).mean(-1), valid, per_clip)
-
-
-def root_aligned_mpjpe(
-    predicted: Tensor, true: Tensor, lengths: Tensor | None = None, root: int = 0, per_clip: bool = False
-) -> Tensor:
-    """MPJPE in mm after the root joint ``root`` of every predicted frame is put where the true one is."""
-    predicted, true, valid = _pair(predicted, true, lengths)
-    predicted, true = (x - x[..., root : root + 1, :] for x in (predicted, true))
     return average_frames(_errors(predicted, true).mean(-1), valid, per_clip)
 
 
@@ -122,6 +115,44 @@ def _nearest_rotation(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     sign = torch.ones_like(s)
     sign[..., -1] = torch.linalg.det(u @ vh).sign()
     return u * sign[..., None, :] @ vh, (s * sign).sum(-1)
+
+
+def align_root(predicted: Tensor, true: Tensor) -> Tensor:
+    """Every predicted frame (..., J, 3) shifted so that its root, joint 0, is where the true one is."""
+    return predicted - predicted[..., :1, :] + true[..., :1, :]
+
+
+#: How predicted joints can be aligned with the true ones before errors are taken (:func:`errors`).
+ALIGNMENTS = {"none": lambda predicted, true: predicted, "root": align_root, "first_frame": align_first_frame}
+
+
+def errors(
+    predicted: Tensor, true: Tensor, lengths: Tensor | None = None, fps: float = FPS, *, align: str
+) -> dict[str, Tensor]:
+    """Errors of every clip after one alignment, which decides what they mean.
+
+    Args:
+        predicted, true: (..., T, J, 3) joints in metres, T at least 3.
+        lengths: (...) numbers of valid frames.
+        fps: frames per second.
+        align: one of :data:`ALIGNMENTS`: ``"none"``, errors in the frame in which both are given; ``"root"``, of poses
+            alone (:func:`align_root`); ``"first_frame"``, of motions by a lifter that knows no camera
+            (:func:`align_first_frame`).
+    Returns:
+        Metric -> (...): ``mpjpe`` in mm, ``pck_50`` and ``pck_100`` in %, ``acceleration_error`` in m/s^2, and
+        ``pa_mpjpe`` in mm, which aligns for itself.
+    """
+    if align not in ALIGNMENTS:
+        raise ValueError(f"align is {align!r}, expected one of {', '.join(ALIGNMENTS)}")
+    predicted, true, valid = _pair(predicted, true, lengths, least=3)
+    aligned = ALIGNMENTS[align](predicted, true)
+    return {
+        "mpjpe": mpjpe(aligned, true, lengths, per_clip=True),
+        "pa_mpjpe": pa_mpjpe(predicted, true, lengths, per_clip=True),
+        "pck_50": pck(aligned, true, 50.0, lengths, per_clip=True),
+        "pck_100": pck(aligned, true, 100.0, lengths, per_clip=True),
+        "acceleration_error": acceleration_error(aligned, true, fps, lengths, per_clip=True),
+    }
 
 
 def check_clips(joints: Tensor, lengths: Tensor | None, name: str, least: int = 1) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from videomdm import features, losses, sample
 from videomdm.config import STAGES, Config
 from videomdm.data.corpus import Corpus
 from videomdm.diffusion import Diffusion
-from videomdm.evaluation import distribution, measures, stature
+from videomdm.evaluation import body_height, distribution, measures
 from videomdm.evaluation.evaluators import CorpusEvaluator, Evaluators, evaluator, evaluators
 from videomdm.evaluation.lifting import lifting, teacher_errors
 from videomdm.evaluation.measures import POOL, Measured, mean_interval
@@ -30,7 +30,7 @@ from videomdm.sample.prior import Prior
 from videomdm.storage.cache import cached_json, cached_tensors
 from videomdm.storage.files import digest
 from videomdm.storage.progress import Bar
-from videomdm.train import dataset, observe, provenance, rounds
+from videomdm.train import dataset, distributed, observe, provenance, rounds
 
 __all__ = [
     "PROTOCOLS",
@@ -116,11 +116,11 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         )
         learned = cached_json(
             run / f"metrics-learned-{_weights(run)}-{version}.json",
-            lambda: _of_learned(config, run, train, evaluators[0]),
+            lambda: _learned_motion_metrics(config, run, train, evaluators[0]),
         )
         return {**label, **generated, **errors, **learned}
     make = {"real": real, "teacher": teacher}[row]
-    about = digest(provenance.corpus(observe.load(config, "test")), provenance.seen(config), version)
+    about = digest(provenance.corpus(_held_out(config)), provenance.seen(config), version)
     path = config.cache / f"metrics-{row}-{about}.json"
     return {**label, **cached_json(path, lambda: make(config))}
 
@@ -132,7 +132,7 @@ def real(config: Config) -> dict[str, object]:
     reach.  Its R-precision and MM-distance are the evaluators' own quality.  ``fid_of_size_<percent>`` is FID of the
     same motions by people of another size.
     """
-    train, test = observe.load(config, "train"), observe.load(config, "test")
+    train, test = observe.load(config, "train"), _held_out(config)
     evaluators = _evaluators(config, train)
     true, other = (_measured(corpus.joints, corpus, config, evaluators) for corpus in (test, train))
     size = protocol(config)
@@ -156,11 +156,11 @@ def teacher(config: Config) -> dict[str, object]:
     R-precision and MM-distance are of its motions of the test clips, since the evaluators were trained on the
     captions of the others.
     """
-    train, test = observe.load(config, "train"), observe.load(config, "test")
+    train, test = observe.load(config, "train"), _held_out(config)
     evaluators, size = _evaluators(config, train), protocol(config)
     true = _measured(test.joints, test, config, evaluators)
     estimates = {}
-    for split, corpus in (("train", train), ("test", test)):
+    for split, corpus in (("train", train), (config.evaluation.split, test)):
         joints = observe.observe(config, corpus, "teacher", split).teacher
         estimates[split] = _measured(joints, corpus, config, evaluators)
     repeats = []
@@ -168,7 +168,7 @@ def teacher(config: Config) -> dict[str, object]:
         chosen, _ = draw_captions(train, _samples(size, test), seed)
         rows, captions = draw_captions(test, max(len(test), POOL), seed)
         given = measures.select(estimates["train"], chosen)
-        asked = measures.select(estimates["test"], rows)
+        asked = measures.select(estimates[config.evaluation.split], rows)
         repeats.append({
             **measures.distribution_metrics(true, given, evaluators, seed),
             **measures.diversity(given, seed),
@@ -177,7 +177,7 @@ def teacher(config: Config) -> dict[str, object]:
         })  # fmt: skip
     found = {**_intervals(repeats), **_noise_that_hides(config, train)}
     found |= teacher_errors(config, size.lift_clips)
-    found |= stature.learned(observe.observe(config, train, "teacher").teacher, train)
+    found |= body_height.learned(observe.observe(config, train, "teacher").teacher, train)
     return {**found, **_names(evaluators)}
 
 
@@ -193,7 +193,10 @@ def _noise_that_hides(config: Config, train: Corpus) -> dict[str, float]:
     truth = features.encode(features.hold_last(train.joints, train.lengths), train.skeleton)
     inside = losses.valid_frames(given.lengths, truth.shape[1])
     error = (given.normaliser.normalise(truth) - given.features)[inside].square().mean().sqrt()
-    return {"feature_error": float(error), "t_star": Diffusion(config.model.n_steps).step_of(float(error))}
+    return {
+        "feature_error": float(error),
+        "t_star": Diffusion(config.model.n_steps, tau=config.model.tau).step_of(float(error)),
+    }
 
 
 def generation(prior: Prior, config: Config, evaluators: Evaluators, folder: Path | None = None) -> dict[str, object]:
@@ -207,7 +210,7 @@ def generation(prior: Prior, config: Config, evaluators: Evaluators, folder: Pat
         evaluators: the evaluators.
         folder: keeps what was measured of each batch, so that an interrupted evaluation resumes.
     """
-    train, test, size = observe.load(config, "train"), observe.load(config, "test"), protocol(config)
+    train, test, size = observe.load(config, "train"), _held_out(config), protocol(config)
     n = _samples(size, test)
     asked = [draw_captions(test, n, seed) for seed in range(size.repeats)]
     rows, captions = draw_captions(test, size.texts, size.repeats)
@@ -273,7 +276,7 @@ def _fid_of_sizes(motions: Corpus, true: Measured, evaluators: Evaluators) -> di
     """FID of true motions of people who are larger or smaller: what a wrong size costs by itself."""
     found = {}
     for one in evaluators:
-        for size in stature.SIZES:
+        for size in body_height.SIZES:
             given = one.joints(size / 100 * motions.joints, motions.lengths, motions.skeleton).cpu()
             found[f"{one.prefix}fid_of_size_{size}"] = distribution.fid(true[f"{one.prefix}embedding"], given)
     return found
@@ -289,18 +292,18 @@ def draw_captions(corpus: Corpus, n: int, seed: int) -> tuple[Tensor, list[str]]
     return rows, [c[int(draw * len(c))] for c, draw in zip(captions, draws, strict=True)]
 
 
-def _of_learned(config: Config, run: Path, train: Corpus, evaluator: CorpusEvaluator) -> dict[str, float]:
+def _learned_motion_metrics(config: Config, run: Path, train: Corpus, evaluator: CorpusEvaluator) -> dict[str, float]:
     """How large people are in the motions that a run learned and in what it predicts; for a round, how good they are.
 
     ``lifted_fid`` is of the motions that the round's MDM was given, ``lifted_fid_true_*`` of the same with their bodies
-    put right (:func:`videomdm.evaluation.stature.corrected`).
+    put right (:func:`videomdm.evaluation.body_height.corrected`).
     """
     motions = _learned(config, train)
-    found = stature.learned(motions, train) | stature.predicted(_load(run), motions, train)
+    found = body_height.learned(motions, train) | body_height.predicted(_load(run), motions, train)
     if config.recipe.lifter:
-        test = observe.load(config, "test")
+        test = _held_out(config)
         true = evaluator.joints(test.joints, test.lengths, test.skeleton)
-        better = {f"_true_{name}": joints for name, joints in stature.corrected(motions, train).items()}
+        better = {f"_true_{name}": joints for name, joints in body_height.corrected(motions, train).items()}
         for name, joints in {"": motions, **better}.items():
             found[f"lifted_fid{name}"] = distribution.fid(true, evaluator.joints(joints, train.lengths, train.skeleton))
     return found
@@ -335,19 +338,21 @@ def _version(config: Config, size: Protocol, evaluators: Evaluators = ()) -> str
     """Short hash of all that metrics depend on besides data and weights."""
     asked = config.evaluation
     about = [STAGES["evaluate"], measures.version(), asked.guidance, asked.evaluator_steps, asked.sampler]
+    about += [asked.split] if asked.split != "test" else []
     return digest(size, about, [evaluator.digest for evaluator in evaluators])
 
 
+def _held_out(config: Config) -> Corpus:
+    """The split that is measured on."""
+    return observe.load(config, config.evaluation.split)
+
+
 def _evaluators(config: Config, train: Corpus) -> tuple[CorpusEvaluator, ...]:
-    return tuple(evaluator.to(_device()) for evaluator in evaluators(config, train))
+    return tuple(evaluator.to(distributed.device()) for evaluator in evaluators(config, train))
 
 
 def _load(run: Path) -> Prior:
-    return sample.load(run, _device())
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return sample.load(run, distributed.device())
 
 
 def _samples(size: Protocol, test: Corpus) -> int:

@@ -21,19 +21,19 @@ def report(
         lengths: (C,) frames.
 
     Returns:
-        ``mpjpe`` (root-centred), ``pa_mpjpe``, ``mpjpe_absolute`` and ``root`` in mm, and ``drift``, the root's
-        error without each clip's mean; ``acceleration`` (absolute) and ``acceleration_pose`` (root-centred) in
+        ``mpjpe`` (roots aligned), ``pa_mpjpe``, ``mpjpe_absolute`` and ``root`` in mm, and ``drift``, the root's
+        error without each clip's mean; ``acceleration`` (absolute) and ``acceleration_pose`` (roots aligned) in
         m/s^2; ``heading`` of frame 0 in degrees, mean absolute.
     """
-    centred = [x - x[..., :1, :] for x in (predicted, true)]
+    poses = {name: errors.mean() for name, errors in pose.errors(predicted, true, lengths, fps, align="root").items()}
     figures = {
-        "mpjpe": pose.mpjpe(*centred, lengths),
-        "pa_mpjpe": pose.pa_mpjpe(predicted, true, lengths),
+        "mpjpe": poses["mpjpe"],
+        "pa_mpjpe": poses["pa_mpjpe"],
         "mpjpe_absolute": pose.mpjpe(predicted, true, lengths),
         "root": pose.mpjpe(predicted[..., :1, :], true[..., :1, :], lengths),
         "drift": pose.mpjpe(*(_about_mean(x[..., :1, :], lengths) for x in (predicted, true)), lengths),
         "acceleration": pose.acceleration_error(predicted, true, fps, lengths),
-        "acceleration_pose": pose.acceleration_error(*centred, fps, lengths),
+        "acceleration_pose": poses["acceleration_error"],
         "heading": heading_error(predicted[:, 0], true[:, 0], skeleton).mean(),
     }
     return {name: round(float(value), 3) for name, value in figures.items()}

@@ -28,23 +28,15 @@ def errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera
     """
     seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
     aligned, lengths, fps = pose.align_first_frame(seen, true), truth.lengths, truth.fps
-    centred = [x - x[..., ROOT, :] for x in (aligned, true)]
     root = [x[..., ROOT, :] for x in (aligned, true)]
-
-    def each(measure, *arguments: object) -> Tensor:
-        return measure(*arguments, per_clip=True)
-
+    centred = [x - x[..., ROOT, :] for x in (aligned, true)]
     return {
-        "mpjpe": each(pose.mpjpe, aligned, true, lengths),
-        "pa_mpjpe": each(pose.pa_mpjpe, seen, true, lengths),
-        "pck_50": each(pose.pck, aligned, true, 50.0, lengths),
-        "pck_100": each(pose.pck, aligned, true, 100.0, lengths),
-        "acceleration_error": each(pose.acceleration_error, aligned, true, fps, lengths),
-        "path": each(pose.mpjpe, *root, lengths),
-        "pose": each(pose.mpjpe, *centred, lengths),
-        "acceleration_path": each(pose.acceleration_error, *root, fps, lengths),
-        "acceleration_pose": each(pose.acceleration_error, *centred, fps, lengths),
-        "absolute": each(pose.mpjpe, seen, true, lengths),
+        **pose.errors(seen, true, lengths, fps, align="first_frame"),
+        "path": pose.mpjpe(*root, lengths, per_clip=True),
+        "pose": pose.mpjpe(*centred, lengths, per_clip=True),
+        "acceleration_path": pose.acceleration_error(*root, fps, lengths, per_clip=True),
+        "acceleration_pose": pose.acceleration_error(*centred, fps, lengths, per_clip=True),
+        "absolute": pose.mpjpe(seen, true, lengths, per_clip=True),
     }
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from videomdm.cameras.camera import Camera
 from videomdm.features.channels import channels, some_at_a_time
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.kinematics import facing, facing_z, uniform_skeleton
@@ -278,6 +279,23 @@ def _in_own_frame(
     sin, cos = (rotation[..., row, 0, None, None] for row in (2, 0))
     turned = torch.addcmul(cos * x, sin, z, value=-1), y, torch.addcmul(sin * x, cos, z)
     return torch.stack(turned, dim=-1, out=out)
+
+
+def canonicalise_with_camera(
+    joints: Tensor, camera: Camera, skeleton: Skeleton = SMPL22, lengths: Tensor | None = None
+) -> tuple[Tensor, Camera]:
+    """Noisy motions in their canonical frames, on the median floor, and the cameras that see them there as before.
+
+    Args:
+        joints: (C, T, J, 3), metres, Y up.
+        camera: batch (C,), in the frame of ``joints``.
+        skeleton, lengths: as in :func:`canonicalise`.
+
+    Raises:
+        ValueError: as of :func:`canonicalise`.
+    """
+    frame = canonical_frame(joints, skeleton, "median", lengths)
+    return canonicalise(joints, skeleton, floor="median", lengths=lengths), camera.in_frame(*frame)
 
 
 # ---- checks ----------------------------------------------------------------------------------------------

@@ -1,15 +1,15 @@
 """Arrays out of pickles that others wrote, without running anything that a pickle asks for.
 
-A pickle is a little program.  This reader knows only the few instructions that dictionaries, lists, numbers,
-strings and numpy arrays need (as ``pickle`` and as ``joblib.dump`` without compression write them), and every
-name that such a program may call is one of the constructors below, which make plain data.  Anything else is
-refused, and nothing is imported.
+A pickle is a little program that may call whatever it can import.  Here every name that it asks for is looked up in an
+allow-list (:meth:`pickle.Unpickler.find_class`) that imports nothing: dictionaries, and stand-ins for numpy's and
+joblib's arrays, which make plain data.  Not numpy's own constructors, as a type that is made up badly crashes them.
 """
 
 from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,13 +18,6 @@ import numpy as np
 from videomdm.conventions import DataError
 
 _KINDS = {f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)} | {"f2", "f4", "f8", "b1"}
-_INSTRUCTIONS = (
-    "PROTO", "FRAME", "MARK", "STOP", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1",
-    "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8",
-    "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "APPEND", "APPENDS",
-    "SETITEM", "SETITEMS", "BINGET", "LONG_BINGET", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GLOBAL",
-    "STACK_GLOBAL", "REDUCE", "NEWOBJ", "BUILD",
-)  # fmt: skip
 
 
 def load(path: str | Path) -> Any:
@@ -41,8 +34,8 @@ def load(path: str | Path) -> Any:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            return _plain(_Reader(file, path.stat().st_size).load())
+        with path.open("rb", buffering=0) as file:  # not read ahead: joblib's arrays lie between instructions
+            return _plain(_Unpickler(file, path.stat().st_size).load())
     except FileNotFoundError:
         raise DataError(f"{path}: no such file, expected a pickle of arrays") from None
     except _Refused as error:
@@ -57,6 +50,19 @@ class _Refused(Exception):
     pass
 
 
+class _Constructor:
+    """What a pickle gets for a name: it can be called, and nothing else."""
+
+    def __init__(self, make: Callable) -> None:
+        self.make = make
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.make(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise _Refused("it sets up a constructor")
+
+
 class _Dtype:
     """Stands for ``numpy.dtype``: a kind and a byte order."""
 
@@ -65,33 +71,38 @@ class _Dtype:
             raise _Refused(f"an array of type {str(kind)[:40]!r}")
         self.dtype = np.dtype(kind)
 
-    def build(self, state: tuple) -> _Dtype:
+    def __setstate__(self, state: tuple) -> None:
         if state[1] in ("<", ">"):
             self.dtype = self.dtype.newbyteorder(state[1])
-        return self
 
 
 class _Array:
-    """Stands for a numpy array that is being put together, or for joblib's header of one."""
+    """Stands for a numpy array that is being put together."""
+
+    value: np.ndarray | None = None
 
     def __init__(self, *_: Any) -> None:
-        self.value: np.ndarray | None = None
+        pass
 
-    def build(self, state: tuple) -> _Array:
+    def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, fortran, data = state
         self.value = _shaped(np.frombuffer(data, _dtype(dtype)), shape, "F" if fortran else "C")
-        return self
 
-    def read(self, header: dict, file: BinaryIO, size: int) -> _Array:
-        """The array whose bytes follow joblib's header in the file."""
+
+class _JoblibArray(_Array):
+    """Stands for joblib's header of an array whose bytes follow in the file; readers have one with their file each."""
+
+    file: BinaryIO
+    size: int
+
+    def __setstate__(self, header: dict) -> None:
         dtype, shape = _dtype(header["dtype"]), header["shape"]
         if header.get("numpy_array_alignment_bytes") is not None:
-            file.read(file.read(1)[0])  # padding: its length, then so many bytes
+            self.file.read(self.file.read(1)[0])  # padding: its length, then so many bytes
         length = math.prod(shape) * dtype.itemsize
-        if not 0 <= length <= size - file.tell():
-            raise _Refused(f"an array of {length} bytes in a file of {size}")
-        self.value = _shaped(np.frombuffer(file.read(length), dtype), shape, header["order"])
-        return self
+        if not 0 <= length <= self.size - self.file.tell():
+            raise _Refused(f"an array of {length} bytes in a file of {self.size}")
+        self.value = _shaped(np.frombuffer(self.file.read(length), dtype), shape, header["order"])
 
 
 def _scalar(dtype: _Dtype, data: bytes) -> float:
@@ -117,7 +128,7 @@ def _from_buffer(data: bytes, dtype: _Dtype, shape: tuple, order: str) -> _Array
     return array
 
 
-def _empty(*arguments: Any) -> dict:
+def _empty(*_: Any) -> dict:
     return {}
 
 
@@ -128,7 +139,7 @@ def _encoded(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
-_NAMES: dict[tuple[str, str], Any] = {
+_NAMES: dict[tuple[str, str], Callable] = {
     ("collections", "defaultdict"): _empty,
     ("collections", "OrderedDict"): _empty,
     ("builtins", "dict"): _empty,
@@ -137,7 +148,6 @@ _NAMES: dict[tuple[str, str], Any] = {
     ("__builtin__", "bytes"): lambda: b"",
     ("numpy", "dtype"): _Dtype,
     ("numpy", "ndarray"): _Array,
-    ("joblib.numpy_pickle", "NumpyArrayWrapper"): _Array,
 }
 for _core in ("numpy.core", "numpy._core"):  # numpy 1 and 2
     _NAMES[f"{_core}.multiarray", "_reconstruct"] = _Array
@@ -145,37 +155,20 @@ for _core in ("numpy.core", "numpy._core"):  # numpy 1 and 2
     _NAMES[f"{_core}.numeric", "_frombuffer"] = _from_buffer
 
 
-class _Reader(pickle._Unpickler):  # the one in Python: its instructions are a table
+class _Unpickler(pickle.Unpickler):
     def __init__(self, file: BinaryIO, size: int) -> None:
         super().__init__(file)
-        self.file, self.size = file, size
+        self.joblib_array = type("_JoblibArray", (_JoblibArray,), {"file": file, "size": size})
 
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
+            return self.joblib_array  # a class, as objects of it are made without calling it
         if (module, name) not in _NAMES:
-            raise _Refused(f"it asks for {str(module)[:40]}.{str(name)[:40]}")
-        return _NAMES[module, name]
+            raise _Refused(f"it asks for {module[:40]}.{name[:40]}")
+        return _Constructor(_NAMES[module, name])
 
     def persistent_load(self, pid: Any) -> Any:
         raise _Refused("it asks for something outside the file")
-
-    def get_build(self) -> None:
-        state = self.stack.pop()
-        made = self.stack[-1]
-        if isinstance(made, _Array) and isinstance(state, dict):
-            made.read(state, self.file, self.size)
-        elif isinstance(made, _Dtype | _Array) and isinstance(state, tuple):
-            made.build(state)
-        else:
-            raise _Refused(f"it sets up a {type(made).__name__}")
-
-    def refuse(self) -> None:
-        raise _Refused("it has an instruction that plain data do not need")
-
-    dispatch = dict.fromkeys(range(256), refuse)
-    for _name in _INSTRUCTIONS:
-        _code = getattr(pickle, _name)[0]
-        dispatch[_code] = pickle._Unpickler.dispatch[_code]
-    dispatch[pickle.BUILD[0]] = get_build
 
 
 def _plain(value: Any) -> Any:

@@ -1,11 +1,12 @@
 """Papermill reads notebooks kept as scripts: ``papermill notebooks/train_humanml.py out.ipynb``.
 
-Papermill chooses a handler by the beginning of a path.  The entry points in ``pyproject.toml`` name the
-usual beginnings; importing this module, which papermill does when it looks for handlers, adds whatever lies
-in the current folder, so that ``papermill train_humanml.py out.ipynb`` works inside ``notebooks/`` too.
+This module is papermill's plug-in: papermill imports it, and nothing else should.  Papermill chooses a handler by the
+beginning of a path.  The entry points in ``pyproject.toml`` name the usual beginnings, and :func:`plug_in`, called at
+the end of the import, adds what lies in the current folder, so that ``papermill train_humanml.py out.ipynb`` works
+inside ``notebooks/`` too.
 
-Parameters are typed by the annotations of a page's parameters cell (:func:`check_parameters`).  Papermill makes numbers
-of what looks like one (``-p videos 2024_06`` is the number 202406 to it), so the handler tells the page what was typed.
+Papermill makes numbers of what looks like one (``-p videos 2024_06`` is the number 202406 to it), so the handler tells
+the page what was typed (:mod:`videomdm.pages.parameters`).
 """
 
 from __future__ import annotations
@@ -14,16 +15,13 @@ import json
 import os
 import re
 import warnings
-from collections.abc import MutableMapping
 from pathlib import Path
 
 import jupytext
 import nbformat
 
-from videomdm.conventions import DataError
-from videomdm.parameters import parse
+from videomdm.pages.parameters import TYPED
 
-_TYPED = "VIDEOMDM_PAGE_PARAMETERS"  # environment variable: what was typed after -p, as JSON
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -49,7 +47,7 @@ class ScriptHandler:
         return papermill_io.get_handler("local")
 
     def read(self, path: str) -> str:
-        os.environ[_TYPED] = json.dumps(_typed())  # for the page's kernel, which papermill starts next
+        os.environ[TYPED] = json.dumps(_typed())  # for the page's kernel, which papermill starts next
         text = self._local.read(path)
         if not path.endswith(".py"):
             return text
@@ -112,41 +110,12 @@ def _register_current_folder() -> None:
         papermill_io.register(start, handler)
 
 
-# Papermill warns about every input that does not end in .ipynb; here a script is what is meant.
-warnings.filterwarnings("ignore", message=r"The specified file \(.*\.py\) does not end in")
+def plug_in() -> None:
+    """Tell papermill of the current folder's scripts and of unions in annotations, and stop a warning about scripts."""
+    # Papermill warns about every input that does not end in .ipynb; here a script is what is meant.
+    warnings.filterwarnings("ignore", message=r"The specified file \(.*\.py\) does not end in")
+    _register_current_folder()
+    _accept_unions()
 
-# Last, because papermill's import asks this module for `handler`.
-_register_current_folder()
-_accept_unions()
 
-
-def check_parameters(namespace: MutableMapping[str, object]) -> None:
-    """Give a page's parameters the values that their types say; call it right after the parameters cell.
-
-    The cell declares every parameter with its type, ``height: float | None = None``, as
-    :func:`videomdm.parameters.parse` knows types.
-
-    Args:
-        namespace: the page's ``globals()``.
-
-    Raises:
-        DataError: a value of another type, or a name that the page does not declare (papermill only warns about a
-            misspelt ``-p`` and runs on with the default).
-    """
-    known = namespace.get("__annotations__", {})
-    plain = (str, int, float, bool, list, dict, type(None))
-    unknown = [
-        name
-        for name, value in namespace.items()
-        if not name.startswith("_") and name not in ("In", "Out", *known) and isinstance(value, plain)
-    ]
-    if unknown:
-        raise DataError(f"unknown parameter {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
-    typed = json.loads(os.environ.pop(_TYPED, "{}"))  # once: notebooks that this page may run have their own
-    for name, kind in known.items():
-        given = typed.get(name, namespace[name])
-        try:
-            namespace[name] = parse(name, given, kind)
-        except DataError as error:
-            hint = f"; papermill's -r {name} TEXT gives it as it is typed" if isinstance(given, int | float) else ""
-            raise DataError(f"{error}{hint}") from None
+plug_in()  # last, because papermill's import asks this module for `handler`

@@ -8,17 +8,17 @@ from itertools import cycle, pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
-import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from videomdm.conventions import FPS
-from videomdm.plots.style import GHOST, GRID, INK, SERIES, SIDES, checked_joints, layout, side
+from videomdm.plots.offline import InteractiveFigure
+from videomdm.plots.style import GHOST, GRID, INK, SERIES, SIDES, checked_joints, checked_keypoints, layout, side
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
 
-def loss_curves(log: Sequence[Mapping], title: str = "") -> go.Figure:
+def loss_curves(log: Sequence[Mapping], title: str = "") -> InteractiveFigure:
     """Training curves, one line per term, on a logarithmic axis.
 
     Args:
@@ -35,7 +35,7 @@ def loss_curves(log: Sequence[Mapping], title: str = "") -> go.Figure:
         if "step" not in row:
             raise ValueError(f"loss_curves: row {i} has keys {sorted(row)}, expected 'step' among them")
     terms = dict.fromkeys(k for row in log for k, v in row.items() if k not in ("step", "stage") and _is_number(v))
-    figure = go.Figure()
+    figure = InteractiveFigure()
     lowest, highest = math.inf, 0.0
     for term, colour in zip(terms, cycle(SERIES), strict=False):
         rows = [row for row in log if _is_number(row.get(term))]
@@ -64,11 +64,15 @@ class Table(str):
         return str(self)
 
 
+PHRASE = 24  # letters from which on a cell is no number
+
+
 def metrics_table(rows: Sequence[Mapping], best: Mapping[str, Callable] | None = None, reference: int = 1) -> Table:
     """A table of metrics; columns in the order in which the rows first name them.
 
     Args:
         rows: column -> text, number, or (mean, half width of the 95 % interval); the real-data row first.
+            Numbers stand at the right of their column, phrases at the left.
         best: column -> ``min`` or ``max``; the best value after the first ``reference`` rows is bold.
         reference: how many rows at the top are references (real data) and not candidates.
 
@@ -92,8 +96,10 @@ def metrics_table(rows: Sequence[Mapping], best: Mapping[str, Callable] | None =
         text = _text(row[column])
         return f"**{text}**" if won else text
 
-    lines = [columns, [":--"] + ["--:"] * (len(columns) - 1)]
-    lines += [[cell(row, column, i >= reference) for column in columns] for i, row in enumerate(rows)]
+    cells = [[cell(row, column, i >= reference) for column in columns] for i, row in enumerate(rows)]
+    words = [max(map(len, column)) > PHRASE for column in zip(*cells, strict=True)]
+    sides = [":--" if i == 0 or phrase else "--:" for i, phrase in enumerate(words)]
+    lines = [columns, sides, *cells]
     return Table("\n".join("| " + " | ".join(line) + " |" for line in lines))
 
 
@@ -140,8 +146,8 @@ def film_strip(
     axes.axhline(0, color=GRID, linewidth=1, zorder=0)
     for k, frame in enumerate(chosen):
         for pose in drawn[1:]:
-            _draw_pose(axes, pose[k] + [k * pitch, 0], skeleton, dict.fromkeys(SIDES, GHOST))
-        _draw_pose(axes, drawn[0][k] + [k * pitch, 0], skeleton, SIDES)
+            draw_pose(axes, pose[k] + [k * pitch, 0], skeleton, dict.fromkeys(SIDES, GHOST))
+        draw_pose(axes, drawn[0][k] + [k * pitch, 0], skeleton, SIDES)
         axes.text(k * pitch, bottom - 0.06, f"{frame / fps:.2f} s", ha="center", va="top", color=INK, size=8)
     axes.set(xlim=(-pitch / 2, pitch * (n_poses - 0.5)), ylim=(bottom - 0.3, top + 0.15), aspect="equal")
     axes.set_axis_off()
@@ -150,7 +156,53 @@ def film_strip(
     return figure
 
 
-def _draw_pose(axes: Axes, pose: np.ndarray, skeleton: Skeleton, colours: Mapping[str, str]) -> None:
+def pose_strip(
+    poses: Tensor,
+    skeleton: Skeleton,
+    labels: Sequence[str] = (),
+    ghost: Tensor | None = None,
+    title: str = "",
+    per_row: int = 9,
+) -> Figure:
+    """2-D poses side by side, as a camera saw them.
+
+    Args:
+        poses: (N, J, 2) around the root, x right and y down, of any unit.
+        skeleton: their joint layout.
+        labels: a line under each pose.
+        ghost: (N, J, 2) drawn in grey behind.
+        title: a line above the drawing.
+        per_row: poses in a row.
+
+    Raises:
+        ValueError: a wrong shape, or values that are not finite.
+    """
+    sets = [checked_keypoints(x, name, skeleton) for x, name in ((poses, "poses"), (ghost, "ghost")) if x is not None]
+    sets = [x * [1, -1] for x in sets]
+    low, high = min(x[..., 1].min() for x in sets), max(x[..., 1].max() for x in sets)
+    pitch = 1.1 * max(max(np.ptp(x[..., 0], axis=1).max() for x in sets), 0.5 * (high - low))
+    line = 1.15 * (high - low) + (0.12 * (high - low) if labels else 0)
+    rows = -(-len(sets[0]) // per_row)
+
+    figure, axes = plt.subplots(figsize=(10, 10 * rows * line / (pitch * per_row) + 0.3), layout="tight")
+    for k in range(len(sets[0])):
+        place = [(k % per_row) * pitch, -(k // per_row) * line]
+        for others in sets[1:]:
+            draw_pose(axes, others[k] + place, skeleton, dict.fromkeys(SIDES, GHOST))
+        draw_pose(axes, sets[0][k] + place, skeleton, SIDES)
+        if labels:
+            axes.text(place[0], place[1] + low - 0.05 * line, labels[k], ha="center", va="top", color=INK, size=8.5)
+    bottom = -(rows - 1) * line + low - 0.15 * line
+    axes.set(xlim=(-0.6 * pitch, (per_row - 0.4) * pitch), ylim=(bottom, high + 0.05 * line))
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.set_title(title, loc="left", color=INK, size=11)
+    plt.close(figure)
+    return figure
+
+
+def draw_pose(axes: Axes, pose: np.ndarray, skeleton: Skeleton, colours: Mapping[str, str]) -> None:
+    """One pose (J, 2), y up, with a colour for each of the body's sides."""
     for parent, child in skeleton.bones:
         colour = colours[side(skeleton.joints[child])]
         axes.plot(*pose[[parent, child]].T, color=colour, linewidth=2, solid_capstyle="round")

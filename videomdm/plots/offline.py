@@ -15,8 +15,8 @@ import json
 import os
 import sys
 
+import plotly.graph_objects as go
 import plotly.io as pio
-from plotly.io.base_renderers import MimetypeRenderer
 from plotly.offline import get_plotlyjs
 
 #: Set this variable to ``page`` where a page brings plotly.js itself: figures are HTML only, and small.
@@ -66,26 +66,28 @@ def library_html() -> str:
     return _LIBRARY.format(packed=base64.b64encode(packed).decode())
 
 
-class OfflineRenderer(MimetypeRenderer):
-    """Plotly's renderer ``"videomdm"``: JSON for JupyterLab, a ``div`` and a script for pages."""
+def mimebundle(figure: dict) -> dict[str, object]:
+    """What a notebook keeps of a figure: JSON for JupyterLab, a ``div`` and a script for pages."""
+    html = {"text/html": figure_html(figure)}
+    if os.environ.get(SOURCE_VARIABLE) == "page":
+        return html
+    text = pio.to_json({**figure, "config": _CONFIG}, validate=False)
+    return {"application/vnd.plotly.v1+json": json.loads(text)} | html
 
-    def activate(self) -> None:
-        if os.environ.get(SOURCE_VARIABLE) != "page":
-            from IPython.display import HTML, display
 
+_shown: list[bool] = []  # a first figure of this notebook: plotly.js is in it once
+
+
+class InteractiveFigure(go.Figure):
+    """A plotly figure that notebooks show in this way; figures of other classes keep plotly's own."""
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import HTML, display
+
+        if "google.colab" in sys.modules:  # shows every output in a frame of its own, with no plotly.js of the page's
+            super()._ipython_display_()
+            return
+        if os.environ.get(SOURCE_VARIABLE) != "page" and not _shown:
             display(HTML(library_html()))
-
-    def to_mimebundle(self, fig_dict: dict) -> dict:
-        html = {"text/html": figure_html(fig_dict)}
-        if os.environ.get(SOURCE_VARIABLE) == "page":
-            return html
-        text = pio.to_json({**fig_dict, "config": _CONFIG}, validate=False)
-        return {"application/vnd.plotly.v1+json": json.loads(text)} | html
-
-
-def use() -> None:
-    """Make this the renderer of the running notebook; a plain Python process keeps plotly's own choice."""
-    pio.renderers["videomdm"] = OfflineRenderer()
-    # Colab shows every output in a frame of its own, so a page-wide plotly.js would never be found.
-    if "ipykernel" in sys.modules and "google.colab" not in sys.modules:
-        pio.renderers.default = "videomdm"
+        _shown.append(True)
+        display(mimebundle(self.to_dict()), raw=True)

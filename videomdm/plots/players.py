@@ -16,6 +16,7 @@ from torch import Tensor
 
 from videomdm.cameras.camera import Camera
 from videomdm.conventions import FPS
+from videomdm.plots.offline import InteractiveFigure
 from videomdm.plots.style import (
     FLOOR,
     GHOST,
@@ -43,7 +44,7 @@ def player(
     ghosts: Mapping[str, Tensor] | None = None,
     camera: Camera | None = None,
     title: str = "",
-) -> go.Figure:
+) -> InteractiveFigure:
     """Stick figures that move side by side on one floor, with play, pause and a slider.
 
     Args:
@@ -76,7 +77,7 @@ def player(
     fixed = _floor(low, high) + [_line(body[:, 0] * [1, 0, 1], GHOST, 2.5) for body in bodies]
     if camera is not None:
         for one in camera if camera.batch_shape else camera[None]:
-            corners = _pyramid(one) + lanes[next(iter(motions))]
+            corners = camera_outline(one) + lanes[next(iter(motions))]
             fixed.append(_line(corners, INK, 2.5))
             content.append(corners[np.isfinite(corners).all(1)])
     content = np.concatenate(content)
@@ -84,7 +85,7 @@ def player(
     view = _view(content)
     parts = _parts(bodies, shades, skeleton)
     frames, stride = _frames(parts)
-    figure = go.Figure([*_limbs(parts, view.pixels_per_metre), *fixed], frames=frames)
+    figure = InteractiveFigure([*_limbs(parts, view.pixels_per_metre), *fixed], frames=frames)
     figure.update_layout(_controls(len(frames), fps / stride, view.height, title))
     labels = [_label(name, body) for name, body in zip(motions, bodies, strict=True)]
     figure.update_layout(scene=_scene(low, high, view, labels))
@@ -97,7 +98,7 @@ def keypoints_over(
     fps: float = FPS,
     over: Tensor | None = None,
     title: str = "",
-) -> go.Figure:
+) -> InteractiveFigure:
     """2-D keypoints that move in the image, optionally over a second set in grey (a reprojection, the truth).
 
     Args:
@@ -117,7 +118,7 @@ def keypoints_over(
             raise ValueError(f"keypoints_over: {len(sets[0])} frames of keypoints over {len(sets[1])}")
     parts = _parts(sets[:1], sets[1:], skeleton)
     frames, stride = _frames(parts)
-    figure = go.Figure(_limbs(parts), frames=frames)
+    figure = InteractiveFigure(_limbs(parts), frames=frames)
     figure.update_layout(_controls(len(frames), fps / stride, 400, title))
     seen = 1000 * np.concatenate(sets)
     low, high = seen.min((0, 1)), seen.max((0, 1))
@@ -230,7 +231,7 @@ def _floor(low: np.ndarray, high: np.ndarray) -> list:
     return [plate, _line(np.array(lines), GRID, 1.5)]
 
 
-def _pyramid(camera: Camera, size: float = 0.3) -> np.ndarray:
+def camera_outline(camera: Camera, size: float = 0.3) -> np.ndarray:
     """The camera's edges as one line: it opens towards what it sees."""
     to_world = camera.rotation.detach().cpu().double().numpy().T
     centre = camera.center.detach().cpu().double().numpy()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import plotly.graph_objects as go
 from torch import Tensor
 
 from videomdm.cameras.camera import Camera
+from videomdm.plots.offline import InteractiveFigure
 from videomdm.plots.players import GAP, _floor, _limbs, _line, _parts, _scene, _view
 from videomdm.plots.style import GRID, SERIES, checked_joints, layout
 from videomdm.skeletons.definitions import SMPL22, Skeleton
@@ -14,7 +14,9 @@ from videomdm.skeletons.definitions import SMPL22, Skeleton
 BEYOND = 1.08  # rays end this much farther from the camera than the joints
 
 
-def ray_scene(before: Tensor, after: Tensor, camera: Camera, skeleton: Skeleton = SMPL22, title: str = "") -> go.Figure:
+def ray_scene(
+    before: Tensor, after: Tensor, camera: Camera, skeleton: Skeleton = SMPL22, title: str = ""
+) -> InteractiveFigure:
     """A pose before (grey) and after it was moved onto the rays, the rays, and how far each joint moved.
 
     Args:
@@ -39,7 +41,7 @@ def ray_scene(before: Tensor, after: Tensor, camera: Camera, skeleton: Skeleton 
     view = _view(np.concatenate([corners, corners * [1, 0, 1]]))
     limbs = _limbs(_parts([body], [shade], skeleton), view.pixels_per_metre)
     lines = [_line(np.array(fan), GRID, 1.5), _line(np.array(moves), SERIES[3], 4)]
-    figure = go.Figure([*_floor(low, high), *lines, *limbs])
+    figure = InteractiveFigure([*_floor(low, high), *lines, *limbs])
     figure.update_layout(layout(view.height + (40 if title else 0), title))
     figure.update_layout(scene=_scene(low, high, view, []))
     return figure

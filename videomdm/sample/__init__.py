@@ -1,7 +1,7 @@
 """Using a trained prior: motions from text, and 3-D motions from 2-D keypoints (appendix G.2)."""
 
 from videomdm.sample.generation import generate
-from videomdm.sample.lifting import lift
+from videomdm.sample.lifting import Lifting, lift, lift_footage
 from videomdm.sample.prior import CHUNK, Prior, build_denoiser, load
 
 __all__ = [
@@ -9,6 +9,8 @@ __all__ = [
     "CHUNK",
     "generate",
     "lift",
+    "lift_footage",
+    "Lifting",
     "load",
     "Prior",
 ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,7 +17,23 @@ from videomdm.features import rays
 from videomdm.sample.prior import Prior, _in_chunks
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Lifting:
+    """What lifting does beside moving predicted joints onto the rays that were seen.
+
+    Attributes:
+        refine: move the camera at every step below the highest noise so that it sees the prediction at the keypoints
+            (:func:`videomdm.cameras.refinement.refine`).
+        place: shift every frame at every step to where it is seen at its size (ours,
+            :func:`videomdm.cameras.placement.place`), before joints are moved onto their rays.
+        known_distance: refined cameras keep their distance, as where people's height is known.
+    """
+
+    refine: bool = False
+    place: bool = False
+    known_distance: bool = False
+
+
 def lift(
     prior: Prior,
     keypoints: Tensor,
@@ -48,11 +63,7 @@ def lift(
         confidence: (B, T, J); a joint with 0 is left where the prior puts it.
         lengths: (B,) frames; all T by default.
         texts: captions, where known.
-        refine: move the camera at every step below the highest noise so that it sees the prediction at the
-            keypoints (:func:`videomdm.cameras.refinement.refine`).
-        known_distance: refined cameras keep their distance, as where people's height is known.
-        place: shift every frame at every step to where it is seen at its size (ours,
-            :func:`videomdm.cameras.placement.place`), before joints are moved onto their rays.
+        refine, known_distance, place: see :class:`Lifting`.
         method, steps: as in :func:`~videomdm.sample.generation.generate`, but without a method all steps are taken: the
             keypoints restore at every step the motion that repeated denoising would shrink, and more steps make
             smoother motions.
@@ -69,67 +80,83 @@ def lift(
 
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
-    if keypoints.ndim == 3:
-        one = Camera(camera.rotation.reshape(1, 3, 3), camera.translation.reshape(1, 3))
-        given = None if confidence is None else confidence[None]
-        how = {
-            "texts": texts, "refine": refine, "known_distance": known_distance, "place": place, "method": method,
-            "steps": steps, "seed": seed,
-        }  # fmt: skip
-        return lift(prior, keypoints[None], one, given, **how, progress=progress)[0]
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
-    n, frames = keypoints.shape[:2]
-    seen = Footage.of(keypoints, camera, lengths, confidence)
-    # where the camera is told, motions stand on the origin of their frame, so a person's size can be told too
-    middle = camera.translation.new_tensor([0.0, 0.9, 0.0]).expand(n, 3)
-    plausible.check_normalised(keypoints, seen.weight, None if refine else camera.to_camera(middle)[:, 2])
-    seen = replace(seen, keypoints=keypoints.where(keypoints.isfinite(), 0.0)).to(prior.device)
+    single = keypoints.ndim == 3
+    if single:
+        keypoints, confidence = keypoints[None], None if confidence is None else confidence[None]
+        camera = Camera(camera.rotation.reshape(1, 3, 3), camera.translation.reshape(1, 3))
+        lengths = None if lengths is None else lengths.reshape(1)
+    seen, how = Footage.of(keypoints, camera, lengths, confidence), Lifting(refine, place, known_distance)
+    joints = lift_footage(prior, seen, how, texts=texts, method=method, steps=steps, seed=seed, progress=progress)
+    return joints[0] if single else joints
+
+
+@torch.no_grad()
+def lift_footage(
+    prior: Prior,
+    seen: Footage,
+    how: Lifting,
+    *,
+    texts: Sequence[str] | None = None,
+    method: str | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    progress: bool = False,
+) -> Tensor:
+    """:func:`lift` of clips (B,) as one object; other arguments, result and errors as there."""
+    n, frames = seen.keypoints.shape[:2]
+    # where the camera is known, motions stand on the origin of their frame, so a person's size can be checked too
+    middle = seen.camera.translation.new_tensor([0.0, 0.9, 0.0]).expand(n, 3)
+    depth = None if how.refine else seen.camera.to_camera(middle)[:, 2]
+    plausible.check_normalised(seen.keypoints, seen.weight, depth)
+    seen = replace(seen, keypoints=seen.keypoints.where(seen.keypoints.isfinite(), 0.0)).to(prior.device)
     words = None
     if texts is not None:
         words = text.by_name(prior.config.model.text).encode(list(texts)).to(prior.device)
-    lifting = _Lifting(prior, seen, known_distance, place)
-    lengths, rows = lifting.given.lengths, torch.arange(n, device=prior.device)
-    fixed, moving = (_in_chunks(partial(lifting.onto_rays, moving), lengths, rows) for moving in (False, True))
-    known = refinement.BELOW * prior.config.model.n_steps if refine else 0
+    lifted = _Lifted(prior, seen, how)
+    onto_rays = _in_chunks(lifted.onto_rays, seen.lengths, torch.arange(n, device=prior.device))
+    known = refinement.BELOW * prior.config.model.n_steps if how.refine else 0
     method = method or ("ddim" if prior.config.multistep.t_star else "ddpm")
     prior.diffusion.sample(
-        _in_chunks(prior.model, lengths, words),
+        _in_chunks(prior.model, seen.lengths, words),
         (n, frames, len(prior.normaliser.mean)),
         **prior.sampler(method, steps),
         generator=torch.Generator(prior.device).manual_seed(seed),
         device=prior.device,
-        project=lambda clean, t: (moving if t < known else fixed)(clean),
+        project=lambda clean, t: onto_rays(clean, moving=t < known),
         progress=progress,
     )
-    return features.hold_last(lifting.joints() if refine else lifting.projected, lengths).cpu()
+    return features.hold_last(lifted.joints() if how.refine else lifted.projected, seen.lengths).cpu()
 
 
-class _Lifting:
+class _Lifted:
     """Clips while they are lifted.
 
     Attributes:
         given: what was seen, by the cameras as they were given.
         rotation, translation: of the cameras (B,) as they are known so far.
-        known_distance: whether they keep their distance as they are refined.
-        place: whether every frame is shifted to where it is seen at its size.
+        how: what is done.
         projected: (B, T, J, 3) the latest joints, in the frame of the cameras as they are known so far.
     """
 
-    def __init__(self, prior: Prior, given: Footage, known_distance: bool, place: bool) -> None:
-        self.prior, self.given, self.known_distance, self.place = prior, given, known_distance, place
+    def __init__(self, prior: Prior, given: Footage, how: Lifting) -> None:
+        self.prior, self.given, self.how = prior, given, how
         self.rotation, self.translation = given.camera.rotation.clone(), given.camera.translation.clone()
         self.projected = torch.zeros(*given.keypoints.shape[:-1], 3, device=prior.device)
 
-    def onto_rays(self, moving: bool, clean: Tensor, rows: Tensor, lengths: Tensor) -> Tensor:
-        """Predicted clean motions of the clips ``rows`` onto their rays: normalised features in and out."""
+    def onto_rays(self, clean: Tensor, rows: Tensor, lengths: Tensor, moving: bool) -> Tensor:
+        """Predicted clean motions of the clips ``rows`` onto their rays: normalised features in and out.
+
+        Before, their cameras are refined where they are ``moving``.
+        """
         frames = clean.shape[1]
         joints = features.decode(self.prior.normaliser.denormalise(clean))
         seen = self.given.select(rows, frames).by(self._camera(rows))
         if moving:
-            seen = seen.by(refinement.refine(joints, seen, ridge=refinement.ridge(self.known_distance)))
+            seen = seen.by(refinement.refine(joints, seen, ridge=refinement.ridge(self.how.known_distance)))
             self.rotation[rows], self.translation[rows] = seen.camera.rotation, seen.camera.translation
-        if self.place:
+        if self.how.place:
             joints = placement.place(joints, seen)
         onto = rays.onto_rays(joints, seen)
         self.projected[rows, :frames] = onto

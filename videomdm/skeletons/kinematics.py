@@ -35,10 +35,17 @@ def table(function: Callable) -> Callable:
         with torch.inference_mode(False):  # what is remembered must serve training too
             return remembered(*arguments)
 
-    # What torch.compiler.assume_constant_result sets; calling that imports the compiler, for seconds.
-    look_up._dynamo_marked_constant = True
-    look_up.__code__ = look_up.__code__.replace(co_name=function.__name__)
-    return look_up
+    return _constant_when_compiled(look_up, function.__name__)
+
+
+def _constant_when_compiled(function: Callable, name: str) -> Callable:
+    """Mark a function as ``torch.compiler.assume_constant_result`` does, which would import the compiler, for seconds.
+
+    The compiler names a constant after the code of its function, so the code gets the name.
+    """
+    function._dynamo_marked_constant = True
+    function.__code__ = function.__code__.replace(co_name=name)
+    return function
 
 
 def unit(vectors: Tensor, fallback: Tensor) -> Tensor:
@@ -224,7 +231,7 @@ def uniform_skeleton(joints: Tensor, target_offsets: Tensor, skeleton: Skeleton 
     return body.permute(2, 3, 0, 1).reshape(*batch, *joints.shape[-3:])
 
 
-def stature(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+def body_height(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
     """How tall a body stands: its bones from the right ankle up to the head, end to end.
 
     Args:

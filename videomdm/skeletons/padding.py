@@ -19,6 +19,12 @@ def valid_frames(lengths: Tensor, n_frames: int) -> Tensor:
     return torch.arange(n_frames, device=lengths.device) < lengths[..., None]
 
 
+def triangle(length: int) -> Tensor:
+    """Weights (length,) that rise by 1 a frame from 1 to the middle and fall again: of windows that overlap."""
+    ramp = torch.arange(1, length + 1)
+    return torch.minimum(ramp, ramp.flip(0))
+
+
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of ``values`` where ``mask`` (broadcastable, 0/1) is set; 0 where nothing is."""
     mask = mask.expand_as(values)

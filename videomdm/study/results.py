@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from videomdm.config import Config
+from videomdm.config import STAGES, Config
 from videomdm.storage.files import digest, write_json
 from videomdm.train import finetune
 
@@ -99,7 +99,7 @@ def write(
     method = method or config.method
     result = {
         "study": study, "data": config.data.source, "method": method, "profile": config.profile, "seed": config.seed,
-        **_teacher(config), "command": command, "commit": commit(), "machine": machine(),
+        **_teacher(config), **config.data.stages(STAGES), "command": command, "commit": commit(), "machine": machine(),
         "versions": {name: version(name) for name in ("videomdm", "torch", "numpy")},
         "seconds": round(seconds, 1), "config": key(config), "evaluation": config.evaluation_key(),
         "metrics": dict(metrics),
@@ -118,7 +118,7 @@ def holds(path: Path, config: Config) -> bool:
 
 
 def read(folder: Path, study: str) -> list[dict]:
-    """All results of a study, in the order of their file names.
+    """All results of a study, in the order of their file names; metrics of earlier versions by their names of today.
 
     Raises:
         ValueError: a file lacks one of :data:`KEYS`.
@@ -128,5 +128,6 @@ def read(folder: Path, study: str) -> list[dict]:
         result = json.loads(path.read_text())
         if missing := [key for key in KEYS if key not in result]:
             raise ValueError(f"{path}: no {', '.join(missing)}; expected {', '.join(KEYS)}")
-        found.append(result)
+        metrics = {name.replace("stature", "body_height"): value for name, value in result["metrics"].items()}
+        found.append(result | {"metrics": metrics})
     return found

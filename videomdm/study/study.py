@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from videomdm import train
+from videomdm import programs, train
 from videomdm.config import PRECISIONS, Config
 from videomdm.conventions import ROOT_PATHS
 from videomdm.evaluation import protocol
@@ -51,10 +52,13 @@ def run(config: Config, row: str, study: str, folder: Path, command: str, evalua
     return results.write(folder, study, config, command, seconds, metrics, row)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m videomdm.study", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a study, and return the exit status (:mod:`videomdm.programs`)."""
+    program, arguments = "python -m videomdm.study", sys.argv[1:] if arguments is None else list(arguments)
+    parser = argparse.ArgumentParser(prog=program, description=__doc__)
     add_arguments(parser)
-    conduct(parser.parse_args(arguments))
+    programs.add_debug(parser)
+    return programs.carry_out(lambda: conduct(parser.parse_args(arguments)), program, "--debug" in arguments)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

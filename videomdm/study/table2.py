@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import sample, study, train
+from videomdm import programs, sample, study, train
 from videomdm.cameras import placement
 from videomdm.cameras.camera import Camera
 from videomdm.config import PRECISIONS, Config
@@ -35,6 +36,7 @@ from videomdm.sample.prior import Prior
 from videomdm.study import results
 from videomdm.train import finetune, observe
 
+PROGRAM = "python -m videomdm.study.table2"
 #: In the table's order.  ``rays`` is the truth moved onto the keypoints' rays: what the detector's noise alone does to
 #: a method that ends on them.  ``prior`` lifts as it came, before any fine-tuning; ``mdm-3d``, fine-tuned on the true
 #: motions, shows what 3-D supervision would reach.
@@ -96,7 +98,7 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
         joints, camera, true_camera = lifted(config.but(keypoint_noise=noise))
         errors = videos.errors(joints, camera, truth, true_camera)
         found |= _intervals({key: errors[key] for key in SWEPT}, f"noise_{noise:g}")
-    return found | (_of_lifters(config, corpus, split, rows) if row == "teacher" else {})
+    return found | (_lifter_metrics(config, corpus, split, rows) if row == "teacher" else {})
 
 
 def motions(
@@ -125,11 +127,9 @@ def motions(
     method = METHODS.get(row)
     observed = observe.observe(config, corpus, (method and method.frame) or "truth", split)
     seen = observed.seen.select(rows, frames)
-    lifted = sample.lift(
-        prior, seen.keypoints, seen.camera, seen.confidence, seen.lengths,
-        texts=[observed.captions[i][0] for i in rows.tolist()], refine=bool(method and method.refine),
-        place=place, progress=len(rows) > 1,
-    )  # fmt: skip
+    how = sample.Lifting(refine=bool(method and method.refine), place=place)
+    texts = [observed.captions[i][0] for i in rows.tolist()]
+    lifted = sample.lift_footage(prior, seen, how, texts=texts, progress=len(rows) > 1)
     return lifted, seen.camera, true_camera
 
 
@@ -190,14 +190,13 @@ def _key(run: Path) -> str | None:
         return None
 
 
-def _of_lifters(config: Config, corpus: Corpus, split: str, rows: Tensor) -> dict[str, object]:
-    seen, truth = observe.observe(config, corpus, "truth", split), corpus.select(rows)
-    part = rows, slice(truth.joints.shape[1])
-    given = seen.keypoints[part], seen.confidence[part], seen.lengths[rows], seen.camera[rows]
+def _lifter_metrics(config: Config, corpus: Corpus, split: str, rows: Tensor) -> dict[str, object]:
+    truth = corpus.select(rows)
+    seen = observe.observe(config, corpus, "truth", split).seen.select(rows, truth.joints.shape[1])
     found = {}
     for name, how in LIFTERS.items():
-        joints = teacher.lift(*given, **how)
-        found |= _intervals(videos.errors(joints, seen.camera[rows], truth, seen.camera[rows]), f"lifter_{name}")
+        joints = teacher.estimate(seen, **how)
+        found |= _intervals(videos.errors(joints, seen.camera, truth, seen.camera), f"lifter_{name}")
     return found
 
 
@@ -205,8 +204,16 @@ def _intervals(errors: dict[str, Tensor], name: str) -> dict[str, list[float]]:
     return {f"{name}_{key}": mean_interval(value.tolist()) for key, value in errors.items()}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m videomdm.study.table2", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the table, and return the exit status (:mod:`videomdm.programs`)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    return programs.carry_out(lambda: conduct(arguments), PROGRAM, "--debug" in arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Train the prior, then fine-tune and measure every row that has no result yet."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("--study", default="table2", help="name of the study: a folder in results/")
     parser.add_argument("--data", default="bandai-1", help="the videos")
     parser.add_argument("--data-root")
@@ -238,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )  # fmt: skip
     config = config.but(evaluator_steps=given.evaluator_steps or config.evaluation.evaluator_steps)
     command = (
-        f"python -m videomdm.study.table2 --study {given.study} --data {given.data} "
+        f"{PROGRAM} --study {given.study} --data {given.data} "
         f"--source {given.source} --source-steps {source.optimiser.steps} --profile {given.profile} "
         f"--steps {given.steps} --noise {given.noise:g} --root-path {given.root_path} --seed {given.seed} "
         f"--precision {given.precision} --evaluator-steps {config.evaluation.evaluator_steps}"
@@ -252,4 +259,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -97,7 +97,7 @@ def gains(found: Sequence[Mapping], benchmark: str) -> Table | None:
     return metrics_table(rows) if rows else None
 
 
-def spots(found: Sequence[Mapping], machine: str) -> dict[str, list[tuple[float, float]]]:
+def roofline_points(found: Sequence[Mapping], machine: str) -> dict[str, list[tuple[float, float]]]:
     """What :func:`videomdm.plots.roofline.roofline` draws of one machine: FLOP per byte and FLOP/s, by version.
 
     Only computations whose work is known in both are there, and none that takes fewer steps than the work counts.

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
-from videomdm import settings
+from videomdm import programs, settings
 from videomdm.config import Config
 from videomdm.train import distributed
 from videomdm.train.loop import fit
 
+PROGRAM = "python -m videomdm.train"
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    train(settings.config(arguments, "python -m videomdm.train", __doc__))
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, and return the exit status (:mod:`videomdm.programs`)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    return programs.carry_out(
+        lambda: train(settings.config(arguments, PROGRAM, __doc__)), PROGRAM, "--debug" in arguments
+    )
 
 
 def train(config: Config) -> None:
@@ -23,4 +30,4 @@ def train(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

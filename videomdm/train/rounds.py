@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from videomdm import features, sample
-from videomdm.data.observations import Observations, to_stature
+from videomdm.data.observations import Observations, to_body_height
 from videomdm.methods import METHODS, Method
 from videomdm.skeletons import kinematics
 from videomdm.storage.cache import cached
-from videomdm.train import provenance
+from videomdm.train import distributed, provenance
 
 
 def lift_observations(
@@ -29,21 +28,17 @@ def lift_observations(
     """
 
     def motions() -> Tensor:
-        prior = sample.load(run, "cuda" if torch.cuda.is_available() else "cpu")
+        prior = sample.load(run, distributed.device())
         own = prior.config.recipe
-        return sample.lift(
-            prior, observed.keypoints, observed.camera, observed.confidence, observed.lengths,
-            texts=[clip[0] for clip in observed.captions], refine=own.refine,
-            known_distance=own.known_height, place=method.depth_from_scale, method="walk", progress=True,
-        )  # fmt: skip
+        how = sample.Lifting(own.refine, place=method.depth_from_scale, known_distance=own.known_height)
+        texts = [clip[0] for clip in observed.captions]
+        return sample.lift_footage(prior, observed.seen, how, texts=texts, method="walk", progress=True)
 
     name = provenance.lifted(run, observed, method.depth_from_scale)
     world = _embodied(cached(cache / f"lifted-{name}.safetensors", motions), observed, method)
-    how = {"floor": "median", "lengths": observed.lengths}
-    teacher = features.canonicalise(world, observed.skeleton, **how)
-    camera = observed.camera
-    if observed.frame != "truth":
-        camera = camera.in_frame(*features.canonical_frame(world, observed.skeleton, **how))
+    teacher, camera = features.canonicalise_with_camera(world, observed.camera, observed.skeleton, observed.lengths)
+    if observed.frame == "truth":
+        camera = observed.camera
     return replace(observed, seen=observed.seen.by(camera), teacher=teacher)
 
 
@@ -52,13 +47,13 @@ def _embodied(world: Tensor, observed: Observations, method: Method) -> Tensor:
     lengths, skeleton = observed.lengths, observed.skeleton
     sizes = None
     if method.known_height or method.body == "common":
-        # A teacher whose person is of known stature has it.
-        stature = kinematics.stature(observed.teacher if method.known_height else world, lengths, skeleton)
-        stature = stature if method.known_height else stature.median().expand_as(stature)
-        world = to_stature(world, observed.camera, stature, lengths, skeleton)
+        # A teacher whose person is of known body height has it.
+        body_height = kinematics.body_height(observed.teacher if method.known_height else world, lengths, skeleton)
+        body_height = body_height if method.known_height else body_height.median().expand_as(body_height)
+        world = to_body_height(world, observed.camera, body_height, lengths, skeleton)
         if method.body == "common":
-            proportions = kinematics.bone_lengths(world, lengths, skeleton) / stature[:, None]
-            sizes = stature[:, None] * proportions.median(0).values
+            proportions = kinematics.bone_lengths(world, lengths, skeleton) / body_height[:, None]
+            sizes = body_height[:, None] * proportions.median(0).values
     if method.body == "free":
         return world
     return kinematics.constant_bones(world, lengths, skeleton, sizes)

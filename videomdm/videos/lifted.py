@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from videomdm import export
 from videomdm.cameras.camera import Camera
 from videomdm.conventions import DataError
+from videomdm.data import recordings
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.reading import Source
 from videomdm.data.recordings.video import Video
@@ -76,12 +76,9 @@ class LiftedRecording:
 
     def measures(self) -> dict[str, dict[str, float]]:
         """By whom it was lifted -> what is known of a motion without the truth (:func:`without_truth`)."""
-        seen = self.track.confidence[None], torch.tensor([len(self.track)])
+        seen = recordings.footage([self.track])
         return {
-            way: {
-                name: float(value)
-                for name, value in without_truth(joints[None], self.track.keypoints[None], camera[None], *seen).items()
-            }
+            way: {name: float(value) for name, value in without_truth(joints[None], seen.by(camera[None])).items()}
             for way, (joints, camera) in self.ways.items()
         }
 
@@ -173,7 +170,10 @@ def save(lifted: LiftedRecording, folder: str | Path) -> list[Path]:
     return [npz, bvh]
 
 
-def write_report(path: Path, rows: Sequence[Mapping[str, object]], run: Path, notes: Sequence[str] = ()) -> None:
+def write_report(
+    path: Path, rows: Sequence[Mapping[str, object]], run: Path, notes: Sequence[str] = (),
+    seconds: Mapping[str, float] | None = None,
+) -> None:  # fmt: skip
     """What became of recordings, as JSON.
 
     Args:
@@ -181,8 +181,11 @@ def write_report(path: Path, rows: Sequence[Mapping[str, object]], run: Path, no
         rows: :meth:`LiftedRecording.report`, or ``{"name", "used": False, "reason"}``, for each recording.
         run: of the prior.
         notes: on the recordings as a whole.
+        seconds: that reading (detection included), lifting and writing took, where they were measured.
     """
     report = {"run": str(run), "recordings": list(rows), "notes": list(notes), "units": UNITS}
+    if seconds is not None:
+        report["seconds"] = {stage: round(value, 3) for stage, value in seconds.items()}
     with written_whole(path) as partial:
         partial.write_text(json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 

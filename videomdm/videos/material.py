@@ -33,7 +33,7 @@ from videomdm.cameras.keypoints import bridge
 from videomdm.cameras.unseen import invented, seen_parts
 from videomdm.conventions import MIN_FRAMES, DataError
 from videomdm.data import body, clips, recordings
-from videomdm.data.observations import Observations, to_stature
+from videomdm.data.observations import Observations, to_body_height
 from videomdm.data.recordings import reading
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.folder import Recordings
@@ -42,13 +42,14 @@ from videomdm.lifters import elepose, motionbert, mvlift, results, teacher
 from videomdm.lifters.results import Lifted, RootPath
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.skeletons.padding import valid_frames
 from videomdm.videos import matching
 
 #: Y up, towards the viewer -> x right, y down, z forward, and back.
 CAMERA_AXES = (1.0, -1.0, -1.0)
-#: Stature as :func:`videomdm.skeletons.kinematics.stature` measures it, ankle to head joint bone by bone, over a
-#: person's height.
-#: By Drillis and Contini's proportions (1966) these joints are .88 of the height apart, and bones are not all upright.
+#: Body height as :func:`videomdm.skeletons.kinematics.body_height` measures it, ankle to head joint bone by bone,
+#: over a person's height from the floor to the crown.  By Drillis and Contini's proportions (1966) these joints are .88
+#: of the height apart, and bones are not all upright.
 BONES_OF_HEIGHT = 0.9
 HEIGHTS = (0.5, 2.5)  # metres that somebody's height may be
 #: Readers of what other lifters found, by their name in the file's (:data:`videomdm.data.recordings.reading.LIFTED`);
@@ -129,7 +130,7 @@ def gather(
     Args:
         found: SMPL-22 tracks.
         max_frames: longest clip.
-        root_path: which of the package's teachers, see :func:`videomdm.lifters.teacher.lift`.
+        root_path: which of the package's teachers, see :func:`videomdm.lifters.teacher.estimate`.
         height: metres from the floor to the crown that the people in the recordings have, where that is known.
         keep_invented: take clips all the same whose legs or half of the body are a guess.
 
@@ -154,13 +155,13 @@ def gather(
     if not cut:
         lines = "".join(f"\n  {row['recording']}: {row['notes']}" for row in table(found, [], unused, teachers))
         raise DataError(f"no usable clip in {len(found) + len(found.skipped)} recordings: expected at least one{lines}")
-    lengths = seen.lengths[kept]
-    joints, level_camera = level(motions[kept], camera[kept], lengths, seen.confidence[kept])
+    seen = seen.select(kept).by(camera[kept])
+    joints, level_camera = level(motions[kept], seen)
     observed = Observations(
-        seen.select(kept).by(level_camera), joints, "pnp", [clip.track.name for clip in cut],
+        seen.by(level_camera), joints, "pnp", [clip.track.name for clip in cut],
         [found.captions[clip.recording] for clip in cut], SMPL22, cut[0].track.fps,
     )  # fmt: skip
-    return Material(observed, cut, camera[kept], report, found, unused, teachers)
+    return Material(observed, cut, seen.camera, report, found, unused, teachers)
 
 
 def cut(
@@ -196,10 +197,9 @@ def lift_clips(chosen: Sequence[Clip], seen: Footage, root_path: str = "bones", 
         ValueError: a height that is not in metres.
     """
     own = torch.tensor([clip.lifted is None for clip in chosen])
-    parts = seen.keypoints, seen.confidence, seen.lengths
     world = torch.zeros(*seen.keypoints.shape[:-1], 3)
     if own.any():
-        world[own] = teacher.lift(*(p[own] for p in parts), seen.camera[own], root_path=root_path)
+        world[own] = teacher.estimate(seen.select(own), root_path=root_path)
     for i, clip in enumerate(chosen):
         if clip.lifted is None:
             continue
@@ -207,7 +207,7 @@ def lift_clips(chosen: Sequence[Clip], seen: Footage, root_path: str = "bones", 
         if not clip.path:
             one = slice(i, i + 1)
             pose = (world[one] - world[one, :, :1]) * world.new_tensor(CAMERA_AXES)
-            world[one] = teacher.place(pose, *(p[one] for p in parts), seen.camera[one], root_path=root_path)
+            world[one] = teacher.place(pose, seen.select(one), root_path=root_path)
     return world if height is None else to_height(world, seen.camera, height, seen.lengths)
 
 
@@ -224,7 +224,7 @@ def to_height(joints: Tensor, camera: Camera, height: float, lengths: Tensor) ->
         ValueError: a height that is not in metres.
     """
     check_height(height)
-    return to_stature(joints, camera, torch.full((len(joints),), BONES_OF_HEIGHT * height), lengths, SMPL22)
+    return to_body_height(joints, camera, torch.full((len(joints),), BONES_OF_HEIGHT * height), lengths, SMPL22)
 
 
 def check_height(height: float | None) -> None:
@@ -245,29 +245,26 @@ def lift_observed(
     Returns:
         (C, T, J, 3) metres, level, in their canonical frames, and the cameras (C,) in these.
     """
-    joints = sample.lift(
-        prior, observed.keypoints, observed.camera, bridge(observed.confidence, observed.fps), observed.lengths,
-        texts=[clip[0] for clip in observed.captions], refine=observed.frame != "truth",
-        known_distance=height is not None, place=True, seed=seed, progress=progress,
-    )  # fmt: skip
+    bridged = replace(observed.seen, confidence=bridge(observed.confidence, observed.fps))
+    how = sample.Lifting(observed.frame != "truth", place=True, known_distance=height is not None)
+    texts = [clip[0] for clip in observed.captions]
+    joints = sample.lift_footage(prior, bridged, how, texts=texts, seed=seed, progress=progress)
     if height is not None:
         joints = to_height(joints, observed.camera, height, observed.lengths)
-    return level(joints, observed.camera, observed.lengths, observed.confidence)
+    return level(joints, observed.seen)
 
 
-def level(joints: Tensor, camera: Camera, lengths: Tensor, confidence: Tensor) -> tuple[Tensor, Camera]:
+def level(joints: Tensor, seen: Footage) -> tuple[Tensor, Camera]:
     """Motions with their floor level, in their canonical frames, and the cameras that see them as before.
 
     Args:
         joints: (C, T, J, 3) metres, Y roughly up.
-        camera: batch (C,), in the frame of ``joints``.
-        lengths: (C,) frames.
-        confidence: (C, T, J) of the keypoints; feet that were not seen say nothing about the floor.
+        seen: their keypoints, by cameras in the frame of ``joints``; feet that were not seen say nothing about the
+            floor.
     """
-    floor = ground.estimate_floor(joints, lengths=lengths, confidence=confidence)
-    joints, camera = ground.level(joints, floor, camera)
-    camera = camera.in_frame(*features.canonical_frame(joints, floor="median", lengths=lengths))
-    return features.canonicalise(joints, floor="median", lengths=lengths), camera
+    floor = ground.estimate_floor(joints, lengths=seen.lengths, confidence=seen.confidence)
+    joints, camera = ground.level(joints, floor, seen.camera)
+    return features.canonicalise_with_camera(joints, camera, lengths=seen.lengths)
 
 
 def other_lifter(source: Source, fps: float, track: KeypointTrack | None = None) -> Lifted | None:
@@ -328,7 +325,7 @@ def height_error(joints: Tensor, true: Tensor, lengths: Tensor) -> Tensor:
         joints, true: (C, T, J, 3) metres, Y up.
         lengths: (C,) frames.
     """
-    inside = (torch.arange(joints.shape[1]) < lengths[:, None]).to(joints)
+    inside = valid_frames(lengths, joints.shape[1]).to(joints)
     error = (joints - true)[..., 0, 1]
     error = error - ((error * inside).sum(1) / lengths)[:, None]
     return 1000 * ((error.square() * inside).sum(1) / lengths).sqrt()

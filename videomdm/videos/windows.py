@@ -7,7 +7,7 @@ both in depth alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from videomdm.data import recordings
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.lifters.results import Lifted
 from videomdm.sample.prior import Prior
+from videomdm.skeletons.padding import triangle
 from videomdm.videos import material
 from videomdm.videos.material import CAMERA_AXES
 
@@ -64,7 +65,7 @@ def lift_recording(
         track: SMPL-22 keypoints at the prior's frame rate.
         caption: what the person does, where known.
         lifted: the teacher's motion, where another lifter made it.
-        root_path: the package's teacher, see :func:`videomdm.lifters.teacher.lift`.
+        root_path: the package's teacher, see :func:`videomdm.lifters.teacher.estimate`.
         seed: of the noise.
         progress: show a bar.
         height: metres from the floor to the crown, where it is known (:func:`videomdm.videos.material.to_height`).
@@ -73,21 +74,18 @@ def lift_recording(
     parts = material.as_clips([track.cut(s, s + length) for s in starts], track, lifted)
     seen = recordings.footage([part.track for part in parts])
     world = material.lift_clips(parts, seen, root_path, height)
-    frame = features.canonical_frame(world, floor="median")
-    motions = features.canonicalise(world, floor="median")
+    motions, level_camera = features.canonicalise_with_camera(world, seen.camera)
     found, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[p.track.name for p in parts])
-    camera = refinement.where(report.bad, seen.camera.in_frame(*frame), found)
-    motions, camera = material.level(motions, camera, seen.lengths, seen.confidence)
+    camera = refinement.select_cameras(report.bad, level_camera, found)
+    motions, camera = material.level(motions, seen.by(camera))
     texts = None if caption is None else [caption] * len(parts)
-    confidence = bridge(seen.confidence, track.fps)
-    own = sample.lift(
-        prior, seen.keypoints, camera, confidence, texts=texts, refine=True, known_distance=height is not None,
-        place=True, seed=seed, progress=progress,
-    )  # fmt: skip
+    bridged = replace(seen, camera=camera, confidence=bridge(seen.confidence, track.fps))
+    how = sample.Lifting(refine=True, place=True, known_distance=height is not None)
+    own = sample.lift_footage(prior, bridged, how, texts=texts, seed=seed, progress=progress)
     if height is not None:
         own = material.to_height(own, camera, height, seen.lengths)
     joints, teacher = (blend(camera.to_camera(x), starts, len(track)) for x in (own, motions))
-    return Whole(*_level(joints, track.confidence), *_level(teacher, track.confidence), report)
+    return Whole(*_level(joints, track), *_level(teacher, track), report)
 
 
 def windows(frames: int, longest: int) -> tuple[list[int], int]:
@@ -101,8 +99,7 @@ def windows(frames: int, longest: int) -> tuple[list[int], int]:
 def blend(parts: Tensor, starts: list[int], frames: int) -> Tensor:
     """One motion (frames, J, 3) from windows (n, T, J, 3) in one frame, each with a weight that falls to its ends."""
     length = parts.shape[1]
-    ramp = torch.arange(1, length + 1)
-    weight = torch.minimum(ramp, ramp.flip(0)).to(parts)
+    weight = triangle(length).to(parts)
     total, weights = parts.new_zeros(frames, *parts.shape[2:]), parts.new_zeros(frames)
     for part, start in zip(parts, starts, strict=True):
         total[start : start + length] += part * weight[:, None, None]
@@ -110,8 +107,8 @@ def blend(parts: Tensor, starts: list[int], frames: int) -> Tensor:
     return total / weights[:, None, None]
 
 
-def _level(in_camera: Tensor, confidence: Tensor) -> tuple[Tensor, Camera]:
-    """A motion (T, J, 3) in the camera's axes, levelled, in its canonical frame, and its camera."""
+def _level(in_camera: Tensor, track: KeypointTrack) -> tuple[Tensor, Camera]:
+    """A track's motion (T, J, 3) in the camera's axes, levelled, in its canonical frame, and its camera."""
     world = in_camera[None] * in_camera.new_tensor(CAMERA_AXES)
-    joints, camera = material.level(world, recordings.level_camera(1), torch.tensor([len(in_camera)]), confidence[None])
+    joints, camera = material.level(world, recordings.footage([track]))
     return joints[0], camera[0]

@@ -29,7 +29,7 @@ class TestWrite:
         folder, scenes = written
         found = recordings.load(folder, on_error="skip", intrinsics=demonstration.FIELD_OF_VIEW)
         clips = [found.tracks[0].cut(20, 70), found.tracks[1]]
-        truth, camera = demonstration.behind(clips, scenes)
+        truth, camera = demonstration.ground_truth(clips, scenes)
         assert truth.lengths.tolist() == [50, len(clips[1])] and truth.names[0] == "walk_01@20"
         image, depth = camera.project(truth.joints)
         for i, clip in enumerate(clips):

@@ -5,19 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from keypoint_files import track
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
+from videomdm.data.recordings.detections import Detections, Intrinsics, pad_tracks
 from videomdm.skeletons import COCO17, SMPL22
-
-
-def track(frames=6, layout=COCO17, name="a"):
-    generator = torch.Generator().manual_seed(0)
-    points = torch.randn(frames, len(layout), 2, generator=generator)
-    camera = Intrinsics.from_field_of_view(640, 480)
-    return KeypointTrack(
-        points, torch.ones(points.shape[:2]), torch.zeros(frames, dtype=torch.bool), layout, 20.0, camera, name
-    )
 
 
 class TestIntrinsics:

@@ -6,10 +6,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from keypoint_files import mmpose, write_images, write_npz
 from mp4_boxes import set_steps, turn_upright
-from test_keypoint_json import mmpose
-from test_recordings import write_images, write_npz
-from test_video import write_numbered
+from rendered import write_numbered
 
 from videomdm import videos
 from videomdm.cameras import reprojection_error

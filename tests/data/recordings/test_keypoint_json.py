@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from keypoint_files import alphapose, mmpose
 
 from videomdm.conventions import DataError
 from videomdm.data.recordings import keypoint_json, plausible
@@ -15,40 +16,6 @@ def person(joints, shift=0.0):
     """x = 100 + joint, y = 200 + joint, confidence 0.8."""
     k = np.arange(joints) + shift
     return np.stack([100 + k, 200 + k, np.full(joints, 0.8)], axis=1)
-
-
-def alphapose(people):
-    """(frame, (J, 3)) as AlphaPose writes them."""
-    return [
-        {
-            "image_id": f"{t}.jpg",
-            "category_id": 1,
-            "keypoints": p.ravel().tolist(),
-            "score": 2.9,
-            "box": [0, 0, 9, 9],
-            "idx": 1,
-        }
-        for t, p in people
-    ]
-
-
-def mmpose(frames):
-    """A list of frames, each a list of (J, 3), as MMPose's inferencer writes them."""
-    return [
-        {
-            "frame_id": t,
-            "instances": [
-                {
-                    "keypoints": p[:, :2].tolist(),
-                    "keypoint_scores": p[:, 2].tolist(),
-                    "bbox": [[0, 0, 9, 9]],
-                    "bbox_score": 0.9,
-                }
-                for p in people
-            ],
-        }
-        for t, people in enumerate(frames)
-    ]
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ import sys
 import numpy as np
 import pytest
 import torch
+from keypoint_files import alphapose, mmpose, write_images, write_npz
 from mp4_boxes import contents_first, set_steps, turn_upright
-from test_keypoint_json import alphapose, mmpose
-from test_video import write_numbered
+from rendered import write_numbered
 
 from videomdm.conventions import DataError
 from videomdm.data import recordings
 from videomdm.data.recordings import keypoint_npz, load, rendering, track
 from videomdm.data.recordings.detections import Detections, Intrinsics
-from videomdm.data.recordings.video import Video, writer
+from videomdm.data.recordings.video import Video
 from videomdm.skeletons import HALPE26, SMPL22
 
 pytestmark = pytest.mark.slow
@@ -31,26 +31,6 @@ def detections(scene):
 def folder(tmp_path, clip_mp4):
     shutil.copy(clip_mp4, tmp_path / "good_lunge_01.mp4")
     return tmp_path
-
-
-def write_images(path, images):
-    film = writer(path, images[0].shape[1], images[0].shape[0], 20.0)
-    for image in images:
-        film.write(image)
-    film.release()
-    return path
-
-
-def write_npz(path, detections, **others):
-    points = np.concatenate(detections.people)
-    arrays = {
-        "keypoints": points[..., :2],
-        "confidence": points[..., 2],
-        "layout": "halpe26",
-        "fps": 20,
-        "size": (256, 192),
-    }
-    np.savez(path, **arrays | others)
 
 
 def distance(one, scene, frames=slice(None)):

@@ -131,9 +131,9 @@ class TestSheet:
 
     def test_keypoints_of_another_size_lie_over_no_video(self, scene, clip_mp4, tmp_path):
         one = track(rendering.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics)
-        assert video.below(one, clip_mp4).path == clip_mp4 and video.below(one, None) is None
+        assert video.overlay_video(one, clip_mp4).path == clip_mp4 and video.overlay_video(one, None) is None
         other = write_numbered(tmp_path / "a.mp4", 3)
-        assert video.below(one, other) is None
+        assert video.overlay_video(one, other) is None
         with pytest.raises(ValueError, match="track of 256 x 192 pixels over a video of 64 x 48"):
             video.sheet(Video(other), one)
 

@@ -141,5 +141,5 @@ def _loosen(take: Take, family: str) -> None:
     pose.torso += 0.03 * strength * take.noise(3)
     pose.head += 0.05 * strength * take.noise(3)
     pose.pelvis += 0.005 * strength * take.noise(3)
-    pose.hands += 0.025 * (strength * take.noise(6, 0.8)).unflatten(-1, (2, 3))
+    pose.hands += 0.035 * (strength * take.noise(6, 0.8)).unflatten(-1, (2, 3))
     pose.swivel += 0.06 * strength * take.noise(2)

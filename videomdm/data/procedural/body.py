@@ -11,6 +11,7 @@ from videomdm.skeletons.definitions import SMPL22
 
 _J = SMPL22.index
 HANGING = torch.tensor([0.13, -0.94, 0.06])  # a wrist at rest, in the units of Pose.hands
+STRAIGHT = 0.9995  # of a leg's length: hip and ankle are never farther apart, so that knees bend one way
 _FLIP = torch.tensor([1.0, -1.0])  # x of left and right
 
 # Offset of each left or middle joint from its parent in the rest pose (a T facing +Z): near SMPL's mean.
@@ -26,8 +27,8 @@ _TORSO = ("spine1", "spine2", "spine3", "neck", "head")
 
 #: Leg length against torso length, relative to the mean body.  The families' ranges do not overlap; the
 #: teacher's lie on both sides of the prior's, so that a lifter trained on them interpolates.
-LEG_RATIO = {"prior": ((0.965, 1.035),), "teacher": ((0.87, 0.955), (1.045, 1.13))}
-_STATURE = {"prior": (0.92, 1.08), "teacher": (0.86, 1.14)}
+LEG_RATIO = {"prior": ((0.965, 1.035),), "teacher": ((0.84, 0.955), (1.045, 1.18))}
+_BODY_HEIGHT = {"prior": (0.92, 1.08), "teacher": (0.86, 1.14)}
 
 
 def draw_bodies(n: int, family: str, generator: torch.Generator) -> Tensor:
@@ -39,19 +40,31 @@ def draw_bodies(n: int, family: str, generator: torch.Generator) -> Tensor:
     ranges = torch.tensor(LEG_RATIO[family])
     low, high = ranges[torch.randint(len(ranges), (n,), generator=generator)].unbind(-1)
     ratio = (low + (high - low) * torch.rand(n, generator=generator))[:, None]
-    stature, arms = uniform(*_STATURE[family]), uniform(0.94, 1.06)
-    hips, shoulders = uniform(0.88, 1.15), uniform(0.9, 1.12)
+    body_height, arms, shift = uniform(*_BODY_HEIGHT[family]), uniform(0.94, 1.12), uniform(-0.04, 0.04)
+    width = {"hip": uniform(0.9, 1.6), "collar": uniform(0.85, 1.12), "shoulder": uniform(0.85, 1.12)}
+    # Captured bodies differ in where toes and head lie: from SMPL's places to level with the ankle, above the neck.
+    turned = {"foot": uniform(-0.42, -0.1), "head": uniform(-0.6, 0.0)}
+    share = {"knee": 1.0 + shift, "ankle": 1.0 - 0.91 * shift, "elbow": 1.0 + shift, "wrist": 1.0 - shift}
+    share["foot"] = uniform(0.85, 1.03)
 
     offsets = torch.zeros(n, 22, 3)
     for name, rest in _REST.items():
-        scale = stature * {**dict.fromkeys(_LEG, ratio.sqrt()), **dict.fromkeys(_ARM, arms)}.get(name, 1.0)
+        scale = body_height * {**dict.fromkeys(_LEG, ratio.sqrt()), **dict.fromkeys(_ARM, arms)}.get(name, 1.0)
         if name in _TORSO:
             scale = scale / ratio.sqrt()
-        width = {"hip": hips, "collar": shoulders, "shoulder": shoulders}.get(name, torch.ones(n, 1))
-        offset = torch.tensor(rest) * scale * torch.cat([width, torch.ones(n, 2)], 1)
+        scale = scale * share.get(name, 1.0)
+        wide = torch.cat([width.get(name, torch.ones(n, 1)), torch.ones(n, 2)], 1)
+        offset = _pitched(torch.tensor(rest) * scale * wide, turned.get(name, torch.zeros(n, 1)))
         for side, sign in (("left_", 1.0), ("right_", -1.0)) if name not in _TORSO else (("", 1.0),):
             offsets[:, _J(side + name)] = offset * torch.tensor([sign, 1.0, 1.0])
     return offsets
+
+
+def _pitched(vectors: Tensor, angle: Tensor) -> Tensor:
+    """Vectors (n, 3) turned about x by ``angle`` (n, 1) radians; a positive one turns forward to down."""
+    x, y, z = vectors[:, :1], vectors[:, 1:2], vectors[:, 2:]
+    c, s = angle.cos(), angle.sin()
+    return torch.cat([x, c * y - s * z, s * y + c * z], -1)
 
 
 @dataclass
@@ -68,6 +81,7 @@ class Pose:
         feet: (B, T, 2, 3) place of the ankle's ground point in the world if the foot were flat; y is lift.
         pitch, yaw: (B, T, 2) of the foot: heel up (about the toes) or toes up (negative, about the heel).
         loose: (B, T, 2) 0 where a foot must reach its place, towards 1 in a swing.
+        straight: (B, 1) how far hip and ankle of a planted foot may be apart, as a share of the leg's length.
     """
 
     root: Tensor
@@ -82,6 +96,7 @@ class Pose:
     pitch: Tensor
     yaw: Tensor
     loose: Tensor
+    straight: Tensor
 
     @classmethod
     def standing(cls, n: int, frames: int) -> Pose:
@@ -93,7 +108,7 @@ class Pose:
         hands = zeros(2, 3) + HANGING
         return cls(
             zeros(2), zeros(), zeros(3), zeros(3), zeros(3), zeros(3), hands, zeros(2), zeros(2, 3), zeros(2),
-            zeros(2), zeros(2),
+            zeros(2), zeros(2), torch.full((n, 1), STRAIGHT),
         )  # fmt: skip
 
 
@@ -129,7 +144,7 @@ def _transport(start: Tensor, end: Tensor, vector: Tensor) -> Tensor:
 
 def _bend(reach: Tensor, upper: Tensor, lower: Tensor, slack: float) -> tuple[Tensor, Tensor, Tensor]:
     """Two-bone law of cosines: clamped reach, and the middle joint along and off the line to the target."""
-    longest = 0.997 * (upper + lower)
+    longest = 0.9998 * (upper + lower)
     reach = longest - slack * torch.nn.functional.softplus((longest - reach) / slack)
     reach = torch.maximum(reach, 0.3 * longest)
     along = (upper**2 + reach**2 - lower**2) / (2.0 * reach)
@@ -163,10 +178,10 @@ def _pelvis(offsets: Tensor, pose: Pose, rotation: Tensor, ankles: Tensor) -> Te
     stand = leg - offsets[:, None, _J("left_foot"), 1] - offsets[:, None, _J("left_hip"), 1]
 
     away = (x[..., None] + hips[..., 0] - ankles[..., 0]) ** 2 + (z[..., None] + hips[..., 2] - ankles[..., 2]) ** 2
-    reach = ((0.995 * leg[..., None]) ** 2 - away).clamp(min=0.01).sqrt()
+    reach = ((pose.straight * leg)[..., None] ** 2 - away).clamp(min=0.01).sqrt()
     highest = ankles[..., 1] + reach - hips[..., 1] + 0.6 * pose.loose
     heights = torch.cat([(stand + pose.pelvis[..., 1])[..., None], highest], -1)
-    y = -0.006 * torch.logsumexp(-heights / 0.006, -1)
+    y = -0.003 * torch.logsumexp(-heights / 0.003, -1)
     return torch.stack([x, y, z], -1)
 
 
@@ -176,7 +191,7 @@ def _legs(offsets: Tensor, pose: Pose, hips: Tensor, ankles: Tensor) -> tuple[Te
     line = ankles - hips
     reach = line.norm(dim=-1)
     line = line / reach[..., None]
-    reach, along, off = _bend(reach, upper, lower, slack=0.003)
+    reach, along, off = _bend(reach, upper, lower, slack=0.001)
     forward = turn(torch.tensor([0.0, 0.0, 1.0]), pose.yaw)
     pole = _transport(torch.tensor([0.0, -1.0, 0.0]), line, forward)
     return hips + along[..., None] * line + off[..., None] * pole, hips + reach[..., None] * line

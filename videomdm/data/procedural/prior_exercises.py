@@ -138,7 +138,7 @@ def squat(take: Take) -> Slots:
 def crouch(take: Take, amount: Tensor) -> None:
     """Lower the hips (1: thighs level) behind the feet, with the trunk leaning forward for balance."""
     pose = take.pose
-    pose.pelvis[..., 1] -= 0.52 * take.leg * amount
+    pose.pelvis[..., 1] -= (0.52 * take.leg - take.sink) * amount
     pose.pelvis[..., 2] -= 0.26 * amount.clamp(max=1.0) * take.leg
     pose.tilt[..., 0] += 0.55 * amount
     pose.torso[..., 0] += 0.25 * amount
@@ -163,7 +163,7 @@ def lunge(take: Take) -> Slots:
     take.step(0, u, 0.68, 0.97, -ahead)
     forward, down = curves.pulse(u, (0.0, 0.38), (0.6, 0.97)), curves.pulse(u, (0.14, 0.45), (0.55, 0.8))
     pose.pelvis[..., 2] += 0.5 * stride * forward
-    pose.pelvis[..., 1] -= depth * down
+    pose.pelvis[..., 1] -= (depth - take.sink) * down
     pose.pitch[:, :, 1] += 0.95 * forward
     pose.tilt[..., 0] += 0.12 * forward
     on_hips = take.choose(0.0, 1.0)[0]
@@ -256,7 +256,7 @@ def _boxing(take: Take) -> tuple[Tensor, ...]:
     pose = take.pose
     repeats = take.repeat(0.75, 1.15, most=6, pause=0.5)
     bounce = curves.wave(take.time * take.uniform(1.2, 1.8))
-    pose.pelvis[..., 1] += 0.012 * bounce - 0.07
+    pose.pelvis[..., 1] += 0.012 * bounce - 0.04
     pose.tilt[..., 1] -= 0.3
     pose.head[..., 1] += 0.3
     pose.pitch[:, :, 1] += 0.35

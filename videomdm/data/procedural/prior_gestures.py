@@ -115,7 +115,7 @@ def sit_down(take: Take) -> Slots:
     up = curves.between(time, 0.9 * duration - 1.35, 0.9 * duration) * rises
     sit, seat = down - up, take.uniform(0.42, 0.52)
     busy = 4.0 * (down * (1.0 - down) + up * (1.0 - up))
-    pose.pelvis[..., 1] -= seat * take.leg * sit
+    pose.pelvis[..., 1] -= (seat * take.leg - take.sink) * sit
     pose.pelvis[..., 2] -= 0.47 * take.leg * sit
     pose.tilt[..., 0] += 0.5 * busy - 0.12 * sit
     pose.torso[..., 0] += 0.2 * busy + 0.15 * sit

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from videomdm.conventions import FPS
 from videomdm.data.procedural import curves
-from videomdm.data.procedural.body import HANGING, Pose, turn
+from videomdm.data.procedural.body import HANGING, STRAIGHT, Pose, turn
 
+KNEES, ELBOWS = (152.0, 13.0), (132.0, 14.0)  # degrees: mean and deviation over people, in their habitual posture
+LOCKED = 8.0  # degrees by which a knee that bears weight may be straighter than in the habitual posture
 MARGIN = 50  # frames computed before and after a clip, so that steps that begin or end outside are known
 
 
@@ -24,6 +26,7 @@ class Take:
         duration: (n, 1) seconds.
         offsets: (n, 22, 3) rest offsets of the bodies.
         mirrored: (n,) whether the clip will be reflected.
+        sink: (n, 1) metres by which bent knees lower the body of somebody who stands in its habitual posture.
     """
 
     def __init__(self, lengths: Tensor, offsets: Tensor, generator: torch.Generator) -> None:
@@ -34,8 +37,12 @@ class Take:
         self.pose = Pose.standing(n, frames)
         self.mirrored = torch.rand(n, generator=generator) < 0.5
         self.leg = offsets[:, [4, 7]].norm(dim=-1).sum(-1)[:, None]
+        self.sink = torch.zeros(n, 1)
 
     # Random draws, one value per clip.
+
+    def normal(self, mean: float, deviation: float, low: float, high: float) -> Tensor:
+        return (mean + deviation * torch.randn(self.n, 1, generator=self.generator)).clamp(low, high)
 
     def uniform(self, low: float | Tensor, high: float | Tensor) -> Tensor:
         return low + (high - low) * torch.rand(self.n, 1, generator=self.generator)
@@ -76,21 +83,33 @@ class Take:
     # The body.
 
     def posture(self, lean: float | Tensor = 0.03, slouch: float | Tensor = 0.0) -> None:
-        """A habitual posture: lean of the trunk, slouch of the chest with a hanging head."""
+        """A habitual posture: knees and elbows straight or bent, lean of the trunk, slouch of the chest with a
+        hanging head."""
         pose, slouch = self.pose, slouch + self.uniform(-0.04, 0.12)
+        knees = self.normal(*KNEES, 120.0, 178.0)
+        self.sink = self.leg * (1.0 - (0.5 * knees.deg2rad()).sin())
+        pose.pelvis[..., 1] -= self.sink
+        pose.straight = (0.5 * (knees + LOCKED).deg2rad().clamp(max=torch.pi)).sin().clamp(max=STRAIGHT)
+        self._hang_arms()
         pose.tilt[..., 0] += lean
         pose.torso[..., 0] += slouch
         pose.head[..., 0] += 0.6 * slouch - 0.7 * lean
         pose.tilt[..., 1] += self.uniform(-0.05, 0.05)
-        pose.hands[..., 0] += self.uniform(-0.03, 0.06)[..., None]
         pose.head[..., 1] += self.uniform(-0.1, 0.1)
+
+    def _hang_arms(self) -> None:
+        """Hang the arms with bent elbows: the upper arm about upright, the forearm forward."""
+        half = 0.5 * self.normal(*ELBOWS, 90.0, 172.0).deg2rad()
+        pitch = 0.5 * torch.pi - half - self.uniform(-0.05, 0.2)
+        hand = torch.stack([self.uniform(0.04, 0.16), -half.sin() * pitch.cos(), half.sin() * pitch.sin()], -1)
+        self.pose.hands += hand[:, None] - HANGING
 
     def stand(self, width: float | Tensor = 0.0, stagger: float | Tensor = 0.0) -> None:
         """Both feet on the floor, ``width`` wider than the hips, the left ``stagger`` metres ahead."""
         side = torch.tensor([1.0, -1.0])
         half = self.offsets[:, None, 1, 0] + 0.5 * (width + self.uniform(0.02, 0.10))
         toe_out = self.uniform(0.05, 0.3)
-        ahead = 0.5 * (stagger + self.uniform(-0.05, 0.05))
+        ahead = 0.5 * (stagger + self.normal(0.0, 0.06, -0.2, 0.2))
         local = torch.stack([half * side, torch.zeros(self.n, 2), ahead * side], -1)[:, None]
         self.pose.feet += turn(local, self.pose.heading[..., None])
         self.pose.feet[..., [0, 2]] += self.pose.root[:, :, None]

@@ -36,7 +36,7 @@ def throw(take: Take) -> Slots:
     pose.tilt[..., 0] += 0.2 * turned
     pose.torso[..., 0] += 0.25 * turned
     pose.pelvis[..., 2] += 0.12 * turned
-    pose.pelvis[..., 1] -= 0.05 + 0.08 * release
+    pose.pelvis[..., 1] -= 0.02 + 0.08 * release
     pose.pitch[:, :, 0] += 0.6 * release
     return {"count": count_words(count)}
 
@@ -52,7 +52,7 @@ def dance(take: Take) -> Slots:
     pose, beat = take.pose, take.time * take.uniform(0.4, 0.95)
     side = curves.wave(beat)
     pose.pelvis[..., 0] += take.uniform(0.03, 0.10) * side
-    pose.pelvis[..., 1] += take.uniform(0.0, 0.05) * curves.wave(2.0 * beat, 0.2) - take.uniform(0.03, 0.1)
+    pose.pelvis[..., 1] += take.uniform(0.0, 0.05) * curves.wave(2.0 * beat, 0.2) - take.uniform(0.0, 0.03)
     pose.tilt[..., 2] += take.uniform(0.0, 0.2) * side
     pose.torso[..., 2] -= take.uniform(0.0, 0.4) * side
     pose.tilt[..., 1] += take.uniform(0.0, 0.35) * curves.wave(beat, 0.2)
@@ -77,7 +77,22 @@ def reach_around(take: Take) -> Slots:
     take.stand_still(take.uniform(0.0, 0.4), take.uniform(-0.3, 0.3))
     for hand in (0, 1):
         hand_path(take, hand, rest=True)
-    trunk_path(take, 1.0)
+    trunk_path(take, 0.5)
+    return {}
+
+
+@action("teacher", (
+    "{who} talks with the hands.",
+    "{who} stands upright and explains something.",
+    "talking to somebody, gesturing with the {side} hand.",
+    "{who} is in a conversation, standing.",
+), weight=7)  # fmt: skip
+def talk(take: Take) -> Slots:
+    take.stand_still(take.uniform(0.0, 0.25))
+    hand_path(take, 0, rest=True, every=0.8)
+    place(take, 0, (-0.1, -0.9, 0.1), (0.4, -0.2, 0.6))
+    trunk_path(take, 0.1)
+    take.pose.head[..., 1] += 0.4 * flow(take, 1, 1.8)[..., 0]
     return {}
 
 
@@ -121,7 +136,7 @@ def _two_handed(take: Take, start: Tensor, end: Tensor, lean: float) -> list[str
     pose.torso[..., 0] += 0.5 * lean
     pose.pelvis[..., 2] -= 0.12 * lean
     pose.pelvis[..., 0] += 0.06 * turned
-    pose.pelvis[..., 1] -= 0.06
+    pose.pelvis[..., 1] -= 0.03
     pose.tilt[..., 1] += 0.45 * turned
     pose.torso[..., 1] += 0.65 * turned
     pose.head[..., 1] -= 0.9 * turned
@@ -161,7 +176,7 @@ def twist(take: Take) -> Slots:
     side = curves.pulse(u, (0.0, 0.25), (0.25, 0.5)) - curves.pulse(u, (0.5, 0.75), (0.75, 1.0))
     pose.torso[..., 1] += take.uniform(0.6, 1.1) * side
     pose.tilt[..., 1] += take.uniform(0.1, 0.4) * side
-    pose.torso[..., 0] += take.uniform(-0.1, 0.5)
+    pose.torso[..., 0] += take.uniform(-0.1, 0.2)
     for hand in (0, 1):
         place(take, hand, (0.0, -0.3, 0.1), (0.95, 0.4, 0.9))
     return {"count": count_words(count)}
@@ -184,7 +199,7 @@ def kneel(take: Take) -> Slots:
     take.step(1, u, first, first + 0.14, torch.stack([zero, zero, -behind], -1))
     take.step(0, u, first + 0.08, first + 0.24, torch.stack([zero, zero, ahead], -1))
     down = curves.between(u, first + 0.16, first + 0.42) - rises * curves.between(u, 0.75, 0.97)
-    pose.pelvis[..., 1] -= take.uniform(0.40, 0.43) / 0.81 * take.leg * down
+    pose.pelvis[..., 1] -= (take.uniform(0.40, 0.43) / 0.81 * take.leg - take.sink) * down
     pose.pelvis[..., 2] += (0.03 - 0.5 * (behind - ahead)) * down
     pose.pitch[:, :, 1] += 0.5 * curves.between(u, first + 0.1, first + 0.2) + 0.75 * down
     pose.tilt[..., 0] += take.uniform(0.0, 0.4) * down

@@ -28,7 +28,7 @@ def side_step(take: Take) -> Slots:
     take.travel(speed.expand_as(take.time), direction=0.5 * torch.pi)
     phase = take.phase((take.uniform(0.85, 1.05) * (pace / 0.5) ** 0.4).expand_as(take.time))
     take.gait(phase, duty=0.6, width=0.34, lift=0.09, heel=0.25, strike=0.0, centre=0.5)
-    take.pose.pelvis[..., 1] -= take.uniform(0.02, 0.14)
+    take.pose.pelvis[..., 1] -= take.uniform(0.0, 0.1)
     take.pose.pelvis[..., 0] += 0.03 * curves.wave(phase, 0.3)
     take.posture(lean=take.uniform(0.0, 0.25))
     for side in (0, 1):
@@ -75,7 +75,7 @@ def march(take: Take) -> Slots:
     pose.feet[..., 2] += ahead * pose.heading.cos()[..., None]
     take.sway(phase, 0.8)
     take.swing_arms(phase, take.uniform(0.4, 0.9), take.uniform(0.0, 0.8))
-    take.posture(lean=-0.02, slouch=-0.1)
+    take.posture(lean=0.03, slouch=-0.06)
     return {"height": [("slight", "high")[k] for k in which.tolist()]}
 
 
@@ -117,3 +117,26 @@ def skip(take: Take) -> Slots:
     take.swing_arms(phase, take.uniform(0.6, 1.1), take.uniform(0.2, 0.9))
     take.posture()
     return {}
+
+
+@action("teacher", (
+    "{who} carries something {speed}.",
+    "{who} is carrying a load {speed}.",
+    "carrying a thing in the hands.",
+    "{who} brings an object from one place to another.",
+), weight=5)  # fmt: skip
+def carry(take: Take) -> Slots:
+    _wander(take, 0.3)
+    pace, which = take.choose(0.75, 1.25)
+    speed = pace * take.uniform(0.85, 1.15)
+    take.travel(speed.expand_as(take.time))
+    phase = take.phase((take.uniform(0.82, 0.98) * pace**0.5).expand_as(take.time))
+    take.gait(phase, duty=0.67 - 0.05 * pace, width=take.uniform(-0.02, 0.06), heel=0.65 + 0.25 * pace, strike=0.25)
+    take.sway(phase, take.uniform(0.3, 0.9))
+    take.posture(lean=take.uniform(-0.02, 0.12))
+    low, high = torch.tensor([-0.15, -0.75, 0.3]), torch.tensor([0.15, -0.2, 0.65])
+    grip = low + (high - low) * torch.rand(take.n, 1, 3, generator=take.generator)
+    in_front = take.choose(0.0, 0.0, 1.0)[0].expand_as(take.time)
+    for side in (0, 1):
+        take.reach(side, grip, in_front)
+    return {"speed": [("slow", "fast")[k] for k in which.tolist()]}

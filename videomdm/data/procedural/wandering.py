@@ -36,7 +36,7 @@ def hand_path(take: Take, side: int, rest: bool = False, every: float = 1.1) -> 
         -1
     )
     place = torch.stack([aside.sin() * up.cos(), up.sin(), aside.cos() * up.cos()], -1) * reach[..., None]
-    amount = take.choose(0.0, 1.0, 1.0, 1.0)[0] if rest else torch.ones(take.n, 1)
+    amount = take.choose(0.0, 1.0)[0] if rest else torch.ones(take.n, 1)
     take.reach(side, place, amount.expand_as(take.time))
     take.pose.swivel[:, :, side] += 0.7 * flow(take, 1, 1.5)[..., 0]
 
@@ -44,8 +44,8 @@ def hand_path(take: Take, side: int, rest: bool = False, every: float = 1.1) -> 
 def trunk_path(take: Take, amount: float, every: float = 1.4) -> None:
     """Trunk and head that bend and twist at random."""
     pose = take.pose
-    bend = amount * (flow(take, 3, every) * torch.tensor([0.45, 0.6, 0.35]) + torch.tensor([0.2, 0.0, 0.0]))
+    bend = amount * (flow(take, 3, every) * torch.tensor([0.45, 0.6, 0.3]) + torch.tensor([0.06, 0.0, 0.0]))
     pose.torso += bend
-    pose.tilt += 0.4 * bend
+    pose.tilt += 0.3 * bend
     pose.pelvis[..., 2] -= 0.12 * bend[..., 0]
     pose.head += amount * flow(take, 3, every) * torch.tensor([0.4, 0.6, 0.25])

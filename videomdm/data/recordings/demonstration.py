@@ -58,7 +58,7 @@ class Scene:
         return self.joints[first : first + len(track)]
 
 
-def behind(tracks: Sequence[KeypointTrack], scenes: Mapping[str, Scene]) -> tuple[Corpus, Camera]:
+def ground_truth(tracks: Sequence[KeypointTrack], scenes: Mapping[str, Scene]) -> tuple[Corpus, Camera]:
     """The truth behind clips of these videos, and the cameras (C,) that saw it.
 
     Args:

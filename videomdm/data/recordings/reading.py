@@ -59,7 +59,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class CheckedDetections:
     """What is known before one person is chosen.
 
     Attributes:
@@ -121,7 +121,7 @@ def source(file: str | Path) -> Source:
     return replace(own, **{kind: file}, others=())
 
 
-def see(source: Source, detector: Detector, cache: str | Path | None = None) -> Sighting:
+def see(source: Source, detector: Detector, cache: str | Path | None = None) -> CheckedDetections:
     """Read or find the people of a recording, and watch its camera.
 
     Args:
@@ -135,7 +135,7 @@ def see(source: Source, detector: Detector, cache: str | Path | None = None) -> 
         DataError: whatever is wrong with the files.
     """
     if source.video is None:
-        return Sighting(_read(source, None), None, UNKNOWN_CAMERA)
+        return CheckedDetections(_read(source, None), None, UNKNOWN_CAMERA)
     path = partial = None
     if cache is not None:
         path = Path(cache) / f"seen-{safe(source.name)}-{_key(source, detector)}.npz"
@@ -150,7 +150,7 @@ def see(source: Source, detector: Detector, cache: str | Path | None = None) -> 
         watch = watch_camera(video, detections)
         detections.notes += video.notes
     detections.name = source.name
-    found = Sighting(detections, watch.finding, watch.note)
+    found = CheckedDetections(detections, watch.finding, watch.note)
     if path is not None:
         _save(found, path)
         partial.unlink(missing_ok=True)
@@ -254,7 +254,7 @@ def _key(source: Source, detector: Detector) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
 
 
-def _save(found: Sighting, path: Path) -> None:
+def _save(found: CheckedDetections, path: Path) -> None:
     seen = found.detections
     camera = {} if seen.intrinsics is None else {"intrinsics": seen.intrinsics.matrix, "origin": seen.intrinsics.origin}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -267,7 +267,7 @@ def _save(found: Sighting, path: Path) -> None:
     os.replace(partial, path)
 
 
-def _load(path: Path, name: str) -> Sighting:
+def _load(path: Path, name: str) -> CheckedDetections:
     with np.load(path, allow_pickle=False) as file:
         a = dict(file)
     size = tuple(a["size"].tolist())
@@ -278,4 +278,4 @@ def _load(path: Path, name: str) -> Sighting:
     people = np.split(a["people"], a["counts"].cumsum()[:-1])
     seen = Detections(people, a["times"], by_name(str(a["layout"])), *size, name, a["notes"].tolist(), camera)
     seen.sized = True  # only recordings with a film are kept
-    return Sighting(seen, str(a["unfit"]) or None, str(a["camera_note"]) or None)
+    return CheckedDetections(seen, str(a["unfit"]) or None, str(a["camera_note"]) or None)

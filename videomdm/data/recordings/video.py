@@ -156,7 +156,7 @@ def write_overlay(video: Video, track: KeypointTrack, path: str | Path) -> None:
     film.release()
 
 
-def below(track: KeypointTrack, path: str | Path | None) -> Video | None:
+def overlay_video(track: KeypointTrack, path: str | Path | None) -> Video | None:
     """The video that a track can be drawn over: None without a file, or for keypoints of another image size."""
     video = None if path is None else Video(path)
     size = (track.intrinsics.width, track.intrinsics.height)

@@ -21,15 +21,15 @@ SIZES = (85, 90, 95, 100, 105, 110, 115)  # % of people's own, at which true mot
 
 
 def ratio(joints: Tensor, truth: Corpus) -> Tensor:
-    """(C,) stature of motions (C, T, J, 3), in any frame, over that of the same clips' truth, in %."""
-    own, true = (kinematics.stature(j, truth.lengths, truth.skeleton) for j in (joints, truth.joints))
+    """(C,) body height of motions (C, T, J, 3), in any frame, over that of the same clips' truth, in %."""
+    own, true = (kinematics.body_height(j, truth.lengths, truth.skeleton) for j in (joints, truth.joints))
     return 100 * own.double() / true
 
 
 def learned(joints: Tensor, truth: Corpus) -> dict[str, float]:
     """:func:`ratio` of the motions that a prior was trained on: mean and spread over clips."""
     ratios = ratio(joints, truth)
-    return {"learned_stature": float(ratios.mean()), "learned_stature_spread": float(ratios.std())}
+    return {"learned_body_height": float(ratios.mean()), "learned_body_height_spread": float(ratios.std())}
 
 
 def corrected(joints: Tensor, truth: Corpus) -> dict[str, Tensor]:
@@ -40,8 +40,8 @@ def corrected(joints: Tensor, truth: Corpus) -> dict[str, Tensor]:
         truth: the true motions of the same clips.
 
     Returns:
-        ``size``: scaled to the true stature; ``size_height``: then raised or lowered to the root's true mean height;
-        ``bones_height``: all bones of true lengths, and that height.  Each (C, T, J, 3).
+        ``size``: scaled to the true body height; ``size_height``: then raised or lowered to the root's true mean
+        height; ``bones_height``: all bones of true lengths, and that height.  Each (C, T, J, 3).
     """
     lengths, skeleton = truth.lengths, truth.skeleton
     sized = joints * (100 / ratio(joints, truth)).to(joints)[:, None, None, None]
@@ -63,7 +63,7 @@ def _root_height(joints: Tensor, lengths: Tensor) -> Tensor:
 
 @torch.no_grad()
 def predicted(prior: Prior, joints: Tensor, truth: Corpus, seed: int = 0) -> dict[str, float]:
-    """Stature in a prior's one-step predictions over that of the motions that were diffused, in %.
+    """Body height in a prior's one-step predictions over that of the motions that were diffused, in %.
 
     Args:
         prior: predicts, conditioned on each clip's first caption.
@@ -83,11 +83,11 @@ def predicted(prior: Prior, joints: Tensor, truth: Corpus, seed: int = 0) -> dic
     condition = text.by_name(prior.config.model.text).encode([names[0] for names in clips.captions]).to(device)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(device)
     lengths = clips.lengths.to(device)
-    before = kinematics.stature(given.to(device), lengths, skeleton)
+    before = kinematics.body_height(given.to(device), lengths, skeleton)
     found = {}
     for level in LEVELS:
         t = torch.full((len(rows),), round(level / 100 * prior.config.model.n_steps), device=device)
         guess = prior.model(prior.diffusion.q_sample(clean, t, noise), t, condition, lengths - 1)
-        after = kinematics.stature(features.decode(prior.normaliser.denormalise(guess)), lengths, skeleton)
+        after = kinematics.body_height(features.decode(prior.normaliser.denormalise(guess)), lengths, skeleton)
         found[f"predicted_size_{level}"] = float(100 * (after / before).mean())
     return found

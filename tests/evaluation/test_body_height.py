@@ -6,7 +6,7 @@ import torch
 from videomdm import features
 from videomdm.data import procedural
 from videomdm.denoiser import MDM
-from videomdm.evaluation import stature
+from videomdm.evaluation import body_height
 from videomdm.features.normaliser import Normaliser
 from videomdm.sample.prior import Prior
 from videomdm.skeletons import SMPL22
@@ -34,18 +34,18 @@ class Shrinking(MDM):
 
 def test_learned(corpus):
     scale = torch.linspace(0.9, 1.1, len(corpus))
-    found = stature.learned(scale[:, None, None, None] * corpus.joints, corpus)
-    assert found["learned_stature"] == pytest.approx(100, abs=1e-3)
-    assert found["learned_stature_spread"] == pytest.approx(100 * scale.std().item(), rel=1e-4)
+    found = body_height.learned(scale[:, None, None, None] * corpus.joints, corpus)
+    assert found["learned_body_height"] == pytest.approx(100, abs=1e-3)
+    assert found["learned_body_height_spread"] == pytest.approx(100 * scale.std().item(), rel=1e-4)
 
 
 def test_corrected(corpus):
     scale = torch.linspace(0.9, 1.1, len(corpus))[:, None, None, None]
     raised = torch.tensor([0.0, 0.05, 0.0])
-    found = stature.corrected(scale * corpus.joints + raised, corpus)
+    found = body_height.corrected(scale * corpus.joints + raised, corpus)
     assert list(found) == ["size", "size_height", "bones_height"]
     for motions in found.values():
-        assert torch.allclose(stature.ratio(motions, corpus), torch.tensor(100.0, dtype=torch.float64), atol=0.01)
+        assert torch.allclose(body_height.ratio(motions, corpus), torch.tensor(100.0, dtype=torch.float64), atol=0.01)
     valid = torch.arange(corpus.joints.shape[1]) < corpus.lengths[:, None]
     torch.testing.assert_close(found["size_height"][valid], corpus.joints[valid], atol=1e-4, rtol=0)
     off = (found["bones_height"] - corpus.joints)[:, :, :, 1][valid]
@@ -58,7 +58,7 @@ def test_predicted(corpus):
     normaliser = Normaliser.fit(features.encode(joints), corpus.lengths - 1, len(SMPL22))
     config = profile("smoke")
     prior = Prior(Shrinking(corpus, normaliser), normaliser, SMPL22, corpus.fps, config)
-    found = stature.predicted(prior, corpus.joints, corpus)
-    assert list(found) == [f"predicted_size_{level}" for level in stature.LEVELS]
-    for level in stature.LEVELS:
+    found = body_height.predicted(prior, corpus.joints, corpus)
+    assert list(found) == [f"predicted_size_{level}" for level in body_height.LEVELS]
+    for level in body_height.LEVELS:
         assert found[f"predicted_size_{level}"] == pytest.approx(100 - level / 100 * config.model.n_steps, abs=0.05)

@@ -1,0 +1,76 @@
+"""Claims of the paper, and the rule that gives them a verdict."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from videomdm.methods import METHODS
+from videomdm.study import reproduction
+from videomdm.study.reproduction import Claim, interval, ratios, verdict
+
+BELOW = Claim("Table 1", "a is below b", 0.5, ("a", "b"), at_most=1.0, studies=("first", "second"))
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        ({}, "not tried"),
+        ({"x": [0.5]}, "rather yes"),
+        ({"x": [0.5, 0.51]}, "rather yes"),  # two seeds are too few
+        ({"x": [0.5, 0.51, 0.52]}, "holds"),
+        ({"x": [0.2, 0.51, 1.9]}, "rather yes"),  # the interval crosses the limit
+        ({"x": [1.5, 1.51, 1.52]}, "does not hold"),
+        ({"x": [0.9, 1.0, 1.9]}, "rather no"),
+        ({"x": [0.5, 0.51, 0.52], "y": [0.7]}, "rather yes"),
+        ({"x": [0.5, 0.51, 0.52], "y": [1.1]}, "mixed"),
+    ],
+)
+def test_verdict(measured, expected):
+    assert verdict(BELOW, measured) == expected
+
+
+def test_a_limit_from_below_is_the_mirror_of_one_from_above():
+    above = Claim("Table 1", "a is above b", 2.0, ("a", "b"), at_least=1.0)
+    for ratio in (0.5, 2.0):
+        assert above.meets(ratio) == (not BELOW.meets(ratio))
+
+
+def test_ratios_pair_seeds_and_take_the_first_study_that_has_the_corpus():
+    found = {
+        "first": {
+            ("x", "a", 0): {"fid_raw": [2.0, 0.1], "mpjpe": 10.0}, ("x", "b", 0): {"fid_raw": 4.0, "absolute": 40.0},
+            ("x", "a", 1): {"fid_raw": 3.0}, ("x", "b", 2): {"fid_raw": 9.0},
+        },
+        "second": {
+            ("x", "a", 0): {"fid_raw": 8.0}, ("x", "b", 0): {"fid_raw": 1.0},
+            ("y", "a", 0): {"fid_raw": 8.0}, ("y", "b", 0): {"fid_raw": 2.0},
+        },
+    }  # fmt: skip
+    assert ratios(BELOW, found, "fid_raw") == {"x": [0.5], "y": [4.0]}
+    assert ratios(BELOW, found, "mpjpe/absolute") == {"x": [0.25]}
+    assert ratios(Claim("Table 3", "MAS"), found, "fid_raw") == {}
+
+
+def test_interval_of_a_ratio_does_not_depend_on_which_row_is_above():
+    mean, low, high = interval([0.4, 0.5, 0.8])
+    assert low < mean < high and mean == pytest.approx(math.prod([0.4, 0.5, 0.8]) ** (1 / 3))
+    assert interval([1 / 0.4, 1 / 0.5, 1 / 0.8]) == pytest.approx([1 / mean, 1 / high, 1 / low])
+    assert interval([0.4]) == pytest.approx([0.4, 0.4, 0.4])
+
+
+def test_every_claim_is_about_rows_that_studies_have():
+    rows = {*METHODS, "teacher", "real"}
+    for claim in reproduction.CLAIMS:
+        assert claim.rows is None or set(claim.rows) <= rows, claim
+        assert (claim.rows is None) == bool(claim.why), claim
+        assert claim.rows is None or (claim.at_most is None) != (claim.at_least is None), claim
+
+
+def test_results_at_hand_answer_every_claim_that_names_rows():
+    found = reproduction.find(Path("results"), reproduction.sources())
+    lines = str(reproduction.table(found)).splitlines()[2:]
+    assert len(lines) == len(reproduction.CLAIMS)
+    for claim, line in zip(reproduction.CLAIMS, lines, strict=True):
+        assert ("**not tried**" in line) == (claim.rows is None), line
+    assert len(str(reproduction.second_reading(found)).splitlines()) > 5

@@ -1,0 +1,92 @@
+"""The search for settings, on a made-up FID and, slowly, on real runs."""
+
+import json
+import math
+
+import pytest
+
+from videomdm import train
+from videomdm.command import main
+from videomdm.study import search
+
+BASE = train.profile("smoke")
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """A world in which FID is lowest for t* = 20 and lambda_2D as it is, and a short stage only adds to it."""
+    configs = []
+
+    def evaluate(config, row, run):
+        configs.append(config)
+        off = math.log(config.optimiser.weights.reprojection / BASE.optimiser.weights.reprojection)
+        short = BASE.optimiser.steps / config.optimiser.steps
+        return {"fid_raw": [1 + (config.optimiser.t_star / 20 - 1) ** 2 + off**2 + 0.1 * short, 0.1]}
+
+    monkeypatch.setattr(search.train, "fit", lambda config: None)
+    monkeypatch.setattr(search.protocol, "evaluate", evaluate)
+    return configs
+
+
+def found(path):
+    return json.loads(path.read_text())
+
+
+@pytest.mark.slow
+def test_a_search_nears_the_best_settings_on_validation_data(asked, tmp_path):
+    result = found(search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 40))
+    states = [t["state"] for t in result["trials"]]
+    assert len(states) == 40 and states.count("pruned") > 5 and set(states) == {"complete", "pruned"}
+    assert result["spread"][0] < 1.25 < result["spread"][2]
+    assert abs(search.best(result)["t_star"] - 20) < 8
+    assert result["importance"]["lambda_2d_times"] > result["importance"]["guidance"]
+    assert {c.evaluation.split for c in asked} == {"val"}
+    for trial in result["trials"]:
+        assert len(trial["rungs"]) == (1 if trial["state"] == "pruned" else 2)
+
+
+def test_a_search_goes_on_where_it_stopped(asked, tmp_path):
+    storage, out = tmp_path / "s.db", tmp_path / "s.json"
+    first = found(search.search(BASE, storage, out, 3))
+    trials = found(search.search(BASE, storage, out, 5))["trials"]
+    assert trials[:3] == first["trials"] and [t["number"] for t in trials] == list(range(5))
+    calls = len(asked)
+    assert found(search.search(BASE, storage, out, 5))["trials"] == trials and len(asked) == calls
+    assert found(out)["trials"] == trials
+
+
+@pytest.mark.slow
+def test_every_trial_is_a_schedule_that_fits(asked, tmp_path):
+    search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 30, sampler="random")
+    for config in asked:
+        assert 0 < config.multistep.threshold <= config.model.n_steps
+
+
+def test_a_file_of_another_search_is_refused(asked, tmp_path):
+    search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 1)
+    with pytest.raises(ValueError, match=r"s\.db: holds a search with base"):
+        search.search(BASE.but(width=16), tmp_path / "s.db", tmp_path / "s.json", 2)
+    with pytest.raises(ValueError, match=r"sampler is 'grid', expected one of tpe, random"):
+        search.search(BASE, tmp_path / "t.db", tmp_path / "s.json", 1, sampler="grid")
+    with pytest.raises(ValueError, match="no complete trial"):
+        search.best({"trials": []})
+
+
+@pytest.mark.slow
+def test_the_command_trains_and_measures(tmp_path, capsys):
+    arguments = [
+        "search",
+        "--profile",
+        "smoke",
+        "--set",
+        f"runs={tmp_path}",
+        "steps=3",
+        "warmup_steps=2",
+        "lift_samples=2",
+    ]
+    assert main([*arguments, "--trials", "1", "--search-sampler", "random", "--results", str(tmp_path)]) == 0
+    (path,) = (tmp_path / "search").glob("*.json")
+    trial = found(path)["trials"][0]
+    assert trial["state"] == "complete" and len(trial["rungs"]) == 2 and math.isfinite(trial["value"])
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["evaluation_split"] == "val" and printed["t_star"] == trial["settings"]["t_star"]

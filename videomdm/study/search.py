@@ -1,0 +1,213 @@
+"""Search for settings (appendix F): the method is trained with many, and each is measured on the validation split.
+
+The paper chose t*, the number of buckets and the losses' weights by Bayesian search over the validation FID on
+HumanML3D, and by random search on NBA, and found FID to depend little on them.  Here as there: a tree-structured
+Parzen estimator, or chance, by optuna (extra ``search``).
+
+A trial trains a third of the 2-D stage's batches first and is given up where its FID there is worse than the median
+of those before it.  All that is known lies in one SQLite file: a search that was killed goes on from it, trials that
+were running are begun anew and resume from their checkpoints, and several processes may work on one file.
+Test data are never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from videomdm import settings, train
+from videomdm.config import Config
+from videomdm.evaluation import protocol
+from videomdm.losses import Weights
+from videomdm.parameters import argument
+from videomdm.storage.files import write_json
+from videomdm.study import report, results
+
+if TYPE_CHECKING:
+    import optuna
+
+SAMPLERS = ("tpe", "random")
+OBJECTIVES = ("fid_raw", "fid")  # the paper's reading of FID, and joints encoded anew
+RUNGS = 1 / 3, 1.0  # shares of the 2-D stage's batches after which a trial is measured
+STARTUP = 8  # trials that chance draws before the estimator knows enough, and before any is given up
+HEARTBEAT = 60  # seconds after which a trial whose process says nothing is taken for killed, times two
+RETRIES = 3  # of a trial that was killed
+
+
+def space(trial: optuna.Trial, base: Config) -> Config:
+    """The configuration that a trial asks for.
+
+    t* is searched as a share of the diffusion's steps; lambda_2D and lambda_vel on a logarithmic scale, as multiples of
+    the base's.  lambda_repr stays, as a factor common to all three changes little under AdamW.
+    The learning rate is one of three, so that trials share their warm-ups.
+    """
+    steps, weights = base.model.n_steps, base.optimiser.weights
+    n_buckets = trial.suggest_int("n_buckets", 2, 8)
+    t_star = round(trial.suggest_float("t_star_share", 0.1, 0.6) * steps)
+    t_star = min(t_star, (n_buckets - 1) * (steps // n_buckets))  # else the last bucket would pass the last step
+    return base.but(
+        t_star=t_star, n_buckets=n_buckets,
+        weights=Weights(
+            weights.reprojection * trial.suggest_float("lambda_2d_times", 0.1, 10.0, log=True),
+            weights.velocity * trial.suggest_float("lambda_vel_times", 0.1, 10.0, log=True),
+            weights.representation,
+        ),
+        lr=base.optimiser.lr * trial.suggest_categorical("lr_times", [0.5, 1.0, 2.0]),
+        guidance=trial.suggest_float("guidance", 1.0, 4.0),
+        evaluation_split="val",
+    )  # fmt: skip
+
+
+def objective(base: Config, metric: str, trial: optuna.Trial) -> float:
+    """FID on the validation split of a prior trained as the trial asks.
+
+    Raises:
+        optuna.TrialPruned: worse than the median of earlier trials after a share of the batches.
+    """
+    config, value = space(trial, base), float("nan")
+    trial.set_user_attr("settings", config.changed() | {"weights": vars(config.optimiser.weights)})
+    for rung, share in enumerate(RUNGS):
+        own = config.but(steps=max(1, round(share * config.optimiser.steps)))
+        run = train.fit(own)
+        value = report.mean(protocol.evaluate(own, own.method, run)[metric])
+        trial.report(value, rung)
+        if rung + 1 < len(RUNGS) and trial.should_prune():
+            raise _optuna().TrialPruned
+    return value
+
+
+def search(
+    base: Config, storage: Path, out: Path, trials: int, sampler: str = "tpe", metric: str = "fid_raw",
+    command: str = "",
+) -> Path:  # fmt: skip
+    """Search until the file holds ``trials`` finished ones, whoever ran them; writes ``out`` after each.
+
+    Args:
+        base: what is not searched; its method is what is trained.
+        storage: the SQLite file, made where there is none.
+        out: JSON of all trials (:func:`summary`).
+        trials: finished or given up, in all.
+        sampler: one of :data:`SAMPLERS`.
+        metric: one of :data:`OBJECTIVES`.
+        command: for the record.
+
+    Raises:
+        ImportError: optuna is not installed.
+        ValueError: an unknown sampler or metric, or a file that holds another search.
+    """
+    for name, given, known in (("sampler", sampler, SAMPLERS), ("objective", metric, OBJECTIVES)):
+        if given not in known:
+            raise ValueError(f"{name} is {given!r}, expected one of {', '.join(known)}")
+    study = _open(storage, sampler, {"base": base.but(evaluation_split="val").key(), "metric": metric})
+
+    def write(study: optuna.Study, _: object) -> None:
+        write_json(out, {"command": command, "commit": results.commit(), "machine": results.machine(),
+                         "data": base.data.source, "method": base.method, "profile": base.profile,
+                         "sampler": sampler, **summary(study, metric)})  # fmt: skip
+
+    ended = (_optuna().trial.TrialState.COMPLETE, _optuna().trial.TrialState.PRUNED)
+    left = trials - len(study.get_trials(deepcopy=False, states=ended))
+    if left > 0:
+        enough = _optuna().study.MaxTrialsCallback(trials, states=ended)
+        study.optimize(lambda trial: objective(base, metric, trial), n_trials=left, callbacks=[write, enough])
+    write(study, None)
+    return out
+
+
+def summary(study: optuna.Study, metric: str) -> dict[str, object]:
+    """What a search found, as JSON keeps it.
+
+    Returns:
+        ``objective``; ``trials``, each with its number, state, parameters, settings, FID after each rung and at its
+        end; ``importance`` of each parameter for FID (PED-ANOVA; shares of 1, where at least 4 trials are complete),
+        and ``spread``: the best, median and worst FID of complete trials.
+    """
+    states = _optuna().trial.TrialState
+    trials = [
+        {
+            "number": t.number, "state": t.state.name.lower(), "parameters": t.params,
+            "settings": t.user_attrs.get("settings", {}), "rungs": [t.intermediate_values[i] for i in
+            sorted(t.intermediate_values)], "value": t.value if t.state == states.COMPLETE else None,
+        }
+        for t in study.get_trials(deepcopy=False) if t.state.is_finished()
+    ]  # fmt: skip
+    values = sorted(t["value"] for t in trials if t["value"] is not None)
+    importance = _optuna().importance.get_param_importances(study) if len(values) >= 4 else {}
+    spread = [values[0], values[len(values) // 2], values[-1]] if values else []
+    return {"objective": metric, "trials": trials, "importance": importance, "spread": spread}
+
+
+def best(found: Mapping[str, object]) -> Mapping[str, object]:
+    """The settings of the complete trial of lowest FID in what :func:`search` wrote.
+
+    Raises:
+        ValueError: no trial is complete.
+    """
+    complete = [t for t in found["trials"] if t["value"] is not None]
+    if not complete:
+        raise ValueError("the search has no complete trial yet")
+    return min(complete, key=lambda t: t["value"])["settings"]
+
+
+def _optuna() -> ModuleType:
+    try:
+        import optuna
+    except ImportError:
+        raise ImportError("a search needs optuna; install it by pip install 'videomdm[search]'") from None
+    return optuna
+
+
+def _open(storage: Path, sampler: str, about: Mapping[str, str]) -> optuna.Study:
+    optuna = _optuna()
+    storage.parent.mkdir(parents=True, exist_ok=True)
+    kept = optuna.storages.RDBStorage(
+        f"sqlite:///{storage}", heartbeat_interval=HEARTBEAT, grace_period=2 * HEARTBEAT,
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+    )  # fmt: skip
+    choose = {
+        "tpe": lambda: optuna.samplers.TPESampler(n_startup_trials=STARTUP, multivariate=True, constant_liar=True),
+        "random": lambda: optuna.samplers.RandomSampler(),
+    }[sampler]()
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP)
+    study = optuna.create_study(
+        storage=kept, study_name="search", sampler=choose, pruner=pruner, load_if_exists=True, direction="minimize"
+    )
+    for name, value in about.items():
+        if study.user_attrs.get(name, value) != value:
+            raise ValueError(
+                f"{storage}: holds a search with {name} {study.user_attrs[name]}, expected {value}; name another file"
+            )
+        study.set_user_attr(name, value)
+    return study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``videomdm search``."""
+    settings.add_arguments(parser)
+    parser.add_argument("--trials", type=argument(int), default=56, help="finished ones, in all (default %(default)s)")
+    parser.add_argument("--search-sampler", choices=SAMPLERS, default="tpe", help="default %(default)s")
+    parser.add_argument(
+        "--objective", choices=OBJECTIVES, default="fid_raw", help="FID as the paper reads it, or of joints"
+    )
+    parser.add_argument("--storage", type=Path, help="SQLite file of the search (default: in the runs' folder)")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+
+
+def run(given: argparse.Namespace) -> None:
+    """Search, and print the best settings found."""
+    base = settings.read(given)
+    name = f"{base.data.source}-{base.profile}-{base.method.replace('/', '-')}-{given.search_sampler}"
+    storage = given.storage or Path(base.runs) / f"search-{name}.db"
+    command = shlex.join([
+        "videomdm", "search", f"--config={given.config}" if given.config else f"--profile={given.profile}",
+        *(["--set", *given.set] if given.set else []), f"--trials={given.trials}",
+        f"--search-sampler={given.search_sampler}", f"--objective={given.objective}",
+    ])  # fmt: skip
+    out = given.results / "search" / f"{name}.json"
+    search(base, storage, out, given.trials, given.search_sampler, given.objective, command)
+    print(json.dumps(best(json.loads(out.read_text())), indent=1))
