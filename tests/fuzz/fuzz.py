@@ -6,7 +6,8 @@ A file may be refused by a ``DataError`` that names it, or be read.  It is a fau
 - it is read as another motion without a word: a joint more than 5 cm off in more than every tenth frame, or more than
   half a body off in any (a single number that is off by less is what detectors do, too), two frames earlier or later
   counting as the same time;
-- reading takes more than 10 s of processor time, or memory beyond twice the file's size and 32 MB, which a reader needs for any file.
+- reading takes more than 10 s of processor time, or memory beyond twice the file's size and 32 MB, which a reader
+  needs for any file.
 
 Everything is read in a process of its own, so that one that hangs is stopped and counted.
 """

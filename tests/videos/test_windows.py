@@ -67,6 +67,18 @@ class TestBlend:
         assert (path.diff() >= 0).all() and path.diff().max() < 0.15
 
 
+class TestOneSize:
+    def test_all_are_as_tall_as_the_median_and_look_as_before(self, scene):
+        clip, scales = scene.joints[:40], torch.tensor([0.7, 1.0, 1.1])
+        camera = recordings.level_camera(3)
+        one = camera[0].to_world(scene.camera.to_camera(clip))  # in the axes of the camera that saw it
+        parts = camera.to_world(camera.to_camera(one.expand(3, -1, -1, -1)) * scales[:, None, None, None])
+        lengths = torch.full((3,), 40)
+        found = windows.one_size(parts, camera, lengths)
+        assert torch.allclose(found, one.expand_as(found), atol=1e-4)
+        assert torch.allclose(camera.project(found)[0], camera.project(parts)[0], atol=1e-5)
+
+
 class TestLift:
     def test_a_long_walk(self, prior, track, scene):
         whole = videos.lift_recording(prior, track, scene.caption)
@@ -79,6 +91,10 @@ class TestLift:
         assert reprojection_error(whole.teacher_camera, whole.teacher, track.keypoints) < 0.02
         assert not whole.report.bad.any() and len(whole.report.names) == len(windows.windows(len(track), 44)[0])
         truth, true_camera = demonstration.ground_truth([track], {"walk_01": scene})
+        sizes = torch.cat(
+            [kinematics.body_height(part[None], torch.tensor([len(part)])) for part in whole.teacher.chunk(5)]
+        )
+        assert sizes.max() / sizes.min() < 1.05, "one person has one size in all windows"
         assert videos.up_error(whole.teacher_camera[None], true_camera) < 6
         assert whole.teacher[-1, 0].norm() == pytest.approx(float(truth.clip(0)[-1, 0].norm()), rel=0.3), "it walks"
 

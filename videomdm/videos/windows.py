@@ -17,9 +17,12 @@ from videomdm.cameras import pnp, refinement
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.keypoints import bridge
 from videomdm.data import recordings
+from videomdm.data.observations import to_body_height
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.lifters.results import Lifted
 from videomdm.sample.prior import Prior
+from videomdm.skeletons import kinematics
+from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.padding import triangle
 from videomdm.videos import material
 from videomdm.videos.material import CAMERA_AXES
@@ -74,6 +77,8 @@ def lift_recording(
     parts = material.as_clips([track.cut(s, s + length) for s in starts], track, lifted)
     seen = recordings.footage([part.track for part in parts])
     world = material.lift_clips(parts, seen, root_path, height)
+    if height is None and lifted is None:
+        world = one_size(world, seen.camera, seen.lengths)
     motions, level_camera = features.canonicalise_with_camera(world, seen.camera)
     found, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[p.track.name for p in parts])
     camera = refinement.select_cameras(report.bad, level_camera, found)
@@ -82,7 +87,9 @@ def lift_recording(
     bridged = replace(seen, camera=camera, confidence=bridge(seen.confidence, track.fps))
     how = sample.Lifting(refine=True, place=True, known_distance=height is not None)
     own = sample.lift_footage(prior, bridged, how, texts=texts, seed=seed, progress=progress)
-    if height is not None:
+    if height is None:
+        own = one_size(own, camera, seen.lengths)
+    else:
         own = material.to_height(own, camera, height, seen.lengths)
     joints, teacher = (blend(camera.to_camera(x), starts, len(track)) for x in (own, motions))
     return Whole(*_level(joints, track), *_level(teacher, track), report)
@@ -94,6 +101,16 @@ def windows(frames: int, longest: int) -> tuple[list[int], int]:
     step = max(1, int(length * (1 - OVERLAP)))
     n = 1 + -(-(frames - length) // step)
     return torch.linspace(0, frames - length, n).round().long().tolist(), length
+
+
+def one_size(parts: Tensor, camera: Camera, lengths: Tensor) -> Tensor:
+    """Windows (n, T, J, 3) of one person, all of the size of the median one: scaled about their cameras (n,).
+
+    From one camera size and distance cannot be told apart, so each window guesses; somebody who shrank from window to
+    window would approach the camera, and lean on the floor.
+    """
+    size = kinematics.body_height(parts, lengths).median()
+    return to_body_height(parts, camera, size.expand(len(parts)), lengths, SMPL22)
 
 
 def blend(parts: Tensor, starts: list[int], frames: int) -> Tensor:
