@@ -88,7 +88,8 @@ def conduct(given: argparse.Namespace) -> None:
     command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
-    chosen = {name: getattr(given, name) for name in ("root_path", "lifter", "seed", "precision", "protocol", "sampler")}
+    names = ("root_path", "lifter", "seed", "precision", "protocol", "sampler")
+    chosen = {name: getattr(given, name) for name in names}
     told = {name: value for name, value in chosen.items() if name == "seed" or value != given.default_of(name)}
     command += "".join(f" --{name.replace('_', '-')} {value}" for name, value in told.items())
     if given.evaluator:
