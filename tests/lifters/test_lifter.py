@@ -91,7 +91,7 @@ class TestLift:
 
     @pytest.mark.parametrize("length", [1, 5, 8, 9, 12, 13, 30, 31])
     def test_windows_cover_every_frame_and_no_padding(self, length):
-        clips, index, valid, weight = module._windows([3, length], 8)
+        clips, index, valid, weight = module.covering_windows([3, length], 8)
         of_second = clips == 1
         assert set(index[of_second][valid[of_second]].tolist()) == set(range(length))
         assert index.max() < max(3, length) and ((weight > 0) == valid).all()

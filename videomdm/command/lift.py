@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--person", type=argument(int), default=0, metavar="N",
-        help="which of the people in one recording, by the numbers in its notes (default: 0, the main one)",
+        help="which of the people in a recording, or in each of a folder, by the numbers in the pages' pictures "
+        "(default: 0, the main one)",
     )  # fmt: skip
     parser.add_argument("--moving-camera", action="store_true", help="take recordings whose camera moves all the same")
     parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
@@ -95,6 +96,6 @@ def _read(given: argparse.Namespace, cache: Path) -> Recordings:
         "cache": cache,
     }  # fmt: skip
     if given.path.is_dir() and not keypoint_json.recordings_of(given.path):
-        return recordings.load(given.path, on_error="skip", **how)
+        return recordings.load(given.path, on_error="skip", person=given.person, **how)
     track, words, source = recordings.load_one(given.path, person=given.person, **how)
     return recordings.Recordings([track], [words], [source])

@@ -113,7 +113,7 @@ class Lifter(nn.Module):
         inside = valid_frames(lengths, frames)
         confidence = confidence * inside[..., None].to(confidence)
         keypoints = fill_unseen(keypoints, confidence, SMPL22 if self.config["n_joints"] == len(SMPL22) else None)
-        clips, index, valid, weight = (x.to(keypoints.device) for x in _windows(lengths.tolist(), self.window))
+        clips, index, valid, weight = (x.to(keypoints.device) for x in covering_windows(lengths.tolist(), self.window))
 
         total = keypoints.new_zeros(*keypoints.shape[:3], 3)
         weights = keypoints.new_zeros(keypoints.shape[:2])
@@ -188,7 +188,7 @@ def turn_to_axis(direction: Tensor) -> Tensor:
     return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
 
 
-def _windows(lengths: list[int], window: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def covering_windows(lengths: list[int], window: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Windows that cover clips: clip (N,), frame indices, validity and averaging weights (N, window)."""
     clips, starts = [], []
     for clip, length in enumerate(lengths):

@@ -102,7 +102,7 @@ def place(
     inside, confidence = seen.valid, seen.weight
     keypoints = fill_unseen(seen.keypoints, confidence, skeleton)
     path = path_from_bones(
-        keypoints, bone_lengths(pose, inside, skeleton), _tells_depth(confidence, skeleton), smoothing, skeleton
+        keypoints, bone_lengths(pose, inside, skeleton), tells_depth(confidence, skeleton), smoothing, skeleton
     )
     if network is not None:
         path = _in_batches(network, batch_size, smoothing, path, pose, keypoints, confidence, inside)
@@ -145,7 +145,7 @@ def path_from_bones(
     return depth[..., None] * torch.cat([image, torch.ones_like(image[..., :1])], dim=-1)
 
 
-def _tells_depth(confidence: Tensor, skeleton: Skeleton) -> Tensor:
+def tells_depth(confidence: Tensor, skeleton: Skeleton) -> Tensor:
     """Frames (C, T) that saw the root's bones; all in which anybody was seen where a clip has none of the former."""
     bones = sorted({joint for bone in skeleton.root_bones for joint in bone})
     seen = confidence > 0
