@@ -78,7 +78,7 @@ def path(folder: Path, study: str, config: Config, method: str) -> Path:
 
 def _teacher(config: Config) -> dict[str, str]:
     """The teacher, where a network predicts its root's path or its weights are others; results are older than both."""
-    weights = config.data.lifter if config.data.lifter != DEFAULTS.data.lifter else ""
+    weights = Path(config.data.lifter).stem if config.data.lifter != DEFAULTS.data.lifter else ""
     name = "-".join(filter(None, [weights, "trajectory" if config.data.root_path == "network" else ""]))
     return {"teacher": name} if name else {}
 
