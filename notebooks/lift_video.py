@@ -25,9 +25,9 @@ video: str | None = None  # file; None films a built-in motion
 prior: str | None = None  # folder of a finished run; None trains one on the built-in corpus
 profile: str = "laptop"  # smoke, laptop, study or paper: of the prior, where one is trained
 caption: str | None = None  # what the person does; None takes what lies beside the video, or its name
-field_of_view: float | None = None  # degrees across the image's diagonal; None assumes 53
+field_of_view: float | None = None  # degrees across the image's diagonal; None takes the file's, else 53
 person: int = 0  # which person, by the numbers in the picture below; 0 is the main one
-height: float | None = None  # metres from floor to crown that the person has; None lets the teacher guess
+height: float | None = None  # metres from floor to crown that the person has; None takes an adult's mean
 detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera: bool = False  # take a recording whose camera moves all the same
 seed: int = 0
@@ -99,6 +99,9 @@ if scenes:
     truth, true_camera = demonstration.ground_truth([track], scenes)
     motions["truth"] = features.canonicalise(truth.clip(0), floor="median")
 player(motions, title=caption)
+
+# %% [markdown]
+# In the book, <a href="../_static/compare/videos.html">six built-in films lifted by the teacher and by a prior</a> play side by side, with the truth in grey (`python -m videomdm.study.motions videos`).
 
 # %% [markdown]
 # ## How good it is

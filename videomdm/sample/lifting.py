@@ -27,6 +27,7 @@ class Lifting:
         place: shift every frame at every step to where it is seen at its size (ours,
             :func:`videomdm.cameras.placement.place`), before joints are moved onto their rays.
         known_distance: refined cameras keep their distance, as where people's height is known.
+        known_up: refined cameras keep their pitch and roll, as where the floor is known.
         first: the step, 0-based, at which lifting begins where it is given a motion to start from: that motion is
             diffused to this step, so what is coarser than its noise stays as it was given; None begins with noise.
     """
@@ -34,6 +35,7 @@ class Lifting:
     refine: bool = False
     place: bool = False
     known_distance: bool = False
+    known_up: bool = False
     first: int | None = None
 
 
@@ -189,7 +191,8 @@ class _Lifted:
         joints = features.decode(self.prior.normaliser.denormalise(clean))
         seen = self.given.select(rows, frames).by(self._camera(rows))
         if moving:
-            seen = seen.by(refinement.refine(joints, seen, ridge=refinement.ridge(self.how.known_distance)))
+            held = refinement.ridge(self.how.known_distance, self.how.known_up)
+            seen = seen.by(refinement.refine(joints, seen, ridge=held))
             self.rotation[rows], self.translation[rows] = seen.camera.rotation, seen.camera.translation
         if self.how.place:
             joints = placement.place(joints, seen)

@@ -22,7 +22,7 @@ from videomdm.evaluation.lifting import without_truth
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.files import written_whole
-from videomdm.videos.material import usable_lifter
+from videomdm.videos.material import unknown_height, usable_lifter
 from videomdm.videos.windows import Whole, lift_recording, windows
 
 #: Units of measures, by name.
@@ -141,7 +141,7 @@ def lift_track(
         source: its files.
         caption: what the person does.
         seed: of the noise.
-        height: metres from the floor to the crown, where it is known.
+        height: metres from the floor to the crown, where it is known; else adults' mean is taken, and a note says so.
         progress: show a bar.
 
     Raises:
@@ -151,7 +151,7 @@ def lift_track(
     if track.fps != prior.fps:
         raise DataError(f"{track.name}: keypoints at {track.fps:g} frames a second, expected the prior's {prior.fps:g}")
     other, said = usable_lifter(track, source)
-    notes = [*track.notes, *said]
+    notes = [*track.notes, *said, *([unknown_height()] if height is None else [])]
     root = prior.config.data.root_path
     found = lift_recording(prior, track, caption, other, root, seed, progress=progress, height=height)
     starts, length = windows(len(track), prior.config.data.max_frames)
@@ -174,7 +174,10 @@ def save(lifted: LiftedRecording, folder: str | Path) -> list[Path]:
     return [npz, bvh]
 
 
-def write_report(path: Path, rows: Sequence[Mapping[str, object]], run: Path, notes: Sequence[str] = ()) -> None:
+def write_report(
+    path: Path, rows: Sequence[Mapping[str, object]], run: Path, notes: Sequence[str] = (),
+    seconds: Mapping[str, float] | None = None,
+) -> None:  # fmt: skip
     """What became of recordings, as JSON.
 
     Args:
@@ -182,8 +185,11 @@ def write_report(path: Path, rows: Sequence[Mapping[str, object]], run: Path, no
         rows: :meth:`LiftedRecording.report`, or ``{"name", "used": False, "reason"}``, for each recording.
         run: of the prior.
         notes: on the recordings as a whole.
+        seconds: that reading (detection included), lifting and writing took, where they were measured.
     """
     report = {"run": str(run), "recordings": list(rows), "notes": list(notes), "units": UNITS}
+    if seconds is not None:
+        report["seconds"] = {stage: round(value, 3) for stage, value in seconds.items()}
     with written_whole(path) as partial:
         partial.write_text(json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 

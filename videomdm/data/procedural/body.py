@@ -43,7 +43,7 @@ def draw_bodies(n: int, family: str, generator: torch.Generator) -> Tensor:
     body_height, arms, shift = uniform(*_BODY_HEIGHT[family]), uniform(0.94, 1.12), uniform(-0.04, 0.04)
     width = {"hip": uniform(0.9, 1.6), "collar": uniform(0.85, 1.12), "shoulder": uniform(0.85, 1.12)}
     # Captured bodies differ in where toes and head lie: from SMPL's places to level with the ankle, above the neck.
-    turned = {"foot": uniform(-0.42, -0.04), "head": uniform(-0.62, 0.0)}
+    turned = {"foot": uniform(-0.42, -0.1), "head": uniform(-0.6, 0.0)}
     share = {"knee": 1.0 + shift, "ankle": 1.0 - 0.91 * shift, "elbow": 1.0 + shift, "wrist": 1.0 - shift}
     share["foot"] = uniform(0.85, 1.03)
 

@@ -46,7 +46,7 @@ def walk_along(take: Take, speed: Tensor, moving: Tensor | float = 1.0) -> list[
         heel=moving * (0.65 + 0.25 * pace).clamp(max=1.1), strike=moving * 0.3,
     )  # fmt: skip
     take.sway(phase, moving * (0.5 + 0.5 * pace))
-    swing = take.uniform(0.6, 1.4) * (0.08 + 0.24 * pace)
+    swing = take.uniform(0.6, 1.4) * (0.06 + 0.2 * pace)
     take.swing_arms(phase, moving * swing, take.uniform(0.0, 0.15) + 0.1 * (pace - 1.0).clamp(min=0.0))
     take.pose.tilt[..., 0] += moving * (0.02 + 0.04 * pace)
     take.pose.pelvis[..., 1] -= moving * 0.016 * take.leg

@@ -9,7 +9,7 @@ from videomdm.conventions import FPS
 from videomdm.data.procedural import curves
 from videomdm.data.procedural.body import HANGING, STRAIGHT, Pose, turn
 
-KNEES, ELBOWS = (153.0, 13.0), (132.0, 14.0)  # degrees: mean and deviation over people, in their habitual posture
+KNEES, ELBOWS = (152.0, 13.0), (132.0, 14.0)  # degrees: mean and deviation over people, in their habitual posture
 LOCKED = 8.0  # degrees by which a knee that bears weight may be straighter than in the habitual posture
 MARGIN = 50  # frames computed before and after a clip, so that steps that begin or end outside are known
 

@@ -77,7 +77,7 @@ def reach_around(take: Take) -> Slots:
     take.stand_still(take.uniform(0.0, 0.4), take.uniform(-0.3, 0.3))
     for hand in (0, 1):
         hand_path(take, hand, rest=True)
-    trunk_path(take, 0.7)
+    trunk_path(take, 0.5)
     return {}
 
 
@@ -89,10 +89,9 @@ def reach_around(take: Take) -> Slots:
 ), weight=7)  # fmt: skip
 def talk(take: Take) -> Slots:
     take.stand_still(take.uniform(0.0, 0.25))
-    for hand in (0, 1):
-        hand_path(take, hand, rest=True, every=0.8)
-        place(take, hand, (-0.1, -0.9, 0.1), (0.4, -0.2, 0.6))
-    trunk_path(take, 0.15)
+    hand_path(take, 0, rest=True, every=0.8)
+    place(take, 0, (-0.1, -0.9, 0.1), (0.4, -0.2, 0.6))
+    trunk_path(take, 0.1)
     take.pose.head[..., 1] += 0.4 * flow(take, 1, 1.8)[..., 0]
     return {}
 
@@ -177,7 +176,7 @@ def twist(take: Take) -> Slots:
     side = curves.pulse(u, (0.0, 0.25), (0.25, 0.5)) - curves.pulse(u, (0.5, 0.75), (0.75, 1.0))
     pose.torso[..., 1] += take.uniform(0.6, 1.1) * side
     pose.tilt[..., 1] += take.uniform(0.1, 0.4) * side
-    pose.torso[..., 0] += take.uniform(-0.1, 0.3)
+    pose.torso[..., 0] += take.uniform(-0.1, 0.2)
     for hand in (0, 1):
         place(take, hand, (0.0, -0.3, 0.1), (0.95, 0.4, 0.9))
     return {"count": count_words(count)}

@@ -120,9 +120,9 @@ def skip(take: Take) -> Slots:
 
 
 @action("teacher", (
-    "{who} carries a box.",
-    "{who} is carrying something in front with both hands {speed}.",
-    "carrying a load in the arms {speed}.",
+    "{who} carries something {speed}.",
+    "{who} is carrying a load {speed}.",
+    "carrying a thing in the hands.",
     "{who} brings an object from one place to another.",
 ), weight=5)  # fmt: skip
 def carry(take: Take) -> Slots:
@@ -136,6 +136,7 @@ def carry(take: Take) -> Slots:
     take.posture(lean=take.uniform(-0.02, 0.12))
     low, high = torch.tensor([-0.15, -0.75, 0.3]), torch.tensor([0.15, -0.2, 0.65])
     grip = low + (high - low) * torch.rand(take.n, 1, 3, generator=take.generator)
+    in_front = take.choose(0.0, 0.0, 1.0)[0].expand_as(take.time)
     for side in (0, 1):
-        take.reach(side, grip, take.choose(0.0, 1.0, 1.0)[0].expand_as(take.time))
+        take.reach(side, grip, in_front)
     return {"speed": [("slow", "fast")[k] for k in which.tolist()]}
