@@ -12,6 +12,7 @@ from benchmarks import (
     features,
     lift,
     metrics,
+    multiview,
     precision,
     quality,
     sampling,
@@ -25,14 +26,14 @@ from videomdm.config import PROFILES
 KINDS = ("full", "humanml3d")
 NAMES = (
     "step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality", "detection", "static_camera",
-    "lift",
+    "multiview", "lift",
 )  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES) + "; all by default")
-    parser.add_argument("--profile", choices=PROFILES, help="whose model; laptop for precision and busy, else paper")
+    parser.add_argument("--profile", choices=PROFILES, help="whose model; laptop for some, else paper")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch", type=int, nargs="+", help="8 on a CPU, 64 and 512 on a GPU")
     parser.add_argument("--lengths", nargs="+", choices=KINDS, default=KINDS, help="distributions of clips' lengths")
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--embeddings", type=int, default=1000)
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
     parser.add_argument("--train-steps", type=int, default=200, help="of precision")
+    parser.add_argument("--adam-steps", type=int, default=20, help="multiview's, of 1,000 that are extrapolated")
     parser.add_argument("--films", type=int, default=20, help="static_camera's, of every kind and set of seeds")
     parser.add_argument(
         "--run", type=Path, help="prior of quality, which is left out without one, and of lift, which trains one"
@@ -73,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "metrics" in names:
         print(metrics.run(config, given.results, given.repeats, given.embeddings))
     small = PROFILES[given.profile or "laptop"].but(runs=given.runs)
+    if "multiview" in names:
+        print(multiview.run(small, given.results, given.repeats, given.samples or 100, given.adam_steps))
     if "precision" in names:
         print(precision.run(small, given.results, given.train_steps))
     if "scaling" in names:

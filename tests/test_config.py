@@ -106,3 +106,10 @@ def test_rows_are_methods_and_know_their_group():
     assert sum(len(rows) for rows in ROWS.values()) == len(METHODS)
     assert all(METHODS[name].group == group for group, rows in ROWS.items() for name in rows)
     assert [len(METHODS[m].chain) for m in ("mdm-3d", "videomdm/round-1", "videomdm/round-2")] == [1, 2, 3]
+
+
+def test_settings_that_came_later_have_their_defaults_in_older_files():
+    values = json.loads(profile("laptop").to_json())
+    del values["model"]["skip"], values["evaluation"]["split"]
+    assert Config.from_json(json.dumps(values)) == profile("laptop")
+    assert profile("laptop", skip=2.0).key() != profile("laptop").key()

@@ -193,7 +193,10 @@ def _noise_that_hides(config: Config, train: Corpus) -> dict[str, float]:
     truth = features.encode(features.hold_last(train.joints, train.lengths), train.skeleton)
     inside = losses.valid_frames(given.lengths, truth.shape[1])
     error = (given.normaliser.normalise(truth) - given.features)[inside].square().mean().sqrt()
-    return {"feature_error": float(error), "t_star": Diffusion(config.model.n_steps).step_of(float(error))}
+    return {
+        "feature_error": float(error),
+        "t_star": Diffusion(config.model.n_steps, tau=config.model.tau).step_of(float(error)),
+    }
 
 
 def generation(prior: Prior, config: Config, evaluators: Evaluators, folder: Path | None = None) -> dict[str, object]:
