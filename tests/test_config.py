@@ -94,6 +94,13 @@ class TestFile:
         again = Config.from_json(config.to_json())
         assert again == config and again.folder == config.folder
 
+    def test_settings_that_came_later_may_be_missing(self):
+        """Runs of before the teacher could be chosen were made by the only one there was."""
+        values = json.loads(profile("smoke").to_json())
+        del values["data"]["lifter"]
+        assert Config.from_json(json.dumps(values)) == profile("smoke")
+        assert profile("smoke", lifter="real").key() != profile("smoke").key()
+
     def test_a_file_of_another_version_is_refused_by_name(self):
         values = json.loads(profile("smoke").to_json())
         with pytest.raises(ValueError, match="model: .*missing or unknown"):

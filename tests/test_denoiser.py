@@ -353,7 +353,9 @@ class TestSkip:
         for i, n in enumerate(lengths):
             expected = skipping.signal[t[i]] * low_pass(x[i : i + 1, :n], 1.5)[0]
             torch.testing.assert_close(added[i, :n], expected, atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(skipping(x, 12, text, lengths)[1], skipping(x, torch.full((3,), 12), text, lengths)[1])
+        torch.testing.assert_close(
+            skipping(x, 12, text, lengths)[1], skipping(x, torch.full((3,), 12), text, lengths)[1]
+        )
 
     def test_padding_says_nothing(self, skipping, batch):
         x, t, text, lengths = batch

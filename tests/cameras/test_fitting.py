@@ -44,7 +44,9 @@ def jitter(joints, lengths):
 
 class TestFit:
     def test_is_nearer_to_the_truth(self, corpus, guess, fitted):
-        before, after = (pose.mpjpe(pose.align_root(x, corpus.joints), corpus.joints, corpus.lengths) for x in (guess, fitted))
+        before, after = (
+            pose.mpjpe(pose.align_root(x, corpus.joints), corpus.joints, corpus.lengths) for x in (guess, fitted)
+        )
         assert after < 0.95 * before
 
     def test_nearer_to_the_rays_with_bones_of_one_length_and_smooth(self, corpus, seen, guess, fitted):

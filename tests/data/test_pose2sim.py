@@ -12,7 +12,7 @@ HEADER = (
     "PathFileType\t4\t(X/Y/Z)\ta.trc\nDataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\n60\t60\t2\t2\t{unit}\n"
     "Frame#\tTime\tHip\t\t\tKnee\t\t\n\t\tX1\tY1\tZ1\tX2\tY2\tZ2\n"
 )
-CAMERA = '[cam_01]\nmatrix = [[900.0, 0, 500], [0, 900, 400], [0, 0, 1]]\nrotation = [0.0, 0.0, {turn}]\n'
+CAMERA = "[cam_01]\nmatrix = [[900.0, 0, 500], [0, 900, 400], [0, 0, 1]]\nrotation = [0.0, 0.0, {turn}]\n"
 
 
 @pytest.fixture

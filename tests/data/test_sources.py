@@ -20,7 +20,8 @@ def corpus():
 class TestLoad:
     def test_unknown_and_missing(self, tmp_path):
         with pytest.raises(
-            DataError, match="data is 'amass', expected one of procedural, bandai, bandai-1, bandai-2, humanml3d, cmu, fit3d"
+            DataError,
+            match="data is 'amass', expected one of procedural, bandai, bandai-1, bandai-2, humanml3d, cmu, fit3d",
         ):
             sources.load("amass", None, "train", 60)
         with pytest.raises(DataError, match="'bandai' needs data_root"):

@@ -13,7 +13,6 @@ from videomdm.evaluation.real_people import HEIGHT, LIMBS, Truth
 from videomdm.skeletons import SMPL22, kinematics
 
 
-
 @pytest.fixture(scope="module")
 def corpus():
     return sources.canonical(procedural.generate(3, seed=0, min_frames=40, max_frames=60))

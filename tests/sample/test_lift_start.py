@@ -60,7 +60,9 @@ class TestStart:
 
     def test_one_clip_alone(self, prior, seen, corpus):
         one = sample.lift(prior, seen.keypoints[0], seen.camera[0], start=corpus.joints[0], first=0)
-        torch.testing.assert_close(one, lift(prior, seen.select(slice(1)), replace(corpus, joints=corpus.joints[:1]), 0)[0])
+        torch.testing.assert_close(
+            one, lift(prior, seen.select(slice(1)), replace(corpus, joints=corpus.joints[:1]), 0)[0]
+        )
 
     def test_a_walk_takes_its_own_steps(self, prior, seen, corpus):
         walking = replace(prior, config=prior.config.but(t_star=6, n_buckets=3, method="videomdm"))

@@ -72,7 +72,9 @@ class TestChoose:
         best = min((way for way in rows if " " in way), key=lambda way: rows[way]["mpjpe"] + rows[way]["pa_mpjpe"])
         assert best == f"{found['first']} {found['share']}"
         for name, value in rows["0.1 0.0"].items():
-            assert value == pytest.approx(rows["1.0 0.0"][name]), "without a share it does not matter what the prior says"
+            assert value == pytest.approx(rows["1.0 0.0"][name]), (
+                "without a share it does not matter what the prior says"
+            )
         assert rows["0.1 1.0"] != rows["1.0 1.0"]
 
     def test_no_data(self, run, tmp_path):

@@ -79,6 +79,10 @@ class TestLift:
         assert reprojection_error(whole.teacher_camera, whole.teacher, track.keypoints) < 0.02
         assert not whole.report.bad.any() and len(whole.report.names) == len(windows.windows(len(track), 44)[0])
         truth, true_camera = demonstration.ground_truth([track], {"walk_01": scene})
+        sizes = torch.cat(
+            [kinematics.body_height(part[None], torch.tensor([len(part)])) for part in whole.teacher.chunk(5)]
+        )
+        assert sizes.max() / sizes.min() < 1.05, "one person has one size in all windows"
         assert videos.up_error(whole.teacher_camera[None], true_camera) < 6
         assert whole.teacher[-1, 0].norm() == pytest.approx(float(truth.clip(0)[-1, 0].norm()), rel=0.3), "it walks"
 
