@@ -48,9 +48,9 @@ def errors(
         predicted = prior.model(seen, torch.full((len(seen),), t, device=seen.device), None, lengths.to(seen.device))
         own = features.decode(prior.normaliser.denormalise(predicted))
         own = features.hold_last(own[:, : joints.shape[1]], lengths).cpu()
+        errors = pose.errors(own, joints, lengths, prior.fps, align="root")
         found[t] = {
-            "mpjpe": float(pose.mpjpe(pose.align_root(own, joints), joints, lengths)),
-            "pa_mpjpe": float(pose.pa_mpjpe(own, joints, lengths)),
+            **{name: float(errors[name].mean()) for name in ("mpjpe", "pa_mpjpe")},
             "acceleration": float(pose.acceleration_error(own, joints, prior.fps, lengths)),
         }
     return found
