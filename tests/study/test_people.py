@@ -51,6 +51,11 @@ def test_better(found):
     assert people.better(found, "old", {"b": "balance"}) == {"b": False}
 
 
+def test_fits_are_listed_and_shares_are_not(found):
+    table = str(people.fits_table(found["choose"]["laptop"]))
+    assert "| teacher | 120.0 / 80.0 |" in table and "| fitted | 100.0 / 80.0 |" in table and "0.1" not in table
+
+
 def test_plots_draw_every_line(found):
     (axis,) = people.keeping_plot(found).axes
     assert [line.get_label() for line in axis.lines] == ["cmu", "bandai"]

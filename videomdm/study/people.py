@@ -91,6 +91,16 @@ def choice_plot(metrics: Mapping[str, object], measure: str = "mpjpe") -> Figure
     return figure
 
 
+def fits_table(metrics: Mapping[str, object]) -> Table:
+    """Errors of the teacher on validation recordings, as it is, fitted, and fitted with one weight changed."""
+    corpora = {name: rows for name, rows in metrics.items() if isinstance(rows, Mapping)}
+    ways = [way for way in next(iter(corpora.values())) if " " not in way]
+    return metrics_table([
+        {"": way, **{name: f"{rows[way]['mpjpe']:.1f} / {rows[way]['pa_mpjpe']:.1f}" for name, rows in corpora.items()}}
+        for way in ways
+    ])  # fmt: skip
+
+
 def better(found: Found, row: str, sets: Mapping[str, str]) -> dict[str, bool]:
     """Whether what a row delivers errs less than its teacher on a set, by either alignment's sum."""
     metrics = found["lift"][row]
