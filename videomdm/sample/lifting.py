@@ -98,7 +98,7 @@ def lift(
         camera = Camera(camera.rotation.reshape(1, 3, 3), camera.translation.reshape(1, 3))
         lengths = None if lengths is None else lengths.reshape(1)
         start = None if start is None else start[None]
-    seen, how = Footage.of(keypoints, camera, lengths, confidence), Lifting(refine, place, known_distance, first)
+    seen, how = Footage.of(keypoints, camera, lengths, confidence), Lifting(refine, place, known_distance, first=first)
     joints = lift_footage(
         prior, seen, how, start=start, texts=texts, method=method, steps=steps, seed=seed, progress=progress
     )
