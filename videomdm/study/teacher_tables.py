@@ -87,11 +87,12 @@ def goals(metrics: Mapping[str, float]) -> Table:
 def _rows(
     found: Mapping[str, Mapping[str, float]], heading: str, groups: Mapping[str, str], columns: Mapping[str, str]
 ) -> Table:
-    return metrics_table([
-        {heading: title, "weights": name, **{text: round(metrics[f"{group}_{key}"], 1) for text, key in columns.items()}}
-        for group, title in groups.items()
-        for name, metrics in found.items()
-    ])  # fmt: skip
+    rows = []
+    for group, title in groups.items():
+        for name, metrics in found.items():
+            errors = {column: round(metrics[f"{group}_{key}"], 1) for column, key in columns.items()}
+            rows.append({heading: title, "weights": name, **errors})
+    return metrics_table(rows)
 
 
 def _any(found: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
