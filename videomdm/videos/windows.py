@@ -85,7 +85,7 @@ def lift_recording(
     _, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[part.name for part in parts])
     texts = None if caption is None else [caption] * len(parts)
     bridged = replace(seen, camera=cameras, confidence=bridge(seen.confidence, track.fps))
-    how = sample.Lifting(refine=True, place=True, known_distance=True, known_up=True)
+    how = sample.Lifting(refine=True, place=True, known_up=True)
     own = sample.lift_footage(prior, bridged, how, texts=texts, seed=seed, progress=progress)
     own = material.to_height(own, cameras, size, seen.lengths)
     joints = camera.to_world(blend(cameras.to_camera(own), starts, len(track)))
