@@ -142,7 +142,7 @@ class Lifting:
         """What the prior makes of the fitted motion, diffused to ``first`` (:class:`Mixing`); of noise alone for 1."""
         motions, cameras = self.windows_of_fitted()
         step = Mixing(first).step(self.prior.config.model.n_steps)
-        how = sample.Lifting(refine=True, place=True, known_distance=True, known_up=True, first=step)
+        how = sample.Lifting(refine=True, place=True, known_up=True, first=step)
         own = sample.lift_footage(
             self.prior, self.seen.by(cameras), how, start=None if step is None else motions,
             texts=None if caption is None else [caption] * len(motions), seed=seed, progress=progress,
