@@ -55,7 +55,7 @@ from videomdm.evaluation import unconditional
 from videomdm.evaluation.motion_vae import load_mas_evaluator
 from videomdm.evaluation.unconditional import Motions, PlanarEvaluator
 from videomdm.export.deliver import deliver
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import keypoints_over, loss_curves, metrics_table, player
 from videomdm.storage.files import digest
 from videomdm.study import train_motion_vae
