@@ -48,14 +48,14 @@ from pathlib import Path
 
 import torch
 
+from videomdm import config as settings
 from videomdm import sample, train
-from videomdm.config import NBA
 from videomdm.data.tracks import to_picture
 from videomdm.evaluation import unconditional
 from videomdm.evaluation.motion_vae import load_mas_evaluator
 from videomdm.evaluation.unconditional import Motions, PlanarEvaluator
 from videomdm.export.deliver import deliver
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import keypoints_over, loss_curves, metrics_table, player
 from videomdm.storage.files import digest
 from videomdm.study import train_motion_vae
@@ -66,7 +66,7 @@ given = {
     "data": data, "data_root": data_root, "base": base, "method": method, "seed": seed, "on_error": on_error,
     "runs": runs, "lifter": lifter or ("elepose" if data == "nba" else "package"),
 }  # fmt: skip
-config = train.profile(profile, **{**NBA, **given})
+config = train.profile(profile, **{**settings.NBA, **given})
 observe.check(config)  # what the data cannot tell is to be missed before the training
 print(f"run folder: {config.folder}")
 

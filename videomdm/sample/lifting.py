@@ -86,10 +86,12 @@ def lift(
     Raises:
         ValueError: keypoints of another shape, in pixels or shares of the image, or not finite where they have
             confidence (:func:`videomdm.data.recordings.plausible.check_normalised`); a motion to start from without its
-            step or the other way round.
+            step or the other way round; a prior of 2-D pictures.
 
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
+    if prior.views is not None:
+        raise ValueError("a prior of 2-D pictures knows no motions to lift with, expected one of 3-D motions")
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
     single = keypoints.ndim == 3

@@ -83,8 +83,8 @@ def lift_recording(
 ) -> Whole:
     """Lift a whole recording.
 
-    As a window is lifted its camera may turn about the vertical and move along the floor, but neither tilt nor come
-    nearer: up, floor and size are the recording's.
+    As a window is lifted its camera may turn about the vertical and move, but not tilt: up and floor are the
+    recording's, and the person's size settles the distance afterwards.
 
     Args:
         prior: knows clips of ``prior.config.data.max_frames``.
