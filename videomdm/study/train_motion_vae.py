@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from videomdm.data import sources
 from videomdm.data.tracks import Statistics, Tracks
 from videomdm.evaluation.motion_vae import MotionVAE, load_motion_vae, loss_terms
 from videomdm.evaluation.unconditional import Motions, PlanarEvaluator, metrics
+from videomdm.plots import pose_strip
 from videomdm.storage.files import digest
 from videomdm.study import training
 
@@ -99,9 +101,24 @@ def report(evaluator: PlanarEvaluator, tracks: Tracks) -> dict[str, float]:
     return {"reconstruction": float(lost[0]), "still": float(lost[1]), **{f"half_{k}": v for k, v in found.items()}}
 
 
+@torch.no_grad()
+def reconstructions(evaluator: PlanarEvaluator, tracks: Tracks, clips: int = 3, frames: int = 9) -> Figure:
+    """Clips after encoding and decoding, one a row, over the pictures themselves in grey."""
+    chosen = tracks.select(tracks.lengths.argsort(descending=True)[: 2 * clips : 2])
+    embedded = evaluator.network.encode(chosen.normalised(), chosen.lengths)
+    decoded = evaluator.statistics.denormalise(evaluator.network.decode(embedded, chosen.lengths))
+    shown, true = [], []
+    for clip, length in enumerate(chosen.lengths.tolist()):
+        times = torch.linspace(0, length - 1, frames).long()
+        shown.append(decoded[clip, times])
+        true.append(chosen.seen.keypoints[clip, times])
+    title = "decoded from one vector per clip; the pictures in grey"
+    return pose_strip(torch.cat(shown), tracks.skeleton, ghost=torch.cat(true), title=title, per_row=frames)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser("python -m videomdm.study.train_motion_vae", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, weights and the report")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, weights, report and a picture")
     parser.add_argument("--base", default="procedural", help="the corpus that is filmed as NBA's players were")
     parser.add_argument("--root", type=Path, help="its folder")
     parser.add_argument("--clips", type=int, default=2000, help="of the built-in corpus, all splits")
@@ -123,6 +140,7 @@ def main() -> None:
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "metrics": report(evaluator, splits["test"]),
     }
+    reconstructions(evaluator, splits["test"]).savefig(args.out / "reconstructions.svg")
     (args.out / "motion_vae.json").write_text(json.dumps(about, indent=1) + "\n")
     print(json.dumps(about["metrics"], indent=1))
 
