@@ -292,11 +292,11 @@ def _from_json(kind: type, given: object, name: str) -> object:
 SMALL = Weights(reprojection=0.3, velocity=30.0, representation=1.0)
 
 # What the third regime changes (section 4.3): no text and no guidance, the noisier schedule of the authors' release,
-# and lambdas for its units and frame rate.  A unit is .71 m of a person of 1.75 m, so squared errors in metres are half
-# as large, and at 30 frames a second those of velocities are (20 / 30)^2 of what they are at 20.
+# and lambdas for its units and frame rate.  A unit is .62 m, so squared errors in metres are .38 of those
+# in units; and at 30 frames a second velocities are 2/3 of what they are at 20, their squares .44.
 NBA = {
     "data": "nba", "method": "videomdm-frame", "text": "none", "guidance": 1.0, "tau": 2.0, "t_star": 12,
-    "weights": Weights(reprojection=0.15, velocity=18.0, representation=1.0),
+    "weights": Weights(reprojection=0.12, velocity=14.0, representation=1.0),
 }  # fmt: skip
 
 PROFILES = {

@@ -120,9 +120,7 @@ def write_alphapose(folder: Path) -> Path:
 
 
 def write_mmpose(folder: Path) -> Path:
-    frames = [
-        {"frame_id": t, "instances": [_instance(p)]} for t, p in enumerate(points(HALPE26.joints))
-    ]
+    frames = [{"frame_id": t, "instances": [_instance(p)]} for t, p in enumerate(points(HALPE26.joints))]
     return _json(folder / "clip.json", {"meta_info": {}, "instance_info": frames})
 
 
@@ -171,9 +169,7 @@ def write_normalised(folder: Path) -> Path:
 
 
 def read_npz(path: Path) -> Found:
-    found = keypoint_npz.read(path)
-    clock.check_seconds(found.times, str(path))
-    return of_track(recordings.track(found))
+    return of_track(recordings.track(clock.of_no_film(keypoint_npz.read(path))))
 
 
 def read_npz_of_film(path: Path) -> Found:
@@ -187,7 +183,8 @@ def write_track(folder: Path) -> Path:
 
 
 def read_track(path: Path) -> Found:
-    return of_track(keypoint_npz.load(path) if keypoint_npz.is_track(path) else recordings.track(keypoint_npz.read(path)))
+    finished = keypoint_npz.is_track(path)
+    return of_track(keypoint_npz.load(path) if finished else recordings.track(keypoint_npz.read(path)))
 
 
 def of_track(track: KeypointTrack) -> Found:

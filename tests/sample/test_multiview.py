@@ -231,7 +231,9 @@ class TestGenerate:
         assert motions[:, 0, 0, [0, 2]].abs().max() < 1e-5
         assert motions[:, :, 0].diff(dim=1).abs().max() > 0, "they have a path"
         encoded = sample.generate(prior, ["a person walks", "someone jumps"], seconds=2, as_features=True)
-        torch.testing.assert_close(features.decode(encoded), motions[:, :-1], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(features.decode(encoded), motions, atol=1e-4, rtol=1e-4)
+        with pytest.raises(ValueError, match="2-D pictures knows no motions to lift with"):
+            sample.lift(prior, torch.zeros(10, 22, 2), observations.turned(CENTRED.cameras(1), 0.0)[0])
         again = sample.generate(prior, ["someone jumps", "a person walks"], seconds=2)
         assert not torch.equal(again[0], motions[0]), "the caption matters"
         with pytest.raises(ValueError, match="method is 'mas' for a prior of 3-D motions"):

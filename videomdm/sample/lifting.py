@@ -76,10 +76,12 @@ def lift(
 
     Raises:
         ValueError: keypoints of another shape, in pixels or shares of the image, or not finite where they have
-            confidence (:func:`videomdm.data.recordings.plausible.check_normalised`).
+            confidence (:func:`videomdm.data.recordings.plausible.check_normalised`); a prior of 2-D pictures.
 
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
+    if prior.views is not None:
+        raise ValueError("a prior of 2-D pictures knows no motions to lift with, expected one of 3-D motions")
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
     single = keypoints.ndim == 3
