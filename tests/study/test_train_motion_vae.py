@@ -1,7 +1,6 @@
 """study/train_motion_vae.py: the command, its report, and that it goes on where it stopped."""
 
 import json
-import sys
 
 import pytest
 import torch
@@ -29,15 +28,14 @@ def test_report_of_a_vae_that_forgets(tracks):
 
 
 @pytest.mark.slow
-def test_command(tmp_path, monkeypatch):
+def test_command(tmp_path):
     arguments = ["--out", str(tmp_path), "--budget", "smoke", "--clips", "120"]
-    monkeypatch.setattr(sys, "argv", ["train_motion_vae", *arguments])
-    train_motion_vae.main()
+    assert train_motion_vae.main(arguments) == 0
     report = json.loads((tmp_path / "motion_vae.json").read_text())
     assert report["metrics"]["reconstruction"] > 0 and report["budget"]["steps"] == 20
     assert (tmp_path / "reconstructions.svg").stat().st_size > 10_000
     weights = (tmp_path / "motion_vae.safetensors").read_bytes()
-    train_motion_vae.main()  # finished: nothing is trained again
+    assert train_motion_vae.main(arguments) == 0  # finished: nothing is trained again
     assert (tmp_path / "motion_vae.safetensors").read_bytes() == weights
 
     tracks = sources.tracks("nba-like", None, "test", train_motion_vae.MAX_FRAMES, 120)
