@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from videomdm import sample
+from videomdm.cameras import fitting
 from videomdm.conventions import DataError
 from videomdm.data import cmu_actors, recordings, sources
 from videomdm.data.corpus import Corpus
@@ -45,6 +46,8 @@ KEYPOINTS = ("blazepose", "projected_truth")
 CLIPS = 12  # recordings of each corpus
 FRAMES = 80  # of these, at least: longer than a prior's clips, so that windows are joined
 FIRST = (0.08, 0.24, 1.0)  # shares of the steps that lifting may start from; 1 is noise alone
+#: Weights of the fit that are tried, one at a time.
+FITS = {"image": (0.0, 3.0, 30.0), "bones": (0.0, 10.0), "bend": (0.0, 1.0, 20.0)}
 SHARE = (0.0, 0.125, 0.25, 0.5, 1.0)  # of the prior in what is delivered
 
 
@@ -194,8 +197,9 @@ def choose(run: Path, data: Path, clips: int = CLIPS) -> dict[str, object]:
     """Errors on validation recordings for every start and share of the prior, and the choice.
 
     Returns:
-        ``"cmu"``, ``"bandai"`` -> ``"teacher"``, ``"fitted"`` and ``"<first> <share>"`` -> measure; ``"first"`` and
-        ``"share"``, those of the least error after both alignments, summed over corpora.
+        ``"cmu"``, ``"bandai"`` -> ``"teacher"``, ``"fitted"``, ``"<weight>=<value>"`` (fitted with one weight changed)
+        and ``"<first> <share>"`` -> measure; ``"first"`` and ``"share"``, those of the least error after both
+        alignments, summed over corpora.
     """
     prior = sample.load(run)
     found: dict[str, dict] = {}
@@ -227,6 +231,10 @@ def _ways(prior: Prior, seen: Detections, truth: Truth, caption: str) -> Iterato
 
     yield "teacher", row(lifting.teacher)
     yield "fitted", row(lifting.fitted)
+    for weight, values in FITS.items():
+        for value in values:
+            weights = fitting.Weights(**{weight: value})
+            yield f"{weight}={value:g}", row(lifting.fitted_with(weights))
     for first in FIRST:
         own = lifting.by_prior(first, caption)
         for share in SHARE:
