@@ -48,7 +48,7 @@ class Data:
 
     source: str = _named("procedural", "data")  # a name of :mod:`videomdm.data.sources`
     root: str | None = _named(None, "data_root")  # its folder
-    base: str = "procedural"  # the source that an NBA-like one films, whose folder ``root`` is
+    base: str = _later("procedural")  # the source that an NBA-like one films, whose folder ``root`` is
     n_clips: int = 2000  # size of the built-in corpus, all splits
     max_frames: int = 196  # longer clips are cut
     on_error: str = "raise"  # or "skip": bad clips are left out and listed
@@ -63,7 +63,8 @@ class Data:
 
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
         """The stages that make the data, with their versions: the built-in corpus has one."""
-        return {"corpus": versions["corpus"]} if self.source == "procedural" else {}
+        sources = (self.base if self.source == "nba-like" else self.source).split("+")
+        return {"corpus": versions["corpus"]} if "procedural" in sources else {}
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,9 @@ class Model:
     feedforward: int = 1024
     dropout: float = 0.1
     n_steps: int = 50  # of the diffusion
-    tau: float = 1.0  # power on the cosine schedule's signal level; larger is noisier
+    tau: float = _later(1.0)  # power on the cosine schedule's signal level; larger is noisier
     precision: str = "float32"  # or "bf16": the denoiser computes in bfloat16; weights and losses stay float32
+    skip: float = _later(0.0)  # frames, deviation of the low-pass skip from the noisy motion; 0 has none, as MDM
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ class Evaluation:
     repeats: int = 20
     evaluator: str | None = None  # folder of HumanML3D's published evaluator, the first in place of a trained one
     evaluator_steps: int = 20_000  # batches that an evaluator is trained for
-    split: str = _named("test", "evaluation_split")  # or "val", on which choices are made: test data are read once
+    #: or "val", on which choices are made: test data are read once
+    split: str = field(default="test", metadata={"name": "evaluation_split", "later": True})
 
 
 @dataclass(frozen=True)
@@ -301,11 +304,11 @@ def _from_json(kind: type, given: object, name: str) -> object:
 SMALL = Weights(reprojection=0.3, velocity=30.0, representation=1.0)
 
 # What the third regime changes (section 4.3): no text and no guidance, the noisier schedule of the authors' release,
-# and lambdas for its units and frame rate.  A unit is .71 m of a person of 1.75 m, so squared errors in metres are half
-# as large, and at 30 frames a second those of velocities are (20 / 30)^2 of what they are at 20.
+# and lambdas for its units and frame rate.  A unit is .62 m, so squared errors in metres are .38 of those
+# in units; and at 30 frames a second velocities are 2/3 of what they are at 20, their squares .44.
 NBA = {
     "data": "nba", "method": "videomdm-frame", "text": "none", "guidance": 1.0, "tau": 2.0, "t_star": 12,
-    "weights": Weights(reprojection=0.15, velocity=18.0, representation=1.0),
+    "weights": Weights(reprojection=0.12, velocity=14.0, representation=1.0),
 }  # fmt: skip
 
 PROFILES = {

@@ -91,6 +91,8 @@ def test_missing_predictions_and_unknown_lifters(copy, tracks):
     (copy / "nba" / "motionBert_predictions" / "clip000.npy").unlink()
     with pytest.raises(DataError, match=r"motionBert_predictions/clip000\.npy: no such file"):
         centred.lift(nba.load(copy, "test", 196), "motionbert", copy)
+    with pytest.raises(DataError, match="no data_root was given"):
+        centred.lift(tracks, "elepose")
     with pytest.raises(DataError, match="lifter is 'wham', expected procedural, real, elepose, motionbert or"):
         centred.lift(tracks, "wham", copy)
 
@@ -101,8 +103,7 @@ def test_the_packages_lifter_finds_poses_and_the_limit_tells_clips_apart(bodies)
     tracks = nba.tracks(bodies, footage)
     lifted = centred.lift(tracks, "procedural")
     inside = footage.valid
-    # 0.71 m are a unit: 85 mm of a person of 1.75 m
-    assert pose.pa_mpjpe(lifted[inside], bodies.joints[inside]).mean() < 120
+    assert nba.METRES * pose.pa_mpjpe(lifted[inside], bodies.joints[inside]).mean() < 75
     true = footage.camera.to_camera(bodies.joints) - torch.tensor([0, 0, nba.DISTANCE])
     own = centred.to_scale(seen_by_assumed(lifted, tracks), tracks)[1]
     others = torch.cat([centred.to_scale(true.roll(k, 0), tracks)[1] for k in (1, 5, 11)])

@@ -54,15 +54,13 @@ def test_batch_is_what_a_camera_sees(corpus, monkeypatch):
     assert true[..., 15, 1].mean() < -0.3  # heads are up: y points down
 
 
-def test_batches_are_half_of_each_corpus(corpus):
-    """Whatever they are made of: a corpus of one still pose lies in half of the windows."""
-    still = corpus.select([0])
-    still.joints = still.joints[:, :1].expand(-1, 50, -1, -1).contiguous()
-    still.lengths = torch.tensor([50])
-    drawn = [train_lifter._draw_joints(one, 20, 8, torch.Generator().manual_seed(0)) for one in (corpus, still)]
-    moved = [(x - x[:, :1]).norm(dim=-1).amax((1, 2)) for x in drawn]
-    assert moved[0].median() > 5 * moved[1].median() > 0  # the swings of the augmentation move it a little
-    scenes = train_lifter.draw_scenes([corpus, still], 41, 8, torch.Generator().manual_seed(0))
+def test_batches_are_half_of_each_corpus(corpus, monkeypatch):
+    drawn = []
+    original = train_lifter._draw_joints
+    monkeypatch.setattr(train_lifter, "_draw_joints", lambda *a: drawn.append(a[:2]) or original(*a))
+    other = corpus.select([0, 1])
+    scenes = train_lifter.draw_scenes([corpus, other], 41, 8, torch.Generator().manual_seed(0))
+    assert drawn == [(corpus, 21), (other, 20)]
     assert [len(x) for x in scenes] == [41] * 3
 
 
@@ -123,7 +121,7 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     monkeypatch.setattr(sys, "argv", ["train", *given, *sizes])
     train_lifter.main()
     about = json.loads((tmp_path / "lifter.json").read_text())
-    assert about["command"].endswith("--width=8 --depth=1 --heads=2 --tokens=frames --lr=0.001 --seed=0")
+    assert about["command"].endswith("--window=8 --width=8 --depth=1 --heads=2 --tokens=frames --seed=0")
     assert str(tmp_path) not in str(about) and str(cmu_folder) not in str(about)
     assert about["trained_on"] == {"procedural": ["teacher"], "cmu": [1]} and "mocap.cs.cmu.edu" in about["licence"]
     assert about["metrics"]["prior family"]["mpjpe"] > 0

@@ -8,14 +8,15 @@ import torch
 from videomdm import features, train, videos
 from videomdm.cameras import reprojection_error
 from videomdm.cameras.keypoints import bridge
-from videomdm.data import recordings
+from videomdm.data import procedural, recordings
 from videomdm.data.recordings import demonstration, rendering
 from videomdm.data.recordings.detections import Intrinsics
 from videomdm.data.recordings.reading import Source
+from videomdm.evaluation import posture
 from videomdm.features.normaliser import Normaliser
 from videomdm.sample.prior import Prior, build_denoiser
 from videomdm.skeletons import SMPL22, kinematics
-from videomdm.videos import windows
+from videomdm.videos import material, windows
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +44,13 @@ def prior(scene):
     return Prior(build_denoiser(config, 263, 512).eval(), normaliser, SMPL22, 20.0, config)
 
 
+def long_walk():
+    """(T, 22, 3): somebody walks and returns, then all of it backwards in time, and again."""
+    corpus = procedural.generate(60, seed=2, min_frames=150)
+    walk = corpus.clip(corpus.actions.index("walk_and_return"))
+    return torch.cat([walk, walk.flip(0)[1:]] * 2)
+
+
 class TestWindows:
     @pytest.mark.parametrize(("frames", "longest"), [(44, 44), (45, 44), (100, 44), (1000, 60), (40, 196)])
     def test_cover_everything_and_overlap(self, frames, longest):
@@ -67,18 +75,6 @@ class TestBlend:
         assert (path.diff() >= 0).all() and path.diff().max() < 0.15
 
 
-class TestOneSize:
-    def test_all_are_as_tall_as_the_median_and_look_as_before(self, scene):
-        clip, scales = scene.joints[:40], torch.tensor([0.7, 1.0, 1.1])
-        camera = recordings.level_camera(3)
-        one = camera[0].to_world(scene.camera.to_camera(clip))  # in the axes of the camera that saw it
-        parts = camera.to_world(camera.to_camera(one.expand(3, -1, -1, -1)) * scales[:, None, None, None])
-        lengths = torch.full((3,), 40)
-        found = windows.one_size(parts, camera, lengths)
-        assert torch.allclose(found, one.expand_as(found), atol=1e-4)
-        assert torch.allclose(camera.project(found)[0], camera.project(parts)[0], atol=1e-5)
-
-
 class TestLift:
     def test_a_long_walk(self, prior, track, scene):
         whole = videos.lift_recording(prior, track, scene.caption)
@@ -87,7 +83,7 @@ class TestLift:
         assert track.filled.any()
         seen = bridge(track.confidence, track.fps) > 0
         error = (whole.camera.project(whole.joints)[0] - track.keypoints).norm(dim=-1)
-        assert seen.all() and error.max() < 1e-3, "on the rays, also where a frame was lost"
+        assert seen.all() and error.max() < 0.03 and error.mean() < 0.006, "near the rays, also where a frame was lost"
         assert reprojection_error(whole.teacher_camera, whole.teacher, track.keypoints) < 0.02
         assert not whole.report.bad.any() and len(whole.report.names) == len(windows.windows(len(track), 44)[0])
         truth, true_camera = demonstration.ground_truth([track], {"walk_01": scene})
@@ -97,6 +93,22 @@ class TestLift:
         assert sizes.max() / sizes.min() < 1.05, "one person has one size in all windows"
         assert videos.up_error(whole.teacher_camera[None], true_camera) < 6
         assert whole.teacher[-1, 0].norm() == pytest.approx(float(truth.clip(0)[-1, 0].norm()), rel=0.3), "it walks"
+
+    @pytest.mark.parametrize("height", (None, 1.8))
+    def test_one_person_one_size_one_floor(self, prior, height):
+        """Half a minute of somebody walking to and fro, by a prior that makes another person of every window."""
+        scene = demonstration.Scene(joints := long_walk(), demonstration.framed(joints, 0.4, 0.2), "a person walks.")
+        seen = rendering.detect([joints], scene.camera, INTRINSICS, noise=rendering.Noise(), name="long")
+        track = recordings.track(seen, INTRINSICS)
+        whole = videos.lift_recording(prior, track, scene.caption, height=height)
+        for motion, camera in ((whole.joints, whole.camera), (whole.teacher, whole.teacher_camera)):
+            found = posture.steadiness(motion)
+            assert found["size_change"] < 3
+            assert found["size"] == pytest.approx(0.9 * (height or material.HEIGHT), rel=0.03)
+            up = camera.rotation[:, 1] @ scene.camera.rotation[:, 1]
+            assert up > torch.tensor(5.0).deg2rad().cos(), "up is gravity's within 5 degrees"
+        teacher = posture.steadiness(whole.teacher)
+        assert teacher["lean"] < 8 and teacher["lean_change"] < 6
 
     def test_somebody_of_known_height(self, prior, track, scene):
         whole = videos.lift_recording(prior, track, scene.caption, height=1.6)
@@ -111,7 +123,7 @@ class TestLift:
             whole = videos.lift_recording(prior, track)
         assert whole.report.bad.all() and whole.joints.isfinite().all()
         seen = track.confidence.amin(-1) > 0
-        assert (whole.camera.project(whole.joints)[0] - track.keypoints).norm(dim=-1)[seen].max() < 1e-3
+        assert (whole.camera.project(whole.joints)[0] - track.keypoints).norm(dim=-1)[seen].max() < 0.03
 
 
 def test_clips_are_lifted_onto_their_rays_over_short_gaps(prior, track, scene):

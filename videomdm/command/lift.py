@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, metavar="FILE_OR_FOLDER", help="a recording, or a folder of recordings")
     parser.add_argument(
         "--height", type=argument(float), metavar="M",
-        help="metres from floor to crown that the person has (default: the teacher guesses)",
+        help="metres from floor to crown that the person has (default: an adult's mean, as the report says)",
     )  # fmt: skip
     parser.add_argument(
         "--field-of-view", type=argument(float), metavar="DEG",
@@ -59,6 +59,8 @@ def run(given: argparse.Namespace) -> None:
     from videomdm import sample, videos
 
     videos.check_height(given.height)
+    if given.height is None:
+        print(videos.unknown_height(), file=sys.stderr)
     prior = sample.load(run)
     began = time.perf_counter()
     found = _read(given, run.parent / "cache")

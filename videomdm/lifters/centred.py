@@ -43,6 +43,8 @@ def lift(tracks: Tracks, by: str, root: str | Path | None = None, device: torch.
     """
     if not tracks.centred or tracks.skeleton != NBA16:
         raise DataError(f"{tracks.skeleton.name} clips with a root path, expected the 16 joints of NBA, centred")
+    if by in predictions.FOLDERS and root is None:
+        raise DataError(f"lifter {by!r} reads NBA's folder, but no data_root was given; expected {', '.join(SETS)}")
     if by in SETS:
         pose = _by_package(tracks, by, device)
     elif by in predictions.FOLDERS:

@@ -174,10 +174,11 @@ def smooth(values: Tensor, inside: Tensor, deviation: float) -> Tensor:
     """Gaussian average over time of ``values`` (C, T), over the frames ``inside`` (C, T) only."""
     if deviation == 0:
         return values
-    time = torch.arange(values.shape[1], device=values.device)
-    kernel = torch.exp(-0.5 * ((time[:, None] - time) / deviation) ** 2).to(values)
+    reach = math.ceil(6 * deviation)
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).to(values) / deviation) ** 2)[None, None]
     weight = inside.to(values)
-    return (values * weight) @ kernel / (weight @ kernel).clamp(min=1e-6)
+    total, weights = (torch.conv1d(x[:, None], kernel, padding=reach)[:, 0] for x in (values * weight, weight))
+    return total / weights.clamp(min=1e-6)
 
 
 def to_world(joints: Tensor, camera: Camera) -> Tensor:

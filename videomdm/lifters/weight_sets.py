@@ -83,7 +83,7 @@ def check_unseen(weights: WeightSet, source: str, root: str | Path | None) -> No
 
     The built-in corpus' prior family, bandai and Fit3D are in no training set.  HumanML3D is, in part: a fifth of its
     motions are CMU's.  A folder of CMU alone (``videomdm prepare-cmu``, its ``index.csv`` names trials) may be used
-    where none of its motions is by an actor whom the teacher has seen.
+    where none of its motions is by an actor whom the teacher has seen; its training split (``cmu``) is of such actors.
 
     Args:
         weights: the teacher's.
@@ -94,7 +94,7 @@ def check_unseen(weights: WeightSet, source: str, root: str | Path | None) -> No
         DataError: names the teacher, the corpus and what to pass.
     """
     seen = set(weights.trained_on.get("cmu", []))
-    if source != "humanml3d" or not seen:
+    if source not in ("humanml3d", "cmu") or not seen:
         return
     other = next((name for name, own in SETS.items() if "cmu" not in own.trained_on), None)
     advice = f"pass lifter={other!r}, which has not" if other else "no set of weights has not"

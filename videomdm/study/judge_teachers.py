@@ -22,10 +22,11 @@ from torch.nn.functional import normalize
 from videomdm import cameras
 from videomdm.data import cmu_actors, observations, procedural, recordings, sources
 from videomdm.data.corpus import Corpus
+from videomdm.data.recordings.rendering import landmarks
 from videomdm.evaluation import pose, teachers
 from videomdm.lifters import teacher
 from videomdm.lifters.weight_sets import SETS, WeightSet
-from videomdm.skeletons.definitions import BLAZEPOSE33, SMPL22, Skeleton
+from videomdm.skeletons.definitions import BLAZEPOSE33, HALPE26, SMPL22, Skeleton
 from videomdm.storage.files import write_json
 from videomdm.storage.progress import Bar
 from videomdm.study import results
@@ -67,7 +68,9 @@ def balance(weights: WeightSet, folder: Path) -> dict[str, float]:
     """Errors in mm on the trial, camera by camera and by whose keypoints: 12 limb joints about the hips' middle.
 
     Field of view and height are given.  ``<keypoints>_cam<k>_mpjpe``, ``_pa_mpjpe`` and the means over cameras;
-    ``_lean`` is how many degrees the trunk (hips' middle to shoulders') points off the truth's.
+    ``_lean`` is how many degrees the trunk (hips' middle to shoulders') points off the truth's.  SMPL's hips lie inside
+    those that detectors, and so the truth, know: ``_landmarks_mpjpe`` and ``_landmarks_pa_mpjpe`` are of the landmarks
+    of the same bodies (:func:`videomdm.data.recordings.rendering.landmarks`).
     """
     found: dict[str, float] = {}
     for source in BALANCE_KEYPOINTS:
@@ -77,7 +80,9 @@ def balance(weights: WeightSet, folder: Path) -> dict[str, float]:
             lifted = _in_camera(weights, track, BALANCE_HEIGHT)
             truth = _truth(folder, camera, track.start + torch.arange(len(track)) / track.fps)
             own = lifted[:, [SMPL22.index(joint) for joint in LIMBS]]
+            seen = landmarks(lifted)[:, [HALPE26.index(joint) for joint in LIMBS]]
             one = {name: float(value) for name, value in _limb_errors(own, truth).items()}
+            one |= {f"landmarks_{k}": float(v) for k, v in _limb_errors(seen, truth).items() if k.endswith("mpjpe")}
             found |= {f"{source}_cam{camera}_{name}": value for name, value in one.items()}
             errors.append(one)
         found |= {f"{source}_{name}": sum(e[name] for e in errors) / len(errors) for name in errors[0]}
@@ -114,7 +119,9 @@ def _truth(folder: Path, camera: int, seconds: Tensor) -> Tensor:
 def standing(weights: WeightSet, folder: Path) -> dict[str, float]:
     """Median knee and hip angles (degrees, both sides) of people who stand in videos, beside BlazePose's own 3-D's.
 
-    Frames in which that 3-D stands (:data:`STANDING`) count.  ``<video>_knee``, ``<video>_knee_blazepose`` and so on.
+    Both of landmarks: SMPL's hips are so narrow that even a straight body bends there.
+    Frames in which BlazePose's 3-D stands (:data:`STANDING`) count.  ``<video>_knee``, ``<video>_knee_blazepose``
+    and so on.
     """
     found: dict[str, float] = {}
     for video in VIDEOS:
@@ -124,7 +131,7 @@ def standing(weights: WeightSet, folder: Path) -> dict[str, float]:
         seconds = track.start + np.arange(len(track)) / track.fps
         nearest = np.abs(world["times"][:, None] - seconds).argmin(0)
         theirs = angles(torch.from_numpy(world["world"][nearest]), BLAZEPOSE33)
-        ours = angles(lifted, SMPL22)
+        ours = angles(landmarks(lifted), HALPE26)
         upright = torch.stack([(theirs[name] > least).all(-1) for name, least in STANDING.items()]).all(0)
         upright &= torch.from_numpy(world["visibility"][nearest].min(-1) > 0) & ~track.filled
         name = video.rpartition("/")[2]

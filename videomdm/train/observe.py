@@ -98,7 +98,8 @@ def observe_part(
         DataError: the teacher has learned from the corpus (:func:`videomdm.lifters.weight_sets.check_unseen`).
     """
     if config.data.lifter in SETS:
-        check_unseen(SETS[config.data.lifter], config.data.source, config.data.root)
+        for source, root in sources.joined_sources(config.data.source, config.data.root):
+            check_unseen(SETS[config.data.lifter], source, root)
     data, method, seed = config.data, config.recipe, _seed(split, part)
     footage = footage or _film(config, corpus, split, part)
     estimate = cached(

@@ -22,7 +22,7 @@ from videomdm.evaluation.lifting import without_truth
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.files import written_whole
-from videomdm.videos.material import usable_lifter
+from videomdm.videos.material import unknown_height, usable_lifter
 from videomdm.videos.windows import Whole, lift_recording, windows
 
 #: Units of measures, by name.
@@ -30,8 +30,12 @@ UNITS = {
     "from, to": "seconds of the recording", "unseen": "share of all joints in all frames",
     "camera_error, error": "of the camera from PnP, share of the person's size in the image",
     "reprojection": "% of the person's size in the image", "acceleration": "m/s^2", "skating": "share of frames",
+    "bones": "%, by how much bones change their length over time",
 }  # fmt: skip
-DELIVERED = "prior"  # or "teacher": whose motion is the result
+#: Whose motion is the result, "prior" or "teacher": whose errors are smaller on recordings of people who were not made
+#: here (``results/real_people``, :doc:`/runs/evaluate_real_people`).  "prior" is the prior's motion mixed with the
+#: teacher's, fitted to the recording (:class:`videomdm.videos.windows.Mixing`).
+DELIVERED = "prior"
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def lift_track(
         source: its files.
         caption: what the person does.
         seed: of the noise.
-        height: metres from the floor to the crown, where it is known.
+        height: metres from the floor to the crown, where it is known; else adults' mean is taken, and a note says so.
         progress: show a bar.
 
     Raises:
@@ -147,7 +151,7 @@ def lift_track(
     if track.fps != prior.fps:
         raise DataError(f"{track.name}: keypoints at {track.fps:g} frames a second, expected the prior's {prior.fps:g}")
     other, said = usable_lifter(track, source)
-    notes = [*track.notes, *said]
+    notes = [*track.notes, *said, *([unknown_height()] if height is None else [])]
     root = prior.config.data.root_path
     found = lift_recording(prior, track, caption, other, root, seed, progress=progress, height=height)
     starts, length = windows(len(track), prior.config.data.max_frames)

@@ -27,7 +27,7 @@ from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
 from videomdm.cameras.unseen import fill_unseen, hang
 from videomdm.conventions import FPS, MIN_FRAMES, MIN_LIFTED, DataError
-from videomdm.data.recordings import captions, keypoint_npz, plausible, reading
+from videomdm.data.recordings import captions, keypoint_npz, lens, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
 from videomdm.data.recordings.reading import Source
@@ -286,9 +286,12 @@ def _read(
             raise DataError(f"{source.name}: no person {person}, expected 0: {file.name} is a finished track of one")
         return replace(keypoint_npz.load(file).to_layout(layout), name=source.name)
     seen = reading.see(source, detector, cache)
+    found = seen.detections
+    if found.intrinsics is None and source.video is not None:
+        found.intrinsics = lens.intrinsics(source.video, found.width, found.height)
     if seen.unfit and not moving_camera:
         raise DataError(f"{source.name}: {seen.unfit}; moving_camera=True takes it all the same")
-    result = track(seen.detections, intrinsics, layout, person=person)
+    result = track(found, intrinsics, layout, person=person)
     result.notes += [note for note in (seen.unfit, seen.camera_note) if note]
     return result
 
