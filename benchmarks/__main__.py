@@ -10,7 +10,9 @@ from benchmarks import (
     busy,
     detection,
     features,
+    lift,
     metrics,
+    multiview,
     precision,
     quality,
     sampling,
@@ -23,14 +25,15 @@ from videomdm.config import PROFILES
 
 KINDS = ("full", "humanml3d")
 NAMES = (
-    "step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality", "detection", "static_camera"
+    "step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality", "detection", "static_camera",
+    "multiview", "lift",
 )  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES) + "; all by default")
-    parser.add_argument("--profile", choices=PROFILES, help="whose model; laptop for precision and busy, else paper")
+    parser.add_argument("--profile", choices=PROFILES, help="whose model; laptop for some, else paper")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch", type=int, nargs="+", help="8 on a CPU, 64 and 512 on a GPU")
     parser.add_argument("--lengths", nargs="+", choices=KINDS, default=KINDS, help="distributions of clips' lengths")
@@ -39,9 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--embeddings", type=int, default=1000)
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
     parser.add_argument("--train-steps", type=int, default=200, help="of precision")
+    parser.add_argument("--adam-steps", type=int, default=20, help="multiview's, of 1,000 that are extrapolated")
     parser.add_argument("--films", type=int, default=20, help="static_camera's, of every kind and set of seeds")
-    parser.add_argument("--run", type=Path, help="quality's prior: a finished run's folder; without one it is left out")
-    parser.add_argument("--video", type=Path, help="detection's: a film of a person; without one it is left out")
+    parser.add_argument(
+        "--run", type=Path, help="prior of quality, which is left out without one, and of lift, which trains one"
+    )
+    parser.add_argument(
+        "--video", type=Path, help="detection's and lift's: a film of a person; without one they are left out"
+    )
     parser.add_argument("--runs", default="runs", help="keeps observations and films")
     parser.add_argument("--results", type=Path, default=Path("results"))
     given = parser.parse_args(arguments)
@@ -49,8 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     if "quality" in given.names and not given.run:
         parser.error("quality needs --run, the folder of a finished run")
-    if "detection" in given.names and not given.video:
-        parser.error("detection needs --video, a film of a person")
+    for name in {"detection", "lift"} & set(given.names):
+        if not given.video:
+            parser.error(f"{name} needs --video, a film of a person")
     config, cuda = PROFILES[given.profile or "paper"], timing.device().type == "cuda"
     senseless = {"busy": cuda, "scaling": not scaling.possible()}
     names = given.names or [name for name in NAMES if not senseless.get(name)]
@@ -66,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "metrics" in names:
         print(metrics.run(config, given.results, given.repeats, given.embeddings))
     small = PROFILES[given.profile or "laptop"].but(runs=given.runs)
+    if "multiview" in names:
+        print(multiview.run(small, given.results, given.repeats, given.samples or 100, given.adam_steps))
     if "precision" in names:
         print(precision.run(small, given.results, given.train_steps))
     if "scaling" in names:
@@ -79,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(quality.run(given.run, given.results, given.repeats, given.samples or (1000 if cuda else 256)))
     if "detection" in names and given.video:
         print(detection.run(config, given.results, given.repeats, given.video))
+    if "lift" in names and given.video:
+        print(lift.run(PROFILES[given.profile or "laptop"], given.results, given.video, given.run))
 
 
 if __name__ == "__main__":

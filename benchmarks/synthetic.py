@@ -7,11 +7,12 @@ from torch import Tensor
 
 from videomdm import cameras, features, text
 from videomdm.cameras import Footage
+from videomdm.cameras.views import Views
 from videomdm.config import Config
-from videomdm.data import procedural
+from videomdm.data import nba, procedural
 from videomdm.features.normaliser import Normaliser
 from videomdm.sample.prior import Prior, build_denoiser
-from videomdm.skeletons import SMPL22
+from videomdm.skeletons import NBA16, SMPL22
 from videomdm.train.dataset import TrainingSet
 
 # HumanML3D (Guo et al. 2022): clips of 2 s to 9.8 s at 20 fps, 7.1 s in the mean.  With a share of 0.31 at the
@@ -52,6 +53,21 @@ def prior(config: Config, device: torch.device) -> Prior:
     torch.manual_seed(0)
     model = build_denoiser(config, D, text.by_name(config.model.text).width).to(device).eval()
     return Prior(model, Normaliser(torch.zeros(D), torch.full((D,), 0.1)).to(device), SMPL22, 20.0, config)
+
+
+def centred_priors(config: Config, device: torch.device) -> dict[str, Prior]:
+    """Untrained ones of NBA's 16 joints: ``prior`` of 3-D motions, ``mas`` of pictures."""
+    priors, config = {}, config.but(data="nba-like")
+    for name, method, channels, views in (
+        ("prior", "mdm-3d", features.n_features(len(NBA16)), None),
+        ("mas", "mdm-2d", 2 * len(NBA16), Views(nba.ELEVATION, nba.DISTANCE)),
+    ):
+        torch.manual_seed(0)
+        own = config.but(method=method)
+        model = build_denoiser(own, channels, text.by_name(config.model.text).width).to(device).eval()
+        statistics = Normaliser(torch.zeros(channels), torch.full((channels,), 0.1)).to(device)
+        priors[name] = Prior(model, statistics, NBA16, 20.0, own, views)
+    return priors
 
 
 def motions(n: int, n_frames: int) -> Tensor:

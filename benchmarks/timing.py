@@ -90,7 +90,7 @@ def summary(
     for name, values in times.items():
         metrics[f"{case}_{name}_seconds"] = mean_interval(values)
         if name != "baseline":
-            metrics[f"{case}_{name}_gain"] = _ratio(times["baseline"], values)
+            metrics[f"{case}_{name}_gain"] = ratio(times["baseline"], values)
         if work is not None:
             floor = (share or {}).get(name, 1.0) * work.floor(precision)
             metrics[f"{case}_{name}_floors"] = sum(values) / len(values) / floor
@@ -100,11 +100,11 @@ def summary(
     return metrics
 
 
-def _ratio(above: list[float], below: list[float]) -> list[float]:
+def ratio(above: list[float], below: list[float]) -> list[float]:
     """[ratio of the means, 1.96 standard errors] of paired values (the delta method; half-width 0 for one pair)."""
-    ratio, mean = sum(above) / sum(below), sum(below) / len(below)
-    _, half = mean_interval(a - ratio * b for a, b in zip(above, below, strict=True))
-    return [ratio, half / mean]
+    whole, mean = sum(above) / sum(below), sum(below) / len(below)
+    _, half = mean_interval(a - whole * b for a, b in zip(above, below, strict=True))
+    return [whole, half / mean]
 
 
 def show(case: str, metrics: Metrics) -> None:

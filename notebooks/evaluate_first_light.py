@@ -94,6 +94,12 @@ for name, rows in corpora.items():
     display(dot_plot(rows, {key: title for title, key in moving.items()}, reference="real"))
 
 # %% [markdown]
+# ## To look at
+#
+# <a href="../_static/compare/table1.html">Motions of five rows side by side</a>: methods in columns, captions in rows, one clock for all, and dragging one turns all cameras.
+# The motions of the runs in these tables were not kept; these are of the built-in corpus and of priors that `python -m videomdm.study.motions table1` trains on it in the profile *laptop*, so they show what kinds of errors the methods make, not how large those of the table are.
+
+# %% [markdown]
 # ## Lifting held-out keypoints
 #
 # The probe of the prior: 3-D from keypoints that it has never seen and their caption (appendix G.2), in millimetres

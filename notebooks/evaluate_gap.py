@@ -55,6 +55,12 @@
 # are scaled, about the camera, so that the image stays as it is.
 # Refined cameras then keep their distance, for the reason that is measured below.
 #
+# **What "no camera" means here.**
+# Rows in the teacher's frame or with cameras by PnP are not told where the camera stands, but they do know which way is up, and the
+# focal length: the lifter's motion, in camera axes, is turned upright by the true camera before it is moved to its own origin and heading.
+# A video tells neither for certain (its floor and its metadata give estimates), so such rows are kinder than a video is.
+# Rows that know none of it have not been run.
+#
 # FID is read in two ways.
 # The paper's, MDM's evaluation, embeds features as they are generated; ours embeds those that the generated joints give when
 # they are encoded anew, which redundant channels can neither flatter nor spoil.

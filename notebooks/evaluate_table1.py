@@ -36,6 +36,12 @@
 # A corpus named with *trajectory teacher* was lifted by the network that predicts the root's path itself;
 # the others take the root's depth from appendix D.
 #
+# **What "no camera" means here.**
+# Rows in the teacher's frame or with cameras by PnP are not told where the camera stands, but they do know which way is up, and the
+# focal length: the lifter's motion, in camera axes, is turned upright by the true camera before it is moved to its own origin and heading.
+# A video tells neither for certain (its floor and its metadata give estimates), so such rows are kinder than a video is.
+# Rows that know none of it have not been run.
+#
 # FID is read in two ways.
 # The paper's, MDM's evaluation, embeds features as they are generated; ours embeds those that the generated joints give when
 # they are encoded anew, which redundant channels can neither flatter nor spoil.
@@ -75,6 +81,12 @@ for name, rows in corpora.items():
     print(name)
     panels = {"fid_raw": "FID, the paper's", "fid": "FID, joints anew", "kid": "KID", "recall_dagger": "recall†"}
     display(dot_plot(rows, panels, reference="real", logarithmic=("fid_raw", "fid", "kid")))
+
+# %% [markdown]
+# ## To look at
+#
+# <a href="../_static/compare/table1.html">Motions of five rows side by side</a>: methods in columns, captions in rows, one clock for all, and dragging one turns all cameras.
+# The motions of the runs in these tables were not kept; these are of the built-in corpus and of priors that `python -m videomdm.study.motions table1` trains on it in the profile *laptop*, so they show what kinds of errors the methods make, not how large those of the table are.
 
 # %% [markdown]
 # ## Do they show what the caption says?

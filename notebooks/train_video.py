@@ -36,6 +36,8 @@ field_of_view: float | None = None  # degrees across the image's diagonal; None 
 height: float | None = None  # metres from floor to crown that the people have; None lets the teacher guess
 detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera: bool = False  # take recordings whose camera moves all the same
+person: int = 0  # which of several people, by the numbers in the overlays; 0 is the main one
+persons: str | None = None  # other people in some recordings, such as squat=1,monday/jump=2
 keep_invented: bool = False  # train also on clips of which legs, or half of the body, were not seen
 seed: int = 0
 runs: str = "runs"  # where run folders, caches and the demonstration's videos go
@@ -82,8 +84,9 @@ if videos is None:
 
 # %%
 found = recordings.load(
-    videos, detector, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
-)
+    videos, detector, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip",
+    cache=Path(runs) / "cache", person=recordings.persons(persons) if persons else person,
+)  # fmt: skip
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
 material = gather(found, base.data.max_frames, base.data.root_path, height, keep_invented)
 observed = material.observations
@@ -160,7 +163,12 @@ measured, errors = {}, {}
 for name, (joints, camera) in ways.items():
     measured[name] = without_truth(joints, observed.seen.by(camera))
     errors[name] = lifting_errors(joints, camera, truth, true_camera) if scenes else {}
-titles = {"reprojection": "reprojection, % of size", "acceleration": "acceleration m/s²", "skating": "skating"}
+titles = {
+    "reprojection": "reprojection, % of size",
+    "bones": "bones change by %",
+    "acceleration": "acceleration m/s²",
+    "skating": "skating",
+}
 true = {"mpjpe": "MPJPE mm", "pa_mpjpe": "after Procrustes mm", "acceleration_error": "acceleration error m/s²"}
 metrics_table([
     {"lifted by": name, **{title: float(measured[name][k].mean()) for k, title in titles.items()},
@@ -219,6 +227,9 @@ for recording, i in list(first.items())[:4]:
     display(player({name: joints[i, :n] for name, (joints, _) in lifted.items()}, ghosts=ghosts, title=captions[i]))
 
 # %% [markdown]
+# In the book, <a href="../_static/compare/videos.html">six built-in films lifted by the teacher and by a prior</a> play side by side, with the truth in grey (`python -m videomdm.study.motions videos`).
+
+# %% [markdown]
 # ## Motions it generates
 #
 # From the captions alone, no video any more.
@@ -234,6 +245,7 @@ for some in (texts[:3], texts[3:]):
 # %% [markdown]
 # ## Taking it away
 #
+# A recording as a whole is lifted by teacher and prior together ([](lift_video) shows both), with as much of the prior as was best on people whom it had not seen ([](evaluate_real_people)).
 # Generated motions, and every recording lifted as a whole, are arrays (`motions.npz`) and BVH: `NAME.bvh` has constant bones for rigs, `NAME-exact.bvh` meets every joint, and `report.json` says how far the first is from the motion.
 # Keypoints are npz files in the project's own format, to be edited and read again; an overlay video, which a browser plays, shows for each recording what was taken from it.
 

@@ -88,19 +88,21 @@ def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
     monkeypatch.setattr(synthetic, "training_set", partial(synthetic.training_set, n=64))
     sizes = ["--repeats", "2", "--batch", "4", "--samples", "2", "--clips", "8", "--embeddings", "64", "--films", "1"]
+    sizes += ["--adam-steps", "2"]
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: None)
     run = train.fit(train.profile("smoke", runs=str(tmp_path / "runs"), n_clips=400, method="mdm-3d"))
     times = lambda config, processes: config.cache.mkdir(parents=True, exist_ok=True) or [1.0, 1.0]  # noqa: E731
-    monkeypatch.setattr(scaling, "_batches", times)
-    monkeypatch.setattr(busy, "_competitors", nullcontext)
-    monkeypatch.setattr(busy, "_trainer", lambda config, setting: nullcontext())
-    monkeypatch.setattr(busy, "_train", lambda trainer, batches: {"wall": 1.0, "processor": 2.0, "others": 0.0})
+    monkeypatch.setattr(scaling, "times_of_batches", times)
+    monkeypatch.setattr(busy, "competitors", nullcontext)
+    monkeypatch.setattr(busy, "started_trainer", lambda config, setting: nullcontext())
+    monkeypatch.setattr(busy, "train_batches", lambda trainer, batches: {"wall": 1.0, "processor": 2.0, "others": 0.0})
     more = ["--train-steps", "40", "--run", str(run), "--runs", str(tmp_path / "runs")]
     entry.main(["--profile", "smoke", *sizes, *more, "--results", str(tmp_path)])
     found = {r["method"]: r["metrics"] for r in results.read(tmp_path, "benchmarks")}
     assert set(found) == {
         "step-4-full-cpu", "step-4-humanml3d-cpu", "sampling-2-cpu", "features-8-cpu", "metrics-64-cpu",
         "precision-cpu", "scaling-4-cpu", "busy-cpu", "quality-mdm-3d-cpu", "static_camera-cpu",
+        "multiview-2-cpu",
     }  # fmt: skip
     called = {name: n for name, n in found["static_camera-cpu"].items() if "_called_" in name}
     for films in ("chosen_cut", "held_out_shakes"):
@@ -108,6 +110,7 @@ def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     for case in ("plain", "multistep"):
         assert {f"{case}_baseline_seconds", f"{case}_bf16_gain", f"{case}_bf16_floors"} <= set(found["step-4-full-cpu"])
     assert found["features-8-cpu"]["difference"] < 1e-3
+    assert found["multiview-2-cpu"]["closed_gain"][0] > 50 and found["multiview-2-cpu"]["difference"] < 1e-4
     trained, quality = found["precision-cpu"], found["quality-mdm-3d-cpu"]
     assert len(trained["float32_curve"]) == 2 and 0 < trained["bf16_largest_deviation"] < 0.1
     assert quality["reference_fid_over_reference"] == [1.0, 0.0]
@@ -159,18 +162,34 @@ def test_windows_are_means_of_whole_ones():
 
 
 def test_quality_and_detection_need_something(capsys):
-    for name, said in (("quality", "finished run"), ("detection", "film of a person")):
+    for name, said in (("quality", "finished run"), ("detection", "film of a person"), ("lift", "film of a person")):
         with pytest.raises(SystemExit):
             entry.main([name])
         assert said in capsys.readouterr().err
 
 
+def filmed(path, frames):
+    joints = procedural.generate(1).clip(0)[:frames]
+    camera = cameras.orbit(0.5, 0.1, [0, 0.9, 0], 4.0)
+    render.film(path, [joints], camera, Intrinsics.from_field_of_view(256, 192, 60))
+    return path
+
+
 @pytest.fixture
 def film(tmp_path):
-    joints = procedural.generate(1).clip(0)[:24]
-    camera = cameras.orbit(0.5, 0.1, [0, 0.9, 0], 4.0)
-    render.film(tmp_path / "a.mp4", [joints], camera, Intrinsics.from_field_of_view(256, 192, 60))
-    return tmp_path / "a.mp4"
+    return filmed(tmp_path / "a.mp4", 24)
+
+
+class TestLift:
+    def test_stages_add_up(self, tmp_path):
+        film = filmed(tmp_path / "a.mp4", 50)
+        entry.main(["lift", "--video", str(film), "--profile", "smoke", "--results", str(tmp_path)])
+        [found] = results.read(tmp_path, "benchmarks")
+        metrics = found["metrics"]
+        assert found["method"] == "lift-cpu" and metrics["video"] == "a.mp4" and metrics["film_seconds"] == 2.5
+        stages = [metrics[f"{stage}_seconds"] for stage in ("start", "detection", "lifting", "export")]
+        assert min(stages) > 0 and sum(stages) == pytest.approx(metrics["command_seconds"])
+        assert metrics["total_seconds"] == pytest.approx(metrics["train_seconds"] + metrics["command_seconds"])
 
 
 class TestDetection:
@@ -203,7 +222,7 @@ class TestGpu:
         gpu.check(config, tmp_path)
         metrics = json.loads(next(tmp_path.rglob("*.json")).read_text())["metrics"]
         assert metrics["samples_difference"] == metrics["loss_difference"] == 0.0
-        honest = gpu._numbers
+        honest = gpu.numbers
 
         def wrong(config, device, calls=[]):  # noqa: B006
             calls.append(device)
@@ -211,7 +230,7 @@ class TestGpu:
                 k: v * (1.01 if len(calls) == 2 and k == "features" else 1) for k, v in honest(config, device).items()
             }
 
-        monkeypatch.setattr(gpu, "_numbers", wrong)
+        monkeypatch.setattr(gpu, "numbers", wrong)
         with pytest.raises(SystemExit, match="features: cpu differs from the CPU by 0.01"):
             gpu.check(config, tmp_path)
 

@@ -1,8 +1,10 @@
 """What holds the repository's parts together: pins, stored notebooks, the book's pages."""
 
 import importlib.util
+import json
 import pkgutil
 import re
+import subprocess
 from pathlib import Path
 
 import jupytext
@@ -75,6 +77,12 @@ class TestStoredNotebooks:
         assert compared, "no cell is compared: tag those that print numbers with # NBVAL_CHECK_OUTPUT"
         assert all(c.outputs for c in compared)
 
+    def test_the_page_that_shows_other_peoples_films_is_not_stored(self):
+        page = "notebooks/lift_real_recordings"
+        assert (ROOT / f"{page}.py").is_file() and f"/{page}.ipynb" in (ROOT / ".gitignore").read_text().split()
+        tracked = subprocess.run(["git", "ls-files", f"{page}.ipynb"], cwd=ROOT, capture_output=True, text=True)
+        assert tracked.stdout == ""
+
     @pytest.mark.parametrize("path", STORED, ids=lambda p: p.name)
     def test_is_small_enough_to_keep(self, path):
         assert "videomdm-plotly-js" not in path.read_text(), "execute it with VIDEOMDM_PLOTLY_JS=page"
@@ -122,6 +130,30 @@ class TestBook:
             path.write_text(text)
             seen.add(package_cache.fingerprint())
         assert len(seen) == 5
+
+    def test_fingerprint_follows_whether_recordings_are_there(self, tmp_path, monkeypatch):
+        package_cache = extension("package_cache")
+        package_cache.ROOT = tmp_path
+        monkeypatch.setenv("VIDEOMDM_DATA", str(tmp_path))
+        without = package_cache.fingerprint()
+        (tmp_path / "real").mkdir()
+        assert package_cache.fingerprint() != without
+
+    def test_pages_side_by_side_are_made_of_what_is_stored(self, tmp_path):
+        linked = set()
+        for page in [*ROOT.glob("notebooks/*.py"), *ROOT.glob("book/runs/*.ipynb")]:
+            linked |= set(re.findall(r"_static/compare/(\w+)\.html", page.read_text()))
+        assert linked == {made.parent.name for made in ROOT.glob("results/motions/*/made.json")} != set()
+        for name in linked:
+            folder = ROOT / "results" / "motions" / name
+            about = json.loads((folder / "made.json").read_text())
+            assert about["data"] == "procedural" and set(about["methods"]) == {p.stem for p in folder.glob("*.npz")}
+            assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+            extension("side_by_side").write(folder, tmp_path / f"{name}.html")
+            text = (tmp_path / f"{name}.html").read_text()
+            shown = json.loads(text.split('id="data">')[1].split("</script>")[0])
+            assert shown["methods"] == [method for method in about["methods"] if method != "truth"]
+            assert all((scene["truth"] is None) == ("truth" not in about["methods"]) for scene in shown["scenes"])
 
     def test_docstrings_keep_their_shapes_and_norms(self):
         lines = ["points (*batch, 3) with |x| > 0, *really*, ``|y|`` and (**kwargs)"]

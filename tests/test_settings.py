@@ -56,7 +56,7 @@ def test_every_setting_can_be_given():
         ("steps=", "steps is '', expected a whole number"),
         ("data_root=", "data_root is '', expected text, or none"),
         ("steps=0", "steps is 0, expected at least 1"),
-        ("stpes=7", "unknown setting stpes; known: batch_size, "),
+        ("stpes=7", "unknown setting stpes; known: base, batch_size, "),
         ("steps", "--set 'steps', expected NAME=VALUE"),
         ("weights=16", "weights is '16', expected JSON with some of reprojection"),
         ('weights={"velocity": "fast"}', "weights.velocity is 'fast', expected a number"),

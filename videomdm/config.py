@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videomdm.conventions import ROOT_PATHS
+from videomdm.conventions import CENTRED, ROOT_PATHS
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, Method
@@ -37,12 +37,18 @@ def _free(default: object) -> object:
     return field(default=default, metadata={"free": True})
 
 
+def _later(default: object) -> object:
+    """A setting that files of earlier versions lack: its default is what was done before it could be chosen."""
+    return field(default=default, metadata={"later": True})
+
+
 @dataclass(frozen=True)
 class Data:
     """What is learned from, and how it is seen."""
 
     source: str = _named("procedural", "data")  # a name of :mod:`videomdm.data.sources`
     root: str | None = _named(None, "data_root")  # its folder
+    base: str = _later("procedural")  # the source that an NBA-like one films, whose folder ``root`` is
     n_clips: int = 2000  # size of the built-in corpus, all splits
     max_frames: int = 196  # longer clips are cut
     on_error: str = "raise"  # or "skip": bad clips are left out and listed
@@ -50,25 +56,31 @@ class Data:
     keypoint_missing: float = 0.0  # share of joints that it does not report
     keypoint_smoothing: bool = False  # smooth keypoints as a video's are (appendix C.3)
     root_path: str = "bones"  # the teacher's: from how long bones look (appendix D), or "network"
+    #: The teacher: a set of weights (:mod:`videomdm.lifters.weight_sets`), a file of an ElePose network, or NBA's own
+    #: "elepose" or "motionbert".
+    lifter: str = _later("procedural")
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
 
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
         """The stages that make the data, with their versions: the built-in corpus has one."""
-        return {"corpus": versions["corpus"]} if self.source == "procedural" else {}
+        sources = (self.base if self.source == "nba-like" else self.source).split("+")
+        return {"corpus": versions["corpus"]} if "procedural" in sources else {}
 
 
 @dataclass(frozen=True)
 class Model:
     """The denoiser and its diffusion."""
 
-    text: str = "hashed"  # encoder of captions: "hashed" (offline) or "clip"
+    text: str = "hashed"  # encoder of captions: "hashed" (offline), "clip" or, without captions, "none"
     width: int = 512
     n_layers: int = 8
     n_heads: int = 4
     feedforward: int = 1024
     dropout: float = 0.1
     n_steps: int = 50  # of the diffusion
+    tau: float = _later(1.0)  # power on the cosine schedule's signal level; larger is noisier
     precision: str = "float32"  # or "bf16": the denoiser computes in bfloat16; weights and losses stay float32
+    skip: float = _later(0.0)  # frames, deviation of the low-pass skip from the noisy motion; 0 has none, as MDM
 
 
 @dataclass(frozen=True)
@@ -103,7 +115,8 @@ class Evaluation:
     repeats: int = 20
     evaluator: str | None = None  # folder of HumanML3D's published evaluator, the first in place of a trained one
     evaluator_steps: int = 20_000  # batches that an evaluator is trained for
-    split: str = _named("test", "evaluation_split")  # or "val", on which choices are made: test data are read once
+    #: or "val", on which choices are made: test data are read once
+    split: str = field(default="test", metadata={"name": "evaluation_split", "later": True})
 
 
 @dataclass(frozen=True)
@@ -156,9 +169,14 @@ class Config:
         return METHODS[self.method]
 
     @property
+    def centred(self) -> bool:
+        """Whether the data are pictures alone, centred on the hip."""
+        return self.data.source in CENTRED
+
+    @property
     def frame(self) -> str:
         """The coordinate frame of the given cameras: the method's own, or that of the method that lifts for it."""
-        return self.recipe.camera_source or "truth"
+        return self.recipe.camera_source or ("teacher" if self.centred else "truth")
 
     @property
     def multistep(self) -> Multistep:
@@ -267,8 +285,10 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _from_json(kind: type, given: object, name: str) -> object:
-    """A dataclass from a JSON object that has exactly its fields."""
+    """A dataclass from a JSON object that has exactly its fields; later ones may be missing."""
     expected = {f.name for f in dataclasses.fields(kind)}
+    if isinstance(given, Mapping):
+        given = {f.name: f.default for f in dataclasses.fields(kind) if "later" in f.metadata} | dict(given)
     if not isinstance(given, Mapping) or set(given) != expected:
         wrong = sorted(set(given) ^ expected) if isinstance(given, Mapping) else given
         raise ValueError(
@@ -282,6 +302,14 @@ def _from_json(kind: type, given: object, name: str) -> object:
 # Chosen on small budgets: lambda_2D = 10 keeps the gradient always clipped, and a higher t* keeps samples from
 # shrinking where the teacher is poor.
 SMALL = Weights(reprojection=0.3, velocity=30.0, representation=1.0)
+
+# What the third regime changes (section 4.3): no text and no guidance, the noisier schedule of the authors' release,
+# and lambdas for its units and frame rate.  A unit is .62 m, so squared errors in metres are .38 of those
+# in units; and at 30 frames a second velocities are 2/3 of what they are at 20, their squares .44.
+NBA = {
+    "data": "nba", "method": "videomdm-frame", "text": "none", "guidance": 1.0, "tau": 2.0, "t_star": 12,
+    "weights": Weights(reprojection=0.12, velocity=14.0, representation=1.0),
+}  # fmt: skip
 
 PROFILES = {
     "smoke": Config().but(
@@ -302,6 +330,7 @@ PROFILES = {
         checkpoint_every=250,
     ),
     "paper": Config(),
+    "nba": Config().but(profile="nba", **NBA),
 }  # fmt: skip
 
 

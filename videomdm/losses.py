@@ -172,9 +172,18 @@ def _alignment(predicted: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     return masked_mean(difference.square(), counts[..., None].to(difference))
 
 
-def x0(predicted: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
-    """Plain MDM: mean squared error of the predicted clean features (B, T, D) over valid rows."""
-    return masked_mean((predicted - target).square(), valid_frames(lengths, target.shape[1])[..., None].to(target))
+def x0(predicted: Tensor, target: Tensor, lengths: Tensor, counts: Tensor | None = None) -> Tensor:
+    """Plain MDM: mean squared error of the predicted clean features (B, T, D) over valid rows.
+
+    Args:
+        predicted, target: (B, T, D) normalised.
+        lengths: (B,) rows that count.
+        counts: (B, T, J) in 0..1, for features that are J keypoints: one that was not seen contributes zero.
+    """
+    squared = (predicted - target).square()
+    if counts is not None:
+        squared = (squared.unflatten(-1, (counts.shape[-1], -1)) * counts[..., None]).flatten(-2)
+    return masked_mean(squared, valid_frames(lengths, target.shape[1])[..., None].to(target))
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ class Method:
     """How a prior is trained: which motions are diffused, and what the prediction is compared with.
 
     Attributes:
-        motions: ``"truth"`` (3-D supervision, the upper bound), ``"teacher"`` (the lifter's 3-D) or ``"lifted"``
-            (the training keypoints lifted by another method's prior, see ``lifter``).
+        motions: ``"truth"`` (3-D supervision, the upper bound), ``"teacher"`` (the lifter's 3-D), ``"lifted"``
+            (the training keypoints lifted by another method's prior, see ``lifter``) or ``"keypoints"`` (the pictures
+            themselves: a 2-D prior, from which :mod:`videomdm.sample.multiview` samples motions in 3-D).
         frame: for the 2-D losses, the coordinate frame of the given cameras, which says where they are from:
             ``"truth"``, ``"teacher"`` or ``"pnp"`` (see :class:`videomdm.data.observations.Observations`); None trains
             plain MDM: x0-MSE on ``motions``.
@@ -65,11 +66,25 @@ class Method:
         """The stages that a run of this method goes through, with their versions."""
         passed = {
             "train": True,
-            "observe": self.motions != "truth",
+            "observe": self.motions in ("teacher", "lifted"),
             "refine": any(m.refine for m in self.chain),
             "place": any(m.depth_from_scale for m in self.chain),
         }
         return {name: versions[name] for name, is_passed in passed.items() if is_passed}
+
+    @property
+    def needs(self) -> str | None:
+        """What a method asks for that pictures centred on the hip do not tell; None where it asks for nothing."""
+        for method in self.chain:
+            if method.motions == "truth":
+                return "true motions in 3-D"
+            if method.frame == "truth":
+                return "true cameras"
+            if method.frame == "pnp":
+                return "cameras by PnP, impossible where scale and path are lost"
+            if method.refine or method.depth_from_scale or method.known_height:
+                return "a root path"
+        return None
 
     @property
     def warmup(self) -> Method:
@@ -85,6 +100,7 @@ ROWS: dict[str, dict[str, Method]] = {
     "supervision": {
         "mdm-3d": Method("truth"),
         "mdm-teacher": Method("teacher"),
+        "mdm-2d": Method("keypoints"),
     },
     "cameras": {
         "videomdm": Method("teacher", "truth"),

@@ -274,8 +274,20 @@ class ClipText:
                 warnings.warn(f"caption cut to {self._max_tokens} of {len(ids)} tokens: {text!r}", stacklevel=3)
 
 
+class NoText:
+    """No text: for data without captions.  Every vector is one zero, the same as no condition."""
+
+    name, width = "none", 1
+
+    def encode(self, texts: list[str]) -> Tensor:
+        """N empty captions -> (N, 1) zeros; raises ``ValueError`` for a caption that says something."""
+        if said := [text for text in texts if text.strip()]:
+            raise ValueError(f"caption {said[0]!r}, expected none: this prior was trained without text")
+        return torch.zeros(len(texts), self.width)
+
+
 def by_name(name: str) -> TextEncoder:
-    """The encoder called ``hashed``, ``hashed:WIDTH``, ``clip`` or ``clip:MODEL-OR-FOLDER``.
+    """The encoder called ``hashed``, ``hashed:WIDTH``, ``clip``, ``clip:MODEL-OR-FOLDER`` or ``none``.
 
     Raises:
         ValueError: no such encoder; lists the known ones.
@@ -285,7 +297,9 @@ def by_name(name: str) -> TextEncoder:
         return HashedText(int(argument)) if argument else HashedText()
     if kind == "clip":
         return ClipText(argument) if argument else ClipText()
-    raise ValueError(f"unknown text encoder {name!r}, expected hashed, hashed:WIDTH, clip or clip:FOLDER")
+    if name == NoText.name:
+        return NoText()
+    raise ValueError(f"unknown text encoder {name!r}, expected hashed, hashed:WIDTH, clip, clip:FOLDER or none")
 
 
 def embed_cached(encoder: TextEncoder, texts: Sequence[str], cache_dir: str | Path) -> Tensor:

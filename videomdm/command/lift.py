@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--person", type=argument(int), default=0, metavar="N",
-        help="which of the people in one recording, by the numbers in its notes (default: 0, the main one)",
+        help="which of the people in a recording, or in each of a folder, by the numbers in the pages' pictures "
+        "(default: 0, the main one)",
     )  # fmt: skip
     parser.add_argument("--moving-camera", action="store_true", help="take recordings whose camera moves all the same")
     parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
@@ -60,22 +62,27 @@ def run(given: argparse.Namespace) -> None:
     if given.height is None:
         print(videos.unknown_height(), file=sys.stderr)
     prior = sample.load(run)
+    began = time.perf_counter()
     found = _read(given, run.parent / "cache")
+    seconds = {"reading": time.perf_counter() - began, "lifting": 0.0, "writing": 0.0}
     rows, skipped = [], list(found.skipped)
     for track, words, source in zip(found.tracks, found.captions, found.sources, strict=True):
         print(f"lifting {track.name}: {len(track) / track.fps:.1f} s", file=sys.stderr)
-        caption = given.caption or words[0]
+        caption, began = given.caption or words[0], time.perf_counter()
         try:
             lifted = videos.lift_track(prior, track, source, caption, given.seed, given.height, progress=True)
         except ValueError as error:
             skipped.append((track.name, str(error)))
             continue
+        lifted_at = time.perf_counter()
         rows.append(lifted.report() | {"files": [str(path) for path in videos.save(lifted, given.out)]})
+        seconds["lifting"] += lifted_at - began
+        seconds["writing"] += time.perf_counter() - lifted_at
         print(*rows[-1]["files"], sep="\n")
     for name, reason in skipped:
         print(f"not used: {name}: {reason.removeprefix(f'{name}: ')}", file=sys.stderr)
     left_out = [{"name": name, "used": False, "reason": reason} for name, reason in skipped]
-    videos.write_report(given.out / "report.json", [*rows, *left_out], run, found.notes)
+    videos.write_report(given.out / "report.json", [*rows, *left_out], run, found.notes, seconds)
     print(given.out / "report.json")
     if not rows:
         raise DataError(f"{given.path}: nothing could be lifted")
@@ -91,6 +98,6 @@ def _read(given: argparse.Namespace, cache: Path) -> Recordings:
         "cache": cache,
     }  # fmt: skip
     if given.path.is_dir() and not keypoint_json.recordings_of(given.path):
-        return recordings.load(given.path, on_error="skip", **how)
+        return recordings.load(given.path, on_error="skip", person=given.person, **how)
     track, words, source = recordings.load_one(given.path, person=given.person, **how)
     return recordings.Recordings([track], [words], [source])

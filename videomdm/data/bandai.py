@@ -24,6 +24,7 @@ from videomdm.data.corpus import Corpus, check_joints, from_clips
 from videomdm.features.representation import canonical_frame
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage import text
+from videomdm.storage.arrays import read_npz
 from videomdm.storage.progress import Bar
 
 SPLITS = ("train", "val", "test")
@@ -300,16 +301,11 @@ def _lo_bits(path: Path, n_frames: int) -> np.ndarray | None:
 
 
 def _npz(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in keys if key not in archive]
-            if missing:
-                raise DataError(f"{path}: no array {', '.join(missing)}, expected {', '.join(keys)}")
-            return {key: archive[key] for key in keys}
-    except DataError:
-        raise
-    except Exception as error:  # numpy and zipfile raise a dozen kinds on a damaged archive
-        raise DataError(f"{path}: cannot be read ({error}), expected an .npz of {', '.join(keys)}") from None
+    found = read_npz(path, f"an .npz of {', '.join(keys)}", keys)
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise DataError(f"{path}: no array {', '.join(missing)}, expected {', '.join(keys)}")
+    return found
 
 
 def _texts(path: Path) -> dict[str, tuple[str, ...]]:

@@ -24,6 +24,7 @@ from videomdm.conventions import DataError
 from videomdm.data.corpus import check_joints
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.storage import text
+from videomdm.storage.arrays import read_npz
 
 FPS = 50.0
 _Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # (x, y, z) -> (x, z, -y)
@@ -128,13 +129,10 @@ class Sequence:
         ``confidence``; raises ``DataError``.
         """
         path = Path(folder) / self.subject / self.camera / f"{self.exercise}.npz"
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                pixels, confidence = (np.asarray(arrays[key], np.float32) for key in ("keypoints", "confidence"))
-        except FileNotFoundError:
-            raise DataError(f"{path}: no such file, expected the keypoints of {self.name}") from None
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{path}: expected an npz with keypoints and confidence ({error})") from None
+        found = read_npz(path, f"an npz of the keypoints of {self.name}")
+        if missing := {"keypoints", "confidence"} - set(found):
+            raise DataError(f"{path}: no array {', '.join(sorted(missing))}, expected keypoints and confidence")
+        pixels, confidence = (found[key].astype(np.float32) for key in ("keypoints", "confidence"))
         if pixels.ndim != 3 or pixels.shape[2] != 2 or confidence.shape != pixels.shape[:2]:
             raise DataError(f"{path}: shapes {pixels.shape} and {confidence.shape}, expected (T, J, 2) and (T, J)")
         if not (np.isfinite(pixels).all() and np.isfinite(confidence).all()):

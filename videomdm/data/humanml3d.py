@@ -22,6 +22,7 @@ from videomdm.data.corpus import Corpus, check_joints, from_clips
 from videomdm.features.representation import n_features
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage import text
+from videomdm.storage.arrays import read_npy
 from videomdm.storage.progress import Bar
 
 SPLITS = ("train", "val", "test")
@@ -227,12 +228,7 @@ def _caption(line: str, where: str) -> _Caption:
 
 def _load_npy(path: Path) -> Tensor:
     """An array of numbers; pickled objects are refused, not executed."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file, expected an .npy array") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as a plain .npy array ({error})") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+    array = read_npy(path)
+    if array.dtype.kind != "f":
         raise DataError(f"{path}: expected an .npy array of floating point numbers")
     return torch.from_numpy(array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32))

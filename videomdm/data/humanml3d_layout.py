@@ -30,6 +30,7 @@ from videomdm.features.representation import encode
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import rest_offsets
 from videomdm.storage import text
+from videomdm.storage.arrays import read_npy
 
 _COLUMNS = ("source_path", "start_frame", "end_frame", "new_name")
 _EXAMPLE = "new_joints/012314.npy"  # the one motion that the repository holds, for comparison
@@ -106,10 +107,7 @@ def read_body(root: Path) -> Tensor:
         DataError: the example motion, which has that body, is missing or of another shape.
     """
     path = _find(root, _EXAMPLE)
-    try:
-        joints = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as a plain .npy array ({error})") from None
+    joints = read_npy(path)
     if joints.ndim != 3 or joints.shape[1:] != (len(SMPL22), 3):
         raise DataError(f"{path}: shape {joints.shape}, expected (frames, {len(SMPL22)}, 3)")
     return rest_offsets(torch.from_numpy(joints[0].astype(np.float64)))

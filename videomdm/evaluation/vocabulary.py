@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from videomdm.conventions import DataError
+from videomdm.storage.arrays import read_npy
 
 WORD_WIDTH = 300
 VECTOR_LENGTH = 6.0  # of hashed vectors, about that of GloVe's: shorter ones are learned from slowly
@@ -219,10 +220,7 @@ def _tag(word: str) -> str:
 
 
 def _read_vectors(path: Path) -> np.ndarray:
-    try:
-        vectors = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}; expected an array (words, {WORD_WIDTH})") from error
+    vectors = read_npy(path, f"an array (words, {WORD_WIDTH})")
     if vectors.ndim != 2 or vectors.dtype.kind != "f" or not np.isfinite(vectors).all():
         raise DataError(f"{path}: {vectors.dtype} {vectors.shape}, expected finite floats (words, {WORD_WIDTH})")
     return vectors.astype(np.float32)

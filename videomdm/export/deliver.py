@@ -17,7 +17,7 @@ from torch import Tensor
 
 from videomdm import export, features, sample
 from videomdm.conventions import FPS
-from videomdm.data import bvh
+from videomdm.data import bvh, nba
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
@@ -37,11 +37,14 @@ def deliver(
         seed: of the noise.
 
     Returns:
-        (N, T, J, 3) joints in metres, Y up, starting at the origin and facing +Z.
+        (N, T, J, 3) joints in metres, Y up, starting at the origin and facing +Z; of a prior of centred data around
+        the hip, of the size of people of average height.
     """
     captions = [captions] if isinstance(captions, str) else list(captions)
     clean = sample.generate(prior, captions, seconds=seconds, seed=seed, as_features=True).cpu()
     joints = features.decode(clean)
+    if prior.config.centred:
+        joints = nba.METRES * (joints - joints[:, :, :1])
     write(folder, joints, captions, clean, prior.skeleton, prior.fps)
     return joints
 

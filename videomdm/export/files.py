@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from videomdm.export.bvh import to_bvh
 from videomdm.export.film import to_gif, to_mp4
 from videomdm.export.npz import check_motion, to_npz
 from videomdm.skeletons.definitions import H36M17, SMPL22, Skeleton
+from videomdm.storage.arrays import read_npz
 from videomdm.storage.files import written_whole
 
 ENDINGS = (".npz", ".bvh", ".mp4", ".gif")
@@ -87,7 +87,7 @@ def read(path: Path) -> Motions:
         FileNotFoundError: no such file.
         DataError: no such arrays.
     """
-    arrays = _arrays(path)
+    arrays = read_npz(path, "an .npz of motions")
     for name in ("joints", "fps"):
         if name not in arrays:
             raise DataError(f"{path}: no array {name}, expected joints and fps; it has {', '.join(arrays) or 'none'}")
@@ -101,19 +101,6 @@ def read(path: Path) -> Motions:
             f"{path}: captions have shape {captions.shape}, expected a text for each of {len(clips)} motions"
         )
     return Motions(clips, captions.tolist(), skeleton, float(fps))
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.lib.npyio.NpzFile):
-            with file:
-                return dict(file)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read ({error}), expected an .npz of motions") from None
-    raise DataError(f"{path}: one array, expected an .npz of motions")
 
 
 def _skeleton(path: Path, arrays: dict[str, np.ndarray]) -> Skeleton:

@@ -19,6 +19,7 @@ from videomdm.data.corpus import check_joints
 from videomdm.skeletons import regressor
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.kinematics import facing, facing_z
+from videomdm.storage.arrays import read_npy
 
 
 class RootPath(StrEnum):
@@ -112,15 +113,10 @@ def fill_gaps(values: Tensor, frames: np.ndarray) -> tuple[Tensor, Tensor]:
 
 def load_array(path: str | Path, n_joints: tuple[int, ...]) -> Tensor:
     """Joints (T, J, 3), float32, of an ``.npy`` file; pickled objects are refused, not executed."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file, expected an .npy array of joints") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as a plain .npy array ({error})") from None
-    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.shape[1] not in n_joints or array.shape[2] != 3:
-        raise DataError(f"{path}: shape {getattr(array, 'shape', 'none')}, expected (frames, "
-                        f"{' or '.join(map(str, n_joints))}, 3)")  # fmt: skip
+    array = read_npy(path, "a plain .npy array of joints")
+    if array.ndim != 3 or array.shape[1] not in n_joints or array.shape[2] != 3 or not len(array):
+        expected = f"(frames, {' or '.join(map(str, n_joints))}, 3)"
+        raise DataError(f"{path}: shape {array.shape}, expected {expected}")
     if array.dtype.kind != "f":
         raise DataError(f"{path}: {array.dtype}, expected floating point numbers")
     if not np.isfinite(array).all():

@@ -37,6 +37,7 @@ from videomdm.lifters import pickles
 from videomdm.lifters.results import Lifted, RootPath, fill_gaps
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import forward_kinematics
+from videomdm.storage.arrays import read_npz
 
 _KEYS = {RootPath.WORLD: ("pose_world", "trans_world"), RootPath.CAMERA: ("pose", "trans")}
 
@@ -132,7 +133,7 @@ def rest_joints(betas: Tensor, body: str | Path | None = None) -> Tensor:
         for j, parent in enumerate(SMPL22.parents[1:], 1):
             joints.append(joints[parent] + offsets[j])
         return torch.stack(joints)
-    arrays = _npz(Path(body))
+    arrays = read_npz(Path(body))
     template, directions = (arrays.get(k) for k in ("template", "directions"))
     n = len(SMPL22)
     if template is None or directions is None or template.shape[1:] != (3,) or len(template) < n or (
@@ -148,7 +149,7 @@ def rest_joints(betas: Tensor, body: str | Path | None = None) -> Tensor:
 def _people(path: Path) -> dict[Any, dict[str, Any]]:
     if path.suffix == ".npz":
         people: dict[Any, dict[str, Any]] = {}
-        for key, value in _npz(path).items():
+        for key, value in read_npz(path).items():
             person, _, name = key.partition("/")
             people.setdefault(int(person) if person.isdigit() else person, {})[name] = value
     else:
@@ -173,13 +174,3 @@ def _checked(found: dict, pose_key: str, trans_key: str, name: str) -> tuple[Ten
                             f"numbers ({len(frames)}, {width})")  # fmt: skip
         arrays.append(torch.from_numpy(array.astype(np.float32)))
     return *arrays, frames.astype(np.int64)
-
-
-def _npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file, expected an npz") from None
-    except (OSError, ValueError, EOFError, AttributeError) as error:
-        raise DataError(f"{path}: cannot be read as an npz of plain arrays ({error})") from None

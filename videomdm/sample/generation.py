@@ -9,6 +9,7 @@ from torch import Tensor
 
 from videomdm import features, text
 from videomdm.denoiser import guided
+from videomdm.sample import multiview
 from videomdm.sample.prior import Prior, _in_chunks
 
 
@@ -34,7 +35,8 @@ def generate(
         lengths: frames per motion; ``seconds`` gives one length for all; the longest that was trained by default.
         guidance: classifier-free guidance scale, the run's own by default.
         method, steps: ``"ddpm"``, ``"ddim"``, and how many steps (all by default), or ``"walk"``; without a method as
-            the prior was trained (:meth:`Prior.sampler`).
+            the prior was trained (:meth:`Prior.sampler`).  A 2-D prior is sampled by ``"mas"``
+            (:mod:`videomdm.sample.multiview`), and by nothing else.
         seed: of the noise.
         progress: show a bar.
         as_features: return the normalised features instead of joints.
@@ -42,14 +44,23 @@ def generate(
     Returns:
         (B, T, J, 3) joints in metres, Y up, starting at the origin and facing +Z; frames at and past a motion's
         length hold its last pose.  One caption gives a batch of one.  As features: (B, T, D), denormalised.
+        Priors of centred data give units (:mod:`videomdm.data.nba`), the hip at the origin in every frame.
 
     Raises:
-        ValueError: a length that is not within 2 .. the longest trained, or as many lengths as texts are not given.
+        ValueError: a length that is not within 2 .. the longest trained, or as many lengths as texts are not given;
+            a method that does not fit the prior; a caption for a prior without text.
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
     lengths = _lengths(prior, len(texts), lengths, seconds)
-    condition = text.by_name(prior.config.model.text).encode(texts).to(prior.device)
     scale = prior.config.evaluation.guidance if guidance is None else guidance
+    if (prior.views is not None) != (method == "mas" or method is None and prior.views is not None):
+        kind = "3-D motions" if prior.views is None else "2-D pictures"
+        raise ValueError(f"method is {method!r} for a prior of {kind}; expected 'mas' for one of 2-D pictures alone")
+    if prior.views is not None:
+        joints = multiview.generate(prior, texts, lengths, guidance=scale, seed=seed, progress=progress)
+        held = torch.cat([joints, joints[:, -1:]], dim=1)  # as many rows as frames
+        return features.encode(held, prior.skeleton) if as_features else joints
+    condition = text.by_name(prior.config.model.text).encode(texts).to(prior.device)
     clean = prior.diffusion.sample(
         _in_chunks(guided(prior.model, scale), lengths, condition),
         (len(texts), int(lengths.max()), len(prior.normaliser.mean)),
@@ -59,7 +70,10 @@ def generate(
         progress=progress,
     )
     clean = prior.normaliser.denormalise(clean)
-    return clean if as_features else features.hold_last(features.decode(clean), lengths)
+    if as_features:
+        return clean
+    joints = features.hold_last(features.decode(clean), lengths)
+    return joints - joints[:, :, :1] if prior.config.centred else joints
 
 
 def _lengths(prior: Prior, n: int, lengths: Tensor | Sequence[int] | None, seconds: float | None) -> Tensor:

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from videomdm import text
 from videomdm.cameras.camera import Camera
+from videomdm.cameras.views import Views
 from videomdm.config import Config
+from videomdm.data.tracks import Statistics
 from videomdm.denoiser import MDM
 from videomdm.diffusion import Diffusion
 from videomdm.features.normaliser import Normaliser
@@ -30,6 +32,8 @@ def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
         text_width,
         config.model.dropout,
         precision=config.model.precision,
+        skip=config.model.skip,
+        signal=Diffusion(config.model.n_steps, tau=config.model.tau).alphas_cumprod.sqrt(),
     )
 
 
@@ -40,6 +44,7 @@ class Prior:
     Attributes:
         model: predicts clean normalised features; ``model.compile()`` pays from some hundred clips on.
         normaliser, skeleton, fps: how features are read; ``config`` is the run's configuration.
+        views: of a 2-D prior (method ``mdm-2d``), from where its pictures are taken; None for one of 3-D motions.
     """
 
     model: MDM
@@ -47,10 +52,16 @@ class Prior:
     skeleton: Skeleton
     fps: float
     config: Config
+    views: Views | None = None
+
+    @property
+    def statistics(self) -> Statistics:
+        """Of a 2-D prior: how keypoints are read."""
+        return Statistics(self.normaliser.mean.view(-1, 2), self.normaliser.std.view(-1, 2))
 
     @property
     def diffusion(self) -> Diffusion:
-        return Diffusion(self.config.model.n_steps)
+        return Diffusion(self.config.model.n_steps, tau=self.config.model.tau)
 
     @property
     def device(self) -> torch.device:
@@ -84,7 +95,8 @@ def load(run: str | Path, device: torch.device | str = "cpu") -> Prior:
     normaliser = Normaliser(tensors.pop("normaliser.mean"), tensors.pop("normaliser.std")).to(device)
     model = build_denoiser(config, len(normaliser.mean), text.by_name(config.model.text).width)
     model.load_state_dict(tensors)
-    return Prior(model.to(device).eval(), normaliser, by_name(about["skeleton"]), float(about["fps"]), config)
+    views = Views(**about["views"]) if "views" in about else None
+    return Prior(model.to(device).eval(), normaliser, by_name(about["skeleton"]), float(about["fps"]), config, views)
 
 
 CHUNK = 64  # clips denoised together, of about one length: enough to fill a device, few enough to cut padding

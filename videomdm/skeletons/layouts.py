@@ -5,7 +5,7 @@ as a weighted sum of source joints, with weights that sum to 1 (so that shifting
 Detectors' layouts pass through Halpe-26, the richest:
 
     coco17, body25, body25b, blazepose33 -> halpe26 -> smpl22, h36m17
-    blazepose33 -> coco17        h36m17 -> smpl22
+    blazepose33 -> coco17        nba16 -> h36m17 -> smpl22
 
 The weights are chosen by hand, as the paper's are (appendix C.3, which does not print them), on a standing body
 of SMPL's mean shape.  Of that body, in metres above the pelvis: hips -0.08, spine 0.11, 0.24 and 0.29, shoulders
@@ -81,6 +81,12 @@ ROWS: dict[tuple[str, str], dict[str, Row]] = {
     },
     # as MotionBERT reads AlphaPose's results
     ("halpe26", "h36m17"): {
+        "spine": {"neck": 0.5, "pelvis": 0.5},
+        "thorax": {"neck": 1.0},
+        "neck": {"nose": 1.0},
+    },
+    # NBA's 16 joints are Human3.6M's without the spine
+    ("nba16", "h36m17"): {
         "spine": {"neck": 0.5, "pelvis": 0.5},
         "thorax": {"neck": 1.0},
         "neck": {"nose": 1.0},

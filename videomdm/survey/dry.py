@@ -17,7 +17,7 @@ import numpy as np
 from videomdm import sample, train
 from videomdm.data import procedural
 from videomdm.export.deliver import deliver
-from videomdm.survey import analyse, make, scenes, serve
+from videomdm.survey import analyse, make, scenes, serve, store
 from videomdm.survey.simulate import Voters, choose
 
 METHODS = ("mdm-teacher", "videomdm")
@@ -40,7 +40,10 @@ def run(folder: Path, settings: make.Settings = SETTINGS, voters: Voters = VOTER
             deliver(sample.load(run_folder), captions, target, SECONDS)
     results = [scenes.read(f"{method}={folder / 'motions' / method}") for method in METHODS]
     make.make(folder, results, settings)
-    if not (folder / "votes.sqlite").exists():
+    votes, expected = folder / "votes.sqlite", settings.participants * (settings.pairs + settings.checks)
+    if not votes.exists() or len(store.read_votes(votes)) < expected:
+        for cut_off in folder.glob("votes.sqlite*"):  # killed in the middle: all vote again, as they would have
+            cut_off.unlink()
         vote(folder, voters, settings.participants)
     found = analyse.analyse(folder)
     analyse.write(found, folder / "analysis.json")

@@ -21,6 +21,7 @@ from videomdm import features
 from videomdm.conventions import FPS, DataError
 from videomdm.data.corpus import check_joints
 from videomdm.skeletons import NBA16, SMPL22, Skeleton
+from videomdm.storage.arrays import read_npz
 
 FLOORS = ("zero", "lowest")
 
@@ -109,11 +110,7 @@ def read(named: str) -> Result:
 
 def _read_file(path: Path) -> tuple[list[Tensor], list[str], list[str], Skeleton, float]:
     """Motions, what they are matched by (a caption, or the name of a recording), captions, layout and speed."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files if name in _READ}
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {error}; expected a .npz file without pickles") from None
+    arrays = read_npz(path, "a .npz file without pickles", _READ)
     if "joints" not in arrays:
         raise DataError(f"{path}: no array 'joints', expected (N, T, J, 3) or (T, J, 3)")
     joints = arrays["joints"]

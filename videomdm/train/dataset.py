@@ -13,11 +13,13 @@ from torch import Tensor
 
 from videomdm import features, text
 from videomdm.cameras.footage import Footage
+from videomdm.cameras.views import Views
 from videomdm.config import Config
 from videomdm.conventions import DataError
 from videomdm.data.corpus import Corpus
 from videomdm.data.observations import Observations
 from videomdm.data.shards import Batch
+from videomdm.data.tracks import Statistics, Tracks
 from videomdm.features.normaliser import Normaliser
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.train import finetune
@@ -34,6 +36,7 @@ class TrainingSet:
         first, count: (C,).
         seen: what the cameras saw, T frames; None for plain MDM.
         normaliser, skeleton, fps: how features are read.
+        views: of a 2-D prior, from where its pictures are taken.
     """
 
     features: Tensor
@@ -45,6 +48,7 @@ class TrainingSet:
     skeleton: Skeleton
     fps: float
     seen: Footage | None = None
+    views: Views | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -100,6 +104,29 @@ def encode(config: Config, source: Corpus | Observations) -> tuple[Tensor, Tenso
     return features.encode(features.hold_last(motions, source.lengths), source.skeleton), source.lengths - 1
 
 
+def planar_set(config: Config, pictures: Tracks) -> TrainingSet:
+    """Pictures to be diffused themselves: a clip's features are its normalised keypoints, J times 2."""
+    statistics = pictures.statistics
+    normaliser = Normaliser(statistics.mean.flatten(), statistics.std.flatten())
+    if config.start_weights:
+        normaliser = finetune.normaliser(config.start_weights, pictures.skeleton, pictures.fps)
+        statistics = Statistics(normaliser.mean.view(-1, 2), normaliser.std.view(-1, 2))
+    encoded = replace(pictures, statistics=statistics).normalised().flatten(2)
+    vectors, first, count = _embedded(config, pictures.captions)
+    return TrainingSet(
+        encoded, pictures.lengths, vectors, first, count, normaliser, pictures.skeleton, pictures.fps,
+        pictures.counted, Views.of(pictures.seen.camera),
+    )  # fmt: skip
+
+
+def _embedded(config: Config, captions: list[tuple[str, ...]]) -> tuple[Tensor, Tensor, Tensor]:
+    """``text``, ``first`` and ``count`` of a :class:`TrainingSet`."""
+    count = torch.tensor([len(clip) for clip in captions])
+    flat = [caption for clip in captions for caption in clip]
+    vectors = text.embed_cached(text.by_name(config.model.text), flat, config.cache)
+    return vectors, count.cumsum(0) - count, count
+
+
 def training_set(config: Config, source: Corpus | Observations) -> TrainingSet:
     """Features and text of the motions to be diffused.
 
@@ -113,14 +140,12 @@ def training_set(config: Config, source: Corpus | Observations) -> TrainingSet:
         normaliser = finetune.normaliser(config.start_weights, source.skeleton, source.fps)
     else:
         normaliser = Normaliser.fit(encoded, lengths, len(source.skeleton))
-    captions = [c for clip in source.captions for c in clip]
-    count = torch.tensor([len(clip) for clip in source.captions])
+    vectors, first, count = _embedded(config, source.captions)
     seen, rows = None, encoded.shape[1]
     if config.recipe.frame is not None:
         seen = Footage(source.keypoints[:, :rows], source.confidence[:, :rows], source.camera, lengths)
     return TrainingSet(
         features=normaliser.normalise(encoded), lengths=lengths,
-        text=text.embed_cached(text.by_name(config.model.text), captions, config.cache),
-        first=count.cumsum(0) - count, count=count, normaliser=normaliser, skeleton=source.skeleton, fps=source.fps,
+        text=vectors, first=first, count=count, normaliser=normaliser, skeleton=source.skeleton, fps=source.fps,
         seen=seen,
     )  # fmt: skip

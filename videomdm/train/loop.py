@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
@@ -17,6 +18,7 @@ from videomdm import losses
 from videomdm.config import PROFILES, Config, profile
 from videomdm.data.observations import Observations
 from videomdm.data.shards import Shards
+from videomdm.data.tracks import Tracks
 from videomdm.methods import METHODS
 from videomdm.sample.prior import build_denoiser
 from videomdm.storage import checkpoints
@@ -59,11 +61,12 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
     weights = folder / "weights.safetensors"
     if weights.exists():
         return folder
+    observe.check(config)
     if config.start:
         finetune.check(config)
     data = _data(config, observations)
     init = config.start_weights
-    if warmup := _warmup(config):
+    if warmup := warmup_of(config):
         init = fit(warmup, observations) / "weights-last.safetensors"
     if distributed.rank() == 0:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +76,7 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
     return folder
 
 
-def _warmup(config: Config) -> Config | None:
+def warmup_of(config: Config) -> Config | None:
     """The plain MDM run that a method goes on from; all that it ignores is set alike, so that it is shared."""
     if config.start:
         return None
@@ -114,9 +117,12 @@ def _data(config: Config, observations: Observations | Path | None) -> TrainingS
     if method.motions == "truth":
         with distributed.first():
             return dataset.training_set(config, observe.load(config, "train"))
+    if method.motions == "keypoints":
+        with distributed.first():
+            return dataset.planar_set(config, _pictures(config, observations))
     if observations is None:
         with distributed.first():
-            observations = observe.observe(config, observe.load(config, "train"), config.frame)
+            observations = _observed(config)
     if method.lifter:
         lifter = config.but(method=method.lifter)
         run = fit(lifter, observations)
@@ -124,6 +130,16 @@ def _data(config: Config, observations: Observations | Path | None) -> TrainingS
             observations = rounds.lift_observations(run, observations, config.cache, method)
     with distributed.first():
         return dataset.training_set(config, observations)
+
+
+def _pictures(config: Config, observations: Observations | None) -> Tracks:
+    return observe.planar(observations, observations.seen) if observations else observe.tracks(config, "train")
+
+
+def _observed(config: Config) -> Observations:
+    if config.centred:
+        return observe.centred(config, observe.tracks(config, "train"))
+    return observe.observe(config, observe.load(config, "train"), config.frame)
 
 
 def _streamed(config: Config, observations: Observations | Path | None) -> Shards:
@@ -149,7 +165,7 @@ def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path 
         total=steps, initial=first, desc=config.method, unit="batch", disable=not writes, log=folder / "progress.log"
     )
     for step in range(first, steps):
-        logfile.add(trainer.step(step, _learning_rate(config, step)))
+        logfile.add(trainer.step(step, learning_rate(config, step)))
         bar.update()
         if (step + 1) % config.log_every == 0 or step + 1 == steps:
             bar.set_postfix({k: f"{v:.4f}" for k, v in logfile.write(step + 1).items()}, refresh=False)
@@ -167,12 +183,14 @@ def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path 
 def _write_weights(config: Config, data: TrainingSet | Shards, folder: Path, weights: dict[str, dict]) -> None:
     """The run's result: the averaged weights, which are sampled, and the last ones, which training goes on from."""
     about = {"config": config.to_json(), "skeleton": data.skeleton.name, "fps": data.fps}
+    if config.recipe.motions == "keypoints":
+        about["views"] = asdict(data.views)
     statistics = {"normaliser.mean": data.normaliser.mean, "normaliser.std": data.normaliser.std}
     for name, state in weights.items():
         checkpoints.write_tensors(folder / f"{name}.safetensors", {**state, **statistics}, about)
 
 
-def _learning_rate(config: Config, step: int) -> float:
+def learning_rate(config: Config, step: int) -> float:
     """Linear rise, then a cosine from ``lr`` to ``lr_decay * lr`` over the last ``steps`` batches."""
     rise = min(1.0, (step + 1) / LR_WARMUP)
     progress = max(0, step - (_batches(config) - config.optimiser.steps)) / config.optimiser.steps
@@ -183,7 +201,7 @@ def _learning_rate(config: Config, step: int) -> float:
 def history(config: Config) -> list[dict]:
     """The log of a run, finished or not, after that of its warm-up: steps counted on, each row with its ``stage``."""
     rows = []
-    if warmup := _warmup(config):
+    if warmup := warmup_of(config):
         rows = [{**row, "stage": "warm-up"} for row in history(warmup)]
     done = rows[-1]["step"] if rows else 0
     path = config.folder / "log.jsonl"

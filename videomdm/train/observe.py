@@ -3,24 +3,64 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from videomdm.cameras.footage import Footage
 from videomdm.config import Config
+from videomdm.conventions import DataError
 from videomdm.data import observations, sources
 from videomdm.data.corpus import Corpus
 from videomdm.data.observations import Observations
+from videomdm.data.tracks import Statistics, Tracks
+from videomdm.lifters import centred as lifter_of_centred
 from videomdm.lifters import teacher
+from videomdm.lifters.elepose_network import ElePose
+from videomdm.lifters.weight_sets import SETS, check_unseen
+from videomdm.methods import METHODS
 from videomdm.skeletons import kinematics
 from videomdm.storage.cache import cached
+from videomdm.storage.files import digest
 from videomdm.train import distributed, provenance
 
 
 def load(config: Config, split: str) -> Corpus:
     """The true motions of one split (for evaluation, for 3-D supervision, and to be filmed)."""
     data = config.data
-    return sources.load(data.source, data.root, split, data.max_frames, data.n_clips, on_error=data.on_error)
+    return sources.load(
+        data.source, data.root, split, data.max_frames, data.n_clips, on_error=data.on_error, base=data.base
+    )
+
+
+def tracks(config: Config, split: str) -> Tracks:
+    """The pictures of one split: a centred source's own, or what one camera per clip sees of a corpus."""
+    data = config.data
+    if config.centred:
+        return sources.tracks(data.source, data.root, split, data.max_frames, data.n_clips, data.on_error, data.base)
+    corpus = load(config, split)
+    return planar(
+        corpus, _film(config, corpus, split), None if split == "train" else tracks(config, "train").statistics
+    )
+
+
+def planar(source: Corpus | Observations, footage: Footage, statistics: Statistics | None = None) -> Tracks:
+    """Footage that is not centred as :class:`videomdm.data.tracks.Tracks`; of ``source`` names and captions are read.
+
+    Args:
+        source: the clips that were filmed.
+        footage: what was seen of them.
+        statistics: of the training split; the footage's own when None.
+    """
+    return Tracks(
+        footage,
+        source.names,
+        source.captions,
+        source.skeleton,
+        source.fps,
+        statistics or Statistics.fit(footage),
+        False,
+    )
 
 
 def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") -> Observations:
@@ -53,13 +93,20 @@ def observe_part(
         estimated: :func:`videomdm.train.provenance.estimate` of these clips.
         part: which one.
         progress: show a bar.
+
+    Raises:
+        DataError: the teacher has learned from the corpus (:func:`videomdm.lifters.weight_sets.check_unseen`).
     """
-    data, method, seed = config.data, config.recipe, int(split == "train") + 2 * part
-    noise = data.keypoint_noise + method.keypoint_noise
-    footage = footage or observations.film(corpus, seed, noise, data.keypoint_missing, data.keypoint_smoothing)
+    if config.data.lifter in SETS:
+        for source, root in sources.joined_sources(config.data.source, config.data.root):
+            check_unseen(SETS[config.data.lifter], source, root)
+    data, method, seed = config.data, config.recipe, _seed(split, part)
+    footage = footage or _film(config, corpus, split, part)
     estimate = cached(
         config.cache / f"teacher-{estimated}.safetensors",
-        lambda: teacher.estimate(footage, root_path=data.root_path, progress=progress, device=distributed.device()),
+        lambda: teacher.estimate(
+            footage, _lifter(config), root_path=data.root_path, progress=progress, device=distributed.device()
+        ),
     )
     if method.teacher_error != 1.0:
         estimate = torch.lerp(corpus.joints, estimate, method.teacher_error)
@@ -71,6 +118,61 @@ def observe_part(
         camera = observations.turned(observed.camera, method.camera_noise, seed)
         observed = replace(observed, seen=observed.seen.by(camera))
     return observed
+
+
+def centred(config: Config, pictures: Tracks) -> Observations:
+    """Pictures that are centred on the hip, with the motions that the configured lifter makes of them; cached on disk.
+
+    Args:
+        config: names the data and the lifter.
+        pictures: of one split, as :func:`tracks` gave them.
+    """
+    lifter = config.data.lifter
+    about = provenance.pictures(pictures), lifter, config.data.root, lifter_of_centred.version(lifter)
+    estimate = cached(
+        config.cache / f"teacher-{digest(*about)}.safetensors",
+        lambda: lifter_of_centred.lift(pictures, config.data.lifter, config.data.root, device=distributed.device()),
+    )
+    return observations.observe(pictures, pictures.counted, estimate, "teacher")
+
+
+def check(config: Config) -> None:
+    """Whether the data tell what the method asks for.
+
+    Raises:
+        DataError: centred pictures, and a method that needs a path, true cameras or true motions; or a lifter that
+            lifts no such data.
+    """
+    data, needs = config.data, config.recipe.needs
+    if not config.centred and data.lifter not in SETS and not Path(data.lifter).is_file():
+        raise DataError(f"lifter is {data.lifter!r}, expected {', '.join(SETS)} or the file of an ElePose network")
+    if config.centred and needs:
+        known = ", ".join(name for name, method in METHODS.items() if not method.needs)
+        raise DataError(
+            f"method {config.method!r} needs {needs}, but {data.source!r} has pictures alone, centred on the hip in "
+            f"every frame; expected one of {known}"
+        )
+    if data.shard_clips and (config.centred or config.recipe.motions == "keypoints"):
+        raise ValueError(f"shard_clips is {data.shard_clips}, expected 0: 2-D data are held in memory")
+
+
+def _lifter(config: Config) -> ElePose | str:
+    """The configured lifter of keypoints that are not centred: a network, or the name of a set of weights."""
+    by = config.data.lifter
+    return by if by in SETS else ElePose.load(by).to(distributed.device())
+
+
+def _seed(split: str, part: int = 0) -> int:
+    """Of the cameras and the noise of a part of a split."""
+    return int(split == "train") + 2 * part
+
+
+def _film(config: Config, corpus: Corpus, split: str, part: int = 0) -> Footage:
+    """What real cameras saw of a corpus, or simulated ones see."""
+    data, noise = config.data, config.data.keypoint_noise + config.recipe.keypoint_noise
+    if footage := real_footage(config, corpus, split):
+        return footage
+    return observations.film(corpus, _seed(split, part), noise, data.keypoint_missing, data.keypoint_smoothing)
 
 
 def real_footage(config: Config, corpus: Corpus, split: str) -> Footage | None:

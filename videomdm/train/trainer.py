@@ -55,7 +55,7 @@ class Trainer:
         if config.optimiser.shard_weights:
             fsdp.shard_moments(self.optimizer)
         self.parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
-        self.diffusion = Diffusion(config.model.n_steps)
+        self.diffusion = Diffusion(config.model.n_steps, tau=config.model.tau)
         self.timesteps = config.multistep
         self.lengths = data.lengths.cpu()
         self.buckets = Buckets(self.lengths, data.n_frames, config.optimiser.length_buckets)
@@ -134,8 +134,9 @@ class Trainer:
     def _loss(
         self, batch: Batch, predicted: Tensor, t: Tensor, shares: dict[str, Tensor] | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        if batch.seen is None:
-            loss = self._x0(predicted, batch.features, batch.lengths)
+        if self.config.recipe.frame is None:
+            counts = None if batch.seen is None else batch.seen.confidence
+            loss = self._x0(predicted, batch.features, batch.lengths, counts)
             return loss if shares is None else shares["x0"] * loss, {}
         refined = t < refinement.BELOW * self.config.model.n_steps if self.config.recipe.refine else None
         return self._videomdm(predicted, batch.features, batch.seen, refined, shares)

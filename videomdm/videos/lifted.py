@@ -30,8 +30,12 @@ UNITS = {
     "from, to": "seconds of the recording", "unseen": "share of all joints in all frames",
     "camera_error, error": "of the camera from PnP, share of the person's size in the image",
     "reprojection": "% of the person's size in the image", "acceleration": "m/s^2", "skating": "share of frames",
+    "bones": "%, by how much bones change their length over time",
 }  # fmt: skip
-DELIVERED = "prior"  # or "teacher": whose motion is the result
+#: Whose motion is the result, "prior" or "teacher": whose errors are smaller on recordings of people who were not made
+#: here (``results/real_people``, :doc:`/runs/evaluate_real_people`).  "prior" is the prior's motion mixed with the
+#: teacher's, fitted to the recording (:class:`videomdm.videos.windows.Mixing`).
+DELIVERED = "prior"
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,10 @@ def save(lifted: LiftedRecording, folder: str | Path) -> list[Path]:
     return [npz, bvh]
 
 
-def write_report(path: Path, rows: Sequence[Mapping[str, object]], run: Path, notes: Sequence[str] = ()) -> None:
+def write_report(
+    path: Path, rows: Sequence[Mapping[str, object]], run: Path, notes: Sequence[str] = (),
+    seconds: Mapping[str, float] | None = None,
+) -> None:  # fmt: skip
     """What became of recordings, as JSON.
 
     Args:
@@ -178,8 +185,11 @@ def write_report(path: Path, rows: Sequence[Mapping[str, object]], run: Path, no
         rows: :meth:`LiftedRecording.report`, or ``{"name", "used": False, "reason"}``, for each recording.
         run: of the prior.
         notes: on the recordings as a whole.
+        seconds: that reading (detection included), lifting and writing took, where they were measured.
     """
     report = {"run": str(run), "recordings": list(rows), "notes": list(notes), "units": UNITS}
+    if seconds is not None:
+        report["seconds"] = {stage: round(value, 3) for stage, value in seconds.items()}
     with written_whole(path) as partial:
         partial.write_text(json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 

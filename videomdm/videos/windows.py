@@ -1,9 +1,13 @@
 """One motion from one recording of any length, lifted by a prior that knows short clips.
 
-One person, one size, one floor: the teacher lifts the whole recording at once, and its motion tells where up and the
-floor are.  The prior's windows overlap, each is lifted in the frame of its first pose (appendix G.2) on that floor by
-the one camera, and where windows overlap their motions are blended in the camera's axes.  All of them lie on the rays
-that were seen, so the blend differs from both in depth alone; the person's size, the same in all frames, settles that.
+One person, one size, one floor: the teacher lifts the whole recording at once, and its motion, held against the
+recording (:func:`videomdm.cameras.fitting.fit`), tells where up and the floor are.  From there the prior lifts windows
+that overlap, each in the frame of its first pose (appendix G.2) on that floor by the one camera, beginning at a low
+noise; where windows overlap their motions are blended in the camera's axes.  All of them lie on the rays that were
+seen, so the blend differs from both in depth alone; the person's size, the same in all frames, settles that.
+
+What the prior made and the fitted motion are then averaged and fitted again: a prior that has not seen such people or
+poses moves them towards those that it knows, and errs otherwise than the teacher does.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import torch
 from torch import Tensor
 
 from videomdm import features, sample
-from videomdm.cameras import pnp, refinement
+from videomdm.cameras import fitting, placement, pnp, refinement
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.keypoints import bridge
 from videomdm.data import recordings
@@ -25,6 +29,27 @@ from videomdm.skeletons.padding import triangle
 from videomdm.videos import material
 
 OVERLAP = 0.25  # least share of a window that the next one covers too
+FIT = fitting.Weights()
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How much of a recording's motion is the prior's.
+
+    Chosen on validation recordings of people whom no prior had seen (``python -m videomdm.study.real_people choose``).
+
+    Attributes:
+        first: where the prior begins, as a share of the diffusion's steps from the clean end; 1 begins with noise
+            alone, as the paper does.
+        share: of its motion in the average; 1 leaves the teacher out.
+    """
+
+    first: float = 0.24
+    share: float = 0.25
+
+    def step(self, n_steps: int) -> int | None:
+        """The step, 0-based, at which lifting begins; None for noise."""
+        return None if self.first >= 1 else round(self.first * n_steps)
 
 
 @dataclass(frozen=True)
@@ -32,7 +57,7 @@ class Whole:
     """A lifted recording.
 
     Attributes:
-        joints: (T, J, 3) metres, level, in the motion's canonical frame.
+        joints: (T, J, 3) metres, level, in the motion's canonical frame: the prior's, mixed with the fitted teacher's.
         camera: the static camera in that frame, batch ().
         teacher: (T, J, 3) what the teacher made of it, in the same manner, and ``teacher_camera`` its camera.
         report: how well the windows' cameras explain the keypoints of their teacher's motions.
@@ -54,11 +79,12 @@ def lift_recording(
     seed: int = 0,
     progress: bool = False,
     height: float | None = None,
+    mixing: Mixing = Mixing(),
 ) -> Whole:
     """Lift a whole recording.
 
-    As a window is lifted its camera may turn about the vertical and move along the floor, but neither tilt nor come
-    nearer: up, floor and size are the recording's.
+    As a window is lifted its camera may turn about the vertical and move, but not tilt: up and floor are the
+    recording's, and the person's size settles the distance afterwards.
 
     Args:
         prior: knows clips of ``prior.config.data.max_frames``.
@@ -70,27 +96,92 @@ def lift_recording(
         progress: show a bar.
         height: metres from the floor to the crown; where it is not known, adults' mean
             (:data:`videomdm.videos.material.HEIGHT`).
+        mixing: of the prior's motion and the teacher's.
 
     Raises:
         ValueError: a height that is not in metres.
     """
-    size = material.HEIGHT if height is None else height
-    teacher, camera = _teacher(track, lifted, root_path, size)
-    starts, length = windows(len(track), prior.config.data.max_frames)
-    parts = [track.cut(s, s + length) for s in starts]
-    seen = recordings.footage(parts)
-    motions = torch.stack([teacher[s : s + length] for s in starts])
-    frame = _on_the_floor(*features.canonical_frame(motions))
-    motions, cameras = _moved(motions, *frame), camera.in_frame(*frame)
-    _, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[part.name for part in parts])
-    texts = None if caption is None else [caption] * len(parts)
-    bridged = replace(seen, camera=cameras, confidence=bridge(seen.confidence, track.fps))
-    how = sample.Lifting(refine=True, place=True, known_up=True)
-    own = sample.lift_footage(prior, bridged, how, texts=texts, seed=seed, progress=progress)
-    own = material.to_height(own, cameras, size, seen.lengths)
-    joints = camera.to_world(blend(cameras.to_camera(own), starts, len(track)))
-    joints, camera_of_joints = _levelled(joints, track, camera, size)
-    return Whole(joints, camera_of_joints, teacher, camera, report)
+    lifting = Lifting(prior, track, lifted, root_path, height)
+    own = lifting.by_prior(mixing.first, caption, seed, progress)
+    joints = lifting.on_floor(lifting.mixed(own, mixing.share))
+    joints, camera = _levelled(joints, track, lifting.camera, lifting.height)
+    return Whole(joints, camera, lifting.on_floor(lifting.teacher), lifting.camera, lifting.report)
+
+
+class Lifting:
+    """A recording while it is lifted; motions are whole, (T, J, 3) metres in camera axes.
+
+    Args:
+        prior, track, lifted, root_path, height: as for :func:`lift_recording`.
+
+    Attributes:
+        camera: the static camera in the world of the teacher's motion, which stands on its floor; batch ().
+        teacher: what the teacher made of it.
+        fitted: the same, held against the recording.
+        report: how well windows' cameras, found by PnP, explain the keypoints of their teacher's motions.
+    """
+
+    def __init__(
+        self, prior: Prior, track: KeypointTrack, lifted: Lifted | None = None, root_path: str = "bones",
+        height: float | None = None,
+    ) -> None:  # fmt: skip
+        self.prior, self.track = prior, track
+        self.height = material.HEIGHT if height is None else height
+        world, self.camera = _teacher(track, lifted, root_path, self.height)
+        self.teacher = self.camera.to_camera(world)
+        whole = recordings.footage([track]).by(self.camera[None])
+        self._placed = self.camera.to_camera(placement.place(world[None], whole)[0])
+        self.fitted = self.fitted_with(FIT)
+        self.starts, length = windows(len(track), prior.config.data.max_frames)
+        parts = [track.cut(start, start + length) for start in self.starts]
+        seen = recordings.footage(parts)
+        motions, _ = self._windows(self.teacher)
+        _, self.report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[part.name for part in parts])
+        self.seen = replace(seen, confidence=bridge(seen.confidence, track.fps))
+
+    def by_prior(self, first: float, caption: str | None = None, seed: int = 0, progress: bool = False) -> Tensor:
+        """What the prior makes of the fitted motion, diffused to ``first`` (:class:`Mixing`); of noise alone for 1."""
+        motions, cameras = self.windows_of_fitted()
+        step = Mixing(first).step(self.prior.config.model.n_steps)
+        how = sample.Lifting(refine=True, place=True, known_up=True, first=step)
+        own = sample.lift_footage(
+            self.prior, self.seen.by(cameras), how, start=None if step is None else motions,
+            texts=None if caption is None else [caption] * len(motions), seed=seed, progress=progress,
+        )  # fmt: skip
+        own = material.to_height(own, cameras, self.height, self.seen.lengths)
+        return blend(cameras.to_camera(own), self.starts, len(self.track))
+
+    def fitted_with(self, weights: fitting.Weights) -> Tensor:
+        """The teacher's motion held against the recording with other weights."""
+        return self._fit(self._placed, weights=weights)
+
+    def windows_of_fitted(self) -> tuple[Tensor, Camera]:
+        """Windows (n, T, J, 3) of the fitted motion, each in its canonical frame on the floor, and their cameras."""
+        return self._windows(self.fitted)
+
+    def mixed(self, own: Tensor, share: float) -> Tensor:
+        """The prior's motion and the fitted one, averaged, with the latter's bones."""
+        bones = fitting.bone_lengths(self.fitted[None], torch.tensor([len(self.fitted)]))
+        return self._fit(torch.lerp(self.fitted, own, share), bones)
+
+    def on_floor(self, motion: Tensor) -> Tensor:
+        """A motion in the world in which the teacher's stands on its floor."""
+        return self.camera.to_world(motion)
+
+    def _windows(self, motion: Tensor) -> tuple[Tensor, Camera]:
+        length = min(len(self.track), self.prior.config.data.max_frames)
+        world = self.on_floor(motion)
+        motions = torch.stack([world[start : start + length] for start in self.starts])
+        rotation, origin = features.canonical_frame(motions)
+        origin = origin * origin.new_tensor([1.0, 0.0, 1.0])  # the floor stays the recording's
+        moved = (motions - origin[:, None, None]) @ rotation[:, None].mT
+        return moved, self.camera.in_frame(rotation, origin)
+
+    def _fit(self, motion: Tensor, bones: Tensor | None = None, weights: fitting.Weights = FIT) -> Tensor:
+        seen = recordings.footage([self.track])
+        camera = Camera(torch.eye(3)[None], torch.zeros(1, 3))
+        bridged = replace(seen, camera=camera, confidence=bridge(seen.confidence, self.track.fps))
+        return fitting.fit(motion[None], bridged, weights=weights, fps=self.track.fps, bones=bones)[0]
 
 
 def _teacher(track: KeypointTrack, lifted: Lifted | None, root_path: str, height: float) -> tuple[Tensor, Camera]:
@@ -105,16 +196,6 @@ def _teacher(track: KeypointTrack, lifted: Lifted | None, root_path: str, height
         found, report = pnp.estimate(world, seen.keypoints, seen.confidence, names=[track.name])
         seen = seen.by(refinement.select_cameras(report.bad, seen.camera, found))
     return _levelled(world[0], track, seen.camera[0], height, believed="balance")
-
-
-def _on_the_floor(rotation: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
-    """Frames (rotation, origin) whose own floor is that of the world they are in."""
-    return rotation, origin * origin.new_tensor([1.0, 0.0, 1.0])
-
-
-def _moved(joints: Tensor, rotation: Tensor, origin: Tensor) -> Tensor:
-    """Joints (n, T, J, 3) in frames (n,)."""
-    return (joints - origin[:, None, None]) @ rotation[:, None].mT
 
 
 def windows(frames: int, longest: int) -> tuple[list[int], int]:

@@ -32,6 +32,8 @@ AGREEING, SURE = 0.4, 0.6  # share of corners that must obey one motion, and fro
 SPREAD = 0.08  # image diagonals, standard deviation of these corners' places: a shadow is smaller than a background
 BETTER = 0.7  # a motion must bring a picture's unlikeness below this share of what it is without
 BETTER_EDGES = 0.25  # the same where edges alone tell: shadows move too
+LEAST = 0.1  # share of the picture that two of them must both show beside people, or nothing can be said
+LINES = (2.0, 0.12)  # gradients along lines, in terms of the noise's and of those across, of a picture with lines alone
 FLAT = 1.5  # grey levels, standard deviation of a picture's details below which there is nothing to see
 CHANGE, EDGES = 0.002, 0.03  # unlikeness from which something moved, and from which edges alone tell
 UNLIKE = 0.5  # one minus the correlation of details from which two pictures do not show the same
@@ -67,7 +69,7 @@ class _Picture:
     def flat(self) -> bool:
         """Whether there is nothing to see but noise where there are no people."""
         seen = self.details[self.mask > 0]
-        return len(seen) < self.details.size / 20 or float(seen.std()) < FLAT
+        return len(seen) < LEAST * self.details.size or float(seen.std()) < FLAT
 
 
 class CameraWatch:
@@ -77,6 +79,7 @@ class CameraWatch:
         drift: largest displacement of an image corner against the first look, in image diagonals.
         cuts: times in seconds at which the whole picture changes.
         looks, blind: number of looks, and of those that show nothing to go by.
+        lines: number of looks that show lines of one direction, along which nothing tells whether the camera turns.
         jerks: times of the looks at which the picture changed and could not be followed.
     """
 
@@ -84,7 +87,7 @@ class CameraWatch:
         self.drift, self.moved_at = 0.0, 0.0
         self.cuts: list[float] = []
         self.jerks: list[float] = []
-        self.looks = self.blind = 0
+        self.looks = self.blind = self.lines = 0
         self._travelled = 0.0  # image diagonals, from look to look
         self._age = 0
         self._pose = np.eye(3)  # from the first look to the one that is compared with
@@ -112,6 +115,11 @@ class CameraWatch:
         if time - self._since[0].time < 1 / LOOKS_PER_SECOND - 1e-3:
             return
         self.looks += 1
+        if not _common(self._reference, picture).any():  # people fill the picture
+            self.blind += 1
+            self._reference, self._since, self._pose, self._age = picture, [picture], self._last, 0
+            return
+        self.lines += _lines_only(self._since[-2], picture)
         motion = _motion(self._reference, picture)
         if motion is None and self._reference.flat and picture.flat:
             self.blind += 1
@@ -124,6 +132,8 @@ class CameraWatch:
     def _is_cut(self, picture: _Picture) -> bool:
         """Whether something else is shown from this frame on; notes how unlike it is to the frame before."""
         before = self._since[-1]
+        if not _common(before, picture).any():
+            return False
         step, usual = _unlikeness(before, picture), self._steps[-BEFORE:]
         self._steps.append(step)
         limit = max(CUT[0], CUT[1] * float(np.median(usual))) if len(usual) > 1 else np.inf
@@ -178,7 +188,7 @@ class CameraWatch:
             return "cut"
         if jerks or self.drift > STEADY:
             return "moves"
-        return "unknown" if not self.looks or self.blind > self.looks / 2 else "stands"
+        return "unknown" if not self.looks or self.blind + self.lines > self.looks / 2 else "stands"
 
     @property
     def finding(self) -> str | None:
@@ -198,9 +208,12 @@ class CameraWatch:
     @property
     def note(self) -> str | None:
         """A sentence when the camera could not be judged."""
-        if self.verdict == "unknown":
-            return "whether the camera stands still cannot be seen: too little texture in the background"
-        return None
+        if self.verdict != "unknown":
+            return None
+        why = "too little texture in the background"
+        if self.lines > self.blind:
+            why = "the background shows lines of one direction alone, along which nothing tells whether it moves"
+        return f"whether the camera stands still cannot be seen: {why}"
 
 
 def _reduced(image: np.ndarray, time: float, boxes: Sequence[np.ndarray]) -> _Picture:
@@ -288,10 +301,36 @@ def _unlikeness(first: _Picture, second: _Picture, motion: np.ndarray | None = N
         size = details.shape[::-1]
         details, mask = (cv2.warpAffine(x, motion[:2], size) for x in (details, mask))
     both = (mask == 255) & (second.mask == 255)
-    if both.sum() < both.size / 20:
+    if both.sum() < LEAST / 2 * both.size:  # moved out of the picture
         return 1.0
     a, b = details[both] - details[both].mean(), second.details[both] - second.details[both].mean()
     return 1 - float((a * b).mean() / max(np.sqrt((a * a).mean() * (b * b).mean()), 1e-9))
+
+
+def _common(first: _Picture, second: _Picture) -> np.ndarray:
+    """(H, W) bool: what both pictures show beside people; nowhere where that is too little to compare."""
+    both = (first.mask == 255) & (second.mask == 255)
+    return both & (both.mean() >= LEAST)
+
+
+def _lines_only(before: _Picture, picture: _Picture) -> bool:
+    """Whether all that a picture shows beside noise is lines of one direction, such as the edge of a floor.
+
+    The mean outer product of gradients tells how much the picture varies in its best and in its worst direction; the
+    difference to the frame before tells how much of that is noise.
+    """
+    inside = cv2.erode(_common(before, picture).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    if not inside.any():
+        return False
+    least, most = _gradients(picture.details, inside)
+    noise = _gradients((picture.details - before.details) * np.float32(0.5**0.5), inside)[1]
+    return least < max(LINES[0] * noise, LINES[1] * most)
+
+
+def _gradients(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """(2,) mean squared gradient of an image along the direction in which it varies least, and most."""
+    slopes = np.stack([cv2.Sobel(image, cv2.CV_32F, *axis)[inside] for axis in ((1, 0), (0, 1))])
+    return np.linalg.eigvalsh(slopes @ slopes.T / slopes.shape[1])
 
 
 def _shift(motion: np.ndarray, picture: _Picture) -> float:

@@ -1,0 +1,49 @@
+"""study/motions.py: what the pages side by side are made of."""
+
+import json
+
+import numpy as np
+import pytest
+
+from videomdm import train
+from videomdm.data.recordings import demonstration
+from videomdm.study import motions
+from videomdm.survey import scenes
+from videomdm.train import observe
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return train.profile("smoke", runs=str(tmp_path_factory.mktemp("runs")))
+
+
+@pytest.mark.parametrize("study", ["table1", "videos"])
+def test_every_method_has_a_motion_of_every_caption(base, study, tmp_path, monkeypatch):
+    monkeypatch.setattr(motions, "MOTIONS", 2)
+    motions.main([study, "--profile", "smoke", "--runs", base.runs, "--out", str(tmp_path)])
+    about = json.loads((tmp_path / study / "made.json").read_text())
+    assert about["methods"] == list(motions.ROWS[study]) and about["profile"] == "smoke" and about["commit"]
+    read = [scenes.read(str(tmp_path / study / f"{method}.npz")) for method in about["methods"]]
+    matched = scenes.match(read)
+    assert len(matched) == 2 and all(list(scene.motions) == about["methods"] for scene in matched)
+    for motion in (motion for result in read for motion in result.clips.values()):
+        millimetres = 1000 * motion.double().numpy()
+        assert np.abs(millimetres - millimetres.round()).max() < 1e-3
+
+
+def test_real_motions_are_test_clips(base):
+    captions, made = motions.table1(base)
+    test = observe.load(base, "test")
+    i = [words[0] for words in test.captions].index(captions[0])
+    assert np.array_equal(made["real"][0].numpy(), test.clip(i).numpy()) and len(set(captions)) == len(captions) == 6
+
+
+def test_truth_of_the_videos_is_what_was_filmed(base, monkeypatch):
+    monkeypatch.setattr(motions, "MOTIONS", 1)
+    captions, made = motions.videos(base)
+    [scene] = demonstration.scenes(1).values()
+    assert captions == [scene.caption] and len({len(own[0]) for own in made.values()}) == 1
+    error = np.linalg.norm(made["teacher"][0].numpy() - made["truth"][0].numpy(), axis=-1).mean()
+    assert error < 1  # metres: of the same motion, though not in one frame
