@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from videomdm import cameras
+from videomdm.cameras.footage import Footage
 from videomdm.conventions import DataError
 from videomdm.depth import ROOT_DEPTH_UNBIASED
 from videomdm.lifters import teacher
@@ -132,7 +133,9 @@ class TestTeacher:
         net = network(skeleton="smpl22", bone_lengths=torch.full((21,), 0.2))
         keypoints = 0.1 * torch.randn(2, 10, 22, 2)
         lengths, confidence = torch.tensor([10, 6]), torch.ones(2, 10, 22)
-        lifted = teacher.lift(keypoints, confidence, lengths, lifter=net, progress=False)
+        camera = cameras.Camera(torch.eye(3).expand(2, 3, 3), torch.zeros(2, 3))
+        seen = Footage(keypoints, confidence, camera, lengths)
+        lifted = teacher.estimate(seen, net, progress=False)
         assert lifted.shape == (2, 10, 22, 3) and (lifted[1, 6:] == 0).all()
         x, y, z = lifted[0, :, 0].unbind(-1)
         assert torch.allclose(torch.stack([x / z, y / z], -1), keypoints[0, :, 0], atol=1e-4)

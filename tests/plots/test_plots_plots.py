@@ -14,7 +14,7 @@ import torch
 from videomdm import cameras, plots
 from videomdm.plots import offline, players, style
 from videomdm.plots.offline import library_html
-from videomdm.skeletons import H36M17, SMPL22
+from videomdm.skeletons import H36M17, NBA16, SMPL22
 
 HEIGHTS = torch.linspace(0, 1.7, 22)
 
@@ -116,7 +116,7 @@ class TestPlayer:
 
     def test_the_camera_opens_towards_what_it_sees(self):
         camera = cameras.orbit(0.7, 0.2, [0.0, 1.0, 1.0], 4.0)
-        corners = torch.from_numpy(players._pyramid(camera)).float()
+        corners = torch.from_numpy(players.camera_outline(camera)).float()
         in_camera = camera.to_camera(corners[corners.isfinite().all(1)])
         assert in_camera[:, 2].min().abs() < 1e-5
         assert in_camera[:, 2].max() > 0.3
@@ -235,6 +235,30 @@ class TestFilmStrip:
     def test_bad_input_is_named(self):
         with pytest.raises(ValueError, match="40 frames over a ghost of 30"):
             plots.film_strip(body(), ghost=body(30))
+
+
+class TestPoseStrip:
+    def test_draws_poses_in_rows(self):
+        poses = torch.rand(5, 16, 2)
+        figure = plots.pose_strip(poses, NBA16, labels=list("abcde"), ghost=poses + 1, per_row=3)
+        axes = figure.axes[0]
+        assert [t.get_text() for t in axes.texts] == list("abcde")
+        assert len(axes.lines) == 2 * 5 * (15 + 1)
+        places = [t.get_position() for t in axes.texts]
+        assert places[0][1] == places[2][1] > places[3][1] and places[0][0] == places[3][0]
+        assert not plt.get_fignums()
+
+    def test_what_is_down_in_the_image_is_drawn_down(self):
+        pose = torch.zeros(1, 16, 2)
+        pose[0, NBA16.index("left_knee"), 1], pose[0, NBA16.index("left_ankle"), 1] = 1.0, 2.0
+        lines = plots.pose_strip(pose, NBA16).axes[0].lines
+        assert min(line.get_ydata().min() for line in lines) == -2.0
+
+    def test_bad_input_is_named(self):
+        with pytest.raises(ValueError, match=r"poses: shape \(2, 17, 2\)"):
+            plots.pose_strip(torch.zeros(2, 17, 2), NBA16)
+        with pytest.raises(ValueError, match="ghost: not all values are finite"):
+            plots.pose_strip(torch.zeros(1, 16, 2), NBA16, ghost=torch.full((1, 16, 2), torch.nan))
 
 
 class TestOffline:

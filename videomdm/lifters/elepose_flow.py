@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from videomdm.conventions import DataError
 from videomdm.storage import checkpoints
 
+FLOW_WEIGHTS = Path(__file__).parent / "weights" / "elepose_flow.safetensors"  # of the NBA-like built-in corpus
+
 
 class PoseFlow(nn.Module):
     """A density over hip-centred 2-D poses.
@@ -68,8 +70,13 @@ class PoseFlow(nn.Module):
         checkpoints.save_weights(path, self, {"pose_flow": self.sizes})
 
     @classmethod
-    def load(cls, path: str | Path) -> PoseFlow:
-        """Read what :meth:`save` wrote; raises ``DataError`` for anything else."""
+    def load(cls, path: str | Path = FLOW_WEIGHTS) -> PoseFlow:
+        """Read what :meth:`save` wrote, by default the weights that come with the package.
+
+        Raises:
+            FileNotFoundError: no such file.
+            DataError: not such a file.
+        """
         try:
             flow = cls(**checkpoints.read_metadata(path)["pose_flow"])
             checkpoints.load_weights(path, flow)

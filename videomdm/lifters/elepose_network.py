@@ -25,6 +25,7 @@ from videomdm.skeletons.padding import valid_frames
 from videomdm.storage import checkpoints
 from videomdm.storage.progress import Bar
 
+WEIGHTS = Path(__file__).parent / "weights" / "elepose.safetensors"  # of the NBA-like built-in corpus
 FRAMES = 32  # that a "window" of batch_size stands for, as in other lifters
 START_ELEVATION = 0.1  # radians: the network starts from cameras a little above the horizon
 
@@ -159,8 +160,8 @@ class ElePose(nn.Module):
         checkpoints.save_weights(path, self, {"elepose": self.config})
 
     @classmethod
-    def load(cls, path: str | Path) -> ElePose:
-        """Read what :meth:`save` wrote.
+    def load(cls, path: str | Path = WEIGHTS) -> ElePose:
+        """Read what :meth:`save` wrote, by default the weights that come with the package.
 
         Raises:
             FileNotFoundError: no such file.

@@ -4,7 +4,7 @@ Left is blue, right is vermilion, the trunk is dark, whatever a motion is compar
 show themselves in notebooks that need nothing but themselves (:mod:`videomdm.plots.offline`).
 """
 
-from videomdm.plots.charts import Table, film_strip, loss_curves, metrics_table
+from videomdm.plots.charts import Table, film_strip, loss_curves, metrics_table, pose_strip
 from videomdm.plots.dots import dot_plot
 from videomdm.plots.offline import InteractiveFigure
 from videomdm.plots.panels import keep, panels
@@ -23,4 +23,5 @@ __all__ = [
     "metrics_table",
     "panels",
     "player",
+    "pose_strip",
 ]

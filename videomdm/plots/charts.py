@@ -14,7 +14,7 @@ from torch import Tensor
 
 from videomdm.conventions import FPS
 from videomdm.plots.offline import InteractiveFigure
-from videomdm.plots.style import GHOST, GRID, INK, SERIES, SIDES, checked_joints, layout, side
+from videomdm.plots.style import GHOST, GRID, INK, SERIES, SIDES, checked_joints, checked_keypoints, layout, side
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
 
@@ -146,8 +146,8 @@ def film_strip(
     axes.axhline(0, color=GRID, linewidth=1, zorder=0)
     for k, frame in enumerate(chosen):
         for pose in drawn[1:]:
-            _draw_pose(axes, pose[k] + [k * pitch, 0], skeleton, dict.fromkeys(SIDES, GHOST))
-        _draw_pose(axes, drawn[0][k] + [k * pitch, 0], skeleton, SIDES)
+            draw_pose(axes, pose[k] + [k * pitch, 0], skeleton, dict.fromkeys(SIDES, GHOST))
+        draw_pose(axes, drawn[0][k] + [k * pitch, 0], skeleton, SIDES)
         axes.text(k * pitch, bottom - 0.06, f"{frame / fps:.2f} s", ha="center", va="top", color=INK, size=8)
     axes.set(xlim=(-pitch / 2, pitch * (n_poses - 0.5)), ylim=(bottom - 0.3, top + 0.15), aspect="equal")
     axes.set_axis_off()
@@ -156,7 +156,53 @@ def film_strip(
     return figure
 
 
-def _draw_pose(axes: Axes, pose: np.ndarray, skeleton: Skeleton, colours: Mapping[str, str]) -> None:
+def pose_strip(
+    poses: Tensor,
+    skeleton: Skeleton,
+    labels: Sequence[str] = (),
+    ghost: Tensor | None = None,
+    title: str = "",
+    per_row: int = 9,
+) -> Figure:
+    """2-D poses side by side, as a camera saw them.
+
+    Args:
+        poses: (N, J, 2) around the root, x right and y down, of any unit.
+        skeleton: their joint layout.
+        labels: a line under each pose.
+        ghost: (N, J, 2) drawn in grey behind.
+        title: a line above the drawing.
+        per_row: poses in a row.
+
+    Raises:
+        ValueError: a wrong shape, or values that are not finite.
+    """
+    sets = [checked_keypoints(x, name, skeleton) for x, name in ((poses, "poses"), (ghost, "ghost")) if x is not None]
+    sets = [x * [1, -1] for x in sets]
+    low, high = min(x[..., 1].min() for x in sets), max(x[..., 1].max() for x in sets)
+    pitch = 1.1 * max(max(np.ptp(x[..., 0], axis=1).max() for x in sets), 0.5 * (high - low))
+    line = 1.15 * (high - low) + (0.12 * (high - low) if labels else 0)
+    rows = -(-len(sets[0]) // per_row)
+
+    figure, axes = plt.subplots(figsize=(10, 10 * rows * line / (pitch * per_row) + 0.3), layout="tight")
+    for k in range(len(sets[0])):
+        place = [(k % per_row) * pitch, -(k // per_row) * line]
+        for others in sets[1:]:
+            draw_pose(axes, others[k] + place, skeleton, dict.fromkeys(SIDES, GHOST))
+        draw_pose(axes, sets[0][k] + place, skeleton, SIDES)
+        if labels:
+            axes.text(place[0], place[1] + low - 0.05 * line, labels[k], ha="center", va="top", color=INK, size=8.5)
+    bottom = -(rows - 1) * line + low - 0.15 * line
+    axes.set(xlim=(-0.6 * pitch, (per_row - 0.4) * pitch), ylim=(bottom, high + 0.05 * line))
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.set_title(title, loc="left", color=INK, size=11)
+    plt.close(figure)
+    return figure
+
+
+def draw_pose(axes: Axes, pose: np.ndarray, skeleton: Skeleton, colours: Mapping[str, str]) -> None:
+    """One pose (J, 2), y up, with a colour for each of the body's sides."""
     for parent, child in skeleton.bones:
         colour = colours[side(skeleton.joints[child])]
         axes.plot(*pose[[parent, child]].T, color=colour, linewidth=2, solid_capstyle="round")

@@ -17,7 +17,7 @@ from videomdm.plots.style import GHOST, LEFT, RIGHT, SERIES
 from videomdm.study import results
 
 Rows = Mapping[str, Mapping[str, object]]
-ORDER = ("real", "rays", "teacher", "prior", *METHODS)
+ORDER = ("real", "rays", "training-data", "teacher", "elepose", "package", "prior", *METHODS)
 
 # Columns of the book's tables: title -> metric.  MDM's evaluation, which the paper follows, embeds features as they are
 # generated; ours, like that of lifters' motions, which have none, embeds those that their joints give.

@@ -1,0 +1,180 @@
+"""Table 3, the paper's third regime: motions without texts from pictures alone: ``python -m videomdm.study.table3``.
+
+A corpus is filmed as MAS's basketball players were (``--base``), or is theirs (``--data nba``).  ElePose learns to lift
+from its pictures, a 2-D motion VAE learns to judge them, and every row is compared with the test split's pictures
+(:mod:`videomdm.evaluation.unconditional`).  Rows with a JSON are not run again; killed ones resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from videomdm import programs, sample, study, train
+from videomdm.config import NBA, Config
+from videomdm.data.tracks import Tracks
+from videomdm.evaluation.unconditional import AZIMUTHS, PROTOCOLS, Motions, PlanarEvaluator, evaluate
+from videomdm.lifters import centred
+from videomdm.methods import METHODS
+from videomdm.storage.files import digest
+from videomdm.study import train_elepose, train_motion_vae
+from videomdm.train import observe, provenance
+
+PROGRAM = "python -m videomdm.study.table3"
+#: In the table's order: the training pictures themselves, two lifters' motions of them, MAS, plain MDM on ElePose's
+#: motions, and VideoMDM with ElePose as the teacher.
+ROWS = ("training-data", "elepose", "package", "mdm-2d", "mdm-teacher", "videomdm-frame")
+REGIME = {name: NBA[name] for name in ("text", "guidance", "tau", "weights")}
+
+#: The number of a repeat and lengths (N,) -> N motions.
+Source = Callable[[int, Tensor], Motions]
+
+
+def measure(config: Config, row: str, run: Path | None, budget: str, protocol: str) -> dict[str, object]:
+    """All metrics of one row, [mean, 95 % half-width] over repeats.
+
+    Args:
+        config: of the run.
+        row: one of :data:`ROWS`.
+        run: where the row is a method.
+        budget: of the judge's training.
+        protocol: a key of :data:`videomdm.evaluation.unconditional.PROTOCOLS`.
+
+    Returns:
+        The metrics for uniform azimuths by their own names, those for others as ``side_fid`` and so on, and for methods
+        ``seconds_per_100``, of sampling; in words ``protocol``, and ``evaluators``, a digest of the judge.
+    """
+    pictures, test = (observe.tracks(config, split) for split in ("train", "test"))
+    judge, real = evaluator(config, pictures, budget), Motions(test.seen.keypoints, test.lengths)
+    spent = {"seconds": 0.0, "motions": 0}
+    source = given(config, row, pictures) if run is None else generated(run, spent)
+    make = cache_by_repeat(source)
+    found = {}
+    for azimuths in AZIMUTHS:
+        prefix = "" if azimuths == "uniform" else f"{azimuths}_"
+        metrics = evaluate(judge, real, make, protocol, azimuths)
+        found |= {f"{prefix}{name}": value for name, value in metrics.items()}
+    found |= {"protocol": protocol, "evaluators": digest(*judge.network.state_dict().values())}
+    if run is not None:
+        found["seconds_per_100"] = 100 * spent["seconds"] / spent["motions"]
+    return found
+
+
+def given(config: Config, row: str, pictures: Tracks) -> Source:
+    """Motions that are there: the training pictures, or what a lifter makes of them; each repeat draws its own."""
+    if row == "training-data":
+        points = pictures.seen.keypoints
+    else:
+        lifter = config.data.lifter if row == "elepose" else "package"
+        points = centred.lift(pictures, lifter, config.data.root)
+    motions = Motions(points, pictures.lengths)
+
+    def draw(repeat: int, lengths: Tensor) -> Motions:
+        return motions.draw(len(lengths), torch.Generator().manual_seed(repeat))
+
+    return draw
+
+
+def generated(run: Path, spent: dict[str, float]) -> Source:
+    """Motions that a run's prior generates; adds up seconds and motions in ``spent``."""
+    prior = sample.load(run)
+
+    def generate(repeat: int, lengths: Tensor) -> Motions:
+        lengths = lengths.clamp(max=prior.config.data.max_frames - 1)
+        started = time.monotonic()
+        joints = sample.generate(prior, [""] * len(lengths), lengths, seed=repeat)
+        spent["seconds"] += time.monotonic() - started
+        spent["motions"] += len(lengths)
+        return Motions(joints.cpu(), lengths)
+
+    return generate
+
+
+def cache_by_repeat(source: Source) -> Source:
+    """The same motions for all azimuths: a repeat asks for the same lengths each time."""
+    made: dict[int, Motions] = {}
+
+    def make(repeat: int, lengths: Tensor) -> Motions:
+        if repeat not in made:
+            made[repeat] = source(repeat, lengths)
+        return made[repeat]
+
+    return make
+
+
+@cache
+def _budgets(name: str) -> tuple[train_elepose.Budget, train_motion_vae.Budget]:
+    return train_elepose.BUDGETS[name], train_motion_vae.BUDGETS[name]
+
+
+def elepose(config: Config, pictures: Tracks, budget: str) -> Path:
+    """The file of ElePose, trained on the training split's pictures; in the cache, by what it depends on."""
+    size = _budgets(budget)[0]
+    folder = config.cache / f"elepose-{digest(provenance.pictures(pictures), size, config.seed)}"
+    file = folder / "elepose.safetensors"
+    if not file.exists():
+        train_elepose.train(pictures.seen, pictures.skeleton, pictures.centred, folder, size, config.seed)
+    return file
+
+
+def evaluator(config: Config, pictures: Tracks, budget: str) -> PlanarEvaluator:
+    """The judge, trained on the training split's pictures: one for all rows and seeds of a corpus."""
+    size = _budgets(budget)[1]
+    folder = config.cache / f"motion-vae-{digest(provenance.pictures(pictures), size)}"
+    file = folder / "motion_vae.safetensors"
+    return train_motion_vae.load(file) if file.exists() else train_motion_vae.train(pictures, folder, size, seed=0)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the table, and return the exit status (:mod:`videomdm.programs`)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    return programs.carry_out(lambda: conduct(arguments), PROGRAM, "--debug" in arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Train teacher and judge, then train and measure every row that has no result yet."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    programs.add_debug(parser)
+    parser.add_argument("--study", help="a folder in results/: table3, or table3-BASE, by default")
+    parser.add_argument("--data", default="nba-like", choices=("nba-like", "nba"))
+    parser.add_argument("--data-root")
+    parser.add_argument("--base", default="procedural", help="the corpus that an NBA-like one films")
+    parser.add_argument("--profile", default="study")
+    parser.add_argument("--budget", default="laptop", choices=train_motion_vae.BUDGETS, help="of ElePose and the judge")
+    parser.add_argument("--protocol", default="quick", choices=PROTOCOLS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
+    parser.add_argument("--runs", default="runs")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    name = given.study or ("table3" if given.data == "nba" else f"table3-{given.base}")
+    base = train.profile(
+        given.profile, data=given.data, base=given.base, data_root=given.data_root, runs=given.runs, seed=given.seed,
+        method="videomdm-frame", **REGIME,
+    )  # fmt: skip
+    base = base.but(lifter=str(elepose(base, observe.tracks(base, "train"), given.budget)))
+    command = (
+        f"{PROGRAM} --study {name} --data {given.data} --base {given.base} --profile {given.profile} "
+        f"--budget {given.budget} --protocol {given.protocol} --seed {given.seed}"
+    )
+    if given.data_root:
+        command += f" --data-root $VIDEOMDM_DATA/{Path(given.data_root).name}"
+    for row in given.rows:
+        config = base.but(method=row) if row in METHODS else base
+        study.run(
+            config, row, name, given.results, f"{command} --rows {row}",
+            lambda config, row, run: measure(config, row, run, given.budget, given.protocol),
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
