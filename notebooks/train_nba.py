@@ -33,7 +33,7 @@ profile: str = "nba"  # the paper's recipe; smoke, laptop or study: smaller size
 data: str = "nba"  # or nba-like: another corpus, filmed as the players were
 data_root: str | None = None  # folder of the data; none for the built-in corpus
 base: str = "procedural"  # the corpus that is filmed for nba-like
-lifter: str | None = None  # the teacher: elepose, motionbert, package or the file of an ElePose network
+lifter: str | None = None  # the teacher: elepose or motionbert (NBA), procedural, or a file of ElePose
 method: str = "videomdm-frame"  # or another that needs no path
 with_mas: bool = True  # train a 2-D prior too, and sample it by MAS
 evaluator: str | None = None  # MAS's checkpoint of the motion VAE; None trains one on the training split
@@ -48,14 +48,14 @@ from pathlib import Path
 
 import torch
 
+from videomdm import config as settings
 from videomdm import sample, train
-from videomdm.config import NBA
 from videomdm.data.tracks import to_picture
 from videomdm.evaluation import unconditional
 from videomdm.evaluation.motion_vae import load_mas_evaluator
 from videomdm.evaluation.unconditional import Motions, PlanarEvaluator
 from videomdm.export.deliver import deliver
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import keypoints_over, loss_curves, metrics_table, player
 from videomdm.storage.files import digest
 from videomdm.study import train_motion_vae
@@ -64,9 +64,9 @@ from videomdm.train import observe
 check_parameters(globals())
 given = {
     "data": data, "data_root": data_root, "base": base, "method": method, "seed": seed, "on_error": on_error,
-    "runs": runs, "lifter": lifter or ("elepose" if data == "nba" else "package"),
+    "runs": runs, "lifter": lifter or ("elepose" if data == "nba" else "procedural"),
 }  # fmt: skip
-config = train.profile(profile, **{**NBA, **given})
+config = train.profile(profile, **{**settings.NBA, **given})
 observe.check(config)  # what the data cannot tell is to be missed before the training
 print(f"run folder: {config.folder}")
 

@@ -85,12 +85,12 @@ class TestSequence:
 
     def test_bad_keypoints(self, tree):
         sequence = fit3d.find(tree)[0]
-        with pytest.raises(DataError, match="expected the keypoints of s03_50591643_dumbbell"):
+        with pytest.raises(DataError, match="expected an npz of the keypoints of s03_50591643_dumbbell"):
             sequence.keypoints(tree / "keypoints")
         path = tree / "keypoints" / "s03" / "50591643" / "dumbbell_biceps_curls.npz"
         path.parent.mkdir(parents=True)
         np.savez(path, keypoints=np.zeros((4, 26, 2)))
-        with pytest.raises(DataError, match="expected an npz with keypoints and confidence"):
+        with pytest.raises(DataError, match="no array confidence, expected keypoints and confidence"):
             sequence.keypoints(tree / "keypoints")
         np.savez(path, keypoints=np.zeros((4, 26, 3)), confidence=np.zeros((4, 26)))
         with pytest.raises(DataError, match=r"expected \(T, J, 2\) and \(T, J\)"):

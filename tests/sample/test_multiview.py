@@ -2,10 +2,12 @@
 
 import math
 import time
+from functools import partial
 
 import pytest
 import torch
 
+from benchmarks import synthetic, timing
 from videomdm import features, sample, train
 from videomdm.cameras.views import Views
 from videomdm.data import nba, observations, sources
@@ -62,12 +64,12 @@ class TestViews:
     def test_of_centred_cameras_and_of_a_corpus(self):
         assert Views.of(nba.camera(5)).distance == pytest.approx(7, abs=1e-5)
         assert Views.of(nba.camera(5)).elevation == pytest.approx(math.pi / 16, abs=1e-6)
-        corpus = sources.load("procedural", None, "train", 60, 600)
+        corpus = sources.load("procedural", None, "train", 60, 300)
         camera = observations.film(corpus, 1).camera
         joints = hold_last(corpus.joints, corpus.lengths)
         middle = (joints.amin((1, 2)) + joints.amax((1, 2))) / 2
         found = Views.of(camera)
-        assert found.distance == pytest.approx(float(camera.to_camera(middle)[:, 2].mean()), rel=0.05)
+        assert found.distance == pytest.approx(float(camera.to_camera(middle)[:, 2].mean()), rel=0.08)
         assert found.height == pytest.approx(float(middle[:, 1].mean()), abs=0.05)
 
 
@@ -103,6 +105,7 @@ class TestConsistent:
         (seen[..., :2] / depth - keypoints).square().sum().backward()
         assert found.grad.abs().max() < 1e-12
 
+    @pytest.mark.slow
     def test_a_thousand_steps_of_adam_come_to_the_same(self, centred):
         camera, truth = CENTRED.cameras(7), centred[:1, :20]
         torch.manual_seed(0)
@@ -231,9 +234,24 @@ class TestGenerate:
         assert motions[:, 0, 0, [0, 2]].abs().max() < 1e-5
         assert motions[:, :, 0].diff(dim=1).abs().max() > 0, "they have a path"
         encoded = sample.generate(prior, ["a person walks", "someone jumps"], seconds=2, as_features=True)
-        torch.testing.assert_close(features.decode(encoded), motions[:, :-1], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(features.decode(encoded), motions, atol=1e-4, rtol=1e-4)
+        with pytest.raises(ValueError, match="2-D pictures knows no motions to lift with"):
+            sample.lift(prior, torch.zeros(10, 22, 2), observations.turned(CENTRED.cameras(1), 0.0)[0])
         again = sample.generate(prior, ["someone jumps", "a person walks"], seconds=2)
         assert not torch.equal(again[0], motions[0]), "the caption matters"
         with pytest.raises(ValueError, match="method is 'mas' for a prior of 3-D motions"):
             other = sample.load(train.fit(config.but(method="mdm-3d", warmup_steps=0, steps=1)))
             sample.generate(other, ["a person walks"], method="mas")
+
+
+@pytest.mark.slow
+def test_mas_costs_at_most_eight_times_as_much_as_a_prior_of_motions():
+    """Seven views of 32 motions, on the same core; the shortest times, as others may be at work."""
+    config = train.profile("laptop", text="none", n_steps=6, tau=2.0, max_frames=60, t_star=0)
+    lengths = torch.full((32,), 60)
+    candidates = {
+        name: partial(sample.generate, prior, [""] * 32, lengths, guidance=1.0)
+        for name, prior in synthetic.centred_priors(config, torch.device("cpu")).items()
+    }
+    times = timing.paired(candidates, 3)
+    assert min(times["mas"]) <= 8 * min(times["prior"])

@@ -100,7 +100,14 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         run: the method's finished run.
     Returns:
         Metric -> value or [mean, 95 % half-width], and in words ``protocol``, its name, and ``evaluators``, digests.
+        A 2-D prior (MAS) is only asked to generate: it lifts nothing and has learned no motions.
+
+    Raises:
+        ValueError: centred data, which have a protocol of their own.
     """
+    if config.centred:
+        own = "the protocol of videomdm.evaluation.unconditional"
+        raise ValueError(f"{config.data.source} has no texts and no true motions, expected {own}")
     size, train = protocol(config), observe.load(config, "train")
     evaluators = _evaluators(config, train)
     label, version = {"protocol": size.name}, _version(config, size, evaluators)
@@ -110,6 +117,8 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
             run / f"metrics-generation-{version}.json",
             lambda: generation(_load(run), config, evaluators, run / "evaluation" / f"{_weights(run)}-{version}"),
         )
+        if config.recipe.motions == "keypoints":
+            return {**label, **generated}
         errors = cached_json(
             run / f"metrics-lifting-{lifts}.json",
             lambda: lifting(_load(run), config, size.lift_clips, run / "evaluation", lifts),

@@ -58,7 +58,8 @@ def generate(
         raise ValueError(f"method is {method!r} for a prior of {kind}; expected 'mas' for one of 2-D pictures alone")
     if prior.views is not None:
         joints = multiview.generate(prior, texts, lengths, guidance=scale, seed=seed, progress=progress)
-        return features.encode(joints, prior.skeleton) if as_features else joints
+        held = torch.cat([joints, joints[:, -1:]], dim=1)  # as many rows as frames
+        return features.encode(held, prior.skeleton) if as_features else joints
     condition = text.by_name(prior.config.model.text).encode(texts).to(prior.device)
     clean = prior.diffusion.sample(
         _in_chunks(guided(prior.model, scale), lengths, condition),

@@ -86,10 +86,12 @@ def lift(
     Raises:
         ValueError: keypoints of another shape, in pixels or shares of the image, or not finite where they have
             confidence (:func:`videomdm.data.recordings.plausible.check_normalised`); a motion to start from without its
-            step or the other way round.
+            step or the other way round; a prior of 2-D pictures.
 
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
+    if prior.views is not None:
+        raise ValueError("a prior of 2-D pictures knows no motions to lift with, expected one of 3-D motions")
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
     single = keypoints.ndim == 3
@@ -98,7 +100,7 @@ def lift(
         camera = Camera(camera.rotation.reshape(1, 3, 3), camera.translation.reshape(1, 3))
         lengths = None if lengths is None else lengths.reshape(1)
         start = None if start is None else start[None]
-    seen, how = Footage.of(keypoints, camera, lengths, confidence), Lifting(refine, place, known_distance, first)
+    seen, how = Footage.of(keypoints, camera, lengths, confidence), Lifting(refine, place, known_distance, first=first)
     joints = lift_footage(
         prior, seen, how, start=start, texts=texts, method=method, steps=steps, seed=seed, progress=progress
     )

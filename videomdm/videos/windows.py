@@ -83,8 +83,8 @@ def lift_recording(
 ) -> Whole:
     """Lift a whole recording.
 
-    As a window is lifted its camera may turn about the vertical and move along the floor, but neither tilt nor come
-    nearer: up, floor and size are the recording's.
+    As a window is lifted its camera may turn about the vertical and move, but not tilt: up and floor are the
+    recording's, and the person's size settles the distance afterwards.
 
     Args:
         prior: knows clips of ``prior.config.data.max_frames``.
@@ -143,7 +143,7 @@ class Lifting:
         """What the prior makes of the fitted motion, diffused to ``first`` (:class:`Mixing`); of noise alone for 1."""
         motions, cameras = self.windows_of_fitted()
         step = Mixing(first).step(self.prior.config.model.n_steps)
-        how = sample.Lifting(refine=True, place=True, known_distance=True, known_up=True, first=step)
+        how = sample.Lifting(refine=True, place=True, known_up=True, first=step)
         own = sample.lift_footage(
             self.prior, self.seen.by(cameras), how, start=None if step is None else motions,
             texts=None if caption is None else [caption] * len(motions), seed=seed, progress=progress,
