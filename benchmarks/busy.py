@@ -1,4 +1,4 @@
-"""What training loses to other busy processes on the same cores, with threads that wait actively, passively, or not.
+"""What training loses to other busy processes on the same cores, with threads that wait long, shortly, or not at all.
 
 Every setting has a process of its own that trains on all cores and waits for its turn without computing.  In turn, each
 trains a few batches beside none, one and two processes that only count.
@@ -33,6 +33,7 @@ from videomdm.train.trainer import Trainer, keep_memory
 #: name -> what the environment says; the baseline is libgomp's own behaviour: 300,000 turns of a loop before sleeping.
 SETTINGS = {
     "baseline": {"GOMP_SPINCOUNT": "300000"},
+    "short": {"GOMP_SPINCOUNT": "1000"},  # what the package asks for
     "passive": {"OMP_WAIT_POLICY": "passive"},
     "one-thread": {"OMP_NUM_THREADS": "1"},
 }
@@ -55,13 +56,13 @@ def measure(config: Config, repeats: int, batches: int) -> dict[tuple[int, str],
     """What the batches took, by number of competitors and setting."""
     spent: dict[tuple[int, str], list[Piece]] = {(k, name): [] for k in COMPETITORS for name in SETTINGS}
     with ExitStack() as stack:
-        trainers = {name: stack.enter_context(_trainer(config, setting)) for name, setting in SETTINGS.items()}
+        trainers = {name: stack.enter_context(started_trainer(config, setting)) for name, setting in SETTINGS.items()}
         bar = stack.enter_context(Bar(total=repeats * len(spent), desc="busy", unit="piece"))
         for _ in range(repeats):
             for k in COMPETITORS:
-                with _competitors(k):
+                with competitors(k):
                     for name, trainer in trainers.items():
-                        spent[k, name].append(_train(trainer, batches))
+                        spent[k, name].append(train_batches(trainer, batches))
                         bar.update()
     return spent
 
@@ -93,7 +94,7 @@ def _mean(pieces: list[Piece], what: str) -> float:
 
 
 @contextmanager
-def _trainer(config: Config, setting: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def started_trainer(config: Config, setting: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A process that has trained its first batches and waits to be told how many more."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))} | setting
     command = [sys.executable, "-m", "benchmarks.busy", config.to_json()]
@@ -101,14 +102,14 @@ def _trainer(config: Config, setting: dict[str, str]) -> Iterator[subprocess.Pop
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            _train(process, 3)
+            train_batches(process, 3)
             yield process
         finally:
             process.kill()
 
 
 @contextmanager
-def _competitors(k: int) -> Iterator[None]:
+def competitors(k: int) -> Iterator[None]:
     processes = [subprocess.Popen([sys.executable, "-c", COUNT]) for _ in range(k)]
     try:
         yield
@@ -118,7 +119,7 @@ def _competitors(k: int) -> Iterator[None]:
             process.wait()
 
 
-def _train(trainer: subprocess.Popen[str], batches: int) -> Piece:
+def train_batches(trainer: subprocess.Popen[str], batches: int) -> Piece:
     """Seconds per batch: ``wall``, ``processor`` (of all threads), and what all other processes had of the cores."""
     before = _busy()
     print(batches, file=trainer.stdin, flush=True)

@@ -39,19 +39,19 @@ def measure(config: Config, steps: int) -> dict[str, float]:
     """Of one method: batches per second, hours of its whole training, peak memory, seconds per 100 motions."""
     keep_memory()
     data = synthetic.training_set(config, "full", timing.device(), n=512)
-    high = _seconds_per_step(config, data, steps, multistep=False)
+    high = seconds_per_step(config, data, steps, multistep=False)
     share = config.multistep.probability if config.multistep.t_star else 0.0
-    mean = high + share * (_seconds_per_step(config, data, steps, multistep=True) - high) if share else high
+    mean = high + share * (seconds_per_step(config, data, steps, multistep=True) - high) if share else high
     memory = _peak_memory()
     prior = synthetic.prior(config, timing.device())
     sampling = timing.seconds(lambda: sample.generate(prior, ["a person walks"] * SAMPLES))
     return {
         "batches_per_second": 1 / mean, "peak_memory_mb": memory / 2**20, "seconds_per_100_motions": sampling,
-        "training_hours": _hours(config, high, mean), **_evaluation(prior, config),
+        "training_hours": _hours(config, high, mean), **evaluation_minutes(prior, config),
     }  # fmt: skip
 
 
-def _evaluation(prior: sample.Prior, config: Config) -> dict[str, float]:
+def evaluation_minutes(prior: sample.Prior, config: Config) -> dict[str, float]:
     """Minutes of a row's evaluation: ``quick`` measured, ``full`` by its larger numbers of motions and clips."""
     with tempfile.TemporaryDirectory() as folder:
         config = config.but(protocol="quick", evaluator_steps=1, runs=folder)
@@ -65,7 +65,7 @@ def _evaluation(prior: sample.Prior, config: Config) -> dict[str, float]:
     return {"quick_evaluation_minutes": (generating + lifting) / 60, "full_evaluation_minutes": more / 60}
 
 
-def _seconds_per_step(config: Config, data: object, steps: int, multistep: bool) -> float:
+def seconds_per_step(config: Config, data: object, steps: int, multistep: bool) -> float:
     trainer = Trainer(config, data)
     if multistep:
         schedule = config.multistep
@@ -81,7 +81,7 @@ def _hours(config: Config, plain: float, mean: float) -> float:
     """The warm-up is plain MDM, whose step costs at most what a high batch of the second stage costs."""
     if config.recipe.frame is None:
         return (config.optimiser.warmup_steps + config.optimiser.steps) * plain / 3600
-    warmup = _seconds_per_step(
+    warmup = seconds_per_step(
         config.but(method="mdm-teacher"),
         synthetic.training_set(config.but(method="mdm-teacher"), "full", timing.device(), n=512), 8, multistep=False,
     )  # fmt: skip

@@ -67,7 +67,7 @@ def check(config: Config, out: Path) -> None:
     """Losses, features and samples on this device equal those on the CPU; bf16 is near; a step never waits."""
     began, here = time.monotonic(), timing.device()
     there = {"cpu": torch.device("cpu"), "device": here}
-    found = {name: _numbers(config, device) for name, device in there.items()}
+    found = {name: numbers(config, device) for name, device in there.items()}
     metrics: timing.Metrics = {}
     for name, value in found["cpu"].items():
         difference = (found["device"][name].cpu() - value).norm() / value.norm()
@@ -82,7 +82,7 @@ def check(config: Config, out: Path) -> None:
 
 
 @torch.no_grad()
-def _numbers(config: Config, device: torch.device) -> dict[str, Tensor]:
+def numbers(config: Config, device: torch.device) -> dict[str, Tensor]:
     """The same computations on any device, from the same numbers."""
     one = config.but(method="videomdm", batch_size=8, dropout=0.0, compile=None)
     data = synthetic.training_set(one, "humanml3d", device, n=8)

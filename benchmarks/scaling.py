@@ -44,14 +44,14 @@ def run(config: Config, results: Path, repeats: int, batches: int = 6) -> Path:
                 ours = config.but(runs=str(Path(folder) / f"{name}-{i}"), shard_weights=sharded)
                 if cache.exists():
                     shutil.copytree(cache, ours.cache)  # the same clips, filmed and lifted once
-                times[name] += _batches(ours, processes)
+                times[name] += times_of_batches(ours, processes)
                 if not cache.exists():
                     shutil.copytree(ours.cache, cache)
     metrics: Metrics = timing.summary("scaling", times)
     return timing.write(results, f"scaling-{config.optimiser.batch_size}", config, metrics, began)
 
 
-def _batches(config: Config, processes: int) -> list[float]:
+def times_of_batches(config: Config, processes: int) -> list[float]:
     """Seconds of each batch of a run but the first, which sets up."""
     distributed.fit(config, processes)
     seconds = [row["seconds"] for row in train.history(config)]

@@ -36,7 +36,7 @@ from videomdm.data.recordings.video import Video, watch_camera, writer
 KINDS = ("stands", "moves", "shakes", "cut")
 FRAMES = 50  # of a film, at 20 per second
 SIZES = ((480, 270), (270, 480), (384, 288))  # pixels
-CHOSEN, HELD_OUT = 0, 2000  # first seed of the films that thresholds were chosen on, and of those they were not
+CHOSEN, HELD_OUT = 0, 4000  # first seed of the films that thresholds were chosen on, and of those they were not
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ claims.check("inside out, at 100 head heights: share of the size", shares[100.0]
 # %%
 # NBVAL_CHECK_OUTPUT
 ours = errors(network, true, pictures, seen.camera)
-package = METRES * float(pose.pa_mpjpe(centred.lift(pictures, "package"), true.joints, true.lengths))
+package = METRES * float(pose.pa_mpjpe(centred.lift(pictures, "procedural"), true.joints, true.lengths))
 rows = {"ElePose": ours["pa_mpjpe"], "lifter with 3-D supervision": package}
 Table(
     "\n".join(

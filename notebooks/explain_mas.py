@@ -178,6 +178,9 @@ left.semilogy(range(1, 8), rounds, "o-", color=LEFT)
 left.set(xlabel="rounds", ylabel="distance from the fixed point, relative", ylim=(1e-8, 2))
 right.semilogy(range(1, 1001), curve, color=SERIES[1])
 right.set(xlabel="steps of Adam", ylim=(1e-8, 2))
+for axes in (left, right):
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
 keep(figure, "mas_fit")
 
 # %%

@@ -585,7 +585,7 @@ for name, gap in gaps.items():
 # %%
 few = dataclasses.replace(corpus, joints=x_true[:100], lengths=torch.full((100,), 33))
 footage = observations.film(few, seed=0)
-lifted = teachers.estimate(footage, progress=False)
+lifted = teachers.estimate(footage, "procedural", progress=False)
 says = features.encode(features.canonicalise(lifted, floor="median"))
 off = (normaliser.normalise(says) - normaliser.normalise(true[:100])).square()
 sizes = {name: float(off[..., c].mean().sqrt()) for name, c in features.blocks(22).items()}

@@ -24,12 +24,9 @@ prior: str | None = None  # folder of a finished run; None trains one on the bui
 profile: str = "smoke"  # smoke, laptop, study or paper: of the prior, where one is trained
 seed: int = 0
 runs: str = "runs"  # where run folders, caches and results go
-results: str | None = None  # folder that is to keep the errors against the truth; None keeps none
 
 # %%
 import os
-import runpy
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,16 +40,14 @@ from videomdm.conventions import DataError
 from videomdm.data import bvh, recordings
 from videomdm.data.recordings.names import folder_of
 from videomdm.data.recordings.video import overlay_video, sheet, write_overlay
-from videomdm.evaluation import pose
+from videomdm.evaluation import real_people
 from videomdm.export.deliver import write
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import Picture, Table, metrics_table, player
-from videomdm.skeletons import SMPL22
 from videomdm.storage.film import codec
 from videomdm.study import results as study
 
 check_parameters(globals())
-began = time.monotonic()
 root = Path(data or Path(os.environ.get("VIDEOMDM_DATA", "no data")) / "real")
 checkout = Path("..") if Path("../results").is_dir() else Path(".")
 if root.is_dir():
@@ -183,11 +178,11 @@ for name, (track, source) in films.items():
 #
 # Two motions are made of the keypoints.
 # The **teacher**'s is the lifter's that the package ships.
-# The **prior**'s begins with noise and ends on the rays that were seen ([](explain_ray_projection)): it knows how people move, as far as it has been trained.
+# The **prior**'s is led to the rays that were seen ([](explain_ray_projection)) and averaged with the teacher's: it knows how people move, as far as it has been trained.
 # Both are in the result, and one of them is what is *delivered* as `joints`; the last column of the table below says which.
 #
 # The prior of this page is trained while the book is built, in the profile that is printed here.
-# The profile `smoke` takes seconds and makes a prior that shows the steps and is good for nothing else; the tables at the end have one that was trained for minutes.
+# The profile `smoke` takes seconds and makes a prior that shows the steps and is good for nothing else; `-p prior RUN` takes a better one.
 
 # %%
 model = sample.load(Path(prior) if prior else train.fit(train.profile(profile, seed=seed, runs=runs)))
@@ -214,7 +209,7 @@ def motions_table(lifted):
 motions_table(lifted)
 
 # %% [markdown]
-# *Reprojection* is how far the motion, seen by its camera, is from the keypoints; the prior's joints lie on their rays by construction, so that its 0 says nothing about depth.
+# *Reprojection* is how far the motion, seen by its camera, is from the keypoints; a small one says nothing about depth.
 # *Skating* is the share of frames in which a foot that should stand slides.
 
 # %%
@@ -244,64 +239,26 @@ for name, one in lifted.items():
 # Detectors and markers mean different points by *hip* and *shoulder*; some centimetres of all these errors are a matter of definition.
 
 # %%
-KNOWN = {"nothing": {}, "field of view and height": {"intrinsics": 66.6}}
-HEIGHT = 1.75
-LIMBS = {
-    f"{side}_{joint}": side[0].upper() + joint.title()
-    for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-}  # fmt: skip
-HIPS = [list(LIMBS).index(hip) for hip in ("left_hip", "right_hip")]
-
-
-def errors(one, way, truth, camera):
-    """Of a lifted motion against the trial's truth in a camera's axes: mm root-aligned, mm after Procrustes, degrees."""
-    names, points = truth["joints"](camera)
-    joints, own = one.ways[way]
-    frames = np.round(60 * one.arrays()["times"]).astype(int)  # the trial has 60 frames a second
-    true = torch.from_numpy(points[frames][:, [names.index(n) for n in LIMBS.values()]])
-    found = own.to_camera(joints).double()[:, [SMPL22.index(n) for n in LIMBS]]
-    found, true = (x - x[:, HIPS].mean(1, keepdim=True) for x in (found, true))
-    up = own.rotation[:, 1].double() @ torch.from_numpy(truth["camera"](camera)[0][:, 2])
-    return {
-        "root-aligned mm": float(pose.mpjpe(found, true)), "Procrustes mm": float(pose.pa_mpjpe(found, true)),
-        "up, degrees": float(torch.rad2deg(torch.arccos(up.clamp(-1, 1)))),
-    }  # fmt: skip
-
+KNOWN = {"nothing": {}, "field of view and height": {"intrinsics": real_people.BALANCE["field_of_view"]}}
+ERRORS = {"root-aligned mm": "mpjpe", "Procrustes mm": "pa_mpjpe", "up, degrees": "up"}
+FPS = 60.0  # of the trial's films
 
 rows = []
 for known, given in KNOWN.items():
     tracks, _ = read({k: v for k, v in FILMS.items() if k in films and k.startswith("balance")}, **given)
     for name, (track, source) in tracks.items():
-        one = videos.lift_track(model, track, source, CAPTIONS[name], seed, HEIGHT if given else None)
-        truth, camera = runpy.run_path(str(root / "balance" / "truth.py")), int(name[-1])
-        rows += [{"": name, "known": known, "motion": way, **errors(one, way, truth, camera)} for way in one.ways]
+        one = videos.lift_track(model, track, source, CAPTIONS[name], seed, real_people.HEIGHT if given else None)
+        truth = replace(real_people.balance(root / "balance", int(name[-1])), fps=FPS)
+        seconds = torch.from_numpy(one.arrays()["times"])
+        for way, (joints, camera) in one.ways.items():
+            found = real_people.errors(joints, camera.rotation, camera.translation, seconds, truth)
+            rows.append(
+                {"": name, "known": known, "motion": way, **{title: found[key] for title, key in ERRORS.items()}}
+            )
 metrics_table(rows) if rows else Table("*no recordings*")
 
 # %% [markdown]
-# The same with a prior that was trained for minutes, read from `results/real`; each file names its command and commit.
-
-# %%
-if results and rows:
-    keys = {"root-aligned mm": "root_aligned", "Procrustes mm": "procrustes", "up, degrees": "up"}
-    measured = {
-        f"{row[''][-1]}/{'nothing' if row['known'] == 'nothing' else 'told'}/{row['motion']}/{key}": row[title]
-        for row in rows for title, key in keys.items()
-    }  # fmt: skip
-    command = f"papermill notebooks/lift_real_recordings.py out.ipynb -p profile {config.profile} -p results {results}"
-    print(study.write(Path(results), "real", config, command, time.monotonic() - began, measured))
-
-recorded = []
-for result in study.read(checkout / "results", "real"):
-    print(f"{result['method']}, {result['profile']}, commit {result['commit']}: {result['command']}")
-    for key, value in result["metrics"].items():
-        camera, known, way, error = key.split("/")
-        if error == "root_aligned":
-            rest = {name: result["metrics"][f"{camera}/{known}/{way}/{name}"] for name in ("procrustes", "up")}
-            recorded.append(
-                {"balance, camera": camera, "known": known, "motion": way, "root-aligned mm": value,
-                 "Procrustes mm": rest["procrustes"], "up, degrees": rest["up"]}
-            )  # fmt: skip
-metrics_table(recorded) if recorded else Table("*no results*")
+# `python -m videomdm.study.real_people lift --help` measures the same with a prior of your own, and on filmed motion capture too.
 
 # %% [markdown]
 # ## Keypoints without a film
@@ -385,6 +342,6 @@ metrics_table(rows) if rows else Table("*not measured*")
 # - **Fast limbs.** A hand that moves far between two frames is blurred, and left and right are taken for each other; the notes count the frames in which sides were put right.
 # - **What is outside the picture** is a guess. Legs that were never seen hang from the hips, and a motion made of them is fit for its upper half alone.
 # - **Standing people may come out with bent knees or a lean.** One camera sees a knee that bends towards it only by a slightly shorter leg. The prior can only know poses that it was trained on.
-# - **Size and distance are one number.** Without `height`, metres are a guess: a person's absolute size and path are as wrong as the guessed stature.
+# - **Size and distance are one number.** Without `height` an adult's mean is taken: a person's absolute size and path are as wrong as that.
 # - **The vertical is found from the feet.** Somebody who stands on one spot says little about where the floor is; *up* in the table of errors is then off by several degrees, and root-aligned errors count it in every joint.
 # - **A prior is no oracle.** Whether it improves on its teacher depends on what it was trained on; the tables of this page say so for each recording with truth, whatever the answer is today.

@@ -32,10 +32,12 @@ videos: str | None = None  # folder of videos; None films built-in motions
 prior: str | None = None  # folder of a finished run to start from; None trains one on the built-in corpus
 profile: str = "laptop"  # smoke, laptop, study or paper: sizes and budgets
 method: str | None = None  # see videomdm.config.METHODS; None refines cameras, all but distance if height is given
-field_of_view: float | None = None  # degrees across the image's diagonal; None assumes 53
+field_of_view: float | None = None  # degrees across the image's diagonal; None takes the file's, else 53
 height: float | None = None  # metres from floor to crown that the people have; None lets the teacher guess
 detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera: bool = False  # take recordings whose camera moves all the same
+person: int = 0  # which of several people, by the numbers in the overlays; 0 is the main one
+persons: str | None = None  # other people in some recordings, such as squat=1,monday/jump=2
 keep_invented: bool = False  # train also on clips of which legs, or half of the body, were not seen
 seed: int = 0
 runs: str = "runs"  # where run folders, caches and the demonstration's videos go
@@ -82,8 +84,9 @@ if videos is None:
 
 # %%
 found = recordings.load(
-    videos, detector, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip", cache=Path(runs) / "cache"
-)
+    videos, detector, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip",
+    cache=Path(runs) / "cache", person=recordings.persons(persons) if persons else person,
+)  # fmt: skip
 base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
 material = gather(found, base.data.max_frames, base.data.root_path, height, keep_invented)
 observed = material.observations

@@ -92,10 +92,10 @@ def test_every_benchmark_leaves_a_result(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: None)
     run = train.fit(train.profile("smoke", runs=str(tmp_path / "runs"), n_clips=400, method="mdm-3d"))
     times = lambda config, processes: config.cache.mkdir(parents=True, exist_ok=True) or [1.0, 1.0]  # noqa: E731
-    monkeypatch.setattr(scaling, "_batches", times)
-    monkeypatch.setattr(busy, "_competitors", nullcontext)
-    monkeypatch.setattr(busy, "_trainer", lambda config, setting: nullcontext())
-    monkeypatch.setattr(busy, "_train", lambda trainer, batches: {"wall": 1.0, "processor": 2.0, "others": 0.0})
+    monkeypatch.setattr(scaling, "times_of_batches", times)
+    monkeypatch.setattr(busy, "competitors", nullcontext)
+    monkeypatch.setattr(busy, "started_trainer", lambda config, setting: nullcontext())
+    monkeypatch.setattr(busy, "train_batches", lambda trainer, batches: {"wall": 1.0, "processor": 2.0, "others": 0.0})
     more = ["--train-steps", "40", "--run", str(run), "--runs", str(tmp_path / "runs")]
     entry.main(["--profile", "smoke", *sizes, *more, "--results", str(tmp_path)])
     found = {r["method"]: r["metrics"] for r in results.read(tmp_path, "benchmarks")}
@@ -222,7 +222,7 @@ class TestGpu:
         gpu.check(config, tmp_path)
         metrics = json.loads(next(tmp_path.rglob("*.json")).read_text())["metrics"]
         assert metrics["samples_difference"] == metrics["loss_difference"] == 0.0
-        honest = gpu._numbers
+        honest = gpu.numbers
 
         def wrong(config, device, calls=[]):  # noqa: B006
             calls.append(device)
@@ -230,7 +230,7 @@ class TestGpu:
                 k: v * (1.01 if len(calls) == 2 and k == "features" else 1) for k, v in honest(config, device).items()
             }
 
-        monkeypatch.setattr(gpu, "_numbers", wrong)
+        monkeypatch.setattr(gpu, "numbers", wrong)
         with pytest.raises(SystemExit, match="features: cpu differs from the CPU by 0.01"):
             gpu.check(config, tmp_path)
 

@@ -94,6 +94,13 @@ class TestFile:
         again = Config.from_json(config.to_json())
         assert again == config and again.folder == config.folder
 
+    def test_settings_that_came_later_may_be_missing(self):
+        """Runs of before the teacher could be chosen were made by the only one there was."""
+        values = json.loads(profile("smoke").to_json())
+        del values["data"]["lifter"]
+        assert Config.from_json(json.dumps(values)) == profile("smoke")
+        assert profile("smoke", lifter="real").key() != profile("smoke").key()
+
     def test_a_file_of_another_version_is_refused_by_name(self):
         values = json.loads(profile("smoke").to_json())
         with pytest.raises(ValueError, match="model: .*missing or unknown"):
@@ -106,3 +113,10 @@ def test_rows_are_methods_and_know_their_group():
     assert sum(len(rows) for rows in ROWS.values()) == len(METHODS)
     assert all(METHODS[name].group == group for group, rows in ROWS.items() for name in rows)
     assert [len(METHODS[m].chain) for m in ("mdm-3d", "videomdm/round-1", "videomdm/round-2")] == [1, 2, 3]
+
+
+def test_settings_that_came_later_have_their_defaults_in_older_files():
+    values = json.loads(profile("laptop").to_json())
+    del values["model"]["skip"], values["evaluation"]["split"]
+    assert Config.from_json(json.dumps(values)) == profile("laptop")
+    assert profile("laptop", skip=2.0).key() != profile("laptop").key()

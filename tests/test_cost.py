@@ -38,9 +38,9 @@ def test_a_result_per_method(tmp_path, monkeypatch):
 
 def test_the_mean_step_weighs_low_batches_by_their_share(monkeypatch):
     config = train.profile("smoke", method="videomdm", warmup_steps=300, steps=100)
-    monkeypatch.setattr(cost, "_seconds_per_step", lambda c, data, steps, multistep: 4.0 if multistep else 1.0)
+    monkeypatch.setattr(cost, "seconds_per_step", lambda c, data, steps, multistep: 4.0 if multistep else 1.0)
     monkeypatch.setattr(cost.sample, "generate", lambda *_: None)
-    monkeypatch.setattr(cost, "_evaluation", lambda *_: {})
+    monkeypatch.setattr(cost, "evaluation_minutes", lambda *_: {})
     found = cost.measure(config, 1)
     share = 32 / 50  # t* = 24 in four buckets of eight
     assert found["batches_per_second"] == pytest.approx(1 / (1 + 3 * share))

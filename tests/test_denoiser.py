@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from videomdm.denoiser import MDM, guided, load_mdm_checkpoint, sinusoids
+from videomdm.denoiser import MDM, guided, load_mdm_checkpoint, low_pass, sinusoids
 
 SIZES = {"width": 16, "n_layers": 2, "n_heads": 4, "feedforward": 24, "text_width": 6}
 D, B, T = 7, 3, 5
@@ -333,3 +333,47 @@ class TestLoadCheckpoint:
 def without(state, name):
     del state[name]
     return state
+
+
+class TestSkip:
+    """x0 = sqrt(abar) smooth(x_t) + F."""
+
+    @pytest.fixture
+    def skipping(self):
+        torch.manual_seed(1)  # as ``model``
+        return MDM(D, **SIZES, skip=1.5, signal=torch.linspace(1, 0.1, 50)).eval()
+
+    def test_weights_are_those_of_the_form_without(self, model, skipping):
+        assert skipping.state_dict().keys() == model.state_dict().keys()
+        skipping.load_state_dict(model.state_dict())
+
+    def test_adds_the_smoothed_input_by_its_signal(self, model, skipping, batch):
+        x, t, text, lengths = batch
+        added = skipping(x, t, text, lengths) - model(x, t, text, lengths)
+        for i, n in enumerate(lengths):
+            expected = skipping.signal[t[i]] * low_pass(x[i : i + 1, :n], 1.5)[0]
+            torch.testing.assert_close(added[i, :n], expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            skipping(x, 12, text, lengths)[1], skipping(x, torch.full((3,), 12), text, lengths)[1]
+        )
+
+    def test_padding_says_nothing(self, skipping, batch):
+        x, t, text, lengths = batch
+        other = x.clone()
+        other[1, 2:], other[2, 4:] = 1e3, -1e3
+        valid = torch.arange(T) < lengths[:, None]
+        torch.testing.assert_close(
+            skipping(x, t, text, lengths)[valid], skipping(other, t, text, lengths)[valid], atol=1e-4, rtol=1e-4
+        )
+
+    def test_what_does_not_move_passes_and_noise_hardly(self):
+        still = torch.randn(1, 1, 3, generator=torch.Generator().manual_seed(0)).expand(1, 40, 3)
+        torch.testing.assert_close(low_pass(still, 2.0, torch.tensor([30]))[:, :30], still[:, :30])
+        noise = torch.randn(1, 4000, 3, generator=torch.Generator().manual_seed(0))
+        # The squares of a gaussian kernel of deviation s add up to 1 / (2 s sqrt(pi)).
+        assert float(low_pass(noise, 2.0).var()) == pytest.approx(1 / (4 * math.sqrt(math.pi)), rel=0.1)
+
+    @pytest.mark.parametrize("how", [{"skip": -1.0, "signal": torch.ones(3)}, {"skip": 1.0}])
+    def test_what_cannot_be(self, how):
+        with pytest.raises(ValueError, match="expected at least 0, and the steps' sqrt"):
+            MDM(D, **SIZES, **how)

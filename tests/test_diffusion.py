@@ -284,7 +284,8 @@ class TestSample:
         ("options", "message"),
         [
             ({"method": "euler"}, "'euler'"),
-            ({"n_steps": 5}, "ddpm takes all 20"),
+            ({"n_steps": 5}, "ddpm takes every step down to 0"),
+            ({"steps": [5, 4, 3]}, "ddpm takes every step down to 0"),
             ({"method": "ddim", "steps": [5, 5, 1]}, "expected descending"),
             ({"method": "ddim", "steps": []}, "expected descending"),
             ({"method": "ddim", "n_steps": 21}, "n_steps is 21"),

@@ -37,6 +37,11 @@ def _free(default: object) -> object:
     return field(default=default, metadata={"free": True})
 
 
+def _later(default: object) -> object:
+    """A setting that files of earlier versions lack: its default is what was done before it could be chosen."""
+    return field(default=default, metadata={"later": True})
+
+
 @dataclass(frozen=True)
 class Data:
     """What is learned from, and how it is seen."""
@@ -51,12 +56,15 @@ class Data:
     keypoint_missing: float = 0.0  # share of joints that it does not report
     keypoint_smoothing: bool = False  # smooth keypoints as a video's are (appendix C.3)
     root_path: str = "bones"  # the teacher's: from how long bones look (appendix D), or "network"
-    lifter: str = "package"  # this one's, a file of an ElePose network, or NBA's own "elepose" or "motionbert"
+    #: The teacher: a set of weights (:mod:`videomdm.lifters.weight_sets`), a file of an ElePose network, or NBA's own
+    #: "elepose" or "motionbert".
+    lifter: str = _later("procedural")
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
 
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
         """The stages that make the data, with their versions: the built-in corpus has one."""
-        return {"corpus": versions["corpus"]} if self.source == "procedural" else {}
+        sources = (self.base if self.source == "nba-like" else self.source).split("+")
+        return {"corpus": versions["corpus"]} if "procedural" in sources else {}
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class Model:
     n_steps: int = 50  # of the diffusion
     tau: float = 1.0  # power on the cosine schedule's signal level; larger is noisier
     precision: str = "float32"  # or "bf16": the denoiser computes in bfloat16; weights and losses stay float32
+    skip: float = _later(0.0)  # frames, deviation of the low-pass skip from the noisy motion; 0 has none, as MDM
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,8 @@ class Evaluation:
     repeats: int = 20
     evaluator: str | None = None  # folder of HumanML3D's published evaluator, the first in place of a trained one
     evaluator_steps: int = 20_000  # batches that an evaluator is trained for
-    split: str = _named("test", "evaluation_split")  # or "val", on which choices are made: test data are read once
+    #: or "val", on which choices are made: test data are read once
+    split: str = field(default="test", metadata={"name": "evaluation_split", "later": True})
 
 
 @dataclass(frozen=True)
@@ -275,8 +285,10 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _from_json(kind: type, given: object, name: str) -> object:
-    """A dataclass from a JSON object that has exactly its fields."""
+    """A dataclass from a JSON object that has exactly its fields; later ones may be missing."""
     expected = {f.name for f in dataclasses.fields(kind)}
+    if isinstance(given, Mapping):
+        given = {f.name: f.default for f in dataclasses.fields(kind) if "later" in f.metadata} | dict(given)
     if not isinstance(given, Mapping) or set(given) != expected:
         wrong = sorted(set(given) ^ expected) if isinstance(given, Mapping) else given
         raise ValueError(
@@ -296,7 +308,7 @@ SMALL = Weights(reprojection=0.3, velocity=30.0, representation=1.0)
 # in units; and at 30 frames a second velocities are 2/3 of what they are at 20, their squares .44.
 NBA = {
     "data": "nba", "method": "videomdm-frame", "text": "none", "guidance": 1.0, "tau": 2.0, "t_star": 12,
-    "weights": Weights(reprojection=0.12, velocity=14.0, representation=1.0),
+    "weights": Weights(reprojection=0.12, velocity=14.0, representation=1.0), "lifter": "elepose",
 }  # fmt: skip
 
 PROFILES = {

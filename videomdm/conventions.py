@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 MIN_FRAMES = 40  #: shortest clip, 2 s at 20 fps, as in HumanML3D
+MIN_LIFTED = 10  #: shortest recording that is lifted, 0.5 s at 20 fps
 MAX_FRAMES = 196  #: longest clip, 9.8 s
 FPS = 20.0
 #: How a teacher finds the root's path: from how long bones look (appendix D), or by a network that sees the whole clip.
 ROOT_PATHS = ("bones", "network")
 #: Sources of pictures alone, centred on the hip (:mod:`videomdm.data.nba`): no path, no true cameras, no text.
 CENTRED = ("nba", "nba-like")
+
+#: Sets of weights of the package's teacher (:mod:`videomdm.lifters.weight_sets`), and the one that real people get.
+LIFTERS = ("procedural", "real")
+DEFAULT_LIFTER = "procedural"
 
 
 class DataError(ValueError):

@@ -33,6 +33,15 @@ class MDM(nn.Module):
             switch this off to compare with it.
         precision: ``"float32"``, or ``"bf16"``: matrix products in bfloat16 (autocast); weights, normalisation and
             what goes in and out stay float32.
+        skip: frames, standard deviation of the gaussian of a low-pass skip (:func:`low_pass`): the network F then
+            predicts what the smoothed input lacks, ``x0 = sqrt(abar) smooth(x_t) + F(x_t)``.  0 is MDM's own form,
+            ``x0 = F(x_t)``.
+        signal: (T,) ``sqrt(abar)`` of the diffusion's steps, which a skip needs.
+
+    Raises:
+        ValueError: a width that the heads do not divide, or a skip that is negative or without ``signal``.
+
+    Explained in :doc:`/runs/evaluate_real_people`.
     """
 
     def __init__(
@@ -46,12 +55,16 @@ class MDM(nn.Module):
         dropout: float = 0.1,
         mask_padding: bool = True,
         precision: str = "float32",
+        skip: float = 0.0,
+        signal: Tensor | None = None,
     ) -> None:
         super().__init__()
+        if skip < 0 or (skip and signal is None):
+            raise ValueError(f"skip is {skip} with signal {signal}, expected at least 0, and the steps' sqrt(abar)")
         if width % n_heads or width % 2:
             raise ValueError(f"width {width}: expected an even multiple of n_heads {n_heads}")
         self.n_features, self.width, self.text_width = n_features, width, text_width
-        self.mask_padding, self.precision = mask_padding, precision
+        self.mask_padding, self.precision, self.skip = mask_padding, precision, skip
         self.embed_motion = nn.Linear(n_features, width)
         self.embed_text = nn.Linear(text_width, width)
         self.embed_step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
@@ -60,6 +73,7 @@ class MDM(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.predict = nn.Linear(width, n_features)
         self.register_buffer("positions", sinusoids(MAX_TOKENS, width), persistent=False)
+        self.register_buffer("signal", None if signal is None else signal.float(), persistent=False)
 
     def forward(
         self,
@@ -86,9 +100,13 @@ class MDM(nn.Module):
         """
         self._check(x, text)
         if self.precision == "float32":  # as the caller's context has it
-            return self._predict(x, t, text, lengths, drop)
-        with torch.autocast(x.device.type, torch.bfloat16):
-            return self._predict(x, t, text, lengths, drop).float()
+            predicted = self._predict(x, t, text, lengths, drop)
+        else:
+            with torch.autocast(x.device.type, torch.bfloat16):
+                predicted = self._predict(x, t, text, lengths, drop).float()
+        if not self.skip:
+            return predicted
+        return predicted + self.signal[t].reshape(-1, 1, 1) * low_pass(x, self.skip, lengths)
 
     def _predict(
         self, x: Tensor, t: int | Tensor, text: Tensor | None, lengths: Tensor | None, drop: Tensor | None
@@ -165,6 +183,24 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, dropou
     if attn_mask is not None:
         scores = scores.masked_fill(~attn_mask, -torch.inf)
     return F.dropout(scores.softmax(-1), dropout_p) @ v
+
+
+def low_pass(x: Tensor, deviation: float, lengths: Tensor | None = None) -> Tensor:
+    """Features averaged over time with a gaussian: what of a noisy motion is hardly noise.
+
+    Args:
+        x: (B, T, D).
+        deviation: of the gaussian, frames.
+        lengths: (B,) frames that count, all T when None; the average is over these alone.
+
+    Returns:
+        (B, T, D); frames at and past a clip's length mean nothing.
+    """
+    time = torch.arange(x.shape[1], device=x.device)
+    kernel = torch.exp(-0.5 * ((time[:, None] - time) / deviation) ** 2).to(x)
+    if lengths is not None:
+        kernel = kernel * (time < lengths[:, None, None])
+    return (kernel / kernel.sum(-1, keepdim=True)) @ x
 
 
 def sinusoids(n: int, width: int) -> Tensor:

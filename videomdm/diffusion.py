@@ -163,12 +163,13 @@ class Diffusion:
         Args:
             denoise: maps ``x_t`` of ``shape`` and steps t (shape[0],) to a predicted x0 of ``shape``.
             shape: (B, ...) of what is made.
-            method: ``"ddpm"`` (ancestral, all T steps) or ``"ddim"`` (deterministic).
+            method: ``"ddpm"`` (ancestral, every step) or ``"ddim"`` (deterministic).
             n_steps: for ``"ddim"``, the number of evenly spaced steps, T by default.
-            steps: the steps themselves, descending, in their place (:attr:`Multistep.steps`).
+            steps: the steps themselves, descending, in their place (:attr:`Multistep.steps`); the first one below T-1
+                begins with ``noise``, a motion diffused to it.
             generator: source of the first noise and of each step's; noise is drawn on the generator's device,
                 so a CPU generator gives the same numbers wherever the model runs.
-            noise: the first noise, of ``shape``, in place of a drawn one.
+            noise: the first ``x_t``, of ``shape``, in place of drawn noise.
             device: where the model runs.
             project: called as ``project(x0, t)`` with an int t after each prediction; what it returns takes
                 the prediction's place.  Lifting puts the predicted joints onto their viewing rays here
@@ -179,14 +180,14 @@ class Diffusion:
             The last x0, of ``shape``; float32, or the dtype of ``noise``.
 
         Raises:
-            ValueError: an unknown method, other steps for ``"ddpm"`` than all, steps that do not descend, or noise of
+            ValueError: an unknown method, steps left out for ``"ddpm"``, steps that do not descend, or noise of
                 another shape.
         """
         if method not in ("ddpm", "ddim"):
             raise ValueError(f"method is {method!r}, expected 'ddpm' or 'ddim'")
         visited = self.timesteps(n_steps) if steps is None else list(steps)
-        if method == "ddpm" and len(visited) != self.n_steps:
-            raise ValueError(f"ddpm takes all {self.n_steps} steps, got {len(visited)}; use method='ddim'")
+        if method == "ddpm" and visited != list(range(len(visited) - 1, -1, -1)):
+            raise ValueError(f"ddpm takes every step down to 0, got {visited}; use method='ddim'")
         if not visited or any(b >= a for a, b in zip(visited, visited[1:], strict=False)):
             raise ValueError(f"steps are {visited}, expected descending ones")
         if noise is not None and noise.shape != torch.Size(shape):

@@ -6,7 +6,7 @@ import torch
 from videomdm import cameras
 from videomdm.cameras import Camera, Footage
 from videomdm.cameras.placement import SMOOTH, STAY, place
-from videomdm.cameras.refinement import KNOWN_DISTANCE, refine, select_cameras
+from videomdm.cameras.refinement import refine, ridge, select_cameras
 from videomdm.data import procedural
 
 
@@ -60,11 +60,21 @@ class TestRefine:
         smaller = middle + 0.9 * (corpus.joints - middle)
         nearer, kept = (
             refine(smaller, Footage.of(keypoints, camera, corpus.lengths), **how)
-            for how in ({}, {"ridge": KNOWN_DISTANCE})
+            for how in ({}, {"ridge": ridge(known_distance=True)})
         )
         depth, free, held = (c.to_camera(middle)[:, 0, 0, 2] for c in (camera, nearer, kept))
         assert (free / depth).mean() == pytest.approx(0.9, abs=0.02)
         assert (held / depth - 1).abs().max() < 0.01
+
+    def test_a_known_floor_keeps_pitch_and_roll(self, corpus, camera):
+        """Motions tilted by 5 degrees turn a camera, but not one whose up is known."""
+        angle = torch.tensor(5.0).deg2rad()
+        c, s = angle.cos(), angle.sin()
+        tilted = corpus.joints @ torch.tensor([[1.0, 0.0, 0.0], [0.0, c, s], [0.0, -s, c]])
+        seen = Footage.of(camera.project(corpus.joints)[0], camera, corpus.lengths)
+        free, held = (refine(tilted, seen, ridge=ridge(known_up=known)) for known in (False, True))
+        moved = [(c.rotation[:, :, 1] - camera.rotation[:, :, 1]).norm(dim=-1).rad2deg() for c in (free, held)]
+        assert moved[1].max() < 0.5 and moved[1].max() < 0.2 * moved[0].max()
 
     def test_what_varies_less_than_the_truth_keeps_its_distance(self, corpus, camera):
         """A prediction is the mean of what may be true: the truth is that and an error independent of it."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from videomdm import cameras
-from videomdm.cameras.unseen import body_parts, fill_unseen, hang, invented, seen_parts, unseen
+from videomdm.cameras.unseen import body_parts, fill_unseen, hang, invented, seen_parts, standing_body, unseen
 from videomdm.data import procedural
 from videomdm.skeletons import COCO17, HALPE26, SMPL22
 
@@ -104,9 +104,7 @@ class TestNeverSeen:
 
 
 def _standing_body():
-    from videomdm.cameras.unseen import _standing
-
-    return _standing(torch.device("cpu"))[0].expand(5, 22, 2).clone()
+    return standing_body(torch.device("cpu"))[0].expand(5, 22, 2).clone()
 
 
 class TestTold:

@@ -124,7 +124,7 @@ class TestMistakes:
             (["lift", "nothing", "--out", "d"], "nothing: no such video"),
             (["lift", "x.mp4", "--height", "175", "--out", "d"], "height is 175.0, expected metres"),
             (["lift", "x.mp4", "--caption", "", "--out", "d"], "--caption is empty"),
-            (["export", "nothing.npz", "--out", "a.bvh"], "nothing.npz: No such file"),
+            (["export", "nothing.npz", "--out", "a.bvh"], "nothing.npz: no such file"),
             (["export", "nothing.npz", "--out", "a"], "a: a file of unknown kind"),
             (["train", "--config", "nothing.json"], "nothing.json: No such file"),
             (["train", "--profile", "smoke", "--set", "keypoint_smoothing=falsch"], "expected true or false"),
@@ -157,7 +157,7 @@ class TestMistakes:
         assert main(["export", "nothing.npz", "--out", "a.bvh", "--debug"]) == command.MISTAKE
         text = capsys.readouterr().err
         assert text.startswith("Traceback") and text.splitlines()[-1].startswith(
-            "videomdm export: nothing.npz: No such"
+            "videomdm export: nothing.npz: no such"
         )
 
 

@@ -85,7 +85,7 @@ class TestSequence:
 
     def test_bad_keypoints(self, tree):
         sequence = fit3d.find(tree)[0]
-        with pytest.raises(DataError, match="expected the keypoints of s03_50591643_dumbbell"):
+        with pytest.raises(DataError, match="expected an npz of the keypoints of s03_50591643_dumbbell"):
             sequence.keypoints(tree / "keypoints")
         path = tree / "keypoints" / "s03" / "50591643" / "dumbbell_biceps_curls.npz"
         path.parent.mkdir(parents=True)

@@ -32,7 +32,7 @@ def motions():
         smooth = torch.cat([corpus.clip(i) for i in range(3)])[
             :, [SMPL22.index(SAME.get(j, j)) for j in FIT3D25.joints]
         ]
-        made[exercise] = fit3d_clips._at(smooth, torch.arange(0, len(smooth) - 1, 0.4))
+        made[exercise] = fit3d_clips.joints_at(smooth, torch.arange(0, len(smooth) - 1, 0.4))
     return made
 
 

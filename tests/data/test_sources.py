@@ -8,19 +8,20 @@ from videomdm import cameras, features
 from videomdm.cameras import Camera
 from videomdm.conventions import DataError
 from videomdm.data import observations, procedural, sources
-from videomdm.data.corpus import check_joints, from_clips
+from videomdm.data.corpus import check_joints, from_clips, joined
 from videomdm.skeletons import SMPL22
 
 
 @pytest.fixture(scope="module")
 def corpus():
-    return sources.canonical(procedural.generate(12, seed=0, max_frames=48))
+    return sources.canonical(procedural.generate(12, seed=1, max_frames=48))
 
 
 class TestLoad:
     def test_unknown_and_missing(self, tmp_path):
         with pytest.raises(
-            DataError, match="data is 'amass', expected one of procedural, bandai, bandai-1, bandai-2, humanml3d, fit3d"
+            DataError,
+            match="data is 'amass', expected one of procedural, bandai, bandai-1, bandai-2, humanml3d, cmu, fit3d",
         ):
             sources.load("amass", None, "train", 60)
         with pytest.raises(DataError, match="'bandai' needs data_root"):
@@ -36,6 +37,51 @@ class TestLoad:
             assert feet[i, :n].median().abs() < 1e-5
         rotation, _ = features.canonical_frame(corpus.joints, SMPL22, floor="median", lengths=corpus.lengths)
         torch.testing.assert_close(rotation, torch.eye(3).expand_as(rotation), atol=1e-4, rtol=0)
+
+
+class TestJoined:
+    """Several corpora as one."""
+
+    def test_every_clip_with_all_that_belongs_to_it(self, corpus):
+        first, second = corpus.select([3, 1]), corpus.select([7])
+        second.skipped.append(("bad", "too short"))
+        both = joined([first, second])
+        assert both.names == [*first.names, *second.names] and both.captions[2] == second.captions[0]
+        assert both.actions == [*first.actions, *second.actions] and both.skipped == [("bad", "too short")]
+        assert torch.equal(both.clip(2), second.clip(0)) and torch.equal(both.clip(0), first.clip(0))
+
+    def test_a_name_twice_or_another_frame_rate(self, corpus):
+        with pytest.raises(DataError, match=f"clip {corpus.names[0]} is in several corpora"):
+            joined([corpus.select([0]), corpus.select([1, 0])])
+        other = corpus.select([1])
+        other.fps = 30.0
+        with pytest.raises(DataError, match="at 30 fps, expected all to join of smpl22 at 20 fps"):
+            joined([corpus.select([0]), other])
+
+    def test_by_names_and_folders(self, corpus, monkeypatch, tmp_path):
+        asked = []
+
+        def read(root, split, on_error):
+            asked.append((root, split))
+            return corpus.select([0])
+
+        monkeypatch.setitem(sources.READERS, "bandai", read)
+        both = sources.load("bandai+procedural", tmp_path, "train", 48, n_clips=12)
+        alone = sources.load("procedural", None, "train", 48, n_clips=12)
+        assert asked == [(tmp_path, "train")]
+        assert both.names == [corpus.names[0], *alone.names] and torch.equal(both.clip(1), alone.clip(0))
+
+    @pytest.mark.parametrize(
+        ("source", "root", "message"),
+        [
+            ("procedural+bandai", None, "expected 1 folders"),
+            ("bandai+humanml3d", "a", "expected 2 folders joined by .*, of bandai and humanml3d"),
+            ("procedural+fit3d", "a", "fit3d has footage of its own, expected it alone"),
+        ],
+    )
+    def test_what_does_not_fit(self, source, root, message):
+        with pytest.raises(DataError, match=message):
+            sources.load(source, root, "val", 48)
 
 
 class TestParts:

@@ -147,7 +147,7 @@ class TestBvh:
         for parent, child in SMPL22.bones:
             place.append(place[parent] + rest[child])
         turned = torch.stack(place) @ roma.rotvec_to_rotmat(torch.tensor([0, 2.0, 0]).double()).T
-        local, _ = writer._solve(turned[None], rest, SMPL22, False)
+        local, _ = writer.solve(turned[None], rest, SMPL22, False)
         assert torch.allclose(local[:, 1:], torch.eye(3, dtype=torch.float64).expand(1, 21, 3, 3), atol=1e-9)
 
     def test_varying_bones_are_reported(self, tmp_path):

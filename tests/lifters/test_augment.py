@@ -79,6 +79,56 @@ class TestAugment:
         assert torch.equal(one, same) and not torch.allclose(one, other, atol=1e-2)
 
 
+def knees(joints: Tensor) -> Tensor:
+    """Degrees between left thigh and shin."""
+    hip, knee, ankle = (joints[..., SMPL22.index(f"left_{j}"), :] for j in ("hip", "knee", "ankle"))
+    cosine = torch.nn.functional.cosine_similarity(hip - knee, ankle - knee, dim=-1)
+    return torch.rad2deg(cosine.clamp(-1, 1).acos())
+
+
+class TestStraighter:
+    def stretched(self, joints, monkeypatch, most: float) -> Tensor:
+        monkeypatch.setattr(augment, "SWING", {})
+        monkeypatch.setattr(augment, "BONES", dict.fromkeys(augment.BONES, (1.0, 1.0)))
+        monkeypatch.setattr(augment, "SHIFT", 0.0)
+        monkeypatch.setattr(augment, "STRAIGHTER", most)
+        return augment.augment(joints.repeat(8, 1, 1, 1), 20.0, generator(), limber=True)
+
+    def test_half_stand_straight_and_keep_their_feet_level(self, joints, monkeypatch):
+        before = joints.repeat(8, 1, 1, 1)
+        after = self.stretched(joints, monkeypatch, 1e4)
+        changed = (knees(after) - knees(before)).abs().amax(1) > 1
+        assert 0.3 < changed.float().mean() < 0.7
+        straight = 180 - augment.STRAIGHT
+        assert knees(after)[changed].min() > straight - 0.5
+        foot = [SMPL22.index(f"left_{j}") for j in ("ankle", "foot")]
+        one, two = (x[:, :, foot[1]] - x[:, :, foot[0]] for x in (before, after))
+        assert torch.nn.functional.cosine_similarity(one, two, dim=-1).min() > 0.9999
+
+    def test_no_knee_opens_further_than_allowed(self, joints, monkeypatch):
+        opened = knees(self.stretched(joints, monkeypatch, 20.0)) - knees(joints.repeat(8, 1, 1, 1))
+        assert opened.min() > -0.1 and 10 < opened.max() < 20.1
+
+
+class TestWindows:
+    def test_at_its_own_speed_it_is_a_stretch_of_the_clip(self, joints):
+        lengths = torch.full((len(joints),), 40)
+        cut = augment.windows(joints, lengths, 40, generator(), speed=(1.0, 1.0))
+        torch.testing.assert_close(cut, joints[:, :40])
+
+    def test_speed_scales_displacements(self):
+        line = torch.arange(100.0)[None, :, None, None].expand(300, -1, 2, 3)
+        cut = augment.windows(line, torch.full((300,), 100), 16, generator(), speed=(0.5, 2.0))
+        steps = cut.diff(dim=1)[:, :, 0, 0]
+        assert (steps - steps[:, :1]).abs().max() < 1e-3 and 0.5 <= steps.min() < 0.6 and 1.8 < steps.max() <= 2.0001
+        assert cut.min() >= 0 and cut.max() <= 99
+
+    def test_short_clips_go_as_fast_as_they_can(self):
+        line = torch.arange(100.0)[None, :, None, None].expand(50, -1, 2, 3)
+        cut = augment.windows(line, torch.full((50,), 20), 20, generator(), speed=(2.0, 2.0))
+        assert cut.max() <= 19 and cut.isfinite().all()
+
+
 def test_body_axes_of_a_turned_body():
     joints = torch.zeros(22, 3)
     joints[SMPL22.index("left_hip")] = torch.tensor([0.0, -0.1, -0.1])  # left is -Z: the body faces +X

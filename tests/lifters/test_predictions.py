@@ -93,7 +93,7 @@ def test_missing_predictions_and_unknown_lifters(copy, tracks):
         centred.lift(nba.load(copy, "test", 196), "motionbert", copy)
     with pytest.raises(DataError, match="no data_root was given"):
         centred.lift(tracks, "elepose")
-    with pytest.raises(DataError, match="lifter is 'wham', expected package"):
+    with pytest.raises(DataError, match="lifter is 'wham', expected procedural, real, elepose, motionbert or"):
         centred.lift(tracks, "wham", copy)
 
 
@@ -101,7 +101,7 @@ def test_missing_predictions_and_unknown_lifters(copy, tracks):
 def test_the_packages_lifter_finds_poses_and_the_limit_tells_clips_apart(bodies):
     footage = nba.film(bodies, seed=2)
     tracks = nba.tracks(bodies, footage)
-    lifted = centred.lift(tracks, "package")
+    lifted = centred.lift(tracks, "procedural")
     inside = footage.valid
     assert nba.METRES * pose.pa_mpjpe(lifted[inside], bodies.joints[inside]).mean() < 75
     true = footage.camera.to_camera(bodies.joints) - torch.tensor([0, 0, nba.DISTANCE])

@@ -11,9 +11,9 @@ from videomdm.conventions import ROOT_PATHS
 from videomdm.data import observations, procedural
 from videomdm.depth import ROOT_DEPTH_UNBIASED
 from videomdm.evaluation import teachers
-from videomdm.lifters import teacher, trajectory
-from videomdm.lifters.lifter import Lifter
+from videomdm.lifters import teacher
 from videomdm.lifters.trajectory import Trajectory
+from videomdm.lifters.weight_sets import SETS, WeightSet
 from videomdm.skeletons import SMPL22
 
 pytestmark = pytest.mark.slow
@@ -167,7 +167,7 @@ class TestTrajectoryTeacher:
     def test_its_path_is_nearer_on_unseen_actions(self):
         corpus = procedural.generate(32, seed=3, max_frames=48)
         footage = observations.film(corpus, 0)
-        pose = Lifter.load().lift(footage.keypoints, footage.confidence, footage.lengths)
+        pose = SETS["procedural"].lifter().lift(footage.keypoints, footage.confidence, footage.lengths)
         placed = (teacher.place(pose, footage, root_path=root) for root in ROOT_PATHS)
         naive, predicted = (teachers.report(joints, corpus.joints, corpus.lengths) for joints in placed)
         assert predicted["root"] < 0.7 * naive["root"]
@@ -206,9 +206,11 @@ class TestReport:
         assert float(teachers.heading_error(joints, turned)) == pytest.approx(math.degrees(2.5), abs=1e-2)
 
 
-def test_figures_that_ship_with_the_weights():
-    figures = json.loads(trajectory.WEIGHTS.with_suffix(".json").read_text())
-    assert figures["lifter"] == teacher.version()
+@pytest.mark.parametrize("name", SETS)
+def test_figures_that_ship_with_the_weights(name):
+    """Of each set: the trajectory network was trained on its lifter's poses, and places people better than bones do."""
+    figures = json.loads((SETS[name].folder / "trajectory.json").read_text())
+    assert teacher.version(lifter=name).startswith(figures["lifter"].partition("-")[0])
     for family in ("teacher family, held out", "prior family"):
         naive, predicted = (figures["metrics"][family][root] for root in ("naive", "trajectory"))
         assert predicted["root"] < 0.65 * naive["root"] and predicted["drift"] < 0.85 * naive["drift"]
@@ -216,10 +218,20 @@ def test_figures_that_ship_with_the_weights():
 
 
 def test_version_follows_the_weights(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    one.write_bytes(b"1")
-    two.write_bytes(b"2")
-    naive, other = (teacher.version(weights=weights) for weights in (one, two))
-    assert naive == teacher.version("bones", one, two) != other
-    paths = {teacher.version("network", *weights) for weights in ((one, one), (one, two), (two, one), (two, two))}
-    assert len(paths) == 4 and not paths & {naive, other}
+    def weights(lifter: bytes, path: bytes) -> WeightSet:
+        folder = tmp_path / f"{lifter}{path}"
+        folder.mkdir()
+        (folder / "lifter.safetensors").write_bytes(lifter)
+        (folder / "trajectory.safetensors").write_bytes(path)
+        return WeightSet("mine", folder)
+
+    sets = [weights(*pair) for pair in ((b"1", b"1"), (b"1", b"2"), (b"2", b"1"), (b"2", b"2"))]
+    naive = [teacher.version("bones", one) for one in sets]
+    assert naive[0] == naive[1] != naive[2] == naive[3]
+    paths = {teacher.version("network", one) for one in sets}
+    assert len(paths) == 4 and not paths & set(naive)
+
+
+def test_version_of_a_shipped_set_names_its_weights():
+    """Caches of earlier versions, which had these weights alone, are found again."""
+    assert teacher.version("bones", "procedural") == "27a32c8c-s3"

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from videomdm.lifters.lifter import WEIGHTS as LIFTER_WEIGHTS
 from videomdm.lifters.trajectory import Trajectory, evidence
+from videomdm.lifters.weight_sets import SETS
 
 
 def scene(clips: int = 2, frames: int = 20, joints: int = 5, seed: int = 0) -> dict[str, Tensor]:
@@ -111,4 +111,4 @@ class TestTrajectory:
 
     def test_other_weights_are_refused(self):
         with pytest.raises(ValueError, match="lifter.safetensors.*expected the sizes of a trajectory network"):
-            Trajectory.load(LIFTER_WEIGHTS)
+            Trajectory.load(SETS["procedural"].folder / "lifter.safetensors")

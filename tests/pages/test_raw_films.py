@@ -11,7 +11,7 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-FILMS = ("walk_park.mp4",)
+FILMS = ("walk_park.mp4", "balance/cam01.mp4")
 
 
 @pytest.fixture
@@ -35,9 +35,10 @@ def papermill(page, folder, *parameters):
     return "\n".join(o.get("text", "") or o.get("data", {}).get("text/markdown", "") for o in outputs)
 
 
-def test_one_video(films, tmp_path):
-    said = papermill("lift_video.py", tmp_path, "-p", "video", f"films/{FILMS[0]}")
-    for file in ("walk_park.npz", "walk_park.bvh", "lifted.mp4", "keypoints.npz"):
+@pytest.mark.parametrize("film", ["walk_park", "cam01"])
+def test_one_video(films, tmp_path, film):
+    said = papermill("lift_video.py", tmp_path, "-p", "video", f"films/{film}.mp4")
+    for file in (f"{film}.npz", f"{film}.bvh", "lifted.mp4", "keypoints.npz"):
         assert any(line.split()[0].endswith(file) for line in said.splitlines() if " MB" in line), file
 
 

@@ -3,7 +3,7 @@ import torch
 
 from videomdm import features
 from videomdm.data import procedural
-from videomdm.plots.blocks import _bone_directions, feature_blocks
+from videomdm.plots.blocks import bone_directions, feature_blocks
 from videomdm.skeletons import NBA16, SMPL22
 
 
@@ -28,7 +28,7 @@ def test_rotation_channels_are_read_as_they_were_written(clip):
     turned = torch.stack(
         (cos * bones[:, 0] - sin * bones[:, 2], bones[:, 1], sin * bones[:, 0] + cos * bones[:, 2]), -1
     )
-    read = torch.from_numpy(_bone_directions(rows, 60, SMPL22))
+    read = torch.from_numpy(bone_directions(rows, 60, SMPL22))
     torch.testing.assert_close(read, torch.nn.functional.normalize(turned, dim=-1), atol=1e-5, rtol=0)
 
 

@@ -62,12 +62,12 @@ class TestViews:
     def test_of_centred_cameras_and_of_a_corpus(self):
         assert Views.of(nba.camera(5)).distance == pytest.approx(7, abs=1e-5)
         assert Views.of(nba.camera(5)).elevation == pytest.approx(math.pi / 16, abs=1e-6)
-        corpus = sources.load("procedural", None, "train", 60, 600)
+        corpus = sources.load("procedural", None, "train", 60, 300)
         camera = observations.film(corpus, 1).camera
         joints = hold_last(corpus.joints, corpus.lengths)
         middle = (joints.amin((1, 2)) + joints.amax((1, 2))) / 2
         found = Views.of(camera)
-        assert found.distance == pytest.approx(float(camera.to_camera(middle)[:, 2].mean()), rel=0.05)
+        assert found.distance == pytest.approx(float(camera.to_camera(middle)[:, 2].mean()), rel=0.08)
         assert found.height == pytest.approx(float(middle[:, 1].mean()), abs=0.05)
 
 
@@ -103,6 +103,7 @@ class TestConsistent:
         (seen[..., :2] / depth - keypoints).square().sum().backward()
         assert found.grad.abs().max() < 1e-12
 
+    @pytest.mark.slow
     def test_a_thousand_steps_of_adam_come_to_the_same(self, centred):
         camera, truth = CENTRED.cameras(7), centred[:1, :20]
         torch.manual_seed(0)

@@ -103,7 +103,7 @@ class TestResume:
     def test_right_digest_wrong_content(self, tmp_path):
         path = tmp_path / "x"
         path.write_bytes(b"no checkpoint")
-        path.rename(tmp_path / f"step-00000009-{checkpoints._digest(path)}.safetensors")
+        path.rename(tmp_path / f"step-00000009-{checkpoints.content_digest(path)}.safetensors")
         checkpoints.save(tmp_path, 3, Run().parts)
         with pytest.warns(UserWarning, match="step-00000009"):
             assert checkpoints.load_latest(tmp_path).step == 3
@@ -279,7 +279,7 @@ class TestPickle:
         run = tmp_path / "run"
         run.mkdir()
         (run / "p").write_bytes(bare)
-        (run / "p").rename(run / f"step-00000001-{checkpoints._digest(run / 'p')}.safetensors")
+        (run / "p").rename(run / f"step-00000001-{checkpoints.content_digest(run / 'p')}.safetensors")
         with pytest.warns(UserWarning), pytest.raises(ValueError, match="damaged"):
             checkpoints.load_latest(run)
         assert not target.exists()

@@ -107,6 +107,10 @@ def test_teachers_are_kept_apart(folder):
     assert (
         results.path(folder, "s", train.profile("smoke"), "mdm-teacher").name == "procedural-smoke-mdm-teacher-s0.json"
     )
+    real = train.profile("smoke", lifter="real")
+    assert results.path(folder, "s", real, "teacher").name == "procedural-smoke-teacher-real-s0.json"
+    both = results.path(folder, "s", real.but(root_path="network"), "teacher").name
+    assert both == "procedural-smoke-teacher-real-trajectory-s0.json"
     found, corpora = report.find(folder, "s")
     assert [r.get("teacher") for r in found].count("trajectory") == 1
     assert corpora["procedural (smoke)"]["mdm-teacher"]["fid"] == [10.0, 1.0]

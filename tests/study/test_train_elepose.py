@@ -161,12 +161,12 @@ def test_command(tmp_path):
     inside = tracks.counted.weight > 0
     assert lifted.shape == (*tracks.seen.keypoints.shape[:3], 3)
     assert (seen - tracks.seen.keypoints)[inside].norm(dim=-1).mean() < 0.05  # scaled to where it was seen
-    assert centred.version(str(tmp_path / "elepose.safetensors")) != centred.version("package")
+    assert centred.version(str(tmp_path / "elepose.safetensors")) != centred.version("procedural")
 
 
 def test_unknown_lifter(tmp_path):
     tracks = sources.tracks("nba-like", None, "test", 44, 120)
-    with pytest.raises(DataError, match=r"'none.safetensors', expected package, elepose, motionbert or the file"):
+    with pytest.raises(DataError, match=r"'none.safetensors', expected procedural, real, elepose, motionbert or the file"):
         centred.lift(tracks, "none.safetensors")
     (tmp_path / "a.safetensors").write_bytes(b"no")
     with pytest.raises(DataError, match="a.safetensors"):

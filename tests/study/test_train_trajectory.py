@@ -9,6 +9,7 @@ from videomdm.data import procedural
 from videomdm.lifters import teacher
 from videomdm.lifters.lifter import Lifter
 from videomdm.lifters.trajectory import Trajectory
+from videomdm.lifters.weight_sets import SETS
 from videomdm.study import train_lifter as lifter_training
 from videomdm.study import train_trajectory
 
@@ -22,7 +23,7 @@ def corpus():
 
 @pytest.fixture(scope="module")
 def scenes(corpus):
-    return train_trajectory.draw_lifted(corpus, Lifter.load(), 70, 40, torch.Generator().manual_seed(0))
+    return train_trajectory.draw_lifted([corpus], SETS["procedural"].lifter(), 70, 40, torch.Generator().manual_seed(0))
 
 
 def test_scenes_fit_together(scenes):
@@ -31,16 +32,16 @@ def test_scenes_fit_together(scenes):
         "true": (70, 40, 3),
     }  # fmt: skip
     perfect = scenes["confidence"].eq(1).all(-1).all(-1)
-    assert 20 < perfect.sum() < 50  # half of the detectors are
+    assert 20 < perfect.sum() < 40  # EXACT of the detectors are, and a few of the noisy ones
     root, seen = scenes["true"][perfect], scenes["keypoints"][perfect, :, 0]
     torch.testing.assert_close(root[..., :2] / root[..., 2:], seen, atol=1e-4, rtol=0)
-    assert root[..., 2].min() > 2 and scenes["pose"][:, :, 0].eq(0).all()
+    assert root[..., 2].min() > 0.7 and scenes["pose"][:, :, 0].eq(0).all()
 
 
 def test_short_clips_are_passed_over(corpus):
     lifter = Lifter(window=8, width=8, depth=1, n_heads=2).eval()
     longest = int(corpus.lengths.max())
-    drawn = train_trajectory.draw_lifted(corpus, lifter, 2, longest, torch.Generator().manual_seed(0))
+    drawn = train_trajectory.draw_lifted([corpus], lifter, 2, longest, torch.Generator().manual_seed(0))
     assert drawn["true"].shape == (2, longest, 3) and drawn["true"].isfinite().all()
 
 
@@ -91,13 +92,15 @@ def test_scenes_are_kept_and_never_mixed_up(tmp_path):
         train_trajectory.kept_scenes(path, {"seed": 1}, make)
 
 
-def test_command_writes_weights_and_figures(tmp_path, monkeypatch):
+def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     monkeypatch.setattr(train_trajectory, "HELD_OUT", 2)
+    given = ["--cmu", str(cmu_folder), "--lifter", str(SETS["procedural"].folder / "lifter.safetensors")]
     sizes = ["--clips=8", "--scenes=2", "--frames=40", "--steps=1", "--batch-size=2", "--width=8"]
-    monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), *sizes])
+    monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), *given, *sizes])
     train_trajectory.main()
     about = json.loads((tmp_path / "trajectory.json").read_text())
     assert about["command"].endswith("--clips=8 --width=8 --seed=0") and str(tmp_path) not in str(about)
+    assert about["trained_on"] == {"procedural": ["teacher"], "cmu": [1]} and about["lifter"]
     for figures in about["metrics"].values():
         assert 0 < figures["naive"]["mpjpe"] == pytest.approx(figures["trajectory"]["mpjpe"], abs=0.1)
     assert Trajectory.load(tmp_path / "trajectory.safetensors").config == {"n_joints": 22, "width": 8}

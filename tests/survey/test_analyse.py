@@ -157,8 +157,8 @@ class TestFolder:
 
     def test_votes_count_by_the_rules(self, survey):
         good = [answers(survey, k, f"p{k}", prefers(METHODS[0 if k else 1])) for k in range(4)]
-        good[3]["votes"][0]["seconds"] = good[3]["votes"][1]["seconds"] = 0.5  # a clip lasts 0.8 s
-        too_quick = sum(vote["seconds"] == 0.5 and not is_check(survey, vote) for vote in good[3]["votes"])
+        good[3]["votes"][0]["seconds"] = good[3]["votes"][1]["seconds"] = 0.3  # a clip lasts 0.4 s
+        too_quick = sum(vote["seconds"] == 0.3 and not is_check(survey, vote) for vote in good[3]["votes"])
         files = self.hand_in(survey, *good, good[0], answers(survey, 4, "p4", careless))
         found = analyse.analyse(survey, files)
         counts, (pair,) = found["counts"], found["pairs"]

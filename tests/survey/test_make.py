@@ -81,7 +81,7 @@ def test_numbers_of_clips_say_nothing(results):
     """Over seeds, each method has the lower number of a caption's two clips about half of the time."""
     matched, lower = scenes.match(results), []
     for seed in range(150):
-        shown = make._plan(results, matched, Settings(participants=1, pairs=1, seed=seed), "x")["shown"]
+        shown = make.draw_plan(results, matched, Settings(participants=1, pairs=1, seed=seed), "x")["shown"]
         lower += [shown[k, 0, False] < shown[k, 1, False] for k in range(len(matched))]
     assert abs(np.mean(lower) - 0.5) < 0.08  # 4 standard errors of 600
 

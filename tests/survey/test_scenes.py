@@ -60,7 +60,7 @@ def test_other_layouts(tmp_path):
         (lambda p: result(p, np.zeros((2, 4, 22, 3)), captions=np.array(["one"])), "1 captions of 2"),
         (lambda p: result(p, np.zeros((4, 22, 3)), fps=0.0), "frames per second"),
         (lambda p: result(p, np.zeros((0, 4, 22, 3))), "no motions"),
-        (lambda p: (p.mkdir(), (p / "m.npz").write_text("text")), "expected a .npz file"),
+        (lambda p: (p.mkdir(), (p / "m.npz").write_text("text")), "cannot be read as a .npz file"),
         (lambda p: (p.mkdir(), np.savez(p / "m.npz", other=np.zeros(3))), "no array 'joints'"),
         (lambda p: (p.mkdir(), np.savez(p / "m.npz", joints=np.array([{}], object))), "without pickles"),
     ],

@@ -49,5 +49,5 @@ def test_centred(config, tmp_path):
 
 
 def test_nbas_results_are_no_lifter_of_other_data(config):
-    with pytest.raises(DataError, match="lifter is 'elepose', expected package or the file"):
+    with pytest.raises(DataError, match="lifter is 'elepose', expected procedural, real or the file"):
         observe.check(config.but(lifter="elepose"))

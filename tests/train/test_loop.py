@@ -101,8 +101,8 @@ class TestTeachers:
 
     def test_warm_up_on_true_motions_has_none(self, config):
         other = config.but(root_path="network")
-        assert loop._warmup(other.but(method="mdm-3d")) == loop._warmup(config.but(method="mdm-3d"))
-        assert loop._warmup(other).key() != loop._warmup(config).key()
+        assert loop.warmup_of(other.but(method="mdm-3d")) == loop.warmup_of(config.but(method="mdm-3d"))
+        assert loop.warmup_of(other).key() != loop.warmup_of(config).key()
 
 
 class TestRuns:
@@ -135,7 +135,7 @@ class TestRuns:
 
     def test_learning_rate_rises_then_falls(self, config):
         decaying = config.but(steps=1000, lr_decay=0.1)
-        rates = [loop._learning_rate(decaying, step) for step in range(1000)]
+        rates = [loop.learning_rate(decaying, step) for step in range(1000)]
         assert rates[0] == pytest.approx(config.optimiser.lr / 100, rel=1e-3)
         assert max(rates) < config.optimiser.lr and rates[-1] == pytest.approx(0.1 * config.optimiser.lr, rel=1e-2)
 
@@ -398,7 +398,7 @@ class TestMethods:
     def test_every_method_finds_its_warm_up_and_its_frame(self, config):
         for method in train.METHODS:
             chosen = config.but(method=method)
-            warm = loop._warmup(chosen)
+            warm = loop.warmup_of(chosen)
             assert warm is None or train.METHODS[warm.method].frame is None
             assert chosen.frame in observations.FRAMES
         assert config.but(method="videomdm-pnp/round-2").frame == "pnp"

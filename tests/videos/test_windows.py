@@ -75,10 +75,14 @@ class TestLift:
         assert track.filled.any()
         seen = bridge(track.confidence, track.fps) > 0
         error = (whole.camera.project(whole.joints)[0] - track.keypoints).norm(dim=-1)
-        assert seen.all() and error.max() < 1e-3, "on the rays, also where a frame was lost"
+        assert seen.all() and error.max() < 0.03 and error.mean() < 0.006, "near the rays, also where a frame was lost"
         assert reprojection_error(whole.teacher_camera, whole.teacher, track.keypoints) < 0.02
         assert not whole.report.bad.any() and len(whole.report.names) == len(windows.windows(len(track), 44)[0])
         truth, true_camera = demonstration.ground_truth([track], {"walk_01": scene})
+        sizes = torch.cat(
+            [kinematics.body_height(part[None], torch.tensor([len(part)])) for part in whole.teacher.chunk(5)]
+        )
+        assert sizes.max() / sizes.min() < 1.05, "one person has one size in all windows"
         assert videos.up_error(whole.teacher_camera[None], true_camera) < 6
         assert whole.teacher[-1, 0].norm() == pytest.approx(float(truth.clip(0)[-1, 0].norm()), rel=0.3), "it walks"
 
@@ -95,7 +99,7 @@ class TestLift:
             whole = videos.lift_recording(prior, track)
         assert whole.report.bad.all() and whole.joints.isfinite().all()
         seen = track.confidence.amin(-1) > 0
-        assert (whole.camera.project(whole.joints)[0] - track.keypoints).norm(dim=-1)[seen].max() < 1e-3
+        assert (whole.camera.project(whole.joints)[0] - track.keypoints).norm(dim=-1)[seen].max() < 0.03
 
 
 def test_clips_are_lifted_onto_their_rays_over_short_gaps(prior, track, scene):

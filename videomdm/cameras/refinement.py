@@ -20,8 +20,7 @@ from videomdm.cameras.footage import Footage
 #: Damping of a step, in mean squared metres per squared radian (pitch, yaw, roll) and per squared metre along the
 #: camera's axes.
 RIDGE = (5.0, 0.3, 5.0, 0.01, 0.01, 0.01)
-#: The same where the camera's distance is known.
-KNOWN_DISTANCE = (*RIDGE[:5], 100.0)
+FIXED = 100.0  # per squared radian or metre: what is known beforehand hardly moves
 NEAR = 0.5  # metres; joints predicted nearer do not count, as eq. 1's tau says
 BELOW = 0.7  # share of the diffusion steps, from the clean end, in which predictions say enough about the camera
 
@@ -39,7 +38,7 @@ def refine(joints: Tensor, seen: Footage, steps: int = 2, ridge: tuple[float, ..
         seen: the keypoints, their confidence (the joints' weights), and the cameras (B,) to begin with.
         steps: Gauss-Newton steps.
         ridge: damping of rotation about the world's x, y and z (per squared radian) and of translation along the
-            camera's (per squared metre).  :data:`KNOWN_DISTANCE` keeps the camera where somebody's true size put it.
+            camera's (per squared metre), see :func:`ridge`.
 
     Returns:
         Cameras of batch (B,).  No gradient flows.
@@ -55,9 +54,12 @@ def refine(joints: Tensor, seen: Footage, steps: int = 2, ridge: tuple[float, ..
     return camera
 
 
-def ridge(known_distance: bool) -> tuple[float, ...]:
-    """Damping for :func:`refine`; people of known size tell how far away the camera is."""
-    return KNOWN_DISTANCE if known_distance else RIDGE
+def ridge(known_distance: bool = False, known_up: bool = False) -> tuple[float, ...]:
+    """Damping for :func:`refine`; people of known size tell how far away the camera is, a known floor how it tilts."""
+    pitch, yaw, roll, x, y, distance = RIDGE
+    if known_up:
+        pitch, roll = FIXED, FIXED
+    return pitch, yaw, roll, x, y, FIXED if known_distance else distance
 
 
 def select_cameras(chosen: Tensor, first: Camera, second: Camera) -> Camera:

@@ -152,7 +152,7 @@ def _carried(points: Tensor, seen: Tensor, rows: Tensor, source: Tensor, at: Ten
 
 def _on_body(points: Tensor, ever: Tensor) -> Tensor:
     """The joints of SMPL-22 (C, T, 22, 2) that no frame saw, ``~ever`` (C, 22), on the standing body that fits."""
-    body, trunk = _standing(points.device)
+    body, trunk = standing_body(points.device)
     body = body.to(points)
     weight = (ever & trunk).to(points)
     weight = torch.where(weight.sum(1, keepdim=True) >= 2, weight, ever.to(points))
@@ -178,7 +178,7 @@ def _on_body(points: Tensor, ever: Tensor) -> Tensor:
 
 
 @cache
-def _standing(device: torch.device) -> tuple[Tensor, Tensor]:
+def standing_body(device: torch.device) -> tuple[Tensor, Tensor]:
     """The standing body, (22, 2) metres to its left and down, and which of its joints keep their places, (22,) bool."""
     places, trunk = [], []
     for joint in SMPL22.joints:

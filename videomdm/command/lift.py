@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, metavar="FILE_OR_FOLDER", help="a recording, or a folder of recordings")
     parser.add_argument(
         "--height", type=argument(float), metavar="M",
-        help="metres from floor to crown that the person has (default: the teacher guesses)",
+        help="metres from floor to crown that the person has (default: an adult's mean, as the report says)",
     )  # fmt: skip
     parser.add_argument(
         "--field-of-view", type=argument(float), metavar="DEG",
@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--person", type=argument(int), default=0, metavar="N",
-        help="which of the people in one recording, by the numbers in its notes (default: 0, the main one)",
+        help="which of the people in a recording, or in each of a folder, by the numbers in the pages' pictures "
+        "(default: 0, the main one)",
     )  # fmt: skip
     parser.add_argument("--moving-camera", action="store_true", help="take recordings whose camera moves all the same")
     parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
@@ -58,6 +59,8 @@ def run(given: argparse.Namespace) -> None:
     from videomdm import sample, videos
 
     videos.check_height(given.height)
+    if given.height is None:
+        print(videos.unknown_height(), file=sys.stderr)
     prior = sample.load(run)
     began = time.perf_counter()
     found = _read(given, run.parent / "cache")
@@ -95,6 +98,6 @@ def _read(given: argparse.Namespace, cache: Path) -> Recordings:
         "cache": cache,
     }  # fmt: skip
     if given.path.is_dir() and not keypoint_json.recordings_of(given.path):
-        return recordings.load(given.path, on_error="skip", **how)
+        return recordings.load(given.path, on_error="skip", person=given.person, **how)
     track, words, source = recordings.load_one(given.path, person=given.person, **how)
     return recordings.Recordings([track], [words], [source])

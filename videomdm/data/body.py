@@ -34,6 +34,7 @@ VARYING = 0.35  # of their median, by which limbs vary in 80 % of frames: no bod
 UNEVEN = 1.6  # left limb bone to right one, or the reverse; corpora have up to 1.13
 LEG = 2.0  # thigh to shin, or the reverse; corpora have up to 1.35
 BACKWARDS = -0.2  # knees and toes together; corpora have at least +.6
+SPIKE = (0.5, 0.25)  # ankle-to-head lengths that a joint is off for a single frame, while its neighbours are so near
 LOST = 0.1  # of its usual extent, below which a body has collapsed into a point: a lost frame
 UPRIGHT = 0.5  # cosine to an axis from which a body is said to stand along it
 CLIMBS = 0.7  # of its ankle-to-head length, by which nobody who lies or crawls rises or sinks
@@ -132,6 +133,7 @@ class _Measures(NamedTuple):
         facing: see :func:`_knees_and_toes`.
         hips: cosine between right-to-left at the hips and at the shoulders.
         lost: the first frame in which the body has collapsed into a point, -1 where there is none.
+        spike: the first frame in which a joint is far off for this frame alone (:data:`SPIKE`), -1 where there is none.
         upward: (C, 3) direction from the ankles to the head, mean over frames.
         climbs: how far the root travels along Y, in lengths from ankle to head.
     """
@@ -143,6 +145,7 @@ class _Measures(NamedTuple):
     facing: Tensor
     hips: Tensor
     lost: Tensor
+    spike: Tensor
     upward: Tensor
     climbs: Tensor
 
@@ -161,7 +164,8 @@ def _measure(clips: Sequence[Tensor]) -> _Measures:
     return _Measures(
         varying=_variation(samples), tall=tall, uneven=_unevenness(sizes),
         leg=_thigh_to_shin(sizes), facing=_knees_and_toes(samples),
-        hips=(_leftwards(samples, "hip") * _leftwards(samples, "shoulder")).sum(-1).mean(1), lost=_lost(clips),
+        hips=(_leftwards(samples, "hip") * _leftwards(samples, "shoulder")).sum(-1).mean(1),
+        lost=_lost(clips), spike=_spike(clips, tall),
         upward=normalize(samples[..., SMPL22.index("head"), :] - ankles, dim=-1).mean(1),
         climbs=(heights.amax(1) - heights.amin(1)) / tall.clamp(min=1e-9),
     )  # fmt: skip
@@ -169,9 +173,11 @@ def _measure(clips: Sequence[Tensor]) -> _Measures:
 
 def _fault(measures: _Measures, i: int) -> str | None:
     """What is certainly wrong with a clip; None where nothing is, or where bones vary too much to tell."""
-    varying, tall, uneven, leg, facing, hips, lost = (float(x[i]) for x in measures[:7])
+    varying, tall, uneven, leg, facing, hips, lost, spike = (float(x[i]) for x in measures[:8])
     if lost >= 0:
         return f"all joints lie in one place at frame {lost:.0f}: a lost frame, expected a body in every one"
+    if spike >= 0:
+        return f"a joint jumps away at frame {spike:.0f} and back: a damaged frame, expected a motion"
     if varying > VARYING:
         return None
     if uneven > UNEVEN or not 1 / LEG < leg < LEG:
@@ -221,6 +227,16 @@ def _lost(clips: Sequence[Tensor]) -> Tensor:
         extent = (clip.amax(1) - clip.amin(1)).amax(-1)
         gone = (extent < LOST * extent.median()).nonzero()
         first.append(int(gone[0]) if len(gone) else -1)
+    return torch.tensor(first)
+
+
+def _spike(clips: Sequence[Tensor], tall: Tensor) -> Tensor:
+    first = []
+    for clip, size in zip(clips, tall, strict=True):
+        before, here, after = clip[:-2], clip[1:-1], clip[2:]
+        off = (here - (before + after) / 2).norm(dim=-1) > SPIKE[0] * size
+        jumps = (off & ((after - before).norm(dim=-1) < SPIKE[1] * size)).any(-1).nonzero()
+        first.append(int(jumps[0]) + 1 if len(jumps) else -1)
     return torch.tensor(first)
 
 

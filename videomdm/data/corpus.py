@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -118,6 +119,29 @@ def from_clips(
         fps,
         list(skipped),
     )
+
+
+def joined(corpora: Sequence[Corpus]) -> Corpus:
+    """The clips of several corpora as one, in their order, padded to the longest.
+
+    Raises:
+        DataError: corpora of several skeletons or frame rates, or two clips of one name.
+    """
+    first = corpora[0]
+    for other in corpora[1:]:
+        if (other.skeleton, other.fps) != (first.skeleton, first.fps):
+            raise DataError(
+                f"a corpus of {other.skeleton.name} at {other.fps:g} fps, expected all to join of "
+                f"{first.skeleton.name} at {first.fps:g} fps"
+            )
+    names = [name for corpus in corpora for name in corpus.names]
+    if repeated := [name for name, n in Counter(names).items() if n > 1]:
+        raise DataError(f"clip {repeated[0]} is in several corpora, expected each name once")
+    clips = [corpus.clip(i) for corpus in corpora for i in range(len(corpus))]
+    captions = [own for corpus in corpora for own in corpus.captions]
+    actions = [action for corpus in corpora for action in corpus.actions]
+    skipped = [clip for corpus in corpora for clip in corpus.skipped]
+    return from_clips(clips, names, captions, actions, first.skeleton, first.fps, skipped)
 
 
 def check_joints(

@@ -177,7 +177,7 @@ def _of_sequence(root: Path, sequence: Sequence) -> list[Clip]:
             f"and the {len(joints)} frames of joints3d_25"
         )
     track = recordings.track(_detections(sequence, points, confidence), _pinhole(sequence))
-    truth = smpl22(_at(joints, (track.start + torch.arange(len(track)) / FPS) * fit3d.FPS))
+    truth = smpl22(joints_at(joints, (track.start + torch.arange(len(track)) / FPS) * fit3d.FPS))
     split = clips.split(track.keypoints, SMPL22, track.confidence)
     return [Clip(sequence, track.cut(a, b), truth[a:b]) for a, b in split.clips]
 
@@ -199,7 +199,7 @@ def _detections(sequence: Sequence, points: Tensor, confidence: Tensor) -> Detec
     return Detections(list(people), times, LAYOUTS[points.shape[1]], SIZE, SIZE, sequence.name)
 
 
-def _at(joints: Tensor, frames: Tensor) -> Tensor:
+def joints_at(joints: Tensor, frames: Tensor) -> Tensor:
     """Joints (T, J, 3) at fractional frames (N,), linear in between."""
     before = frames.floor().long().clamp(max=len(joints) - 1)
     after = (before + 1).clamp(max=len(joints) - 1)

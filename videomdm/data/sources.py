@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from videomdm import features
 from videomdm.conventions import CENTRED, DataError
-from videomdm.data import bandai, fit3d_clips, humanml3d, nba, procedural
-from videomdm.data.corpus import Corpus
+from videomdm.data import bandai, cmu_actors, fit3d_clips, humanml3d, nba, procedural
+from videomdm.data.corpus import Corpus, joined
 from videomdm.data.tracks import Tracks
 
 #: What reads a source's folder, called with the folder, a split and ``on_error``.  ``bandai-1`` and ``bandai-2`` are
-#: the two sets of which ``bandai`` consists.
+#: the two sets of which ``bandai`` consists; ``cmu`` is a folder of :mod:`videomdm.data.cmu`, split by actor.
 READERS = {
     "bandai": bandai.load,
     "bandai-1": partial(bandai.load, dataset=1),
     "bandai-2": partial(bandai.load, dataset=2),
     "humanml3d": humanml3d.load,
+    "cmu": lambda root, split, on_error: cmu_actors.load(root, split, mirrored=split == "train"),
     "fit3d": fit3d_clips.load,
 }
 #: Sources of real footage, and what reads it; all others are filmed by simulated cameras.
@@ -39,8 +41,10 @@ def load(
     """Clips of one split, cut to ``max_frames`` and canonical: origin at frame 0, facing +Z, robust floor.
 
     Args:
-        source: ``"procedural"``, the built-in corpus, or a key of :data:`READERS`.
-        root: folder of the data; the built-in corpus needs none.
+        source: ``"procedural"``, the built-in corpus, a key of :data:`READERS`, or several of these joined by ``+``,
+            ``"procedural+humanml3d"``, whose clips make one corpus.
+        root: folder of the data; the built-in corpus needs none.  Of several sources that need one, their folders in
+            the same order, joined as in ``PATH`` (by ``:``, on Windows by ``;``).
         split: "train", "val" or "test".
         max_frames: longer clips are cut into equal pieces (the built-in corpus is made short enough).
         n_clips: size of the built-in corpus, all splits together.
@@ -55,6 +59,11 @@ def load(
         return nba.bodies(load(base, root, split, max_frames, n_clips, seed, on_error))
     if source == "nba":
         raise DataError("data 'nba' has pictures alone, no motions in 3-D, for which they were asked")
+    if "+" in source:
+        return joined([
+            load(name, folder, split, max_frames, n_clips, seed, on_error)
+            for name, folder in joined_sources(source, root)
+        ])  # fmt: skip
     if source == "procedural":
         corpus = procedural.load(split, n_clips=n_clips, seed=seed, max_frames=max_frames)
     elif source not in READERS:
@@ -85,6 +94,28 @@ def tracks(
         return nba.tracks(corpus, footage)
     training = tracks(source, root, "train", max_frames, n_clips, on_error, base)
     return nba.tracks(corpus, footage, training.statistics)
+
+
+def joined_sources(source: str, root: str | Path | None) -> list[tuple[str, str | None]]:
+    """Each source of several joined by ``+``, or the one, with its folder.
+
+    Raises:
+        DataError: folders that are not one for each that needs one, or a source that cannot be joined.
+    """
+    names = source.split("+")
+    if len(names) == 1:
+        return [(source, root)]
+    if filmed := sorted(set(names) & set(VIDEOS)):
+        raise DataError(f"data {source!r}: {', '.join(filmed)} has footage of its own, expected it alone")
+    need = [name for name in names if name != "procedural"]
+    folders = str(root).split(os.pathsep) if root is not None else []
+    if len(folders) != len(need):
+        raise DataError(
+            f"data {source!r} with data_root {root!r}, expected {len(need)} folders joined by {os.pathsep!r}, "
+            f"of {' and '.join(need)}"
+        )
+    rest = iter(folders)
+    return [(name, None if name == "procedural" else next(rest)) for name in names]
 
 
 def parts(

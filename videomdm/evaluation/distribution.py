@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-_BLOCK = 2**24  # entries of a pairwise matrix held at once: 128 MB in float64
+BLOCK = 2**24  # entries of a pairwise matrix held at once: 128 MB in float64
 _SAME = 1e-12  # squared distances below this share of the squared norms are rounding, hence 0
 
 
@@ -213,7 +213,7 @@ def _covariance_factor(features: Tensor) -> Tensor:
 
 
 def _row_blocks(rows: Tensor, n_columns: int) -> Iterator[Tensor]:
-    return iter(rows.split(max(1, _BLOCK // max(n_columns, 1))))
+    return iter(rows.split(max(1, BLOCK // max(n_columns, 1))))
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ def as_bvh(
     check_motion(joints, skeleton)
     target = joints.detach().cpu().double()
     offsets = rest_pose(target, skeleton)
-    rotations, translations = _solve(target, offsets, skeleton, stretch)
+    rotations, translations = solve(target, offsets, skeleton, stretch)
     angles = euler_zxy(rotations).rad2deg()
     moving = [stretch or parent < 0 for parent in skeleton.parents]
     values = [
@@ -169,7 +169,7 @@ def _children(skeleton: Skeleton) -> dict[int, list[int]]:
     return children
 
 
-def _solve(target: Tensor, offsets: Tensor, skeleton: Skeleton, stretch: bool) -> tuple[Tensor, Tensor]:
+def solve(target: Tensor, offsets: Tensor, skeleton: Skeleton, stretch: bool) -> tuple[Tensor, Tensor]:
     """Local rotations (T, J, 3, 3), translations (T, J, 3) that pose ``offsets`` (J, 3) like ``target``."""
     n_frames, n_joints = target.shape[:2]
     eye = torch.eye(3, dtype=target.dtype).expand(n_frames, 3, 3)

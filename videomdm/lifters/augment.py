@@ -30,11 +30,18 @@ SWING = {
 }  # fmt: skip
 SWING_HZ = (0.1, 1.2)
 
+LIMBER = 2.5  # greatest factor of ``SWING``: some clips stay as they are, some people do what nobody was filmed doing
+STRAIGHTER = 45.0  # degrees that a knee may be stretched, down to a flexion of ``STRAIGHT``
+STRAIGHT = 3.0
+SPEED = (0.7, 1.5)  # range of the factor of a clip's speed
+
 NOISE = (0.0, 0.012)  # range of a clip's detector noise in normalised image units; 0.01 is 4 cm at 4 m
 MISSING = 0.05  # at most this share of a clip's keypoints is not reported
 
 
-def augment(joints: Tensor, fps: float, generator: torch.Generator, skeleton: Skeleton = SMPL22) -> Tensor:
+def augment(
+    joints: Tensor, fps: float, generator: torch.Generator, skeleton: Skeleton = SMPL22, limber: bool = False
+) -> Tensor:
     """Other bodies in other poses: every limb turned and every bone rescaled.  The root's path stays.
 
     Args:
@@ -42,6 +49,9 @@ def augment(joints: Tensor, fps: float, generator: torch.Generator, skeleton: Sk
         fps: frames per second, for the speed of the extra rotations.
         generator: source of all randomness.
         skeleton: the joint layout.
+        limber: multiply each clip's rotations by ``LIMBER u^2`` with a random u in 0..1: a third of the people keep
+            nearly their own poses, others go far.  And straighten half of the people's knees and hips by up to
+            ``STRAIGHTER``: captured knees are rarely straight, people who stand before a camera are.
 
     Returns:
         (B, T, J, 3): per clip one symmetric body, its bones constant to about a centimetre.
@@ -52,6 +62,9 @@ def augment(joints: Tensor, fps: float, generator: torch.Generator, skeleton: Sk
     shifts = _trunk_shifts(batch, skeleton, generator).to(joints)
     offsets = offsets + torch.einsum("btij,bkj->btki", body_axes(joints, skeleton), shifts)
     turns = _swings(joints.shape, fps, skeleton, generator).to(joints)
+    if limber:
+        turns = turns * LIMBER * torch.rand(batch, 1, 1, 1, generator=generator).square().to(joints)
+        turns = turns + _straighter(offsets, skeleton, generator)
     return _pose(joints[..., 0, :], offsets, roma.rotvec_to_rotmat(turns), skeleton)
 
 
@@ -65,6 +78,32 @@ def mirror_half(joints: Tensor, generator: torch.Generator, skeleton: Skeleton =
     """:func:`mirror` a random half of the clips (B, T, J, 3)."""
     flip = torch.rand(len(joints), 1, 1, 1, generator=generator).to(joints.device) < 0.5
     return torch.where(flip, mirror(joints, skeleton), joints)
+
+
+def windows(
+    joints: Tensor, lengths: Tensor, frames: int, generator: torch.Generator, speed: tuple[float, float] = SPEED
+) -> Tensor:
+    """A random stretch of each clip, faster or slower than it was, linear between frames.
+
+    Args:
+        joints: (B, T, J, 3).
+        lengths: (B,) frames, each at least ``frames``; where a clip is too short for a greater speed it gets what fits.
+        frames: length of the stretches.
+        generator: source of all randomness.
+        speed: range of the factor, uniform in its logarithm.
+
+    Returns:
+        (B, frames, J, 3).
+    """
+    size = len(joints)
+    low, high = (math.log(x) for x in speed)
+    factor = torch.exp(low + (high - low) * torch.rand(size, generator=generator))
+    factor = torch.minimum(factor, (lengths - 1) / max(frames - 1, 1))
+    start = torch.rand(size, generator=generator) * (lengths - 1 - factor * (frames - 1)).clamp(min=0)
+    at = start[:, None] + factor[:, None] * torch.arange(frames)
+    first = at.long().clamp(max=joints.shape[1] - 2)
+    rows, share = torch.arange(size)[:, None], (at - first).to(joints)[..., None, None]
+    return torch.lerp(joints[rows, first], joints[rows, first + 1], share)
 
 
 def detect(keypoints: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -137,6 +176,25 @@ def _swings(shape: torch.Size, fps: float, skeleton: Skeleton, generator: torch.
     rate = SWING_HZ[0] + (SWING_HZ[1] - SWING_HZ[0]) * rate
     swing = math.sqrt(2) * amplitude * torch.sin(2 * math.pi * (rate * time + phase))
     return deviation * (constant + swing) / math.sqrt(2)
+
+
+def _straighter(offsets: Tensor, skeleton: Skeleton, generator: torch.Generator) -> Tensor:
+    """(B, T, J, 3) rotation vectors that stretch half of the clips' knees; feet keep their directions.
+
+    A knee that opens by an angle turns thigh and shin by half of it each, as that of somebody who stands up does.
+    """
+    turns = torch.zeros_like(offsets)
+    chosen, most = torch.rand(2, len(offsets), 1, generator=generator).to(offsets)
+    most = math.radians(STRAIGHTER) * most * (chosen < 0.5)
+    for side in ("left", "right"):
+        hip, knee, ankle = (skeleton.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle"))
+        thigh, shin = offsets[..., knee, :], offsets[..., ankle, :]
+        axis = torch.linalg.cross(shin, thigh)
+        flexion = torch.atan2(axis.norm(dim=-1), (shin * thigh).sum(-1))
+        angle = torch.minimum((flexion - math.radians(STRAIGHT)).clamp(min=0), most)
+        turn = angle[..., None] * torch.nn.functional.normalize(axis, dim=-1)
+        turns[..., hip, :], turns[..., knee, :], turns[..., ankle, :] = -turn / 2, turn, -turn / 2
+    return turns
 
 
 def _pose(root: Tensor, offsets: Tensor, turns: Tensor, skeleton: Skeleton) -> Tensor:

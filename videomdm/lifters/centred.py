@@ -14,8 +14,9 @@ from torch import Tensor
 from videomdm.conventions import DataError
 from videomdm.data import nba
 from videomdm.data.tracks import Tracks
-from videomdm.lifters import lifter, predictions, teacher
+from videomdm.lifters import predictions, teacher
 from videomdm.lifters.elepose_network import ElePose
+from videomdm.lifters.weight_sets import SETS, loaded
 from videomdm.skeletons import layouts
 from videomdm.skeletons.definitions import NBA16, SMPL22
 from videomdm.storage.files import digest
@@ -28,9 +29,9 @@ def lift(tracks: Tracks, by: str, root: str | Path | None = None, device: torch.
 
     Args:
         tracks: the pictures.
-        by: ``"package"``, the lifter that comes with this package, a file of an ElePose network
-            (:mod:`videomdm.lifters.elepose_network`), or a key of :data:`videomdm.lifters.predictions.FOLDERS`, whose
-            results lie beside NBA's motions.
+        by: the name of a set of weights that come with this package (:mod:`videomdm.lifters.weight_sets`), a file
+            of an ElePose network (:mod:`videomdm.lifters.elepose_network`), or a key of
+            :data:`videomdm.lifters.predictions.FOLDERS`, whose results lie beside NBA's motions.
         root: NBA's folder.
         device: where a network computes.
 
@@ -43,17 +44,17 @@ def lift(tracks: Tracks, by: str, root: str | Path | None = None, device: torch.
     if not tracks.centred or tracks.skeleton != NBA16:
         raise DataError(f"{tracks.skeleton.name} clips with a root path, expected the 16 joints of NBA, centred")
     if by in predictions.FOLDERS and root is None:
-        raise DataError(f"lifter {by!r} reads NBA's folder, but no data_root was given; expected 'package'")
-    if by == "package":
-        pose = _by_package(tracks, device)
+        raise DataError(f"lifter {by!r} reads NBA's folder, but no data_root was given; expected {', '.join(SETS)}")
+    if by in SETS:
+        pose = _by_package(tracks, by, device)
     elif by in predictions.FOLDERS:
         pose = predictions.read(root, by, tracks)
     elif Path(by).is_file():
         seen = tracks.counted
         pose = ElePose.load(by).to(device).lift(seen.keypoints, seen.confidence, seen.lengths)
     else:
-        known = ", ".join(predictions.FOLDERS)
-        raise DataError(f"lifter is {by!r}, expected package, {known} or the file of an ElePose network")
+        known = ", ".join([*SETS, *predictions.FOLDERS])
+        raise DataError(f"lifter is {by!r}, expected {known} or the file of an ElePose network")
     scaled, error = to_scale(pose, tracks)
     if by in predictions.FOLDERS:
         predictions.check(root, by, tracks, error)
@@ -81,14 +82,14 @@ def to_scale(pose: Tensor, tracks: Tracks) -> tuple[Tensor, Tensor]:
 
 def version(by: str) -> str:
     """Changes when the package's own lifter does, or the file of a network, for the names of caches."""
-    return digest(Path(by)) if Path(by).is_file() else teacher.version()
+    return digest(Path(by)) if Path(by).is_file() else teacher.version("bones", *({by} & set(SETS)))
 
 
-def _by_package(tracks: Tracks, device: torch.device | str) -> Tensor:
-    """Poses (C, T, 16, 3) by this package's lifter, which reads SMPL's joints."""
+def _by_package(tracks: Tracks, name: str, device: torch.device | str) -> Tensor:
+    """Poses (C, T, 16, 3) by a lifter of this package, which reads SMPL's joints."""
     seen = tracks.seen
     keypoints, confidence = layouts.convert(seen.keypoints, tracks.counted.confidence, NBA16, SMPL22)
-    pose = lifter.Lifter.load().to(device).lift(keypoints, confidence, tracks.lengths)
+    pose = loaded(name)[0].to(device).lift(keypoints, confidence, tracks.lengths)
     upright = pose * pose.new_tensor(_TO_WORLD)
     joints = nba.to_nba16(upright)
     return (joints - joints[:, :, :1]) * pose.new_tensor(_TO_WORLD)

@@ -10,18 +10,19 @@ from torch import Tensor, nn
 
 from videomdm.cameras.unseen import fill_unseen
 from videomdm.lifters.dstformer import DSTformer
+from videomdm.lifters.frames import FrameTransformer
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.padding import triangle, valid_frames
 from videomdm.storage.checkpoints import load_weights, read_metadata, save_weights
 from videomdm.storage.progress import Bar
 
-WEIGHTS = Path(__file__).parent / "weights" / "lifter.safetensors"
 EXTENT = 0.46  # metres: about the root mean square distance of joints from the root across the view
+TOKENS = ("joints", "frames")
 NEAREST = 0.1  # smallest depth of a turned ray: far outliers stay finite
 
 
 class Lifter(nn.Module):
-    """A :class:`~videomdm.lifters.dstformer.DSTformer` of poses without place and size, on windows that overlap.
+    """A network of poses without place and size, on windows that overlap.
 
     What the network sees of a window (see :func:`normalise`) does not change when the camera turns or,
     perspective aside, when the person comes nearer.  So size is not observable and poses come out at the size
@@ -31,19 +32,34 @@ class Lifter(nn.Module):
         n_joints: joints, the root first.
         window: frames that the network sees at once; clips are covered by windows that overlap by half.
         width, depth, n_heads: sizes of the network.
+        tokens: what a token of the network is, a joint at a frame
+            (:class:`~videomdm.lifters.dstformer.DSTformer`) or a frame
+            (:class:`~videomdm.lifters.frames.FrameTransformer`): "joints" or "frames".
+
+    Raises:
+        ValueError: other tokens.
     """
 
-    def __init__(self, n_joints: int = 22, window: int = 32, width: int = 64, depth: int = 3, n_heads: int = 4) -> None:
+    def __init__(
+        self, n_joints: int = 22, window: int = 32, width: int = 64, depth: int = 3, n_heads: int = 4,
+        tokens: str = "joints",
+    ) -> None:  # fmt: skip
         super().__init__()
+        if tokens not in TOKENS:
+            raise ValueError(f"tokens are {tokens!r}, expected one of {', '.join(TOKENS)}")
         self.config = {
             "n_joints": n_joints,
             "window": window,
             "width": width,
             "depth": depth,
             "n_heads": n_heads,
+            "tokens": tokens,
         }
         self.window = window
-        self.network = DSTformer(n_joints, window, width, width, depth, n_heads)
+        if tokens == "frames":
+            self.network = FrameTransformer(n_joints, window, width, depth, n_heads)
+        else:
+            self.network = DSTformer(n_joints, window, width, width, depth, n_heads)
 
     def forward(self, keypoints: Tensor, confidence: Tensor, valid: Tensor | None = None) -> Tensor:
         """Lift windows.
@@ -97,11 +113,11 @@ class Lifter(nn.Module):
         inside = valid_frames(lengths, frames)
         confidence = confidence * inside[..., None].to(confidence)
         keypoints = fill_unseen(keypoints, confidence, SMPL22 if self.config["n_joints"] == len(SMPL22) else None)
-        clips, index, valid, weight = (x.to(keypoints.device) for x in _windows(lengths.tolist(), self.window))
+        clips, index, valid, weight = (x.to(keypoints.device) for x in covering_windows(lengths.tolist(), self.window))
 
         total = keypoints.new_zeros(*keypoints.shape[:3], 3)
         weights = keypoints.new_zeros(keypoints.shape[:2])
-        device = self.network.pos_embed.device
+        device = self.network.temp_embed.device
         for batch in Bar(torch.arange(len(clips)).split(batch_size), desc="lift", disable=not progress):
             batch = batch.to(keypoints.device)
             where = clips[batch, None].expand_as(index[batch]), index[batch]
@@ -116,14 +132,14 @@ class Lifter(nn.Module):
         save_weights(path, self, self.config)
 
     @classmethod
-    def load(cls, path: str | Path = WEIGHTS) -> Lifter:
-        """Read what :meth:`save` wrote, by default the weights that come with the package.
+    def load(cls, path: str | Path) -> Lifter:
+        """Read what :meth:`save` wrote; those that come with the package: :mod:`videomdm.lifters.weight_sets`.
 
         Raises:
             FileNotFoundError: no such file.
             ValueError: not a lifter's weights.
         """
-        config = read_metadata(path)
+        config = {"tokens": "joints", **read_metadata(path)}  # files of before there was a choice do not say
         if sorted(config) != sorted(cls().config):
             raise ValueError(f"{path}: metadata {config}, expected the sizes of a lifter: {cls().config}")
         lifter = cls(**config)
@@ -172,7 +188,7 @@ def turn_to_axis(direction: Tensor) -> Tensor:
     return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
 
 
-def _windows(lengths: list[int], window: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def covering_windows(lengths: list[int], window: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Windows that cover clips: clip (N,), frame indices, validity and averaging weights (N, window)."""
     clips, starts = [], []
     for clip, length in enumerate(lengths):

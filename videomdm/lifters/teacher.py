@@ -19,10 +19,7 @@ fit the image, too far away (281 mm), while the naive depth, too near for its po
 
 from __future__ import annotations
 
-import hashlib
 import math
-from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -31,12 +28,13 @@ from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import fill_missing
 from videomdm.cameras.unseen import fill_unseen
-from videomdm.conventions import ROOT_PATHS
+from videomdm.conventions import DEFAULT_LIFTER, ROOT_PATHS
 from videomdm.depth import root_depth
-from videomdm.lifters import trajectory
+from videomdm.lifters import weight_sets
 from videomdm.lifters.augment import swap_sides
-from videomdm.lifters.lifter import WEIGHTS, Lifter
+from videomdm.lifters.lifter import Lifter
 from videomdm.lifters.trajectory import Trajectory
+from videomdm.lifters.weight_sets import WeightSet
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
 #: Frames, standard deviation of the gaussian over the root's depth.  On held-out motion capture the acceleration
@@ -48,7 +46,7 @@ NEAREST, FARTHEST = 0.3, 100.0  # metres: plausible depths of a root
 
 def estimate(
     seen: Footage,
-    lifter: Lifter | None = None,
+    lifter: Lifter | str = DEFAULT_LIFTER,
     smoothing: float = DEPTH_SMOOTHING,
     skeleton: Skeleton = SMPL22,
     batch_size: int = 64,
@@ -62,13 +60,14 @@ def estimate(
         seen: clips' keypoints; what stands past a clip's length or at confidence 0 is not read, fillers take its place
             (:func:`videomdm.cameras.unseen.fill_unseen`).  The cameras only take the result to their worlds, they help
             no estimate.
-        lifter: gives root-centred poses; the one that comes with the package when None.
+        lifter: gives root-centred poses: a network, or the name of a set of weights
+            (:data:`videomdm.conventions.LIFTERS`).
         smoothing: standard deviation, in frames, of a gaussian over the root's depth (and over the logarithm of
             the network's correction); 0 keeps appendix D's frame-by-frame estimate.
         skeleton: joint layout; its root bones measure depth.
         batch_size: windows of the lifter per batch.
         progress: show a progress bar.
-        root_path: which teacher: ``"bones"``, ``"network"`` (the network that comes with the package), or a network.
+        root_path: which teacher: ``"bones"``, ``"network"`` (that of the same set of weights), or a network.
         device: where the networks that come with the package compute; others stay where they are.
 
     Returns:
@@ -77,9 +76,10 @@ def estimate(
     Raises:
         ValueError: shapes that do not fit together, or an unknown teacher.
     """
-    lifter = lifter or _pretrained().to(device)
-    pose = lifter.lift(seen.keypoints, seen.confidence, seen.lengths, batch_size, progress)
-    return place(pose, seen, smoothing, skeleton, batch_size, root_path, device)
+    named = lifter if isinstance(lifter, str) else DEFAULT_LIFTER
+    network = weight_sets.loaded(lifter)[0].to(device) if isinstance(lifter, str) else lifter
+    pose = network.lift(seen.keypoints, seen.confidence, seen.lengths, batch_size, progress)
+    return place(pose, seen, smoothing, skeleton, batch_size, root_path, device, named)
 
 
 def place(
@@ -90,13 +90,15 @@ def place(
     batch_size: int = 64,
     root_path: str | Trajectory = "bones",
     device: torch.device | str = "cpu",
+    lifter: str = DEFAULT_LIFTER,
 ) -> Tensor:
     """Put a lifter's poses where they were seen; other arguments, result and errors as of :func:`estimate`.
 
     Args:
         pose: (C, T, J, 3) joints minus the root, metres, camera axes.
+        lifter: the set of weights of which ``"network"`` is.
     """
-    network = _network(root_path, device)
+    network = _network(root_path, lifter, device)
     inside, confidence = seen.valid, seen.weight
     keypoints = fill_unseen(seen.keypoints, confidence, skeleton)
     path = path_from_bones(
@@ -172,10 +174,11 @@ def smooth(values: Tensor, inside: Tensor, deviation: float) -> Tensor:
     """Gaussian average over time of ``values`` (C, T), over the frames ``inside`` (C, T) only."""
     if deviation == 0:
         return values
-    time = torch.arange(values.shape[1], device=values.device)
-    kernel = torch.exp(-0.5 * ((time[:, None] - time) / deviation) ** 2).to(values)
+    reach = math.ceil(6 * deviation)
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).to(values) / deviation) ** 2)[None, None]
     weight = inside.to(values)
-    return (values * weight) @ kernel / (weight @ kernel).clamp(min=1e-6)
+    total, weights = (torch.conv1d(x[:, None], kernel, padding=reach)[:, 0] for x in (values * weight, weight))
+    return total / weights.clamp(min=1e-6)
 
 
 def to_world(joints: Tensor, camera: Camera) -> Tensor:
@@ -183,25 +186,20 @@ def to_world(joints: Tensor, camera: Camera) -> Tensor:
     return (joints - camera.translation[:, None, None]) @ camera.rotation[:, None]
 
 
-def version(
-    root_path: str = "bones", weights: str | Path = WEIGHTS, path_weights: str | Path = trajectory.WEIGHTS
-) -> str:
-    """Changes whenever the teacher that comes with the package would answer differently; for cache names."""
-    bones = f"{_digest(weights)}-s{DEPTH_SMOOTHING:g}"
-    return bones if root_path == "bones" else f"{bones}-{root_path}-{_digest(path_weights)}"
+def version(root_path: str = "bones", lifter: str | WeightSet = DEFAULT_LIFTER) -> str:
+    """Changes whenever a teacher that comes with the package would answer differently; for cache names."""
+    weights = weight_sets.SETS[lifter] if isinstance(lifter, str) else lifter
+    bones = f"{weights.digest('lifter')}-s{DEPTH_SMOOTHING:g}"
+    return bones if root_path == "bones" else f"{bones}-{root_path}-{weights.digest('trajectory')}"
 
 
-def _digest(path: str | Path) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
-
-
-def _network(root_path: str | Trajectory, device: torch.device | str) -> Trajectory | None:
+def _network(root_path: str | Trajectory, lifter: str, device: torch.device | str) -> Trajectory | None:
     """The network that corrects appendix D's path, if there is one."""
     if not isinstance(root_path, str):
         return root_path
     if root_path not in ROOT_PATHS:
         raise ValueError(f"root_path is {root_path!r}, expected one of {', '.join(ROOT_PATHS)}")
-    return _pretrained_trajectory().to(device) if root_path == "network" else None
+    return weight_sets.loaded(lifter)[1].to(device) if root_path == "network" else None
 
 
 @torch.no_grad()
@@ -211,13 +209,3 @@ def _in_batches(network: Trajectory, batch_size: int, smoothing: float, *seen: T
     batches = zip(*(x.split(batch_size) for x in seen), strict=True)
     paths = [corrected_path(network, *(x.to(device) for x in batch), smoothing) for batch in batches]
     return torch.cat(paths).to(seen[0])
-
-
-@cache
-def _pretrained() -> Lifter:
-    return Lifter.load()
-
-
-@cache
-def _pretrained_trajectory() -> Trajectory:
-    return Trajectory.load()

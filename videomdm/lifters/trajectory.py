@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from videomdm.lifters.lifter import NEAREST, turn_to_axis
 from videomdm.storage.checkpoints import load_weights, read_metadata, save_weights
 
-WEIGHTS = Path(__file__).parent / "weights" / "trajectory.safetensors"
 KERNEL = 5  # frames
 DILATIONS = (1, 2, 4, 8, 16)  # a frame sees 62 frames to either side, and the mean of the whole clip
 MOST = 0.5  # largest correction of the logarithm of the first estimate's depth
@@ -75,8 +74,8 @@ class Trajectory(nn.Module):
         save_weights(path, self, self.config)
 
     @classmethod
-    def load(cls, path: str | Path = WEIGHTS) -> Trajectory:
-        """Read what :meth:`save` wrote, by default the weights that come with the package.
+    def load(cls, path: str | Path) -> Trajectory:
+        """Read what :meth:`save` wrote; those that come with the package: :mod:`videomdm.lifters.weight_sets`.
 
         Raises:
             FileNotFoundError: no such file.

@@ -59,7 +59,7 @@ def feature_blocks(features: Tensor, frame: int, skeleton: Skeleton = SMPL22, fp
     _steps(axes["root_velocity"], features, frame)
     _height(axes["root_height"], pose, skeleton)
     _positions(axes["joint_positions"], pose, skeleton)
-    _rotations(axes["joint_rotations"], pose, _bone_directions(features, frame, skeleton), skeleton)
+    _rotations(axes["joint_rotations"], pose, bone_directions(features, frame, skeleton), skeleton)
     _velocities(axes["joint_velocities"], pose, row["joint_velocities"].reshape(-1, 3) * fps * AHEAD, skeleton)
     _contacts(axes["foot_contacts"], pose, row["foot_contacts"] > 0.5, skeleton)
     for name in list(axes)[1:]:
@@ -150,7 +150,7 @@ def _positions(axes: Axes, pose: np.ndarray, skeleton: Skeleton) -> None:
         axes.plot(*_flat(joint), "o", color=COLOURS["joint_positions"], markersize=3.5, zorder=3)
 
 
-def _bone_directions(features: Tensor, frame: int, skeleton: Skeleton) -> np.ndarray:
+def bone_directions(features: Tensor, frame: int, skeleton: Skeleton) -> np.ndarray:
     """Directions (J - 1, 3) that the rotation channels say, with the conventions of the features."""
     columns = features[frame, feat.blocks(len(skeleton))["joint_rotations"]].unflatten(0, (-1, 2, 3))
     first, second = columns.unbind(-2)

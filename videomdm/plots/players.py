@@ -77,7 +77,7 @@ def player(
     fixed = _floor(low, high) + [_line(body[:, 0] * [1, 0, 1], GHOST, 2.5) for body in bodies]
     if camera is not None:
         for one in camera if camera.batch_shape else camera[None]:
-            corners = _pyramid(one) + lanes[next(iter(motions))]
+            corners = camera_outline(one) + lanes[next(iter(motions))]
             fixed.append(_line(corners, INK, 2.5))
             content.append(corners[np.isfinite(corners).all(1)])
     content = np.concatenate(content)
@@ -231,7 +231,7 @@ def _floor(low: np.ndarray, high: np.ndarray) -> list:
     return [plate, _line(np.array(lines), GRID, 1.5)]
 
 
-def _pyramid(camera: Camera, size: float = 0.3) -> np.ndarray:
+def camera_outline(camera: Camera, size: float = 0.3) -> np.ndarray:
     """The camera's edges as one line: it opens towards what it sees."""
     to_world = camera.rotation.detach().cpu().double().numpy().T
     centre = camera.center.detach().cpu().double().numpy()

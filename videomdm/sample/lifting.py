@@ -27,11 +27,16 @@ class Lifting:
         place: shift every frame at every step to where it is seen at its size (ours,
             :func:`videomdm.cameras.placement.place`), before joints are moved onto their rays.
         known_distance: refined cameras keep their distance, as where people's height is known.
+        known_up: refined cameras keep their pitch and roll, as where the floor is known.
+        first: the step, 0-based, at which lifting begins where it is given a motion to start from: that motion is
+            diffused to this step, so what is coarser than its noise stays as it was given; None begins with noise.
     """
 
     refine: bool = False
     place: bool = False
     known_distance: bool = False
+    known_up: bool = False
+    first: int | None = None
 
 
 def lift(
@@ -45,6 +50,8 @@ def lift(
     refine: bool = False,
     known_distance: bool = False,
     place: bool = False,
+    start: Tensor | None = None,
+    first: int | None = None,
     method: str | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -63,10 +70,12 @@ def lift(
         confidence: (B, T, J); a joint with 0 is left where the prior puts it.
         lengths: (B,) frames; all T by default.
         texts: captions, where known.
-        refine, known_distance, place: see :class:`Lifting`.
+        refine, known_distance, place, first: see :class:`Lifting`.
+        start: (B, T, J, 3) or (T, J, 3) the motion that lifting starts from at step ``first``, such as a teacher's:
+            metres, in the camera's world.
         method, steps: as in :func:`~videomdm.sample.generation.generate`, but without a method all steps are taken: the
             keypoints restore at every step the motion that repeated denoising would shrink, and more steps make
-            smoother motions.
+            smoother motions.  From a motion those steps are taken that are not above ``first``.
         seed: of the noise.
         progress: show a bar.
 
@@ -76,7 +85,8 @@ def lift(
 
     Raises:
         ValueError: keypoints of another shape, in pixels or shares of the image, or not finite where they have
-            confidence (:func:`videomdm.data.recordings.plausible.check_normalised`); a prior of 2-D pictures.
+            confidence (:func:`videomdm.data.recordings.plausible.check_normalised`); a motion to start from without its
+            step or the other way round; a prior of 2-D pictures.
 
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
@@ -89,8 +99,11 @@ def lift(
         keypoints, confidence = keypoints[None], None if confidence is None else confidence[None]
         camera = Camera(camera.rotation.reshape(1, 3, 3), camera.translation.reshape(1, 3))
         lengths = None if lengths is None else lengths.reshape(1)
-    seen, how = Footage.of(keypoints, camera, lengths, confidence), Lifting(refine, place, known_distance)
-    joints = lift_footage(prior, seen, how, texts=texts, method=method, steps=steps, seed=seed, progress=progress)
+        start = None if start is None else start[None]
+    seen, how = Footage.of(keypoints, camera, lengths, confidence), Lifting(refine, place, known_distance, first=first)
+    joints = lift_footage(
+        prior, seen, how, start=start, texts=texts, method=method, steps=steps, seed=seed, progress=progress
+    )
     return joints[0] if single else joints
 
 
@@ -100,6 +113,7 @@ def lift_footage(
     seen: Footage,
     how: Lifting,
     *,
+    start: Tensor | None = None,
     texts: Sequence[str] | None = None,
     method: str | None = None,
     steps: int | None = None,
@@ -107,6 +121,9 @@ def lift_footage(
     progress: bool = False,
 ) -> Tensor:
     """:func:`lift` of clips (B,) as one object; other arguments, result and errors as there."""
+    if (start is None) != (how.first is None):
+        given = "no" if start is None else "a"
+        raise ValueError(f"lifting starts at step {how.first} from {given} motion, expected both or none")
     n, frames = seen.keypoints.shape[:2]
     # where the camera is known, motions stand on the origin of their frame, so a person's size can be checked too
     middle = seen.camera.translation.new_tensor([0.0, 0.9, 0.0]).expand(n, 3)
@@ -120,16 +137,36 @@ def lift_footage(
     onto_rays = _in_chunks(lifted.onto_rays, seen.lengths, torch.arange(n, device=prior.device))
     known = refinement.BELOW * prior.config.model.n_steps if how.refine else 0
     method = method or ("ddim" if prior.config.multistep.t_star else "ddpm")
+    sampler, generator = prior.sampler(method, steps), torch.Generator(prior.device).manual_seed(seed)
+    if start is not None:
+        sampler = _from_motion(prior, seen, how, start, generator, sampler)
     prior.diffusion.sample(
         _in_chunks(prior.model, seen.lengths, words),
         (n, frames, len(prior.normaliser.mean)),
-        **prior.sampler(method, steps),
-        generator=torch.Generator(prior.device).manual_seed(seed),
+        **sampler,
+        generator=generator,
         device=prior.device,
         project=lambda clean, t: onto_rays(clean, moving=t < known),
         progress=progress,
     )
     return features.hold_last(lifted.joints() if how.refine else lifted.projected, seen.lengths).cpu()
+
+
+def _from_motion(
+    prior: Prior, seen: Footage, how: Lifting, start: Tensor, generator: torch.Generator, sampler: dict[str, object]
+) -> dict[str, object]:
+    """How sampling goes on from a motion (B, T, J, 3): the sampler's steps that are not above the first one."""
+    if start.shape[:3] != seen.keypoints.shape[:3]:
+        expected = (*seen.keypoints.shape[:3], 3)
+        raise ValueError(f"the motion to start from has shape {tuple(start.shape)}, expected {expected}")
+    if not 0 <= how.first < prior.diffusion.n_steps:
+        raise ValueError(f"lifting starts at step {how.first}, expected 0 to {prior.diffusion.n_steps - 1}")
+    steps = sampler.get("steps") or prior.diffusion.timesteps(sampler["n_steps"])
+    steps = [t for t in steps if t <= how.first]
+    joints = features.hold_last(start.to(prior.device), seen.lengths)
+    clean = rays.encode(joints, seen.lengths, prior.skeleton, prior.normaliser)
+    noise = torch.randn(clean.shape, generator=generator, device=generator.device).to(clean)
+    return {"method": sampler["method"], "steps": steps, "noise": prior.diffusion.q_sample(clean, steps[0], noise)}
 
 
 class _Lifted:
@@ -156,7 +193,8 @@ class _Lifted:
         joints = features.decode(self.prior.normaliser.denormalise(clean))
         seen = self.given.select(rows, frames).by(self._camera(rows))
         if moving:
-            seen = seen.by(refinement.refine(joints, seen, ridge=refinement.ridge(self.how.known_distance)))
+            held = refinement.ridge(self.how.known_distance, self.how.known_up)
+            seen = seen.by(refinement.refine(joints, seen, ridge=held))
             self.rotation[rows], self.translation[rows] = seen.camera.rotation, seen.camera.translation
         if self.how.place:
             joints = placement.place(joints, seen)

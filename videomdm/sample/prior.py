@@ -32,6 +32,8 @@ def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
         text_width,
         config.model.dropout,
         precision=config.model.precision,
+        skip=config.model.skip,
+        signal=Diffusion(config.model.n_steps).alphas_cumprod.sqrt(),
     )
 
 

@@ -107,7 +107,7 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     staged = folder / ".staged.safetensors"  # one name, so that a killed run leaves at most one of them
     save_file(tensors, staged, metadata={_HEADER: json.dumps(tree)})
-    path = folder / f"{label}-{step:08d}-{_digest(staged)}.safetensors"
+    path = folder / f"{label}-{step:08d}-{content_digest(staged)}.safetensors"
     _commit(staged, path)
     _prune(folder, path, label, step, keep)
     return path
@@ -296,7 +296,7 @@ def _prune(folder: Path, written: Path, label: str, step: int, keep: int) -> Non
 
 
 def _read(path: Path, digest: str) -> Checkpoint:
-    actual = _digest(path)
+    actual = content_digest(path)
     if actual != digest:
         size = path.stat().st_size
         raise ValueError(f"the SHA-256 of its {size} bytes starts with {actual}, expected {digest}")
@@ -306,7 +306,7 @@ def _read(path: Path, digest: str) -> Checkpoint:
     return Checkpoint(path, **_unflatten(tree, tensors))
 
 
-def _digest(path: Path) -> str:
+def content_digest(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from videomdm.config import STAGES, Config
+from videomdm.config import DEFAULTS, STAGES, Config
 from videomdm.storage.files import digest, write_json
 from videomdm.train import finetune
 
@@ -77,8 +77,10 @@ def path(folder: Path, study: str, config: Config, method: str) -> Path:
 
 
 def _teacher(config: Config) -> dict[str, str]:
-    """The teacher, where a network predicts its root's path; results are older than the choice and name no other."""
-    return {"teacher": "trajectory"} if config.data.root_path == "network" else {}
+    """The teacher, where a network predicts its root's path or its weights are others; results are older than both."""
+    weights = Path(config.data.lifter).stem if config.data.lifter != DEFAULTS.data.lifter else ""
+    name = "-".join(filter(None, [weights, "trajectory" if config.data.root_path == "network" else ""]))
+    return {"teacher": name} if name else {}
 
 
 def key(config: Config) -> str:

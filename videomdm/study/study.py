@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from videomdm import programs, train
-from videomdm.config import PRECISIONS, Config
-from videomdm.conventions import ROOT_PATHS
+from videomdm.config import DEFAULTS, PRECISIONS, Config
+from videomdm.conventions import LIFTERS, ROOT_PATHS
 from videomdm.evaluation import protocol
 from videomdm.methods import METHODS
 from videomdm.methods import ROWS as METHOD_ROWS
@@ -69,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="procedural")
     parser.add_argument("--data-root")
     parser.add_argument("--root-path", default="bones", choices=ROOT_PATHS, help="of the teacher")
+    parser.add_argument("--lifter", default=DEFAULTS.data.lifter, choices=LIFTERS, help="the teacher's weights")
     parser.add_argument("--seed", type=argument(int), default=0)
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument(
@@ -87,7 +88,8 @@ def conduct(given: argparse.Namespace) -> None:
     command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
-    chosen = {name: getattr(given, name) for name in ("root_path", "seed", "precision", "protocol", "sampler")}
+    names = ("root_path", "lifter", "seed", "precision", "protocol", "sampler")
+    chosen = {name: getattr(given, name) for name in names}
     told = {name: value for name, value in chosen.items() if name == "seed" or value != given.default_of(name)}
     command += "".join(f" --{name.replace('_', '-')} {value}" for name, value in told.items())
     if given.evaluator:

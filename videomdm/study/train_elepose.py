@@ -272,7 +272,7 @@ def report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> dict[st
     found = {}
     for name, footage in {"": seen, ", exact": exact}.items():
         pictures = nba.tracks(true, footage)
-        lifted = centred.lift(pictures, "package")
+        lifted = centred.lift(pictures, "procedural")
         error = METRES * float(pose.pa_mpjpe(lifted, true.joints, true.lengths))
         found |= {
             f"elepose{name}": errors(network, true, pictures, seen.camera),

@@ -1,7 +1,8 @@
-"""Train the lifter on the built-in corpus' teacher family: ``python -m videomdm.study.train_lifter --out FOLDER``.
+"""Train the lifter: ``python -m videomdm.study.train_lifter --cmu CMU --out FOLDER``.
 
-Its actions and bodies are disjoint from those that priors are trained on.  Killed and started again with the
-same command, training goes on from its last checkpoint.
+On the built-in corpus' teacher family, whose actions and bodies are disjoint from those that priors are trained on, and
+on CMU's training actors (:mod:`videomdm.data.cmu_actors`), half and half.  Killed and started again with the same
+command, training goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -12,88 +13,121 @@ import math
 import platform
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from videomdm import cameras
-from videomdm.cameras.keypoints import fill_missing
-from videomdm.data import observations, procedural
+from videomdm.cameras.unseen import fill_unseen
+from videomdm.data import cmu_actors, observations, procedural, sources
 from videomdm.data.corpus import Corpus
 from videomdm.evaluation import teachers
-from videomdm.lifters import augment, teacher
-from videomdm.lifters.lifter import Lifter
+from videomdm.lifters import augment, phones, teacher
+from videomdm.lifters.lifter import TOKENS, Lifter
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage import checkpoints
+from videomdm.storage.checkpoints import load_weights
 from videomdm.storage.progress import Bar
 from videomdm.train import distributed
 
+STEPS = 12_000
+LICENCE = (
+    "Trained on the CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu, which is free for use in research "
+    "projects and commercial products and may not be resold directly, even in converted form.  The data used in this "
+    "project was obtained from mocap.cs.cmu.edu.  The database was created with funding from NSF EIA-0196217."
+)
 HELD_OUT = 128  # clips of each family that the figures are measured on
 CHECKPOINT_EVERY = 200
 LR, WEIGHT_DECAY, LR_WARMUP, CLIP_NORM = 1e-3, 0.01, 100, 1.0
-VELOCITY, BONES = 5.0, 0.2  # weights of the velocity and the bone term
+VELOCITY, BONES, DIRECTIONS = 5.0, 0.2, 0.1  # weights of the loss's other terms
+ORBITS = 0.4  # share of the cameras that are placed as the studies' are
+EXACT, NOISY = 0.4, 0.15  # shares of the windows whose keypoints are exact, or exact joints with noise
 SHORT, SHORT_STEPS = 4, 0.7  # training starts with windows SHORT times shorter, for this share of the steps
 
 
 def loss_terms(predicted: Tensor, true: Tensor, skeleton: Skeleton = SMPL22) -> dict[str, Tensor]:
-    """Errors of joints, of their displacements from frame to frame, and of bone lengths.
+    """Errors of joints, of their displacements from frame to frame, of bones' lengths and of their directions.
 
-    The last one is relative, as the root's short bones decide the root's depth (appendix D).
+    Lengths' are relative, as the root's short bones decide the root's depth (appendix D).
 
     Args:
         predicted, true: (B, T, J, 3) root-centred joints, metres.
 
     Returns:
-        Means: ``position`` and ``velocity`` in metres, ``bones`` as a fraction, and ``total``, their weighted sum.
+        Means: ``position`` and ``velocity`` in metres, ``bones`` as a fraction, ``directions`` (distances between unit
+        vectors), and ``total``, their weighted sum.
     """
     error = predicted - true
     position, velocity = error.norm(dim=-1).mean(), error.diff(dim=1).norm(dim=-1).mean()
     starts, ends = zip(*skeleton.bones, strict=True)
-    lengths, expected = ((x[..., ends, :] - x[..., starts, :]).norm(dim=-1) for x in (predicted, true))
-    bones = ((lengths - expected) / expected).abs().mean()
-    total = position + VELOCITY * velocity + BONES * bones
-    return {"total": total, "position": position, "velocity": velocity, "bones": bones}
+    own, expected = (x[..., ends, :] - x[..., starts, :] for x in (predicted, true))
+    length, known = (x.norm(dim=-1, keepdim=True).clamp(min=1e-6) for x in (own, expected))
+    bones = ((length - known) / known).abs().mean()
+    directions = (own / length - expected / known).norm(dim=-1).mean()
+    total = position + VELOCITY * velocity + BONES * bones + DIRECTIONS * directions
+    parts = {"position": position, "velocity": velocity, "bones": bones, "directions": directions}
+    return {"total": total, **parts}
 
 
-def draw_batch(corpus: Corpus, size: int, window: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def draw_batch(
+    corpora: Sequence[Corpus], size: int, window: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """:func:`draw_scenes` for a network that gives root-centred poses.
 
     Returns:
         Keypoints (B, window, J, 2) and confidence (B, window, J) as the network gets them, and the truth
         (B, window, J, 3): joints minus the root in camera axes, metres.
     """
-    keypoints, confidence, joints = draw_scenes(corpus, size, window, generator)
+    keypoints, confidence, joints = draw_scenes(corpora, size, window, generator)
     return keypoints, confidence, joints - joints[..., :1, :]
 
 
-def draw_scenes(corpus: Corpus, size: int, window: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def draw_scenes(
+    corpora: Sequence[Corpus], size: int, window: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """Windows of random clips as a random camera and a simulated detector see them.
 
-    The camera is placed for the whole clip, so that windows lie at all distances and angles that clips do;
-    :func:`augment.augment` then changes body and pose.
+    As many of each corpus, longer clips more often.  A part of the cameras (:data:`ORBITS`) are the studies' own,
+    placed for the whole clip (appendix C.1), the others telephones' (:func:`phones.cameras_of`).
+    :func:`augment.augment` changes bodies and poses.  Keypoints are exact (:data:`EXACT`), exact joints with noise
+    (:data:`NOISY`), or what a detector of landmarks reports (:func:`phones.report`).
 
     Returns:
         Keypoints (B, window, J, 2), missing ones filled in, confidence (B, window, J), and the joints
         (B, window, J, 3) in camera axes, metres.
     """
-    clips = torch.randint(len(corpus), (size,), generator=generator)
+    shares = [size // len(corpora) + (i < size % len(corpora)) for i in range(len(corpora))]
+    drawn = [_draw_joints(*part, window, generator) for part in zip(corpora, shares, strict=True) if part[1]]
+    order = torch.randperm(size, generator=generator)
+    joints = torch.cat(drawn)[order]
+
+    exact, noisy = round(EXACT * size), round((EXACT + NOISY) * size)
+    flat = joints[:noisy, ..., :2] / joints[:noisy, ..., 2:].clamp(min=cameras.MIN_DEPTH)
+    found, sure = augment.detect(flat[exact:], generator)
+    reported, believed = phones.report(joints[noisy:], generator)
+    keypoints = torch.cat([flat[:exact], fill_unseen(found, sure, SMPL22), reported])
+    return keypoints, torch.cat([torch.ones_like(flat[:exact, ..., 0]), sure, believed]), joints
+
+
+def _draw_joints(corpus: Corpus, size: int, window: int, generator: torch.Generator) -> Tensor:
+    """Windows (size, window, J, 3) of a corpus' clips, other bodies in other poses, in the axes of random cameras."""
+    clips = torch.multinomial(corpus.lengths.double(), size, replacement=True, generator=generator)
     joints, lengths = corpus.joints[clips], corpus.lengths[clips]
     joints = augment.mirror_half(joints, generator, corpus.skeleton)
-    camera = cameras.sample_orbit(joints, lengths, generator)
-    starts = (torch.rand(size, generator=generator) * (lengths - window + 1)).long()
-    frames = starts[:, None] + torch.arange(window)
-    joints = joints[torch.arange(size)[:, None], frames]
-    joints = camera.to_camera(augment.augment(joints, corpus.fps, generator, corpus.skeleton))
-    keypoints = joints[..., :2] / joints[..., 2:].clamp(min=cameras.MIN_DEPTH)
-    keypoints, confidence = augment.detect(keypoints, generator)
-    return fill_missing(keypoints, confidence), confidence, joints
+    orbit = cameras.sample_orbit(joints, lengths, generator)
+    joints = augment.windows(joints, lengths, window, generator)
+    joints = augment.augment(joints, corpus.fps, generator, corpus.skeleton, limber=True)
+    phone = phones.cameras_of(joints, generator)
+    studio = torch.rand(size, generator=generator) < ORBITS
+    return torch.where(studio[:, None, None, None], orbit.to_camera(joints), phone.to_camera(joints))
 
 
-def learning_rate(step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine to 1 % of ``LR``."""
+def learning_rate(step: int, steps: int, peak: float = LR) -> float:
+    """Linear warm-up to ``peak``, then a cosine to 1 % of it."""
     decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))
-    return LR * decay * min(1.0, (step + 1) / LR_WARMUP)
+    return peak * decay * min(1.0, (step + 1) / LR_WARMUP)
 
 
 def batch_shape(step: int, steps: int, batch_size: int, window: int) -> tuple[int, int]:
@@ -104,14 +138,15 @@ def batch_shape(step: int, steps: int, batch_size: int, window: int) -> tuple[in
 
 
 def train(
-    lifter: Lifter, corpus: Corpus, out: Path, steps: int, batch_size: int, seed: int, device: torch.device
-) -> float:
+    lifter: Lifter, corpora: Sequence[Corpus], out: Path, steps: int, batch_size: int, seed: int, device: torch.device,
+    lr: float = LR,
+) -> float:  # fmt: skip
     """Train for ``steps`` batches, resuming what ``out`` holds; returns the seconds spent in all."""
     generator = torch.Generator().manual_seed(seed)
     lifter.to(device).train()
     optimizer = torch.optim.AdamW(lifter.parameters(), LR, weight_decay=WEIGHT_DECAY)
     parts = {"lifter": lifter, "optimizer": optimizer, "generator": generator}
-    run = {"steps": steps, "batch_size": batch_size, "seed": seed, **lifter.config}
+    run = {"steps": steps, "batch_size": batch_size, "seed": seed, "lr": lr, **lifter.config}
     last = checkpoints.load_latest(out / "checkpoints")
     first, seconds = 0, 0.0
     if last is not None:
@@ -124,11 +159,11 @@ def train(
     with Bar(range(first, steps), initial=first, total=steps, desc="lifter") as bar:
         for step in bar:
             shape = batch_shape(step, steps, batch_size, lifter.window)
-            keypoints, confidence, true = draw_batch(corpus, *shape, generator)
+            keypoints, confidence, true = draw_batch(corpora, *shape, generator)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, steps)
+                group["lr"] = learning_rate(step, steps, lr)
             predicted = lifter(keypoints.to(device), confidence.to(device))
-            terms = loss_terms(predicted, true.to(device), corpus.skeleton)
+            terms = loss_terms(predicted, true.to(device))
             optimizer.zero_grad()
             terms["total"].backward()
             torch.nn.utils.clip_grad_norm_(lifter.parameters(), CLIP_NORM)
@@ -151,31 +186,42 @@ def measure(lifter: Lifter, corpus: Corpus, seed: int, smoothing: float = teache
 def main() -> None:
     parser = argparse.ArgumentParser("python -m videomdm.study.train_lifter", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the result")
-    parser.add_argument("--steps", type=int, default=2500, help="batches")
-    parser.add_argument("--batch-size", type=int, default=16, help="windows per batch")
-    parser.add_argument("--clips", type=int, default=4000, help="clips of the teacher family")
+    parser.add_argument("--cmu", type=Path, required=True, help="folder that videomdm prepare-cmu made")
+    parser.add_argument("--steps", type=int, default=STEPS, help="batches")
+    parser.add_argument("--start", type=Path, help="folder of a finished run whose weights training goes on from")
+    parser.add_argument("--lr", type=float, default=LR, help="highest learning rate")
+    parser.add_argument("--batch-size", type=int, default=32, help="windows per batch")
+    parser.add_argument("--clips", type=int, default=4000, help="clips of the built-in corpus' teacher family")
     parser.add_argument("--window", type=int, default=32, help="frames that the network sees at once")
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--depth", type=int, default=4)
     parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--tokens", choices=TOKENS, default="frames")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default=str(distributed.device()))
     args = parser.parse_args()
 
     corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
+    training = [corpus.select(range(args.clips)), cmu_actors.load(args.cmu, "train")]
     torch.manual_seed(args.seed)
-    lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads)
-    training = corpus.select(range(args.clips))
-    seconds = train(lifter, training, args.out, args.steps, args.batch_size, args.seed, torch.device(args.device))
+    lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads, args.tokens)
+    if args.start:
+        load_weights(args.start / "lifter.safetensors", lifter)
+    device = torch.device(args.device)
+    seconds = train(lifter, training, args.out, args.steps, args.batch_size, args.seed, device, args.lr)
     lifter.eval().save(args.out / "lifter.safetensors")
 
     tests = {
         "teacher family, held out": corpus.select(range(args.clips, len(corpus))),
         "prior family": procedural.generate(HELD_OUT, args.seed + 1, family="prior"),
+        "cmu, validation actors": sources.canonical(cmu_actors.load(args.cmu, "val")),
     }
     about = {
         "command": shlex.join(["python", "-m", "videomdm.study.train_lifter", *_given(args)]),
-        "data": "built-in corpus, teacher family",
+        **({"start": json.loads((args.start / "lifter.json").read_text())["command"]} if args.start else {}),
+        "data": "the built-in corpus' teacher family and CMU's training actors, half and half",
+        "trained_on": {"procedural": ["teacher"], "cmu": cmu_actors.actors(args.cmu, "train")},
+        "licence": LICENCE,
         "seed": args.seed,
         "steps": args.steps,
         "seconds": round(seconds),
@@ -190,9 +236,9 @@ def main() -> None:
 
 def _given(args: argparse.Namespace) -> list[str]:
     """The arguments that decide the weights, all of them spelled out."""
-    names = {"steps", "batch_size", "clips", "window", "width", "depth", "heads", "seed"}
+    names = {"steps", "batch_size", "clips", "window", "width", "depth", "heads", "tokens", "lr", "seed"}
     given = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k in names]
-    return ["--out=OUT", *given]
+    return ["--out=OUT", "--cmu=CMU", *(["--start=START"] if args.start else []), *given]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Train the root-trajectory network: ``python -m videomdm.study.train_trajectory --out FOLDER``.
+"""Train the trajectory network: ``python -m videomdm.study.train_trajectory --cmu CMU --lifter FILE --out FOLDER``.
 
-On the built-in corpus' teacher family, with the lifter that comes with the package, which stays as it is.  Its
-poses are the slow part: scenes are drawn and lifted once, kept in the folder, and then seen many times.
+On what the lifter learned from (:mod:`videomdm.study.train_lifter`); the lifter stays as it is.  Scenes are drawn and
+lifted once, kept in the folder, and then seen many times.
 """
 
 from __future__ import annotations
@@ -11,22 +11,30 @@ import json
 import platform
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from videomdm import cameras
-from videomdm.data import observations, procedural, sources
+from videomdm.data import cmu_actors, observations, procedural, sources
 from videomdm.data.corpus import Corpus
 from videomdm.evaluation import teachers
-from videomdm.lifters import teacher
+from videomdm.lifters import teacher, weight_sets
 from videomdm.lifters.lifter import Lifter
 from videomdm.lifters.trajectory import Trajectory
 from videomdm.storage import checkpoints
 from videomdm.storage.progress import Bar
-from videomdm.study.train_lifter import CLIP_NORM, HELD_OUT, VELOCITY, WEIGHT_DECAY, draw_scenes, learning_rate
+from videomdm.study.train_lifter import (
+    CLIP_NORM,
+    HELD_OUT,
+    LICENCE,
+    VELOCITY,
+    WEIGHT_DECAY,
+    draw_scenes,
+    learning_rate,
+)
 
 DRIFT = 2.0  # weight of the error without its mean
 LIFTED_AT_ONCE = 64  # scenes
@@ -34,7 +42,7 @@ BANDAI_FRAMES = 48  # as in the study
 
 
 def draw_lifted(
-    corpus: Corpus, lifter: Lifter, n_scenes: int, frames: int, generator: torch.Generator
+    corpora: Sequence[Corpus], lifter: Lifter, n_scenes: int, frames: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """Scenes of :func:`videomdm.study.train_lifter.draw_scenes`, lifted as the teacher does.
 
@@ -42,15 +50,15 @@ def draw_lifted(
         The arguments of ``Trajectory`` by name, without ``inside``, and ``true`` (n, frames, 3): the root
         in camera axes, metres.
     """
-    long = corpus.select((corpus.lengths >= frames).nonzero().flatten().tolist())
+    long = [corpus.select((corpus.lengths >= frames).nonzero().flatten().tolist()) for corpus in corpora]
     parts = []
     for start in Bar(range(0, n_scenes, LIFTED_AT_ONCE), "scenes"):
         size = min(LIFTED_AT_ONCE, n_scenes - start)
         keypoints, confidence, joints = draw_scenes(long, size, frames, generator)
         pose = lifter.lift(keypoints, confidence, torch.full((size,), frames))
         inside = torch.ones(size, frames, dtype=torch.bool)
-        bones = teacher.bone_lengths(pose, inside, corpus.skeleton)
-        first = teacher.path_from_bones(keypoints, bones, inside, teacher.DEPTH_SMOOTHING, corpus.skeleton)
+        bones = teacher.bone_lengths(pose, inside)
+        first = teacher.path_from_bones(keypoints, bones, inside, teacher.DEPTH_SMOOTHING)
         parts.append((first, pose, keypoints, confidence, joints[..., 0, :]))
     names = ("first", "pose", "keypoints", "confidence", "true")
     return {name: torch.cat(part) for name, part in zip(names, zip(*parts, strict=True), strict=True)}
@@ -126,6 +134,8 @@ def measure(corpus: Corpus, seed: int, lifter: Lifter, network: Trajectory) -> d
 def main() -> None:
     parser = argparse.ArgumentParser("python -m videomdm.study.train_trajectory", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the result")
+    parser.add_argument("--cmu", type=Path, required=True, help="folder that videomdm prepare-cmu made")
+    parser.add_argument("--lifter", type=Path, required=True, help="the lifter's weights")
     parser.add_argument("--scenes", type=int, default=4000, help="windows that are lifted, once")
     parser.add_argument("--frames", type=int, default=64, help="frames of a scene")
     parser.add_argument("--steps", type=int, default=2000, help="batches")
@@ -137,12 +147,13 @@ def main() -> None:
     args = parser.parse_args()
 
     corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
-    lifter = Lifter.load()
+    lifter = Lifter.load(args.lifter)
     torch.manual_seed(args.seed)
     network = Trajectory(len(corpus.skeleton), args.width)
-    run = {name: getattr(args, name) for name in ("clips", "scenes", "frames", "seed")} | {"lifter": teacher.version()}
+    used = weight_sets.digest(args.lifter)
+    run = {name: getattr(args, name) for name in ("clips", "scenes", "frames", "seed")} | {"lifter": used}
     generator = torch.Generator().manual_seed(args.seed)
-    training = corpus.select(range(args.clips))
+    training = [corpus.select(range(args.clips)), cmu_actors.load(args.cmu, "train")]
     args.out.mkdir(parents=True, exist_ok=True)
     scenes, seconds = kept_scenes(
         args.out / "scenes.safetensors",
@@ -157,13 +168,16 @@ def main() -> None:
     tests = {
         "teacher family, held out": corpus.select(range(args.clips, len(corpus))),
         "prior family": procedural.generate(HELD_OUT, args.seed + 1, family="prior"),
+        "cmu, validation actors": sources.canonical(cmu_actors.load(args.cmu, "val")),
     }
     if args.bandai:
         tests["bandai, test"] = sources.load("bandai", args.bandai, "test", BANDAI_FRAMES, 0)
     about = {
         "command": shlex.join(["python", "-m", "videomdm.study.train_trajectory", *_given(args)]),
-        "data": "built-in corpus, teacher family; poses of the lifter that comes with the package",
-        "lifter": teacher.version(),
+        "data": "the built-in corpus' teacher family and CMU's training actors, half and half; poses of the lifter",
+        "trained_on": {"procedural": ["teacher"], "cmu": cmu_actors.actors(args.cmu, "train")},
+        "licence": LICENCE,
+        "lifter": used,
         "seed": args.seed,
         "steps": args.steps,
         "cpu_seconds": round(seconds),
@@ -180,7 +194,7 @@ def _given(args: argparse.Namespace) -> list[str]:
     """The arguments that decide weights and figures, all of them spelled out."""
     names = {"scenes", "frames", "steps", "batch_size", "clips", "width", "seed"}
     given = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k in names]
-    return ["--out=OUT", *given, *(["--bandai=BANDAI"] if args.bandai else [])]
+    return ["--cmu=CMU", "--lifter=LIFTER", "--out=OUT", *given, *(["--bandai=BANDAI"] if args.bandai else [])]
 
 
 if __name__ == "__main__":

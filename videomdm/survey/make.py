@@ -82,7 +82,7 @@ def make(
     if settings.post and not settings.post.startswith(("https://", "http://")):
         raise DataError(f"post is {settings.post!r}, expected an address that begins with https://")
     scenes = match(results, captions, settings.floor)
-    plan = _plan(results, scenes, settings, consent)
+    plan = draw_plan(results, scenes, settings, consent)
     key, unfinished = folder / "key.json", folder / "key.partial.json"
     text = json.dumps(plan["key"], indent=1) + "\n"
     if key.exists() and key.read_text() != text:
@@ -99,7 +99,7 @@ def make(
     return key
 
 
-def _plan(results: Sequence[Result], scenes: Sequence[Scene], settings: Settings, consent: str) -> dict:
+def draw_plan(results: Sequence[Result], scenes: Sequence[Scene], settings: Settings, consent: str) -> dict:
     """Everything but the pictures: what is published, what is kept, and what each clip shows."""
     rng = np.random.default_rng(settings.seed)
     methods = [result.name for result in results]

@@ -16,7 +16,7 @@ from videomdm.skeletons.definitions import Skeleton
 from videomdm.storage import checkpoints
 
 #: Settings that weights only fit if they are alike; most show in the tensors' shapes, some do not.
-SIZES = ("width", "n_layers", "n_heads", "feedforward", "n_steps", "tau", "text")
+SIZES = ("width", "n_layers", "n_heads", "feedforward", "n_steps", "tau", "text", "skip")
 _STATISTICS = "normaliser."
 
 

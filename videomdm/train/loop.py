@@ -66,7 +66,7 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
         finetune.check(config)
     data = _data(config, observations)
     init = config.start_weights
-    if warmup := _warmup(config):
+    if warmup := warmup_of(config):
         init = fit(warmup, observations) / "weights-last.safetensors"
     if distributed.rank() == 0:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
     return folder
 
 
-def _warmup(config: Config) -> Config | None:
+def warmup_of(config: Config) -> Config | None:
     """The plain MDM run that a method goes on from; all that it ignores is set alike, so that it is shared."""
     if config.start:
         return None
@@ -165,7 +165,7 @@ def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path 
         total=steps, initial=first, desc=config.method, unit="batch", disable=not writes, log=folder / "progress.log"
     )
     for step in range(first, steps):
-        logfile.add(trainer.step(step, _learning_rate(config, step)))
+        logfile.add(trainer.step(step, learning_rate(config, step)))
         bar.update()
         if (step + 1) % config.log_every == 0 or step + 1 == steps:
             bar.set_postfix({k: f"{v:.4f}" for k, v in logfile.write(step + 1).items()}, refresh=False)
@@ -190,7 +190,7 @@ def _write_weights(config: Config, data: TrainingSet | Shards, folder: Path, wei
         checkpoints.write_tensors(folder / f"{name}.safetensors", {**state, **statistics}, about)
 
 
-def _learning_rate(config: Config, step: int) -> float:
+def learning_rate(config: Config, step: int) -> float:
     """Linear rise, then a cosine from ``lr`` to ``lr_decay * lr`` over the last ``steps`` batches."""
     rise = min(1.0, (step + 1) / LR_WARMUP)
     progress = max(0, step - (_batches(config) - config.optimiser.steps)) / config.optimiser.steps
@@ -201,7 +201,7 @@ def _learning_rate(config: Config, step: int) -> float:
 def history(config: Config) -> list[dict]:
     """The log of a run, finished or not, after that of its warm-up: steps counted on, each row with its ``stage``."""
     rows = []
-    if warmup := _warmup(config):
+    if warmup := warmup_of(config):
         rows = [{**row, "stage": "warm-up"} for row in history(warmup)]
     done = rows[-1]["step"] if rows else 0
     path = config.folder / "log.jsonl"

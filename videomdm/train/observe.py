@@ -17,6 +17,7 @@ from videomdm.data.tracks import Statistics, Tracks
 from videomdm.lifters import centred as lifter_of_centred
 from videomdm.lifters import teacher
 from videomdm.lifters.elepose_network import ElePose
+from videomdm.lifters.weight_sets import SETS, check_unseen
 from videomdm.methods import METHODS
 from videomdm.skeletons import kinematics
 from videomdm.storage.cache import cached
@@ -92,7 +93,13 @@ def observe_part(
         estimated: :func:`videomdm.train.provenance.estimate` of these clips.
         part: which one.
         progress: show a bar.
+
+    Raises:
+        DataError: the teacher has learned from the corpus (:func:`videomdm.lifters.weight_sets.check_unseen`).
     """
+    if config.data.lifter in SETS:
+        for source, root in sources.joined_sources(config.data.source, config.data.root):
+            check_unseen(SETS[config.data.lifter], source, root)
     data, method, seed = config.data, config.recipe, _seed(split, part)
     footage = footage or _film(config, corpus, split, part)
     estimate = cached(
@@ -137,8 +144,8 @@ def check(config: Config) -> None:
             lifts no such data.
     """
     data, needs = config.data, config.recipe.needs
-    if not config.centred and data.lifter != "package" and not Path(data.lifter).is_file():
-        raise DataError(f"lifter is {data.lifter!r}, expected package or the file of an ElePose network")
+    if not config.centred and data.lifter not in SETS and not Path(data.lifter).is_file():
+        raise DataError(f"lifter is {data.lifter!r}, expected {', '.join(SETS)} or the file of an ElePose network")
     if config.centred and needs:
         known = ", ".join(name for name, method in METHODS.items() if not method.needs)
         raise DataError(
@@ -149,10 +156,10 @@ def check(config: Config) -> None:
         raise ValueError(f"shard_clips is {data.shard_clips}, expected 0: 2-D data are held in memory")
 
 
-def _lifter(config: Config) -> ElePose | None:
-    """The configured lifter of keypoints that are not centred; None stands for the package's own."""
+def _lifter(config: Config) -> ElePose | str:
+    """The configured lifter of keypoints that are not centred: a network, or the name of a set of weights."""
     by = config.data.lifter
-    return None if by == "package" else ElePose.load(by).to(distributed.device())
+    return by if by in SETS else ElePose.load(by).to(distributed.device())
 
 
 def _seed(split: str, part: int = 0) -> int:

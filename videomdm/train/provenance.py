@@ -15,6 +15,7 @@ from videomdm.data.corpus import Corpus
 from videomdm.data.observations import Observations
 from videomdm.data.tracks import Tracks
 from videomdm.lifters import teacher
+from videomdm.lifters.weight_sets import SETS
 from videomdm.storage.files import digest
 
 UNSEEN = 2  # how keypoints that were not seen are filled; only where some were not does it change what a run learns
@@ -34,8 +35,10 @@ def seen(config: Config) -> str:
     """Of the way from motions to a teacher's estimate: the detector, the teacher."""
     data, noise = config.data, config.data.keypoint_noise + config.recipe.keypoint_noise
     detector = [noise, data.keypoint_missing, data.keypoint_smoothing]
-    weights = [] if data.lifter == "package" else [data.lifter]
-    return digest(detector, data.root_path, teacher.version(data.root_path, *weights), STAGES["observe"], UNSEEN)
+    weights = [data.lifter] if data.lifter in SETS else []
+    files = [digest(Path(data.lifter))] if Path(data.lifter).is_file() else []
+    version = teacher.version(data.root_path, *weights)
+    return digest(detector, data.root_path, version, STAGES["observe"], UNSEEN, *files)
 
 
 def estimate(config: Config, clips: Corpus, footage: Footage | None, part: int = 0) -> str:

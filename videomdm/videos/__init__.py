@@ -13,6 +13,8 @@ from videomdm.videos.material import (
     lift_clips,
     lift_observed,
     other_lifter,
+    steady_size,
+    unknown_height,
     up_error,
     usable_lifter,
 )
@@ -21,5 +23,5 @@ from videomdm.videos.windows import Whole, blend, lift_recording
 __all__ = [
     "CAMERA_AXES", "Clip", "LiftedRecording", "Material", "Whole", "blend", "check_height", "cut", "gather",
     "height_error", "level", "lift_clips", "lift_observed", "lift_recording", "lift_track", "other_lifter", "save",
-    "up_error", "usable_lifter", "write_report",
+    "steady_size", "unknown_height", "up_error", "usable_lifter", "write_report",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ from videomdm.evaluation.lifting import without_truth
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.files import written_whole
-from videomdm.videos.material import usable_lifter
+from videomdm.videos.material import unknown_height, usable_lifter
 from videomdm.videos.windows import Whole, lift_recording, windows
 
 #: Units of measures, by name.
@@ -137,7 +137,7 @@ def lift_track(
         source: its files.
         caption: what the person does.
         seed: of the noise.
-        height: metres from the floor to the crown, where it is known.
+        height: metres from the floor to the crown, where it is known; else adults' mean is taken, and a note says so.
         progress: show a bar.
 
     Raises:
@@ -147,7 +147,7 @@ def lift_track(
     if track.fps != prior.fps:
         raise DataError(f"{track.name}: keypoints at {track.fps:g} frames a second, expected the prior's {prior.fps:g}")
     other, said = usable_lifter(track, source)
-    notes = [*track.notes, *said]
+    notes = [*track.notes, *said, *([unknown_height()] if height is None else [])]
     root = prior.config.data.root_path
     found = lift_recording(prior, track, caption, other, root, seed, progress=progress, height=height)
     starts, length = windows(len(track), prior.config.data.max_frames)

@@ -33,6 +33,7 @@ FRAMES = 48  # at most so many frames, evenly spread, tell people apart
 FEWEST = 8  # frames that a piece must share with the keypoints to be compared with them
 SHIFTS = 20  # frames earlier and later at which a motion is tried
 IN_STEP, BETTER = 0.06, 0.6  # errors below are good at any time; share of its own error that another time must give
+DOUBTFUL = 0.12  # errors from which poses are said not to fit
 NEAR = 0.02  # shares of the person's size: errors that are nearer to each other are alike
 
 
@@ -130,7 +131,7 @@ def from_wham(
 
 
 def out_of_step(lifted: Lifted, track: KeypointTrack) -> list[str]:
-    """A note where a motion with a path fits the keypoints much better at another time than at its own."""
+    """A note where a motion with a path does not fit the keypoints, or much better at another time than at its own."""
     own, theirs = _shared(track, lifted)
     if len(own) < FEWEST or lifted.root is RootPath.NONE:
         return []
@@ -142,8 +143,15 @@ def out_of_step(lifted: Lifted, track: KeypointTrack) -> list[str]:
         if inside.float().mean() > 0.5:
             errors[shift] = _pnp(lifted.joints[at[inside]], keypoints[own[inside]])[1]
     best = min(errors, key=errors.get)
-    if errors[0] < IN_STEP or errors[best] > BETTER * errors[0]:
+    if errors[0] < IN_STEP:
         return []
+    if errors[best] > BETTER * errors[0]:
+        if errors[0] < DOUBTFUL:
+            return []
+        return [
+            f"{lifted.lifter}'s poses are {errors[0]:.2f} of the person's size off the keypoints, expected at most "
+            f"{DOUBTFUL}: are they of this film, and of this person, in metres and radians?"
+        ]
     when = f"{abs(best) / track.fps:.1f} s {'later' if best > 0 else 'earlier'}"
     return [
         f"the keypoints show {lifted.lifter}'s poses of {when} better (error {errors[best]:.2f} of size) than those of "

@@ -1,8 +1,13 @@
 """One motion from one recording of any length, lifted by a prior that knows short clips.
 
-The recording is covered by windows that overlap, each is lifted on its own (appendix G.2), and where windows overlap
-their motions are blended in the camera's axes.  All of them lie on the rays that were seen, so the blend differs from
-both in depth alone.
+One person, one size, one floor: the teacher lifts the whole recording at once, and its motion, held against the
+recording (:func:`videomdm.cameras.fitting.fit`), tells where up and the floor are.  From there the prior lifts windows
+that overlap, each in the frame of its first pose (appendix G.2) on that floor by the one camera, beginning at a low
+noise; where windows overlap their motions are blended in the camera's axes.  All of them lie on the rays that were
+seen, so the blend differs from both in depth alone; the person's size, the same in all frames, settles that.
+
+What the prior made and the fitted motion are then averaged and fitted again: a prior that has not seen such people or
+poses moves them towards those that it knows, and errs otherwise than the teacher does.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ import torch
 from torch import Tensor
 
 from videomdm import features, sample
-from videomdm.cameras import pnp, refinement
+from videomdm.cameras import fitting, placement, pnp, refinement
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.keypoints import bridge
 from videomdm.data import recordings
@@ -22,9 +27,29 @@ from videomdm.lifters.results import Lifted
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.padding import triangle
 from videomdm.videos import material
-from videomdm.videos.material import CAMERA_AXES
 
 OVERLAP = 0.25  # least share of a window that the next one covers too
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How much of a recording's motion is the prior's.
+
+    The defaults are those of ``results/real_people/choice.json``, which ``python -m videomdm.study.real_people choose``
+    writes.
+
+    Attributes:
+        first: where the prior begins, as a share of the diffusion's steps from the clean end; 1 begins with noise
+            alone, as the paper does.
+        share: of its motion in the average; 1 leaves the teacher out.
+    """
+
+    first: float = 0.24
+    share: float = 0.25
+
+    def step(self, n_steps: int) -> int | None:
+        """The step, 0-based, at which lifting begins; None for noise."""
+        return None if self.first >= 1 else round(self.first * n_steps)
 
 
 @dataclass(frozen=True)
@@ -32,7 +57,7 @@ class Whole:
     """A lifted recording.
 
     Attributes:
-        joints: (T, J, 3) metres, level, in the motion's canonical frame.
+        joints: (T, J, 3) metres, level, in the motion's canonical frame: the prior's, mixed with the fitted teacher's.
         camera: the static camera in that frame, batch ().
         teacher: (T, J, 3) what the teacher made of it, in the same manner, and ``teacher_camera`` its camera.
         report: how well the windows' cameras explain the keypoints of their teacher's motions.
@@ -54,11 +79,12 @@ def lift_recording(
     seed: int = 0,
     progress: bool = False,
     height: float | None = None,
+    mixing: Mixing = Mixing(),
 ) -> Whole:
     """Lift a whole recording.
 
-    A window's camera comes from PnP on its teacher's motion and is refined as the window is lifted; where PnP finds
-    none that can be trusted, the camera is taken for level.
+    As a window is lifted its camera may turn about the vertical and move along the floor, but neither tilt nor come
+    nearer: up, floor and size are the recording's.
 
     Args:
         prior: knows clips of ``prior.config.data.max_frames``.
@@ -68,24 +94,103 @@ def lift_recording(
         root_path: the package's teacher, see :func:`videomdm.lifters.teacher.estimate`.
         seed: of the noise.
         progress: show a bar.
-        height: metres from the floor to the crown, where it is known (:func:`videomdm.videos.material.to_height`).
+        height: metres from the floor to the crown; where it is not known, adults' mean
+            (:data:`videomdm.videos.material.HEIGHT`).
+        mixing: of the prior's motion and the teacher's.
+
+    Raises:
+        ValueError: a height that is not in metres.
     """
-    starts, length = windows(len(track), prior.config.data.max_frames)
-    parts = material.as_clips([track.cut(s, s + length) for s in starts], track, lifted)
-    seen = recordings.footage([part.track for part in parts])
-    world = material.lift_clips(parts, seen, root_path, height)
-    motions, level_camera = features.canonicalise_with_camera(world, seen.camera)
-    found, report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[p.track.name for p in parts])
-    camera = refinement.select_cameras(report.bad, level_camera, found)
-    motions, camera = material.level(motions, seen.by(camera))
-    texts = None if caption is None else [caption] * len(parts)
-    bridged = replace(seen, camera=camera, confidence=bridge(seen.confidence, track.fps))
-    how = sample.Lifting(refine=True, place=True, known_distance=height is not None)
-    own = sample.lift_footage(prior, bridged, how, texts=texts, seed=seed, progress=progress)
-    if height is not None:
-        own = material.to_height(own, camera, height, seen.lengths)
-    joints, teacher = (blend(camera.to_camera(x), starts, len(track)) for x in (own, motions))
-    return Whole(*_level(joints, track), *_level(teacher, track), report)
+    lifting = Lifting(prior, track, lifted, root_path, height)
+    own = lifting.by_prior(mixing.first, caption, seed, progress)
+    joints = lifting.on_floor(lifting.mixed(own, mixing.share))
+    joints, camera = _levelled(joints, track, lifting.camera, lifting.height)
+    return Whole(joints, camera, lifting.on_floor(lifting.teacher), lifting.camera, lifting.report)
+
+
+class Lifting:
+    """A recording while it is lifted; motions are whole, (T, J, 3) metres in camera axes.
+
+    Args:
+        prior, track, lifted, root_path, height: as for :func:`lift_recording`.
+
+    Attributes:
+        camera: the static camera in the world of the teacher's motion, which stands on its floor; batch ().
+        teacher: what the teacher made of it.
+        fitted: the same, held against the recording.
+        report: how well windows' cameras, found by PnP, explain the keypoints of their teacher's motions.
+    """
+
+    def __init__(
+        self, prior: Prior, track: KeypointTrack, lifted: Lifted | None = None, root_path: str = "bones",
+        height: float | None = None,
+    ) -> None:  # fmt: skip
+        self.prior, self.track = prior, track
+        self.height = material.HEIGHT if height is None else height
+        world, self.camera = _teacher(track, lifted, root_path, self.height)
+        self.teacher = self.camera.to_camera(world)
+        whole = recordings.footage([track]).by(self.camera[None])
+        self.fitted = self._fit(self.camera.to_camera(placement.place(world[None], whole)[0]))
+        self.starts, length = windows(len(track), prior.config.data.max_frames)
+        parts = [track.cut(start, start + length) for start in self.starts]
+        seen = recordings.footage(parts)
+        motions, _ = self._windows(self.teacher)
+        _, self.report = pnp.estimate(motions, seen.keypoints, seen.confidence, names=[part.name for part in parts])
+        self.seen = replace(seen, confidence=bridge(seen.confidence, track.fps))
+
+    def by_prior(self, first: float, caption: str | None = None, seed: int = 0, progress: bool = False) -> Tensor:
+        """What the prior makes of the fitted motion, diffused to ``first`` (:class:`Mixing`); of noise alone for 1."""
+        motions, cameras = self.windows_of_fitted()
+        step = Mixing(first).step(self.prior.config.model.n_steps)
+        how = sample.Lifting(refine=True, place=True, known_distance=True, known_up=True, first=step)
+        own = sample.lift_footage(
+            self.prior, self.seen.by(cameras), how, start=None if step is None else motions,
+            texts=None if caption is None else [caption] * len(motions), seed=seed, progress=progress,
+        )  # fmt: skip
+        own = material.to_height(own, cameras, self.height, self.seen.lengths)
+        return blend(cameras.to_camera(own), self.starts, len(self.track))
+
+    def windows_of_fitted(self) -> tuple[Tensor, Camera]:
+        """Windows (n, T, J, 3) of the fitted motion, each in its canonical frame on the floor, and their cameras."""
+        return self._windows(self.fitted)
+
+    def mixed(self, own: Tensor, share: float) -> Tensor:
+        """The prior's motion and the fitted one, averaged, with the latter's bones."""
+        bones = fitting.bone_lengths(self.fitted[None], torch.tensor([len(self.fitted)]))
+        return self._fit(torch.lerp(self.fitted, own, share), bones)
+
+    def on_floor(self, motion: Tensor) -> Tensor:
+        """A motion in the world in which the teacher's stands on its floor."""
+        return self.camera.to_world(motion)
+
+    def _windows(self, motion: Tensor) -> tuple[Tensor, Camera]:
+        length = min(len(self.track), self.prior.config.data.max_frames)
+        world = self.on_floor(motion)
+        motions = torch.stack([world[start : start + length] for start in self.starts])
+        rotation, origin = features.canonical_frame(motions)
+        origin = origin * origin.new_tensor([1.0, 0.0, 1.0])  # the floor stays the recording's
+        moved = (motions - origin[:, None, None]) @ rotation[:, None].mT
+        return moved, self.camera.in_frame(rotation, origin)
+
+    def _fit(self, motion: Tensor, bones: Tensor | None = None) -> Tensor:
+        seen = recordings.footage([self.track])
+        camera = Camera(torch.eye(3)[None], torch.zeros(1, 3))
+        bridged = replace(seen, camera=camera, confidence=bridge(seen.confidence, self.track.fps))
+        return fitting.fit(motion[None], bridged, fps=self.track.fps, bones=bones)[0]
+
+
+def _teacher(track: KeypointTrack, lifted: Lifted | None, root_path: str, height: float) -> tuple[Tensor, Camera]:
+    """The teacher's motion (T, J, 3) of a whole recording on its floor, and the camera: one body, one path.
+
+    Another lifter's motion with a path of its own is not in the camera's axes; PnP says from where it was seen.
+    """
+    clips = material.as_clips([track], track, lifted)
+    seen = recordings.footage([track])
+    world = material.lift_clips(clips, seen, root_path)
+    if lifted is not None and clips[0].path:
+        found, report = pnp.estimate(world, seen.keypoints, seen.confidence, names=[track.name])
+        seen = seen.by(refinement.select_cameras(report.bad, seen.camera, found))
+    return _levelled(world[0], track, seen.camera[0], height, believed="balance")
 
 
 def windows(frames: int, longest: int) -> tuple[list[int], int]:
@@ -107,8 +212,13 @@ def blend(parts: Tensor, starts: list[int], frames: int) -> Tensor:
     return total / weights[:, None, None]
 
 
-def _level(in_camera: Tensor, track: KeypointTrack) -> tuple[Tensor, Camera]:
-    """A track's motion (T, J, 3) in the camera's axes, levelled, in its canonical frame, and its camera."""
-    world = in_camera[None] * in_camera.new_tensor(CAMERA_AXES)
-    joints, camera = material.level(world, recordings.footage([track]))
+def _levelled(
+    joints: Tensor, track: KeypointTrack, camera: Camera, height: float, believed: str = "given"
+) -> tuple[Tensor, Camera]:
+    """A recording's motion (T, J, 3) of one size, on one level floor, in its canonical frame, and its camera.
+
+    ``believed``: whether up is given by the world or to be found from balance.
+    """
+    seen = recordings.footage([track]).by(camera[None])
+    joints, camera = material.level(material.steady_size(joints[None], seen, height), seen, believed)
     return joints[0], camera[0]

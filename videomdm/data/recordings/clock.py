@@ -26,6 +26,7 @@ FEW = 2  # frames that readers of films disagree about
 MISSING = 0.02  # share of the film's frames without keypoints at its end that is not worth a note
 MULTIPLES = range(2, 9)  # whole numbers of frames of which one was taken
 EDGE = 0.04  # image widths from the edge of somebody who may be about to leave the picture
+LATEST = 86_400.0  # seconds: no recording lasts longer, and times that begin later are of the clock
 MIN_STEPS = 5  # numbers from which a common step between them means something
 
 
@@ -221,6 +222,20 @@ def _ordinal(k: int) -> str:
 
 
 # ---- seconds ---------------------------------------------------------------------------------------------
+
+
+def of_no_film(detections: Detections) -> Detections:
+    """Detections that tell their own times and have no film: times of the clock are counted from the first.
+
+    Raises:
+        DataError: as :func:`check_seconds` does.
+    """
+    check_seconds(detections.times, detections.name)
+    first = float(detections.times[0])
+    if 0 <= first < LATEST:
+        return detections
+    note = f"times begin at {first:.3g} s: counted from the first"
+    return replace(detections, times=detections.times - first, notes=[*detections.notes, note])
 
 
 def check_seconds(times: np.ndarray, name: str) -> None:

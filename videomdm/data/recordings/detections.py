@@ -21,6 +21,7 @@ from videomdm.skeletons.padding import pad
 #: Degrees across the image's diagonal, assumed where nothing is known: the focal length is then the diagonal.
 #: Telephones film at 60 to 75 degrees, hand-held cameras at 40 to 60.
 FIELD_OF_VIEW = math.degrees(2 * math.atan(0.5))
+SMALLEST_ANGLE = 3.2  # degrees: less is radians, for no lens that films people sees so little
 FARTHEST = 10.0  # image sizes: a keypoint farther than this from the image's corner is an error
 
 
@@ -64,6 +65,8 @@ class Intrinsics:
         angle = FIELD_OF_VIEW if degrees is None else degrees
         if not 0 < angle < 180:
             raise ValueError(f"field of view is {angle} degrees, expected more than 0 and less than 180")
+        if angle < SMALLEST_ANGLE:
+            raise ValueError(f"field of view is {angle} degrees, expected {SMALLEST_ANGLE:g} or more (not radians)")
         focal = math.hypot(width, height) / 2 / math.tan(math.radians(angle) / 2)
         origin = f"{'assumed' if degrees is None else 'given'} field of view of {angle:.1f} degrees across the diagonal"
         return cls(focal, focal, width / 2, height / 2, width, height, origin)

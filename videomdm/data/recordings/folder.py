@@ -13,7 +13,7 @@ The camera's height and tilt are not known.  The world of real footage is the ca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,12 +26,12 @@ from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
 from videomdm.cameras.unseen import fill_unseen, hang
-from videomdm.conventions import FPS, MIN_FRAMES, DataError
-from videomdm.data.recordings import captions, keypoint_npz, plausible, reading
+from videomdm.conventions import FPS, MIN_FRAMES, MIN_LIFTED, DataError
+from videomdm.data.recordings import captions, keypoint_npz, lens, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
 from videomdm.data.recordings.reading import Source
-from videomdm.data.recordings.tracking import boxes, describe, follow, put_sides_right
+from videomdm.data.recordings.tracking import boxes, describe, drop_jumps, follow, put_sides_right
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage.progress import Bar
 
@@ -82,6 +82,7 @@ def load(
     moving_camera: bool = False,
     on_error: str = "raise",
     cache: str | Path | None = None,
+    person: int | Mapping[str, int] = 0,
 ) -> Recordings:
     """Read everything in a folder and its sub-folders.
 
@@ -96,10 +97,11 @@ def load(
         on_error: ``"raise"``, or ``"skip"`` to list bad recordings in ``skipped`` and go on, whatever is wrong with
             them: a video that a codec fails on, or a detector, costs that video alone.
         cache: folder that keeps what was seen in each recording, so that nothing is detected twice.
+        person: whom to take, as in :func:`track`: in all recordings, or by recording's name; 0 in the others.
 
     Raises:
-        DataError: no such folder, nothing to read in it, a bad ``captions.csv``, or the first bad file
-            (``on_error="raise"``).
+        DataError: no such folder, nothing to read in it, a bad ``captions.csv``, a ``person`` of a recording that is
+            not there, or the first bad file (``on_error="raise"``).
         ValueError: unknown ``on_error`` or detector, an impossible field of view.
         ImportError, OSError: videos need a detector that is not to be had (``on_error="raise"``).
     """
@@ -109,6 +111,7 @@ def load(
     if intrinsics is not None and not isinstance(intrinsics, Intrinsics):
         Intrinsics.from_field_of_view(1, 1, intrinsics)  # an impossible one is no recording's fault
     sources, table = reading.sources(folder), captions.read_table(folder)
+    persons = _persons(person, sources, folder)
     detector = choose(detector)
     found = Recordings(notes=_strangers(folder, table, sources))
     for source in Bar(sources, "reading recordings", delay=2):
@@ -116,7 +119,7 @@ def load(
             (path.name, f"{source.name} is read from another file of this kind") for path in source.others
         ]
         try:
-            one = _read(source, detector, layout, intrinsics, moving_camera, cache)
+            one = _read(source, detector, layout, intrinsics, moving_camera, cache, persons[source.name])
             words = captions.of(folder, source.name, table)
         except Exception as error:
             known = isinstance(error, DataError | cv2.error)
@@ -159,6 +162,31 @@ def load_one(
     return found, words, source
 
 
+def persons(text: str) -> dict[str, int]:
+    """Whom to take in some recordings: ``"squat=1,monday/jump=2"`` as a dictionary for :func:`load`.
+
+    Raises:
+        DataError: a part that is not of the form ``name=number``.
+    """
+    found = {}
+    for part in text.split(","):
+        name, _, number = part.strip().rpartition("=")
+        if not name or not number.strip().isdecimal():
+            raise DataError(f"persons are {text!r}, expected names of recordings and numbers, such as squat=1,jump=2")
+        found[name.strip()] = int(number)
+    return found
+
+
+def _persons(person: int | Mapping[str, int], sources: Sequence[Source], folder: Path) -> dict[str, int]:
+    """Whom to take in each recording."""
+    names = [source.name for source in sources]
+    if not isinstance(person, Mapping):
+        return dict.fromkeys(names, person)
+    if unknown := sorted(set(person) - set(names)):
+        raise DataError(f"{folder}: a person of {', '.join(unknown)} is asked for, expected some of {', '.join(names)}")
+    return dict.fromkeys(names, 0) | dict(person)
+
+
 def _strangers(folder: Path, table: captions.Table, sources: Sequence[Source]) -> list[str]:
     """Notes on rows of the table without a recording, and on files that are not read."""
     notes = []
@@ -175,7 +203,6 @@ def track(
     intrinsics: Intrinsics | float | None = None,
     layout: Skeleton = SMPL22,
     fps: float = FPS,
-    min_frames: int = MIN_FRAMES,
     person: int = 0,
 ) -> KeypointTrack:
     """One person of a recording: followed, sides put right, resampled, filled, converted, smoothed (C.3).
@@ -185,13 +212,13 @@ def track(
         intrinsics: of the camera, or degrees of its field of view; the detections' own, or assumed, when None.
         layout: of the result.
         fps: of the result.
-        min_frames: of the result, from the first to the last frame that sees the person.
         person: index of the person among all that were followed, 0 is the main one
             (:func:`videomdm.data.recordings.tracking.weight`); overlays show the indices.
 
     Raises:
-        DataError: keypoints that cannot be somebody's (:mod:`videomdm.data.recordings.plausible`); nobody there, or not
-            long enough, or mostly out of sight; intrinsics for another image size.
+        DataError: keypoints that cannot be somebody's (:mod:`videomdm.data.recordings.plausible`); nobody there, or
+            for less than :data:`videomdm.conventions.MIN_LIFTED` frames, or mostly out of sight; intrinsics of another
+            image size.
         ValueError: an impossible field of view.
     """
     camera = _intrinsics(detections, intrinsics)
@@ -206,6 +233,8 @@ def track(
     if person:
         notes.append(f"person {person} of {len(people)} was chosen")
     elsewhere = boxes(people, detections.times, fps, main) if len(people) > 1 else None
+    if jumps := drop_jumps(main, detections.times):
+        notes.append(f"{jumps} keypoints that jump away for a single frame count as not seen")
     swapped = put_sides_right(main, detections.layout)
     if swapped > SWAPPED * len(main.frames):
         notes.append(f"left and right limbs were swapped back in {swapped} frames")
@@ -217,7 +246,7 @@ def track(
     seen[..., :2] = places.numpy()
     points, confidence = (torch.from_numpy(x) for x in resample(seen, times, fps))
     filled = (confidence == 0).all(-1)
-    _check_sight(filled, times, detections, fps, min_frames)
+    notes += _check_sight(filled, times, detections, fps)
     never = [joint for joint, c in zip(detections.layout.joints, confidence.amax(0), strict=True) if c == 0]
     if never:
         notes.append(f"never seen: {', '.join(never)}")
@@ -253,38 +282,46 @@ def _read(
 ) -> KeypointTrack:
     file = source.keypoints
     if file is not None and file.suffix.lower() == ".npz" and keypoint_npz.is_track(file):
+        if person:
+            raise DataError(f"{source.name}: no person {person}, expected 0: {file.name} is a finished track of one")
         return replace(keypoint_npz.load(file).to_layout(layout), name=source.name)
     seen = reading.see(source, detector, cache)
+    found = seen.detections
+    if found.intrinsics is None and source.video is not None:
+        found.intrinsics = lens.intrinsics(source.video, found.width, found.height)
     if seen.unfit and not moving_camera:
         raise DataError(f"{source.name}: {seen.unfit}; moving_camera=True takes it all the same")
-    result = track(seen.detections, intrinsics, layout, person=person)
+    result = track(found, intrinsics, layout, person=person)
     result.notes += [note for note in (seen.unfit, seen.camera_note) if note]
     return result
 
 
-def _check_sight(filled: Tensor, times: np.ndarray, seen: Detections, fps: float, min_frames: int) -> None:
-    """Refuse a person who is there too briefly or mostly out of sight.
+def _check_sight(filled: Tensor, times: np.ndarray, seen: Detections, fps: float) -> list[str]:
+    """Refuse a person who is there too briefly or mostly out of sight; notes on one who is too brief for training.
 
     Args:
         filled: (T,) frames at ``fps`` without the person.
         times: (F,) seconds of the frames that were looked at meanwhile.
         seen: what readers noticed about time is told with the refusal.
-        fps, min_frames: of the result.
+        fps: of the result.
     """
     frames, share = len(filled), float(filled.double().mean())
-    if frames < min_frames:
-        doubts = list(seen.notes)
-        if len(times) >= min_frames and not seen.sized:
-            rate = (len(times) - 1) / (times[-1] - times[0])
-            doubts.append(f"{len(times)} entries at {rate:.4g} a second: is that their rate?")
+    found = f"the main person is seen for {frames / fps:.2f} s ({frames} frames at {fps:g} fps)"
+    doubts = []
+    if frames < MIN_FRAMES <= len(times) and not seen.sized:
+        rate = (len(times) - 1) / (times[-1] - times[0])
+        doubts.append(f"{len(times)} entries at {rate:.4g} a second: is that their rate?")
+    if frames < MIN_LIFTED:
         raise DataError(
-            f"{seen.name}: the main person is seen for {frames / fps:.2f} s ({frames} frames at {fps:g} fps), "
-            + "; ".join([f"expected at least {min_frames / fps:g} s", *doubts])
+            f"{seen.name}: {found}, " + "; ".join([f"expected at least {MIN_LIFTED / fps:g} s", *seen.notes, *doubts])
         )
     if share > MOST_FILLED:
         raise DataError(
             f"{seen.name}: the main person is out of sight in {100 * share:.0f} % of the frames, expected at most half"
         )
+    if frames < MIN_FRAMES:
+        return ["; ".join([f"{found}: it can be lifted, but training needs {MIN_FRAMES / fps:g} s", *doubts])]
+    return []
 
 
 def _intrinsics(detections: Detections, intrinsics: Intrinsics | float | None) -> Intrinsics:
@@ -293,6 +330,7 @@ def _intrinsics(detections: Detections, intrinsics: Intrinsics | float | None) -
         return detections.intrinsics or Intrinsics.from_field_of_view(*size)
     if not isinstance(intrinsics, Intrinsics):
         return Intrinsics.from_field_of_view(*size, intrinsics)
+    plausible.check_intrinsics(intrinsics, detections.name)
     if (intrinsics.width, intrinsics.height) != size:
         raise DataError(
             f"{detections.name}: intrinsics of {intrinsics.width} x {intrinsics.height} for images of "

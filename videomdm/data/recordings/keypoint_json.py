@@ -37,7 +37,7 @@ LAYOUTS = {17: COCO17, 25: BODY25, 26: HALPE26, 133: COCO17, 136: HALPE26}
 #: ``walk_000000000012_keypoints.json``, ``walk_000012.json``, ``walk.0012.json``, ``12.json``: recording and frame.
 _FRAME_NAME = re.compile(r"(?P<stem>.*?)[._-]?(?P<frame>\d+)(_keypoints)?\.json", re.IGNORECASE | re.DOTALL)
 LARGEST_FRAME = 2_000_000  # bytes; a file with all frames of a recording is not read to learn that it is one
-MAX_FRAMES = 1_000_000  # more: the last digits of the names are no frame numbers
+SPARSE = 100  # times as many numbers as frames with people: these numbers count no frames
 
 
 def read(path: str | Path, width: int, height: int, fps: float, stem: str = "") -> Detections:
@@ -162,9 +162,10 @@ def _alphapose_people(path: Path, entries: list[dict]) -> Found:
 def _mmpose_people(path: Path, entries: list[dict], frames: list[int]) -> Found:
     found = []
     for entry, frame in zip(entries, frames, strict=True):
-        for person in entry.get("instances", []):
-            where = f"{path}, frame {entry.get('frame_id')}"
-            found.append((frame, _instance(where, person)))
+        where, people = f"{path}, frame {entry.get('frame_id')}", entry.get("instances", [])
+        if not isinstance(people, list) or not all(isinstance(p, dict) for p in people):
+            raise DataError(f"{where}: instances are {_brief(people)}, expected a list of people")
+        found += [(frame, _instance(where, person)) for person in people]
     return found
 
 
@@ -193,8 +194,11 @@ def _detections(
     (size,) = sizes
     layout: Skeleton = LAYOUTS[size]
     numbers = np.unique([frame for frame, _ in found] if listed is None else listed)
-    if numbers[-1] - numbers[0] > MAX_FRAMES:
-        raise DataError(f"{path}: frames numbered {numbers[0]} to {numbers[-1]}, expected consecutive numbers")
+    if numbers[-1] - numbers[0] >= SPARSE * len(numbers):
+        raise DataError(
+            f"{path}: frames numbered {numbers[0]} to {numbers[-1]}, expected consecutive numbers, for there are "
+            f"{len(numbers)}"
+        )
     if listed is None:
         numbers = np.arange(numbers[0], numbers[-1] + 1, clock.common_step(numbers))
     people: dict[int, list[np.ndarray]] = {frame: [] for frame in numbers.tolist()}

@@ -120,11 +120,14 @@ def load(path: str | Path) -> KeypointTrack:
     arrays = _good_arrays(path)
     if not is_track(path):
         raise DataError(f"{path}: no finished track (no 'filled', 'start', 'origin', 'name'); use keypoint_npz.read")
+    if wrong := _problems_of_track(arrays):
+        raise DataError(f"{path}: " + "; ".join(wrong))
+    said = plausible.examine(_detections(arrays, str(path))).notes
     intrinsics = replace(_intrinsics(arrays), origin=_text(arrays, "origin"))
     return KeypointTrack(
-        torch.from_numpy(arrays["keypoints"]), torch.from_numpy(arrays["confidence"]),
+        torch.from_numpy(arrays["keypoints"]).float(), torch.from_numpy(arrays["confidence"]).float(),
         torch.from_numpy(arrays["filled"]), by_name(_text(arrays, "layout")), float(arrays["fps"]), intrinsics,
-        _text(arrays, "name"), float(arrays["start"]), arrays["notes"].tolist(),
+        _text(arrays, "name"), float(arrays["start"]), list(dict.fromkeys([*arrays["notes"].tolist(), *said])),
     )  # fmt: skip
 
 
@@ -168,9 +171,10 @@ def _problems_of_keypoints(arrays: Arrays) -> list[str]:
 def _problems_of_time(arrays: Arrays) -> list[str]:
     if "times" in arrays:
         times = arrays["times"]
-        expected = arrays["keypoints"].shape[:1] if "keypoints" in arrays else times.shape
-        if times.shape != expected or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-            return [f"times are not {expected[0]} finite, increasing seconds"]
+        frames = arrays["keypoints"].shape[:1] if "keypoints" in arrays else times.shape
+        good = times.ndim == 1 and times.shape == frames and times.dtype.kind in "fiu"
+        if not good or not np.isfinite(times).all() or (np.diff(times.astype(float)) <= 0).any():
+            return [f"times are not {frames[0] if frames else 0} finite, increasing seconds"]
         return []
     if "fps" not in arrays:
         return ["neither 'fps' nor 'times'"]
@@ -180,13 +184,33 @@ def _problems_of_time(arrays: Arrays) -> list[str]:
     return []
 
 
+def _problems_of_track(arrays: Arrays) -> list[str]:
+    """What is wrong with what :func:`save` adds to keypoints."""
+    if missing := [f"no array {key!r}" for key in ("fps", "size", "intrinsics", "units", "notes") if key not in arrays]:
+        return missing
+    found, frames = [], arrays["keypoints"].shape[:1]
+    if _text(arrays, "units") != "normalised":
+        found.append(f"units are {_text(arrays, 'units')!r}, expected 'normalised' of a finished track")
+    if arrays["filled"].dtype != bool or arrays["filled"].shape != frames:
+        found.append(f"filled is {arrays['filled'].dtype} {arrays['filled'].shape}, expected bool {tuple(frames)}")
+    start, notes = arrays["start"], arrays["notes"]
+    if start.shape != () or start.dtype.kind not in "fiu" or not 0 <= start < np.inf:
+        found.append(f"start is {start.tolist()!r}, expected seconds into the recording")
+    if notes.ndim != 1 or (len(notes) and notes.dtype.kind != "U"):
+        found.append(f"notes are {notes.dtype} {notes.shape}, expected a list of sentences")
+    return found
+
+
 def _problems_of_camera(arrays: Arrays) -> list[str]:
     units = _text(arrays, "units", "pixels")
     if units not in ("pixels", "normalised"):
         return [f"units are {units!r}, expected 'pixels' or 'normalised'"]
-    if "size" not in arrays:
-        return ["no 'size', expected width and height of the image in pixels"] if units == "pixels" else []
-    size = arrays["size"]
+    matrix = arrays.get("intrinsics", np.eye(3))
+    if matrix.shape != (3, 3) or matrix.dtype.kind not in "fiu" or not np.isfinite(matrix).all():
+        return [f"intrinsics are {matrix.dtype} {matrix.shape}, expected a finite matrix (3, 3) in pixels"]
+    if "size" not in arrays and units == "pixels":
+        return ["no 'size', expected width and height of the image in pixels"]
+    size = arrays.get("size", np.ones(2))
     if size.shape != (2,) or size.dtype.kind not in "fiu" or not (np.isfinite(size) & (size >= 1)).all():
         return [f"size is {size.tolist()}, expected width and height of the image in pixels"]
     try:
@@ -204,6 +228,9 @@ def _intrinsics(arrays: Arrays) -> Intrinsics | None:
 
 def _size(arrays: Arrays) -> tuple[int, int]:
     width, height = arrays.get("size", (NORMALISED_SIZE, NORMALISED_SIZE))
+    if "size" not in arrays and "intrinsics" in arrays:  # the principal point tells where the middle is
+        (_, _, cx), (_, _, cy), _ = arrays["intrinsics"].tolist()
+        width, height = (max(2 * cx, 1), max(2 * cy, 1))
     return int(width), int(height)
 
 

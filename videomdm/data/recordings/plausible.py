@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings.detections import Detections
+from videomdm.data.recordings.detections import Detections, Intrinsics
 from videomdm.data.recordings.tracking import MIN_JOINTS, SEEN
 from videomdm.skeletons.definitions import BODY25, BODY25B, COCO17, H36M17, Skeleton
 
@@ -25,10 +25,18 @@ OUTSIDE_NOTED, OUTSIDE = 0.08, 0.55  # share of confidence outside the image tha
 GONE = 0.2  # share of people whose middle is outside the image from which a file is refused
 SMALLEST = 8.0  # pixels: nobody who is smaller can be seen
 CORNER, LARGE = 100.0, 600.0  # pixels: keypoints that all lie within 100 of the corner of a large image are no pixels
+ENOUGH = 50  # people that tell how far apart joints are
 MOST = 0.7  # share of people who are upside down, or on their side, from which all are
 #: Share of a layout's mean bone length below which another layout of as many joints is meant: built-in motions from
 #: all sides give .73 and more to Human3.6M's bones between COCO's joints, .61 and less to the right layout's elsewhere.
 ORDER = 0.62
+#: Mean length of a layout's bones over the mean distance of its joints, from which joints are in no order: bodies,
+#: seen by detectors and rendered from all sides, have up to .41, shuffled joints at least .63.
+SCRAMBLED = 0.55
+CLIPPED = 3  # joints of one person on one edge of the image, that no body has there by chance
+REPEATED = 0.15  # share of frames equal to the one before that is worth a note; detectors seldom find the same twice
+OFF_CENTRE = 0.3  # image sides that the principal point may be off the middle; pictures are cropped
+NARROWEST = 3.0  # degrees across the diagonal, of the longest lenses; and of 180 less these, of the widest
 OFF_MIDDLE = 0.3  # body sizes that neck or pelvis may be off the middle of shoulders or hips
 SHARES = 0.3  # normalised coordinates, x and y of the middle of somebody of whom nothing is left of or above the axis
 WIDEST = 3.0  # normalised image coordinates: the edge of a lens of 143 degrees
@@ -49,7 +57,9 @@ def examine(detections: Detections) -> Detections:
     Raises:
         DataError: coordinates or order of joints are not what they are said to be.
     """
-    detections = _without_zeros(detections)
+    detections = _without_twins(_without_edges(_without_zeros(detections)))
+    if detections.intrinsics is not None:
+        check_intrinsics(detections.intrinsics, detections.name)
     points, seen, weight = _bodies(detections)
     if not len(points):
         return detections  # nobody there: following people says so
@@ -58,6 +68,7 @@ def examine(detections: Detections) -> Detections:
     notes = _check_order(points, seen, detections.layout, name)
     notes += _check_inside(points, seen, weight, detections)
     notes += _check_upright(points, seen, weight, detections)
+    notes += _check_new(detections.people)
     return replace(detections, notes=detections.notes + notes)
 
 
@@ -166,6 +177,26 @@ def check_normalised(keypoints: Tensor, confidence: Tensor, depth: Tensor | None
         )
 
 
+def check_intrinsics(camera: Intrinsics, name: str) -> None:
+    """Refuse the intrinsics of another image, or in other units than pixels.
+
+    Raises:
+        DataError: the principal point is far from the image's middle, or no lens sees so narrow or so wide.
+    """
+    off = max(abs(camera.cx / camera.width - 0.5), abs(camera.cy / camera.height - 0.5))
+    if off > OFF_CENTRE:
+        raise DataError(
+            f"{name}: the intrinsics' principal point ({camera.cx:.4g}, {camera.cy:.4g}) is far from the middle of an "
+            f"image of {camera.width} x {camera.height}: are they of images of another size?"
+        )
+    diagonal = float(np.hypot(camera.width, camera.height))
+    if not NARROWEST <= np.degrees(2 * np.arctan(diagonal / 2 / camera.fx)) <= 180 - NARROWEST:
+        raise DataError(
+            f"{name}: a focal length of {camera.fx:.4g} for an image of {camera.width} x {camera.height}, expected "
+            "pixels, about the image's diagonal (not millimetres)"
+        )
+
+
 # ---- single checks ---------------------------------------------------------------------------------------
 
 
@@ -176,9 +207,55 @@ def _without_zeros(detections: Detections) -> Detections:
         return detections
     if not confidence.any():
         raise DataError(f"{detections.name}: every keypoint is at (0, 0), expected pixels")
-    everybody = np.concatenate([everybody[..., :2], confidence[..., None]], -1)
+    return _with(detections, confidence, notes[0])
+
+
+def _without_edges(detections: Detections) -> Detections:
+    """Joints that lie exactly on the image's edge, several of one person at once, were outside and moved there."""
+    everybody = np.concatenate(detections.people)
+    x, y, confidence = np.moveaxis(everybody, -1, 0)
+    clipped = np.zeros(confidence.shape, bool)
+    for values, size in ((x, detections.width), (y, detections.height)):
+        for edge in (0, size - 1, size):
+            on = (values == edge) & (confidence > 0)
+            clipped |= on & (on.sum(1, keepdims=True) >= CLIPPED)
+    if not clipped.any():
+        return detections
+    share = 100 * clipped.sum() / (confidence > 0).sum()
+    note = f"{share:.1f} % of the keypoints lie exactly on the image's edge, where what is outside was put: not seen"
+    return _with(detections, np.where(clipped, 0.0, confidence), note)
+
+
+def _without_twins(detections: Detections) -> Detections:
+    """Everybody once: the same keypoints twice in a frame are one person."""
+    people, twins = [], 0
+    for found in detections.people:
+        kept = np.unique(found, axis=0, return_index=True)[1] if len(found) > 1 else np.arange(len(found))
+        twins += len(found) - len(kept)
+        people.append(found[np.sort(kept)])
+    if not twins:
+        return detections
+    note = f"{twins} people stand in a frame twice: counted once (are frames or files doubled?)"
+    return replace(detections, people=people, notes=[*detections.notes, note])
+
+
+def _with(detections: Detections, confidence: np.ndarray, note: str) -> Detections:
+    """Detections with another confidence of everybody in all frames (P, J), and a note."""
+    everybody = np.concatenate([np.concatenate(detections.people)[..., :2], confidence[..., None]], -1)
     people = np.split(everybody, np.cumsum([len(p) for p in detections.people])[:-1])
-    return replace(detections, people=people, notes=detections.notes + notes)
+    return replace(detections, people=people, notes=[*detections.notes, note])
+
+
+def _check_new(people: Sequence[np.ndarray]) -> list[str]:
+    """A note where many frames show exactly what the one before showed."""
+    pairs = [(a, b) for a, b in zip(people[:-1], people[1:], strict=True) if len(a) and len(b)]
+    same = sum(a.shape == b.shape and bool((a == b).all()) for a, b in pairs)
+    if not pairs or same <= REPEATED * len(pairs):
+        return []
+    return [
+        f"{100 * same / len(pairs):.0f} % of the frames repeat the keypoints of the one before: were they found at a "
+        "lower rate, and held?"
+    ]
 
 
 def _bodies(detections: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -315,6 +392,12 @@ def _check_order(points: np.ndarray, seen: np.ndarray, layout: Skeleton, name: s
     meant = layout_of(people, candidates)
     if meant != layout:
         raise DataError(f"{name}: joints are in the order of {meant.name}, not of {layout.name} as they are said to be")
+    spread = _bone_length(people, layout) / max(_spread(people), 1e-9)
+    if spread > SCRAMBLED:
+        raise DataError(
+            f"{name}: joints that {layout.name} connects are as far apart as any (bones of {spread:.2f} of the joints' "
+            f"mean distance, expected at most {SCRAMBLED}): joints are in another order"
+        )
     off = _off_middle(points, seen, layout)
     if off > OFF_MIDDLE:
         raise DataError(
@@ -350,6 +433,17 @@ def _bone_length(people: np.ndarray, layout: Skeleton) -> float:
     both = seen[:, parents] & seen[:, joints]
     medians = [np.median(own[b]) for own, b in zip(length.T, both.T, strict=True) if b.any()]
     return float(np.mean(medians)) if medians else np.inf
+
+
+def _spread(people: np.ndarray) -> float:
+    """Mean over pairs of joints of their median distance among people (P, J, 3), in body sizes."""
+    some = people[np.linspace(0, len(people) - 1, min(len(people), ENOUGH)).round().astype(int)]
+    points, seen = some[..., :2], some[..., 2] >= SEEN
+    both = seen[:, :, None] & seen[:, None] & ~np.eye(points.shape[1], dtype=bool)
+    size = np.maximum(_sizes(points, seen), 1e-9)[:, None, None]
+    apart = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1) / size
+    median = np.ma.median(np.ma.masked_array(apart, ~both), axis=0)
+    return float(median.mean()) if median.count() else 0.0
 
 
 def _turned(detections: Detections, rotation: int, size: tuple[int, int]) -> Detections:

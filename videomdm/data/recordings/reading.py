@@ -227,8 +227,7 @@ def _read(source: Source, video: Video | None) -> Detections:
         detections = keypoint_json.read(source.keypoints, video.width, video.height, video.fps, name)
     detections.name = source.name
     if video is None:
-        clock.check_seconds(detections.times, source.name)
-        return detections
+        return clock.of_no_film(detections)
     detections = plausible.against_film(detections, video.width, video.height, video.rotation)
     seen_by = clock.Film(video.stamps(), video.fps)
     return clock.seconds(detections, seen_by) if detections.frames is None else clock.number(detections, seen_by)

@@ -25,6 +25,8 @@ MAX_LOST = 2.0  # seconds that a person may be out of sight
 OVERLAP = 0.3  # intersection over union of two people's boxes from which they may be mistaken for each other
 SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from which a switch is likely
 SWAP_COST = 0.02  #: body sizes of uneven motion that a frame of swapped arms or legs has to save
+JUMP = (0.5, 0.25)  # body sizes that a joint is off for one frame, at least, while its neighbours are so near
+JUMP_STEP = 0.06  # seconds between frames up to which no hand is so quick
 ARMS = ("shoulder", "elbow", "wrist", "pinky", "index", "thumb")
 LEGS = ("hip", "knee", "ankle", "foot", "big_toe", "small_toe", "foot_index", "heel")
 EDGE = 0.6  # share by which somebody at the picture's edge counts less than one in its middle
@@ -250,6 +252,30 @@ def _smoothest(both: np.ndarray, frames: np.ndarray, sizes: np.ndarray) -> np.nd
     for origin in reversed(origins):
         flips.append(origin[flips[-1], flips[-2]])
     return np.array(flips[::-1][-len(both) :], dtype=bool)
+
+
+def drop_jumps(person: Person, times: np.ndarray) -> int:
+    """Take out joints that jump away for a single frame (in place: confidence 0); returns how many there were.
+
+    Args:
+        person: followed through a recording.
+        times: (F,) seconds of the recording's frames.
+    """
+    if len(person.frames) < 3:
+        return 0
+    keypoints, at = np.array(person.keypoints), times[np.array(person.frames)]
+    around = np.pad(np.arange(len(at)), 1, mode="reflect")
+    before, after = around[:-2], around[2:]
+    size = np.median([_size(b) for b in person.boxes])
+    points, seen = keypoints[..., :2], keypoints[..., 2] > 0
+    off = np.linalg.norm(points - (points[before] + points[after]) / 2, axis=-1)
+    apart = np.linalg.norm(points[after] - points[before], axis=-1)
+    brief = np.maximum(np.abs(at - at[before]), np.abs(at[after] - at)) <= JUMP_STEP
+    jumps = (off > JUMP[0] * size) & (apart < JUMP[1] * size) & brief[:, None]
+    jumps &= seen & seen[before] & seen[after]
+    for k, own in enumerate(jumps):
+        person.keypoints[k] = np.where(own[:, None], 0.0, person.keypoints[k])
+    return int(jumps.sum())
 
 
 def box(keypoints: np.ndarray) -> np.ndarray:

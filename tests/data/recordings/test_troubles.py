@@ -1,0 +1,293 @@
+"""Troubles that people report of programs like this one, each with the right outcome: read, noted or refused.
+
+Every case spoils a good recording in one way.  Without any trouble it is read, and nothing is said.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from figure import FPS, FRAMES, HEIGHT, WIDTH, alphapose, figure, mmpose, npz, openpose, seconds_off
+
+from videomdm.conventions import DataError
+from videomdm.data import recordings
+from videomdm.data.recordings import clock, keypoint_json, keypoint_npz, plausible
+from videomdm.data.recordings.detections import Detections, Intrinsics
+from videomdm.skeletons import BODY25, COCO17, HALPE26
+
+TIMES = np.arange(FRAMES) / FPS
+FILM = clock.Film(TIMES, FPS)
+ALWAYS = ("intrinsics:",)
+
+
+def of_json(path):
+    """The track of keypoints beside the film, as the folder's reader makes it."""
+    found = plausible.against_film(keypoint_json.read(path, WIDTH, HEIGHT, FPS, "clip"), WIDTH, HEIGHT, 0)
+    return recordings.track(clock.number(found, FILM))
+
+
+def of_npz(path):
+    return recordings.track(clock.of_no_film(keypoint_npz.read(path)))
+
+
+def said(track):
+    return "; ".join(note for note in track.notes if not note.startswith(ALWAYS))
+
+
+@pytest.mark.parametrize("write", [alphapose, lambda path, p: mmpose(path, p[:, None])])
+def test_nothing_is_said_without_trouble(tmp_path, write):
+    write(tmp_path / "clip.json", figure(TIMES))
+    track = of_json(tmp_path / "clip.json")
+    assert said(track) == "" and seconds_off(track) < 0.01
+    npz(tmp_path / "clip.npz", figure(TIMES))
+    assert said(of_npz(tmp_path / "clip.npz")) == ""
+
+
+class TestFrames:
+    def test_unsorted_entries(self, tmp_path):
+        order = np.random.default_rng(0).permutation(FRAMES)
+        alphapose(tmp_path / "clip.json", figure(TIMES)[order], order)
+        track = of_json(tmp_path / "clip.json")
+        assert said(track) == "" and seconds_off(track) < 0.01
+
+    def test_numbered_from_one(self, tmp_path):
+        alphapose(tmp_path / "clip.json", figure(TIMES), range(1, FRAMES + 1), "frame_{:06d}.png")
+        assert seconds_off(of_json(tmp_path / "clip.json")) < 0.01
+
+    def test_doubled_frames(self, tmp_path):
+        """Two runs appended to one file."""
+        people = [[p, p] for p in figure(TIMES)]
+        mmpose(tmp_path / "clip.json", people)
+        track = of_json(tmp_path / "clip.json")
+        assert "125 people stand in a frame twice: counted once" in said(track) and seconds_off(track) < 0.01
+
+    def test_frames_of_two_recordings_in_one_file(self, tmp_path):
+        rows = []
+        for name in ("walk", "run"):
+            alphapose(tmp_path / "clip.json", figure(TIMES), name=f"{name}_{{:04d}}.jpg")
+            rows += json.loads((tmp_path / "clip.json").read_text())
+        (tmp_path / "clip.json").write_text(json.dumps(rows))
+        with pytest.raises(DataError, match=r"clip\.json: .*both name frame 0"):
+            of_json(tmp_path / "clip.json")
+
+    def test_one_frame_far_away(self, tmp_path):
+        numbers = [*range(FRAMES - 1), 900_000]
+        alphapose(tmp_path / "clip.json", figure(TIMES), numbers)
+        with pytest.raises(DataError, match="frames numbered 0 to 900000, expected consecutive numbers"):
+            of_json(tmp_path / "clip.json")
+
+    @pytest.mark.parametrize("held", [2, 3])
+    def test_keypoints_held_over_frames(self, tmp_path, held):
+        """Detected at a lower rate."""
+        npz(tmp_path / "clip.npz", figure(TIMES[np.arange(FRAMES) // held * held]))
+        assert "of the frames repeat the keypoints of the one before" in said(of_npz(tmp_path / "clip.npz"))
+
+    def test_a_single_repeated_frame(self, tmp_path):
+        p = figure(TIMES)
+        p[50] = p[49]
+        npz(tmp_path / "clip.npz", p)
+        assert said(of_npz(tmp_path / "clip.npz")) == ""
+
+    def test_times_of_the_clock(self, tmp_path):
+        """Seconds since 1970, without a film."""
+        npz(tmp_path / "clip.npz", figure(TIMES), times=1.7e9 + TIMES)
+        track = of_npz(tmp_path / "clip.npz")
+        assert "times begin at 1.7e+09 s: counted from the first" in said(track) and track.start == 0
+
+    def test_a_short_recording_is_lifted_but_not_trained_on(self, tmp_path):
+        npz(tmp_path / "clip.npz", figure(TIMES[:33]))
+        track = of_npz(tmp_path / "clip.npz")
+        assert len(track) == 33 and "it can be lifted, but training needs 2 s" in said(track)
+        npz(tmp_path / "clip.npz", figure(TIMES[:9]))
+        with pytest.raises(DataError, match=r"seen for 0\.45 s \(9 frames at 20 fps\), expected at least 0\.5 s"):
+            of_npz(tmp_path / "clip.npz")
+
+    def test_a_short_one_that_was_misread(self, tmp_path):
+        npz(tmp_path / "clip.npz", figure(TIMES), fps=100.0)
+        assert "125 entries at 100 a second: is that their rate?" in said(of_npz(tmp_path / "clip.npz"))
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("factor, size", [(100, 640), (1, 640), (100, 1920)])
+    def test_shares_and_percent(self, tmp_path, factor, size):
+        p = figure(TIMES)
+        p[..., :2] *= factor / np.array([WIDTH, HEIGHT])
+        npz(tmp_path / "clip.npz", p, size=(size, size * 3 // 4))
+        try:
+            told = said(of_npz(tmp_path / "clip.npz"))
+        except DataError as error:
+            told = str(error)
+        assert any(words in told for words in ("percent", "smaller copy", "shares of the image", "pixels"))
+
+    def test_found_in_a_copy_of_half_the_size(self, tmp_path):
+        p = figure(TIMES)
+        p[..., :2] /= 2
+        alphapose(tmp_path / "clip.json", p)
+        assert "were they found in a smaller copy?" in said(of_json(tmp_path / "clip.json"))
+
+    def test_joints_outside_that_were_moved_to_the_edge(self, tmp_path):
+        p = figure(TIMES, start=(90, 190))
+        outside = p[..., 1] > HEIGHT
+        p[..., 1] = p[..., 1].clip(max=HEIGHT - 1)
+        npz(tmp_path / "clip.npz", p)
+        track = of_npz(tmp_path / "clip.npz")
+        assert "lie exactly on the image's edge" in said(track) and outside.any()
+        assert track.unseen[:, [track.layout.index("left_ankle"), track.layout.index("right_ankle")]].all()
+
+    def test_somebody_at_the_edge(self, tmp_path):
+        npz(tmp_path / "clip.npz", figure(TIMES, start=(10, 120)).round())
+        assert "edge, where" not in said(of_npz(tmp_path / "clip.npz"))
+
+    def test_joints_that_jump_for_a_frame(self, tmp_path):
+        p = figure(TIMES)
+        wrist = HALPE26.index("left_wrist")
+        p[[0, 40, 90], wrist, :2] = (20, 230), (300, 10), (5, 5)
+        npz(tmp_path / "clip.npz", p)
+        track = of_npz(tmp_path / "clip.npz")
+        npz(tmp_path / "clip.npz", figure(TIMES))
+        good = of_npz(tmp_path / "clip.npz")
+        assert "3 keypoints that jump away for a single frame count as not seen" in said(track)
+        assert (track.pixels - good.pixels).norm(dim=-1).max() < 8, "of a body of 170 pixels"
+
+    def test_a_quick_hand_is_no_jump(self, tmp_path):
+        p = figure(TIMES)
+        p[40:43, HALPE26.index("left_wrist"), 1] -= (30, 60, 30)
+        npz(tmp_path / "clip.npz", p)
+        assert said(of_npz(tmp_path / "clip.npz")) == ""
+
+
+class TestJoints:
+    @pytest.mark.parametrize("layout", [COCO17, HALPE26, BODY25])
+    def test_shuffled(self, tmp_path, layout):
+        order = np.random.default_rng(0).permutation(len(layout))
+        npz(tmp_path / "clip.npz", figure(TIMES, layout)[:, order], layout)
+        with pytest.raises(DataError, match="joints are in another order"):
+            of_npz(tmp_path / "clip.npz")
+
+    @pytest.mark.parametrize("joints", [15, 18, 24])
+    def test_a_number_that_no_layout_has(self, tmp_path, joints):
+        """OpenPose's MPI and COCO models, SMPL's 24."""
+        openpose(tmp_path / "clip", figure(TIMES, BODY25)[:, :joints])
+        with pytest.raises(DataError, match=rf"people of \[{joints}\] joints, expected one of 17, 25"):
+            of_json(tmp_path / "clip")
+
+    def test_visibility_in_place_of_confidence(self, tmp_path):
+        """COCO's annotations: 0 not labelled, 1 hidden, 2 visible."""
+        p = figure(TIMES, COCO17)
+        p[..., 2] = 2
+        p[..., COCO17.index("left_wrist"), 2] = 1
+        alphapose(tmp_path / "clip.json", p)
+        assert "scores up to 2.0: those above 1 count as 1" in said(of_json(tmp_path / "clip.json"))
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+    def test_confidence_that_is_none(self, tmp_path, value):
+        p = figure(TIMES)
+        p[7, 3, 2] = value
+        alphapose(tmp_path / "clip.json", p)
+        with pytest.raises(DataError, match=r"clip\.json, frame 7: confidence is"):
+            of_json(tmp_path / "clip.json")
+        npz(tmp_path / "clip.npz", p)
+        with pytest.raises(DataError, match=r"clip\.npz: confidence at frame 7"):
+            of_npz(tmp_path / "clip.npz")
+
+    def test_three_dimensions(self, tmp_path):
+        """MMPose's lifter writes x, y and z."""
+        frames = [{"frame_id": t, "instances": [{"keypoints": [[1, 2, 3]] * 17, "keypoint_scores": [1] * 17}]}
+                  for t in range(FRAMES)]  # fmt: skip
+        (tmp_path / "clip.json").write_text(json.dumps(frames))
+        with pytest.raises(DataError, match=r"clip\.json, frame 0: keypoints \(17, 3\)"):
+            of_json(tmp_path / "clip.json")
+
+    @pytest.mark.parametrize("instances", ["none", {"a": 1}, [[1, 2]], [None]])
+    def test_instances_that_are_none(self, tmp_path, instances):
+        (tmp_path / "clip.json").write_text(json.dumps([{"frame_id": 0, "instances": instances}]))
+        with pytest.raises(DataError, match=r"clip\.json, frame 0: instances are .*, expected a list of people"):
+            of_json(tmp_path / "clip.json")
+
+
+class TestArrays:
+    @pytest.mark.parametrize("dtype, off", [("f2", 0.3), (">f4", 0.0), ("f8", 0.0), ("longdouble", 0.0)])
+    def test_kinds_of_numbers(self, tmp_path, dtype, off):
+        npz(tmp_path / "clip.npz", figure(TIMES).astype(dtype))
+        track = of_npz(tmp_path / "clip.npz")
+        npz(tmp_path / "clip.npz", figure(TIMES))
+        assert (track.pixels - of_npz(tmp_path / "clip.npz").pixels).abs().max() <= off + 1e-3
+        assert track.keypoints.dtype == torch.float32
+
+    def test_objects(self, tmp_path):
+        npz(tmp_path / "clip.npz", figure(TIMES).astype(object))
+        with pytest.raises(DataError, match="pickled objects, expected numbers"):
+            of_npz(tmp_path / "clip.npz")
+
+    def test_the_layout_as_bytes(self, tmp_path):
+        p = figure(TIMES)
+        layout = np.bytes_(b"halpe26")
+        np.savez(tmp_path / "clip.npz", keypoints=p[..., :2], confidence=p[..., 2], layout=layout, fps=FPS,
+                 size=(WIDTH, HEIGHT))  # fmt: skip
+        assert said(of_npz(tmp_path / "clip.npz")) == ""
+
+    def test_a_finished_track_that_was_edited_wrongly(self, tmp_path):
+        detections = Detections(list(figure(TIMES)[:, None]), TIMES, HALPE26, WIDTH, HEIGHT, "clip", sized=True)
+        keypoint_npz.save(recordings.track(detections), tmp_path / "clip.npz")
+        with np.load(tmp_path / "clip.npz") as file:
+            arrays = dict(file)
+        shuffled = arrays["keypoints"][:, np.random.default_rng(0).permutation(22)]
+        flipped = arrays["keypoints"] * np.array([1, -1], "f4")
+        for change, message in (
+            ({"keypoints": shuffled}, "another order"), ({"keypoints": flipped}, "heads are below feet"),
+            ({"filled": np.zeros(3)}, "filled is float64"), ({"start": np.nan}, "start is nan"),
+            ({"units": "pixels"}, "expected 'normalised'"), ({"notes": 3}, "notes are"),
+        ):  # fmt: skip
+            np.savez(tmp_path / "clip.npz", **(arrays | change))
+            with pytest.raises(DataError, match=rf"clip\.npz: .*{message}"):
+                keypoint_npz.load(tmp_path / "clip.npz")
+        del arrays["intrinsics"]
+        np.savez(tmp_path / "clip.npz", **arrays)
+        with pytest.raises(DataError, match=r"clip\.npz: no array 'intrinsics'"):
+            keypoint_npz.load(tmp_path / "clip.npz")
+
+
+class TestLenses:
+    @pytest.mark.parametrize("fx, cx, cy, message", [
+        (1500, 960, 540, "far from the middle of an image of 320 x 240"), (4.2, 160, 120, "not millimetres"),
+        (400, 0.5, 0.5, "far from the middle"), (90_000, 160, 120, "expected pixels"),
+    ])  # fmt: skip
+    def test_intrinsics_of_another_image(self, tmp_path, fx, cx, cy, message):
+        npz(tmp_path / "clip.npz", figure(TIMES), intrinsics=np.array([[fx, 0, cx], [0, fx, cy], [0, 0, 1.0]]))
+        with pytest.raises(DataError, match=message):
+            of_npz(tmp_path / "clip.npz")
+        p = figure(TIMES)
+        detections = Detections(list(p[:, None]), TIMES, HALPE26, WIDTH, HEIGHT, "clip")
+        with pytest.raises(DataError, match=message):
+            recordings.track(detections, Intrinsics(fx, fx, cx, cy, WIDTH, HEIGHT))
+
+    def test_normalised_keypoints_without_a_size(self, tmp_path):
+        camera = Intrinsics(1500, 1500, 960, 540, 1920, 1080)
+        p = figure(TIMES)
+        p[..., :2] = camera.normalise(p[..., :2] * 4)
+        np.savez(tmp_path / "clip.npz", keypoints=p[..., :2], confidence=p[..., 2], layout="halpe26", fps=FPS,
+                 units="normalised", intrinsics=camera.matrix)  # fmt: skip
+        track = of_npz(tmp_path / "clip.npz")
+        assert (track.intrinsics.width, track.intrinsics.height) == (1920, 1080) and said(track) == ""
+
+    def test_a_field_of_view_in_radians(self):
+        with pytest.raises(ValueError, match="not radians"):
+            Intrinsics.from_field_of_view(640, 480, 0.93)
+
+
+class TestPersons:
+    def test_in_a_folder(self, tmp_path):
+        for name in ("squat", "jump"):
+            npz(tmp_path / f"{name}.npz", figure(TIMES))
+        found = recordings.load(tmp_path, person={"squat": 1}, on_error="skip")
+        assert [t.name for t in found.tracks] == ["jump"] and "no person 1, expected 0 to 0" in found.skipped[0][1]
+        assert len(recordings.load(tmp_path, person=1, on_error="skip").skipped) == 2
+        with pytest.raises(DataError, match="a person of lunge is asked for, expected some of jump, squat"):
+            recordings.load(tmp_path, person={"lunge": 1})
+
+    def test_as_text(self):
+        assert recordings.persons("squat=1, monday/jump=2,a=b=0") == {"squat": 1, "monday/jump": 2, "a=b": 0}
+        for text in ("squat", "squat=", "=1", "squat=x", "squat=-1", ""):
+            with pytest.raises(DataError, match="expected names of recordings and numbers"):
+                recordings.persons(text)
