@@ -166,7 +166,7 @@ def test_command(tmp_path):
 
 def test_unknown_lifter(tmp_path):
     tracks = sources.tracks("nba-like", None, "test", 44, 120)
-    with pytest.raises(DataError, match=r"'none.safetensors', expected procedural, real, elepose, motionbert or the file"):
+    with pytest.raises(DataError, match=r"'none.safetensors', expected procedural, real, elepose, motionbert or "):
         centred.lift(tracks, "none.safetensors")
     (tmp_path / "a.safetensors").write_bytes(b"no")
     with pytest.raises(DataError, match="a.safetensors"):
