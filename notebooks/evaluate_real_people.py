@@ -42,7 +42,7 @@ print({part: list(rows) for part, rows in found.items()})
 # ## What is delivered
 #
 # Errors of twelve limb joints, hips put onto each other, in millimetres; then after Procrustes alignment of every frame; then the degrees between the motion's up and the true one.
-# *old* is the package before these changes, *new* the package as it is, with the same prior and the same teacher.
+# *old* is the package at commit `2daf89c`, before these changes, *new* the package as it is, with the same prior and the same teacher.
 
 # %%
 balance = {
@@ -69,7 +69,8 @@ print(improved)
 # A denoiser of MDM's form says the whole motion anew, in the terms of what it has learned, so the error does not depend on the noise at all: it is the distance of this person from the prior's people.
 
 # %%
-keep(people.keeping_plot(found), "keeping")
+if found["keep"]:
+    display(keep(people.keeping_plot(found), "keeping"))
 
 # %% [markdown]
 # An option gives the denoiser a skip from its input to its prediction, `skip` frames wide: $\hat x_0 = \sqrt{\bar\alpha}\,\mathrm{smooth}(x_t) + F(x_t)$.

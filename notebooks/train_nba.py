@@ -33,7 +33,7 @@ profile: str = "nba"  # the paper's recipe; smoke, laptop or study: smaller size
 data: str = "nba"  # or nba-like: another corpus, filmed as the players were
 data_root: str | None = None  # folder of the data; none for the built-in corpus
 base: str = "procedural"  # the corpus that is filmed for nba-like
-lifter: str | None = None  # the teacher: elepose, motionbert, package or the file of an ElePose network
+lifter: str | None = None  # the teacher: elepose or motionbert (NBA), procedural, or a file of ElePose
 method: str = "videomdm-frame"  # or another that needs no path
 with_mas: bool = True  # train a 2-D prior too, and sample it by MAS
 evaluator: str | None = None  # MAS's checkpoint of the motion VAE; None trains one on the training split
@@ -64,7 +64,7 @@ from videomdm.train import observe
 check_parameters(globals())
 given = {
     "data": data, "data_root": data_root, "base": base, "method": method, "seed": seed, "on_error": on_error,
-    "runs": runs, "lifter": lifter or ("elepose" if data == "nba" else "package"),
+    "runs": runs, "lifter": lifter or ("elepose" if data == "nba" else "procedural"),
 }  # fmt: skip
 config = train.profile(profile, **{**settings.NBA, **given})
 observe.check(config)  # what the data cannot tell is to be missed before the training

@@ -308,7 +308,7 @@ SMALL = Weights(reprojection=0.3, velocity=30.0, representation=1.0)
 # in units; and at 30 frames a second velocities are 2/3 of what they are at 20, their squares .44.
 NBA = {
     "data": "nba", "method": "videomdm-frame", "text": "none", "guidance": 1.0, "tau": 2.0, "t_star": 12,
-    "weights": Weights(reprojection=0.12, velocity=14.0, representation=1.0),
+    "weights": Weights(reprojection=0.12, velocity=14.0, representation=1.0), "lifter": "elepose",
 }  # fmt: skip
 
 PROFILES = {

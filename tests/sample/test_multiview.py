@@ -2,10 +2,12 @@
 
 import math
 import time
+from functools import partial
 
 import pytest
 import torch
 
+from benchmarks import synthetic, timing
 from videomdm import features, sample, train
 from videomdm.cameras.views import Views
 from videomdm.data import nba, observations, sources
@@ -240,3 +242,16 @@ class TestGenerate:
         with pytest.raises(ValueError, match="method is 'mas' for a prior of 3-D motions"):
             other = sample.load(train.fit(config.but(method="mdm-3d", warmup_steps=0, steps=1)))
             sample.generate(other, ["a person walks"], method="mas")
+
+
+@pytest.mark.slow
+def test_mas_costs_at_most_eight_times_as_much_as_a_prior_of_motions():
+    """Seven views of 32 motions, on the same core; the shortest times, as others may be at work."""
+    config = train.profile("laptop", text="none", n_steps=6, tau=2.0, max_frames=60, t_star=0)
+    lengths = torch.full((32,), 60)
+    candidates = {
+        name: partial(sample.generate, prior, [""] * 32, lengths, guidance=1.0)
+        for name, prior in synthetic.centred_priors(config, torch.device("cpu")).items()
+    }
+    times = timing.paired(candidates, 3)
+    assert min(times["mas"]) <= 8 * min(times["prior"])

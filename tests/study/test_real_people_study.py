@@ -90,6 +90,7 @@ def test_results_are_written_and_read(run, only, tmp_path, monkeypatch, capsys):
     (found,) = results.read(tmp_path, real_people.STUDY)
     assert capsys.readouterr().out.strip() == str(tmp_path / "real_people" / "a-b-keep.json")
     assert json.loads((tmp_path / "real_people" / "a-b-keep.json").read_text()) == found
+    assert found["command"].endswith(f"real_people keep --row 'a b' --run runs/{run.name} --clips 2")
     assert found["row"] == "a b" and found["part"] == "keep" and found["method"] == "mdm-3d"
     assert set(found["metrics"]) == {"built-in", "small"}
     assert list(found["metrics"]["small"]) == [str(t) for t in keeping.STEPS]

@@ -13,7 +13,7 @@ from videomdm.methods import METHODS
 from videomdm.storage import checkpoints
 from videomdm.train import dataset, observe
 
-SMALL = {**NBA, "data": "nba-like", "lifter": "package"}
+SMALL = {**NBA, "data": "nba-like", "lifter": "procedural"}
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from videomdm.plots import Table, metrics_table, panels
 from videomdm.plots.style import SERIES
 from videomdm.study import results
+from videomdm.study.real_people import PARTS
 
 Found = Mapping[str, Mapping[str, Mapping]]  # part -> row -> metrics
 
 
 def find(folder: str | Path) -> Found:
-    """The study's results by part and row.
+    """The study's results by part and row; a part that has not run has no rows.
 
     Args:
         folder: the results folder, as seen from the repository's root or from the notebooks.
@@ -28,9 +29,9 @@ def find(folder: str | Path) -> Found:
             break
     else:
         raise FileNotFoundError(f"no real_people in {folder}; run python -m videomdm.study.real_people")
-    parts: dict[str, dict[str, Mapping]] = {}
+    parts: dict[str, dict[str, Mapping]] = {part: {} for part in PARTS}
     for result in found:
-        parts.setdefault(result["part"], {})[result["row"]] = result["metrics"]
+        parts[result["part"]][result["row"]] = result["metrics"]
     return parts
 
 

@@ -40,7 +40,7 @@ from videomdm.storage.progress import Bar
 from videomdm.study import results
 from videomdm.videos.windows import Lifting
 
-STUDY = "real_people"
+STUDY, PARTS = "real_people", ("lift", "keep", "choose")
 CAMERAS = (1, 3)  # of ``balance``
 KEYPOINTS = ("blazepose", "projected_truth")
 CLIPS = 12  # recordings of each corpus
@@ -261,7 +261,7 @@ def _fitted_balance(prior: Prior, folder: Path) -> tuple[torch.Tensor, torch.Ten
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m videomdm.study.real_people", description=__doc__)
-    parser.add_argument("part", choices=["lift", "keep", "choose"])
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("--row", required=True, help="what the result is called")
     parser.add_argument("--run", type=Path, required=True, help="folder of the prior")
     parser.add_argument("--package", type=Path, help="another checkout, whose videomdm lifts (for lift)")
@@ -275,16 +275,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metrics: Mapping[str, object] = lift(given.run, given.package, data, given.clips)
     else:
         metrics = {"keep": keep, "choose": choose}[given.part](given.run, data, given.clips)
-    print(write(given.results, given.part, given.row, given.run, metrics, time.monotonic() - began))
+    command = f"python -m videomdm.study.real_people {given.part} --row '{given.row}' --run runs/{given.run.name}"
+    command += (" --package CHECKOUT" if given.package else "") + f" --clips {given.clips}"
+    print(write(given.results, given.part, given.row, given.run, metrics, time.monotonic() - began, command))
 
 
-def write(folder: Path, part: str, row: str, run: Path, metrics: Mapping[str, object], seconds: float) -> Path:
+def write(
+    folder: Path, part: str, row: str, run: Path, metrics: Mapping[str, object], seconds: float, command: str
+) -> Path:
     """Write one result, in the form of :mod:`videomdm.study.results`; returns its file."""
     about = json.loads((run / "config.json").read_text())
     result = {
         "study": STUDY, "data": about["data"]["source"], "method": about["method"], "profile": about["profile"],
         "seed": about["seed"], "row": row, "part": part, "run": run.name,
-        "command": f"python -m videomdm.study.real_people {part} --row '{row}' --run runs/{run.name}",
+        "command": command,
         "commit": results.commit(), "machine": results.machine(),
         "versions": {name: results.version(name) for name in ("videomdm", "torch", "numpy")},
         "seconds": round(seconds, 1), "metrics": dict(metrics),

@@ -73,7 +73,7 @@ def given(config: Config, row: str, pictures: Tracks) -> Source:
     if row == "training-data":
         points = pictures.seen.keypoints
     else:
-        lifter = config.data.lifter if row == "elepose" else "package"
+        lifter = config.data.lifter if row == "elepose" else "procedural"
         points = centred.lift(pictures, lifter, config.data.root)
     motions = Motions(points, pictures.lengths)
 
