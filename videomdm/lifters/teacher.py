@@ -28,7 +28,7 @@ from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import fill_missing
 from videomdm.cameras.unseen import fill_unseen
-from videomdm.conventions import DEFAULT_LIFTER, ROOT_PATHS
+from videomdm.conventions import DEFAULT_LIFTER, ROOT_PATHS, STUDY_LIFTER
 from videomdm.depth import root_depth
 from videomdm.lifters import weight_sets
 from videomdm.lifters.augment import swap_sides
@@ -67,7 +67,8 @@ def estimate(
         skeleton: joint layout; its root bones measure depth.
         batch_size: windows of the lifter per batch.
         progress: show a progress bar.
-        root_path: which teacher: ``"bones"``, ``"network"`` (that of the same set of weights), or a network.
+        root_path: which teacher: ``"bones"``, ``"network"`` (that of the same set of weights; beside a lifter of
+            one's own that of :data:`videomdm.conventions.STUDY_LIFTER`), or a network.
         device: where the networks that come with the package compute; others stay where they are.
 
     Returns:
@@ -76,7 +77,7 @@ def estimate(
     Raises:
         ValueError: shapes that do not fit together, or an unknown teacher.
     """
-    named = lifter if isinstance(lifter, str) else DEFAULT_LIFTER
+    named = lifter if isinstance(lifter, str) else STUDY_LIFTER
     network = weight_sets.loaded(lifter)[0].to(device) if isinstance(lifter, str) else lifter
     pose = network.lift(seen.keypoints, seen.confidence, seen.lengths, batch_size, progress)
     return place(pose, seen, smoothing, skeleton, batch_size, root_path, device, named)
