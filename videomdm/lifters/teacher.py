@@ -10,11 +10,12 @@ The lifter gives root-centred poses.  There are two teachers, which differ in th
 So a teacher's size, depth, jitter and sliding are off as a real lifter's are, and nothing of the true motion is
 used.
 
-Where bodies are of the size that the lifter was trained on, the trajectory is nearer (root error 403 mm to 247 and
-208 on the built-in corpus' two families), it drifts less, and its joints lie on the keypoints (reprojection error a
-third).  What remains is mostly body size, which no camera sees: bandai's smaller actor is lifted too large and, to
-fit the image, too far away (281 mm), while the naive depth, too near for its poses, is right there by chance
-(123 mm).  ``weights/trajectory.json`` has all figures.
+Where bodies are of the size that the lifter was trained on, the network's path is nearer, drifts less, and its joints
+lie on the keypoints.  What remains is mostly body size, which no camera sees: bandai's smaller actor is lifted too large
+and, to fit the image, too far away, while the naive depth, too near for its poses, is less wrong there by chance.
+
+Each has two sets of weights (:mod:`videomdm.lifters.weight_sets`).  How far both come on people whom they never saw is in
+``results/teachers`` and on the page *Teachers*.
 """
 
 from __future__ import annotations
