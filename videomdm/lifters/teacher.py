@@ -11,11 +11,12 @@ So a teacher's size, depth, jitter and sliding are off as a real lifter's are, a
 used.
 
 Where bodies are of the size that the lifter was trained on, the network's path is nearer, drifts less, and its joints
-lie on the keypoints.  What remains is mostly body size, which no camera sees: bandai's smaller actor is lifted too large
-and, to fit the image, too far away, while the naive depth, too near for its poses, is less wrong there by chance.
+lie on the keypoints.  What remains is mostly body size, which no camera sees: bandai's smaller actor is lifted too
+large and, to fit the image, too far away, while the naive depth, too near for its poses, is less wrong there by
+chance.
 
-Each has two sets of weights (:mod:`videomdm.lifters.weight_sets`).  How far both come on people whom they never saw is in
-``results/teachers`` and on the page *Teachers*.
+Each has two sets of weights (:mod:`videomdm.lifters.weight_sets`).  How far both come on people whom they never saw
+is in ``results/teachers`` and on the page *Teachers*.
 """
 
 from __future__ import annotations
