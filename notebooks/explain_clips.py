@@ -140,9 +140,9 @@ keep(figure, "clips_costs")
 in_pause = np.zeros(len(x), dtype=bool)
 for start, stop in pauses:
     in_pause[start:stop] = True
-claims.check("mean cost in the pauses", costs[in_pause].mean(), 0.02, 0.005)
+claims.check("mean cost in the pauses", costs[in_pause].mean(), 0.036, 0.005)
 _ = claims.check(
-    "mean cost elsewhere, times that in the pauses", costs[~in_pause].mean() / costs[in_pause].mean(), 21.8, 1
+    "mean cost elsewhere, times that in the pauses", costs[~in_pause].mean() / costs[in_pause].mean(), 12.5, 1
 )
 
 # %% [markdown]
@@ -277,7 +277,7 @@ print(f"mean cost of a cut {costs[begins[1:]].mean():.3f}, of one every five sec
 claims.check("cuts that fall into a pause", inside, len(begins) - 1, 0)
 claims.check("pauses that were found, of 15", inside, 15, 0)
 _ = claims.check(
-    "mean cost of a cut, as a share of equal cuts'", costs[begins[1:]].mean() / costs[equal].mean(), 0.033, 0.005
+    "mean cost of a cut, as a share of equal cuts'", costs[begins[1:]].mean() / costs[equal].mean(), 0.065, 0.01
 )
 
 # %% [markdown]
@@ -357,7 +357,7 @@ claims.check("clips that hold hidden frames", overlap, 0, 0)
 claims.check("cuts at frames that were not seen", sum(np.isinf(seen.costs[a]) for a, _ in seen.clips), 0, 0)
 inner = [start for (_, stop), (start, _) in itertools.pairwise(seen.clips) if start == stop]
 share = costs[inner].mean() / costs[equal].mean()
-_ = claims.check("true (3-D) cost of cuts made from keypoints, as a share of equal cuts'", share, 0.063, 0.02)
+_ = claims.check("true (3-D) cost of cuts made from keypoints, as a share of equal cuts'", share, 0.118, 0.02)
 
 # %% [markdown]
 # Judged by the true motion, the cuts made from noisy keypoints are where the body rests, if not always in the pause that

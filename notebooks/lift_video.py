@@ -48,6 +48,7 @@ from videomdm.evaluation.lifting import lifting_errors
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import Picture, keypoints_over, metrics_table, player
 from videomdm.storage.film import codec
+from videomdm.videos.lifted import DELIVERED
 
 check_parameters(globals())
 videos.check_height(height)
@@ -80,7 +81,10 @@ if film:
 # ## Lifting
 #
 # The prior knows clips of a few seconds, so a longer recording is covered by windows that overlap.
-# Each window's camera is the one that explains the keypoints best, given the teacher's motion (PnP, appendix I); then the prior's own prediction is moved onto the rays, step by step (appendix G.2), and the camera is corrected with it.
+# Each window's camera is the one that explains the keypoints best, given the teacher's motion (PnP, appendix I).
+# The teacher's motion is held against the whole recording: bones keep their length, joints move towards the rays on which they were seen ({py:func}`videomdm.cameras.fitting.fit`).
+# From there the prior starts: a little noise is added, and its prediction is moved onto the rays, step by step (appendix G.2), and the camera is corrected with it.
+# What is delivered is an average of the two, fitted again; how much of it is the prior's was chosen on people whom no prior had seen ([](evaluate_real_people)).
 # At the end the floor that the feet stand on is turned level.
 
 # %%
@@ -105,19 +109,20 @@ player(motions, title=caption)
 # The motion seen by its camera, over the keypoints in grey:
 
 # %%
-joints, camera = lifted.ways["prior"]
+joints, camera = lifted.ways[DELIVERED]
 keypoints_over(camera.project(joints)[0], over=track.keypoints)
 
 # %% [markdown]
-# Where the truth is not known, three numbers say how good it is: how far the projected joints are from the keypoints, how smooth the motion is, and how often feet that stand slide.
-# The prior's joints are on the rays by construction: that its reprojection error is 0 says nothing about depth.
-# Size and depth cannot be told apart by one camera, so absolute sizes are a guess unless `height` gives them, and a prior is as good as its training: with the laptop's few minutes its poses are as good as the teacher's (after Procrustes alignment), its camera is not.
+# Where the truth is not known, four numbers say how good it is: how far the projected joints are from the keypoints, how much bones change their length, how smooth the motion is, and how often feet that stand slide.
+# The prior's motion is fitted to the rays and to constant bones: that both errors are small says nothing about depth.
+# Size and depth cannot be told apart by one camera, so absolute sizes are a guess unless `height` gives them.
+# Both motions are in the arrays, with the joints that were not seen marked; which of the two is delivered is `videomdm.videos.lifted.DELIVERED`.
 
 # %%
 rows = []
 for name, found in lifted.measures().items():
     row = {
-        "": name, "reprojection, % of size": found["reprojection"],
+        "": name, "reprojection, % of size": found["reprojection"], "bones change by %": found["bones"],
         "acceleration m/s²": found["acceleration"], "skating": found["skating"],
     }  # fmt: skip
     if scenes:
@@ -128,14 +133,14 @@ for name, found in lifted.measures().items():
         row["up is off by degrees"] = float(videos.up_error(camera[None], true_camera))
     rows.append(row)
 if scenes and profile == "laptop" and not height:
-    assert abs(rows[1]["after Procrustes mm"] - rows[0]["after Procrustes mm"]) < 5
-    assert rows[1]["MPJPE mm"] > rows[0]["MPJPE mm"]
+    assert rows[1]["after Procrustes mm"] < rows[0]["after Procrustes mm"]
 metrics_table(rows)
+print(f"delivered: the {DELIVERED}'s; {100 * float(lifted.unseen.float().mean()):.0f} % of the joints were not seen")
 
 # %% [markdown]
 # ## Taking it away
 #
-# The motions as arrays, the prior's as BVH (metres and centimetres, Y up, starting at the origin and facing +Z), a report, the keypoints, and two videos to check by eye, which a browser plays: what was seen, and the lifted motion projected into the video.
+# Both motions as arrays, the delivered one as BVH (metres and centimetres, Y up, starting at the origin and facing +Z), a report, the keypoints, and two videos to check by eye, which a browser plays: what was seen, and the lifted motion projected into the video.
 # The command `videomdm lift` writes the first three, for one recording or a folder of them.
 
 # %%
@@ -143,7 +148,7 @@ videos.save(lifted, out)
 videos.write_report(out / "report.json", [lifted.report()], run)
 keypoint_npz.save(track, out / "keypoints.npz")
 if film:
-    joints, camera = lifted.ways["prior"]
+    joints, camera = lifted.ways[DELIVERED]
     projected = replace(track, keypoints=camera.project(joints)[0])
     write_overlay(film, track, out / "keypoints.mp4")
     write_overlay(film, projected, out / "lifted.mp4")

@@ -163,7 +163,12 @@ measured, errors = {}, {}
 for name, (joints, camera) in ways.items():
     measured[name] = without_truth(joints, observed.seen.by(camera))
     errors[name] = lifting_errors(joints, camera, truth, true_camera) if scenes else {}
-titles = {"reprojection": "reprojection, % of size", "acceleration": "acceleration m/s²", "skating": "skating"}
+titles = {
+    "reprojection": "reprojection, % of size",
+    "bones": "bones change by %",
+    "acceleration": "acceleration m/s²",
+    "skating": "skating",
+}
 true = {"mpjpe": "MPJPE mm", "pa_mpjpe": "after Procrustes mm", "acceleration_error": "acceleration error m/s²"}
 metrics_table([
     {"lifted by": name, **{title: float(measured[name][k].mean()) for k, title in titles.items()},
@@ -240,6 +245,7 @@ for some in (texts[:3], texts[3:]):
 # %% [markdown]
 # ## Taking it away
 #
+# A recording as a whole is lifted by teacher and prior together ([](lift_video) shows both), with as much of the prior as was best on people whom it had not seen ([](evaluate_real_people)).
 # Generated motions, and every recording lifted as a whole, are arrays (`motions.npz`) and BVH: `NAME.bvh` has constant bones for rigs, `NAME-exact.bvh` meets every joint, and `report.json` says how far the first is from the motion.
 # Keypoints are npz files in the project's own format, to be edited and read again; an overlay video, which a browser plays, shows for each recording what was taken from it.
 

@@ -48,7 +48,7 @@ class Data:
 
     source: str = _named("procedural", "data")  # a name of :mod:`videomdm.data.sources`
     root: str | None = _named(None, "data_root")  # its folder
-    base: str = "procedural"  # the source that an NBA-like one films, whose folder ``root`` is
+    base: str = _later("procedural")  # the source that an NBA-like one films, whose folder ``root`` is
     n_clips: int = 2000  # size of the built-in corpus, all splits
     max_frames: int = 196  # longer clips are cut
     on_error: str = "raise"  # or "skip": bad clips are left out and listed
@@ -78,7 +78,7 @@ class Model:
     feedforward: int = 1024
     dropout: float = 0.1
     n_steps: int = 50  # of the diffusion
-    tau: float = 1.0  # power on the cosine schedule's signal level; larger is noisier
+    tau: float = _later(1.0)  # power on the cosine schedule's signal level; larger is noisier
     precision: str = "float32"  # or "bf16": the denoiser computes in bfloat16; weights and losses stay float32
     skip: float = _later(0.0)  # frames, deviation of the low-pass skip from the noisy motion; 0 has none, as MDM
 

@@ -13,7 +13,7 @@ CENTRED = ("nba", "nba-like")
 
 #: Sets of weights of the package's teacher (:mod:`videomdm.lifters.weight_sets`), and the one that real people get.
 LIFTERS = ("procedural", "real")
-DEFAULT_LIFTER = "procedural"
+DEFAULT_LIFTER = "real"
 
 
 class DataError(ValueError):

@@ -102,7 +102,9 @@ class TestFolder:
         assert used["cameras"][0]["from"] == used["from"] == 0 and used["cameras"][-1]["to"] == used["to"]
         assert all(camera["trusted"] for camera in used["cameras"])
         assert set(report["seconds"]) == {"reading", "lifting", "writing"} and min(report["seconds"].values()) > 0
-        assert used["measures"]["prior"]["reprojection"] < 1 < used["measures"]["teacher"]["reprojection"] < 20
+        measured = [used["measures"][way] for way in ("prior", "teacher")]
+        assert measured[0]["reprojection"] < measured[1]["reprojection"] < 20, "fitted to the recording"
+        assert measured[0]["bones"] < measured[1]["bones"] < 20
 
 
 class TestOne:

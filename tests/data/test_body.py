@@ -38,6 +38,12 @@ def axes(order, signs):
     return lambda x: x[..., order] * x.new_tensor(signs)
 
 
+def jumped(x, frame, joint):
+    x = x.clone()
+    x[frame, joint] += x.new_tensor((0.7, 1.2, 0.0))
+    return x
+
+
 AXES = {
     "z up, as Blender and AMASS": axes([0, 2, 1], (1, -1, 1)),
     "z up, the other way round": axes([2, 0, 1], (1, 1, 1)),
@@ -108,6 +114,9 @@ WRONG = {
     "legs called the other way": (lambda x: x[:, LEGS], "hips are exchanged against the shoulders"),
     "joints backwards": (lambda x: x.flip(1), "no body; expected joints in the order pelvis, left_hip"),
     "a frame of zeros": (lambda x: torch.cat((x[:10], 0 * x[:1], x[11:])), "at frame 10: a lost frame"),
+    "a head that jumps": (lambda x: jumped(x, 10, 15), "a joint jumps away at frame 10 and back"),
+    "an ankle that jumps first": (lambda x: jumped(x, 0, 7), "a joint jumps away at frame 0 and back"),
+    "a head that jumps last": (lambda x: jumped(x, len(x) - 1, 15), "a joint jumps away at frame"),
     "a frame in one place": (lambda x: torch.cat((x[:7], 0 * x[:1] + 1.5, x[8:])), "at frame 7: a lost frame"),
 }
 

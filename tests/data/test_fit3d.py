@@ -90,7 +90,7 @@ class TestSequence:
         path = tree / "keypoints" / "s03" / "50591643" / "dumbbell_biceps_curls.npz"
         path.parent.mkdir(parents=True)
         np.savez(path, keypoints=np.zeros((4, 26, 2)))
-        with pytest.raises(DataError, match="expected an npz with keypoints and confidence"):
+        with pytest.raises(DataError, match="no array confidence, expected keypoints and confidence"):
             sequence.keypoints(tree / "keypoints")
         np.savez(path, keypoints=np.zeros((4, 26, 3)), confidence=np.zeros((4, 26)))
         with pytest.raises(DataError, match=r"expected \(T, J, 2\) and \(T, J\)"):

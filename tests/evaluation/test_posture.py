@@ -118,3 +118,21 @@ class TestDistributions:
     def test_lengths_that_do_not_fit_are_refused(self, pose):
         with pytest.raises(ValueError, match="lengths"):
             posture.distributions(still(pose)[None], torch.tensor([90]))
+
+
+class TestSteadiness:
+    def test_who_shrinks_and_leans_is_found(self, pose):
+        clip = still(pose, 120)
+        steady = posture.steadiness(clip)
+        assert steady["size_change"] == pytest.approx(0.0, abs=1e-3) and steady["lean"] < 0.1
+        assert steady["size"] == pytest.approx(0.8 + 0.0 + 0.5 + 0.2, abs=0.3)
+        shrinking = clip * torch.linspace(1.0, 0.8, 120)[:, None, None]
+        assert posture.steadiness(shrinking)["size_change"] == pytest.approx(100 * (0.966 - 0.833) / 0.9, abs=1.0)
+        angle = torch.linspace(0.0, 20.0, 120).deg2rad()
+        leaning = clip.clone()
+        leaning[:, J("neck"), 2] = 0.5 * angle.tan()
+        assert posture.steadiness(leaning)["lean_change"] == pytest.approx(13.3, abs=0.5)
+
+    def test_too_short(self, pose):
+        with pytest.raises(ValueError, match="30 frames"):
+            posture.steadiness(still(pose, 30))

@@ -350,6 +350,9 @@ class TestMotionbert:
         np.save(path, true.numpy())
         with pytest.raises(DataError, match="bad.motionbert.npy: heads are below feet, expected y down"):
             motionbert.read(path)
+        np.save(path, (true * true.new_tensor([-1.0, -1.0, -1.0])).numpy())
+        with pytest.raises(DataError, match="bad.motionbert.npy: knees bend backwards, .* one axis is mirrored"):
+            motionbert.read(path)
         np.save(path, np.zeros((5, 17, 3)))
         with pytest.raises(DataError, match="legs of length 0"):
             motionbert.read(path)

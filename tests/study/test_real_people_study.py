@@ -36,6 +36,7 @@ def only(corpus, monkeypatch):
     monkeypatch.setattr(real_people, "corpora", lambda data, split, clips=2, frames=80: {"small": corpus})
     monkeypatch.setattr(real_people, "FIRST", (0.1, 1.0))
     monkeypatch.setattr(real_people, "SHARE", (0.0, 0.5, 1.0))
+    monkeypatch.setattr(real_people, "FITS", {"image": (0.0, 10.0)})
 
 
 class TestRecordings:
@@ -68,7 +69,8 @@ class TestChoose:
     def test_the_best_way_is_chosen(self, run, only, tmp_path):
         found = real_people.choose(run, tmp_path)
         rows = found["small"]
-        assert len(rows) == 2 + 2 * 3
+        assert len(rows) == 2 + 2 + 2 * 3
+        assert rows["image=10"] == rows["fitted"] != rows["image=0"]
         best = min((way for way in rows if " " in way), key=lambda way: rows[way]["mpjpe"] + rows[way]["pa_mpjpe"])
         assert best == f"{found['first']} {found['share']}"
         for name, value in rows["0.1 0.0"].items():
@@ -88,6 +90,7 @@ def test_results_are_written_and_read(run, only, tmp_path, monkeypatch, capsys):
     (found,) = results.read(tmp_path, real_people.STUDY)
     assert capsys.readouterr().out.strip() == str(tmp_path / "real_people" / "a-b-keep.json")
     assert json.loads((tmp_path / "real_people" / "a-b-keep.json").read_text()) == found
+    assert found["command"].endswith(f"real_people keep --row 'a b' --run runs/{run.name} --clips 2")
     assert found["row"] == "a b" and found["part"] == "keep" and found["method"] == "mdm-3d"
     assert set(found["metrics"]) == {"built-in", "small"}
     assert list(found["metrics"]["small"]) == [str(t) for t in keeping.STEPS]

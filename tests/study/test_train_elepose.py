@@ -1,7 +1,6 @@
 """study/train_elepose.py: what is drawn, ranked and measured; a training on few clips; its network as a teacher."""
 
 import json
-import sys
 
 import pytest
 import torch
@@ -145,16 +144,15 @@ class TestLosses:
 
 
 @pytest.mark.slow
-def test_command(tmp_path, monkeypatch):
+def test_command(tmp_path):
     pytest.importorskip("FrEIA", reason="needs the extra elepose")
     arguments = ["--out", str(tmp_path), "--budget", "smoke", "--clips", "120"]
-    monkeypatch.setattr(sys, "argv", ["train_elepose", *arguments])
-    train_elepose.main()
+    assert train_elepose.main(arguments) == 0
     report = json.loads((tmp_path / "elepose.json").read_text())
     assert report["metrics"]["elepose"]["pa_mpjpe"] > report["metrics"]["supervised"]["pa_mpjpe"] > 0
     assert 0 <= report["metrics"]["flow"]["mirrored"] <= 1
     weights = (tmp_path / "elepose.safetensors").read_bytes()
-    train_elepose.main()  # finished: nothing is trained again
+    assert train_elepose.main(arguments) == 0  # finished: nothing is trained again
     assert (tmp_path / "elepose.safetensors").read_bytes() == weights
 
     tracks = sources.tracks("nba-like", None, "test", 44, 120)
@@ -168,7 +166,9 @@ def test_command(tmp_path, monkeypatch):
 
 def test_unknown_lifter(tmp_path):
     tracks = sources.tracks("nba-like", None, "test", 44, 120)
-    with pytest.raises(DataError, match=r"'none.safetensors', expected procedural, real, elepose, motionbert or the file"):
+    with pytest.raises(
+        DataError, match=r"'none.safetensors', expected procedural, real, elepose, motionbert or the file"
+    ):
         centred.lift(tracks, "none.safetensors")
     (tmp_path / "a.safetensors").write_bytes(b"no")
     with pytest.raises(DataError, match="a.safetensors"):

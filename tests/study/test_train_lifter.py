@@ -131,7 +131,7 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     monkeypatch.setattr(sys, "argv", ["train", *given, "--start", str(tmp_path), "--lr=0", *sizes])
     train_lifter.main()
     about = json.loads((tmp_path / "second" / "lifter.json").read_text())
-    assert about["start"] == first and "--start=START" in about["command"]
+    assert about["start"]["command"] == first and about["start"]["commit"] and "--start=START" in about["command"]
     continued = Lifter.load(tmp_path / "second" / "lifter.safetensors")
     for mine, theirs in zip(continued.parameters(), started.parameters(), strict=True):
         assert torch.equal(mine, theirs)

@@ -1,5 +1,8 @@
 """study/training.py: the schedule, and a run that is killed and goes on."""
 
+from argparse import Namespace
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -58,3 +61,9 @@ def test_schedule():
     assert max(rates) == max(rates[95:105])
     assert rates[-1] == pytest.approx(0.01, rel=0.01)
     assert rates[550] == pytest.approx(0.5, abs=0.1)
+
+
+def test_command_names_no_place():
+    given = Namespace(out=Path("/home/me/out"), root=Path("/data/bandai"), debug=False, rooted=True, seed=3)
+    expected = "python -m x --out OUT --root $VIDEOMDM_DATA/bandai --rooted --seed 3"
+    assert training.command("python -m x", given) == expected

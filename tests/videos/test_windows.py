@@ -8,14 +8,15 @@ import torch
 from videomdm import features, train, videos
 from videomdm.cameras import reprojection_error
 from videomdm.cameras.keypoints import bridge
-from videomdm.data import recordings
+from videomdm.data import procedural, recordings
 from videomdm.data.recordings import demonstration, rendering
 from videomdm.data.recordings.detections import Intrinsics
 from videomdm.data.recordings.reading import Source
+from videomdm.evaluation import posture
 from videomdm.features.normaliser import Normaliser
 from videomdm.sample.prior import Prior, build_denoiser
 from videomdm.skeletons import SMPL22, kinematics
-from videomdm.videos import windows
+from videomdm.videos import material, windows
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +42,13 @@ def prior(scene):
     clips = features.canonicalise(torch.stack([scene.joints[k : k + 44] for k in (0, 40)]))
     normaliser = Normaliser.fit(features.encode(clips), torch.tensor([43, 43]), 22)
     return Prior(build_denoiser(config, 263, 512).eval(), normaliser, SMPL22, 20.0, config)
+
+
+def long_walk():
+    """(T, 22, 3): somebody walks and returns, then all of it backwards in time, and again."""
+    corpus = procedural.generate(60, seed=2, min_frames=150)
+    walk = corpus.clip(corpus.actions.index("walk_and_return"))
+    return torch.cat([walk, walk.flip(0)[1:]] * 2)
 
 
 class TestWindows:
@@ -85,6 +93,22 @@ class TestLift:
         assert sizes.max() / sizes.min() < 1.05, "one person has one size in all windows"
         assert videos.up_error(whole.teacher_camera[None], true_camera) < 6
         assert whole.teacher[-1, 0].norm() == pytest.approx(float(truth.clip(0)[-1, 0].norm()), rel=0.3), "it walks"
+
+    @pytest.mark.parametrize("height", (None, 1.8))
+    def test_one_person_one_size_one_floor(self, prior, height):
+        """Half a minute of somebody walking to and fro, by a prior that makes another person of every window."""
+        scene = demonstration.Scene(joints := long_walk(), demonstration.framed(joints, 0.4, 0.2), "a person walks.")
+        seen = rendering.detect([joints], scene.camera, INTRINSICS, noise=rendering.Noise(), name="long")
+        track = recordings.track(seen, INTRINSICS)
+        whole = videos.lift_recording(prior, track, scene.caption, height=height)
+        for motion, camera in ((whole.joints, whole.camera), (whole.teacher, whole.teacher_camera)):
+            found = posture.steadiness(motion)
+            assert found["size_change"] < 3
+            assert found["size"] == pytest.approx(0.9 * (height or material.HEIGHT), rel=0.03)
+            up = camera.rotation[:, 1] @ scene.camera.rotation[:, 1]
+            assert up > torch.tensor(5.0).deg2rad().cos(), "up is gravity's within 5 degrees"
+        teacher = posture.steadiness(whole.teacher)
+        assert teacher["lean"] < 8 and teacher["lean_change"] < 6
 
     def test_somebody_of_known_height(self, prior, track, scene):
         whole = videos.lift_recording(prior, track, scene.caption, height=1.6)

@@ -233,10 +233,11 @@ def _lost(clips: Sequence[Tensor]) -> Tensor:
 def _spike(clips: Sequence[Tensor], tall: Tensor) -> Tensor:
     first = []
     for clip, size in zip(clips, tall, strict=True):
-        before, here, after = clip[:-2], clip[1:-1], clip[2:]
-        off = (here - (before + after) / 2).norm(dim=-1) > SPIKE[0] * size
+        around = torch.cat([clip[1:2], clip, clip[-2:-1]])  # the first and the last frame have one neighbour
+        before, after = around[: len(clip)], around[-len(clip) :]
+        off = (clip - (before + after) / 2).norm(dim=-1) > SPIKE[0] * size
         jumps = (off & ((after - before).norm(dim=-1) < SPIKE[1] * size)).any(-1).nonzero()
-        first.append(int(jumps[0]) + 1 if len(jumps) else -1)
+        first.append(int(jumps[0]) if len(jumps) else -1)
     return torch.tensor(first)
 
 

@@ -96,8 +96,10 @@ def without_truth(joints: Tensor, seen: Footage, fps: float = FPS) -> dict[str, 
 
     ``reprojection``: root mean square distance of the projected joints from the keypoints that were seen, in % of the
     person's size in the image (root mean square distance of these keypoints from their mean); ``acceleration``, the
-    mean of all joints, in m/s^2; ``skating`` (:func:`videomdm.evaluation.motion.skating_ratio`), on the motion's own
-    floor: one that floats would not be seen to slide.
+    mean of all joints, in m/s^2; ``bones``, by how much bones change their length over time, in % of it
+    (:func:`videomdm.evaluation.motion.bone_length_deviation`); ``skating``
+    (:func:`videomdm.evaluation.motion.skating_ratio`), on the motion's own floor: one that floats would not be seen to
+    slide.
 
     Args:
         joints: metres.
@@ -115,6 +117,7 @@ def without_truth(joints: Tensor, seen: Footage, fps: float = FPS) -> dict[str, 
     return {
         "reprojection": 100 * rms(seen.camera.project(joints)[0] - keypoints) / rms(keypoints - middle),
         "acceleration": motion.mean_acceleration(joints, lengths, fps, per_clip=True),
+        "bones": motion.bone_length_deviation(joints, lengths, per_clip=True),
         "skating": motion.skating_ratio(grounded, lengths, fps=fps, per_clip=True),
     }
 

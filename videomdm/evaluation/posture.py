@@ -14,7 +14,7 @@ from videomdm.conventions import FPS
 from videomdm.evaluation.pose import check_clips
 from videomdm.features import hold_last
 from videomdm.skeletons.definitions import SMPL22
-from videomdm.skeletons.kinematics import facing
+from videomdm.skeletons.kinematics import body_height, facing
 
 _J = SMPL22.index
 _SIDES = ("left_", "right_")
@@ -117,10 +117,14 @@ def walking(joints: Tensor, fps: float = FPS) -> Tensor:
 
 
 def _upright(joints: Tensor) -> Tensor:
+    return _high(joints) & (angles(joints)["lean"].abs() < CALM)
+
+
+def _high(joints: Tensor) -> Tensor:
+    """Frames (..., T) in which the hips are high above the lower ankle."""
     hip, knee, ankle = (_both(joints, name) for name in ("hip", "knee", "ankle"))
     leg = (hip - knee).norm(dim=-1) + (knee - ankle).norm(dim=-1)
-    high = hip[..., 1].mean(-1) - ankle[..., 1].amin(-1) > UPRIGHT * leg.mean(-1)
-    return high & (angles(joints)["lean"].abs() < CALM)
+    return hip[..., 1].mean(-1) - ankle[..., 1].amin(-1) > UPRIGHT * leg.mean(-1)
 
 
 def _level(joints: Tensor) -> Tensor:
@@ -200,6 +204,35 @@ def distributions(
         found["walking"]["symmetry"] = {name: _quantiles(x[~x.isnan()]) for name, x in pairs.items()}
     found["bodies"] = {"proportions": {name: _quantiles(x[:, 0]) for name, x in proportions(joints).items()}}
     return found
+
+
+def steadiness(joints: Tensor, fps: float = FPS, seconds: float = 2.0) -> dict[str, float]:
+    """How much a person (T, 22, 3) changes over a recording, from pieces of a few ``seconds``; without the truth.
+
+    Returns:
+        ``size`` (m), the median over pieces of the bones from ankle to head, end to end; ``size_change`` (%), between
+        the largest and the smallest piece; ``lean`` (degrees), the median tilt of the trunk from upright where hips are
+        high, and ``lean_change``, between the pieces that lean most and least.  NaN where nobody is upright.
+
+    Raises:
+        ValueError: a recording shorter than a piece.
+    """
+    frames = round(seconds * fps)
+    pieces = joints[: len(joints) // frames * frames].unflatten(0, (-1, frames))
+    if not len(pieces):
+        raise ValueError(f"{len(joints)} frames, expected at least {frames}, a piece of {seconds:g} s")
+    lengths = torch.full((len(pieces),), frames)
+    sizes = torch.stack([body_height(x, lengths) for x in (pieces, pieces[..., SMPL22.mirrored, :])]).mean(0)
+    trunk = pieces[..., _J("neck"), :] - pieces[..., 0, :]
+    up = torch.zeros_like(trunk) + trunk.new_tensor([0.0, 1.0, 0.0])
+    leans = _interior(trunk, up).masked_fill(~_high(pieces), torch.nan).nanmedian(1).values
+    leans = leans[~leans.isnan()]
+    return {
+        "size": float(sizes.median()),
+        "size_change": float(100 * (sizes.max() - sizes.min()) / sizes.median()),
+        "lean": float(leans.median()) if len(leans) else torch.nan,
+        "lean_change": float(leans.max() - leans.min()) if len(leans) else torch.nan,
+    }
 
 
 def _quantiles(values: Tensor) -> list[float]:

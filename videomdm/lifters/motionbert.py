@@ -12,9 +12,11 @@ from pathlib import Path
 import torch
 
 from videomdm.conventions import DataError
-from videomdm.lifters.elepose import LEG, leg_length
+from videomdm.lifters.elepose import LEG, knee_bend, leg_length
 from videomdm.lifters.results import Lifted, RootPath, load_array
 from videomdm.skeletons.definitions import H36M17
+
+BACKWARDS = -0.03  # metres that knees are behind the line from hip to ankle, on average, from which an axis is mirrored
 
 
 def read(path: str | Path, fps: float = 30.0, leg: float = LEG) -> Lifted:
@@ -39,5 +41,7 @@ def read(path: str | Path, fps: float = 30.0, leg: float = LEG) -> Lifted:
     head, ankle = (joints[:, H36M17.index(name), 1] for name in ("head", "left_ankle"))
     if (head < ankle).float().mean() > 0.5:
         raise DataError(f"{path}: heads are below feet, expected y down, as MotionBERT writes it")
+    if knee_bend(joints * (leg / length), H36M17) < BACKWARDS:
+        raise DataError(f"{path}: knees bend backwards, expected x right, y down, z forward: one axis is mirrored")
     valid = torch.ones(len(joints), dtype=torch.bool)
     return Lifted(joints * (leg / length), valid, fps, RootPath.NONE, H36M17, "motionbert", Path(path).stem)

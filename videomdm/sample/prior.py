@@ -33,7 +33,7 @@ def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
         config.model.dropout,
         precision=config.model.precision,
         skip=config.model.skip,
-        signal=Diffusion(config.model.n_steps).alphas_cumprod.sqrt(),
+        signal=Diffusion(config.model.n_steps, tau=config.model.tau).alphas_cumprod.sqrt(),
     )
 
 

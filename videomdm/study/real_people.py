@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from videomdm import sample
+from videomdm.cameras import fitting
 from videomdm.conventions import DataError
 from videomdm.data import cmu_actors, recordings, sources
 from videomdm.data.corpus import Corpus
@@ -39,12 +40,14 @@ from videomdm.storage.progress import Bar
 from videomdm.study import results
 from videomdm.videos.windows import Lifting
 
-STUDY = "real_people"
+STUDY, PARTS = "real_people", ("lift", "keep", "choose")
 CAMERAS = (1, 3)  # of ``balance``
 KEYPOINTS = ("blazepose", "projected_truth")
 CLIPS = 12  # recordings of each corpus
 FRAMES = 80  # of these, at least: longer than a prior's clips, so that windows are joined
 FIRST = (0.08, 0.24, 1.0)  # shares of the steps that lifting may start from; 1 is noise alone
+#: Weights of the fit that are tried, one at a time.
+FITS = {"image": (0.0, 3.0, 30.0), "bones": (0.0, 10.0), "bend": (0.0, 1.0, 20.0)}
 SHARE = (0.0, 0.125, 0.25, 0.5, 1.0)  # of the prior in what is delivered
 
 
@@ -194,8 +197,9 @@ def choose(run: Path, data: Path, clips: int = CLIPS) -> dict[str, object]:
     """Errors on validation recordings for every start and share of the prior, and the choice.
 
     Returns:
-        ``"cmu"``, ``"bandai"`` -> ``"teacher"``, ``"fitted"`` and ``"<first> <share>"`` -> measure; ``"first"`` and
-        ``"share"``, those of the least error after both alignments, summed over corpora.
+        ``"cmu"``, ``"bandai"`` -> ``"teacher"``, ``"fitted"``, ``"<weight>=<value>"`` (fitted with one weight changed)
+        and ``"<first> <share>"`` -> measure; ``"first"`` and ``"share"``, those of the least error after both
+        alignments, summed over corpora.
     """
     prior = sample.load(run)
     found: dict[str, dict] = {}
@@ -227,6 +231,10 @@ def _ways(prior: Prior, seen: Detections, truth: Truth, caption: str) -> Iterato
 
     yield "teacher", row(lifting.teacher)
     yield "fitted", row(lifting.fitted)
+    for weight, values in FITS.items():
+        for value in values:
+            weights = fitting.Weights(**{weight: value})
+            yield f"{weight}={value:g}", row(lifting.fitted_with(weights))
     for first in FIRST:
         own = lifting.by_prior(first, caption)
         for share in SHARE:
@@ -253,7 +261,7 @@ def _fitted_balance(prior: Prior, folder: Path) -> tuple[torch.Tensor, torch.Ten
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m videomdm.study.real_people", description=__doc__)
-    parser.add_argument("part", choices=["lift", "keep", "choose"])
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("--row", required=True, help="what the result is called")
     parser.add_argument("--run", type=Path, required=True, help="folder of the prior")
     parser.add_argument("--package", type=Path, help="another checkout, whose videomdm lifts (for lift)")
@@ -267,16 +275,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metrics: Mapping[str, object] = lift(given.run, given.package, data, given.clips)
     else:
         metrics = {"keep": keep, "choose": choose}[given.part](given.run, data, given.clips)
-    print(write(given.results, given.part, given.row, given.run, metrics, time.monotonic() - began))
+    command = f"python -m videomdm.study.real_people {given.part} --row '{given.row}' --run runs/{given.run.name}"
+    command += (" --package CHECKOUT" if given.package else "") + f" --clips {given.clips}"
+    print(write(given.results, given.part, given.row, given.run, metrics, time.monotonic() - began, command))
 
 
-def write(folder: Path, part: str, row: str, run: Path, metrics: Mapping[str, object], seconds: float) -> Path:
+def write(
+    folder: Path, part: str, row: str, run: Path, metrics: Mapping[str, object], seconds: float, command: str
+) -> Path:
     """Write one result, in the form of :mod:`videomdm.study.results`; returns its file."""
     about = json.loads((run / "config.json").read_text())
     result = {
         "study": STUDY, "data": about["data"]["source"], "method": about["method"], "profile": about["profile"],
         "seed": about["seed"], "row": row, "part": part, "run": run.name,
-        "command": f"python -m videomdm.study.real_people {part} --row '{row}' --run runs/{run.name}",
+        "command": command,
         "commit": results.commit(), "machine": results.machine(),
         "versions": {name: results.version(name) for name in ("videomdm", "torch", "numpy")},
         "seconds": round(seconds, 1), "metrics": dict(metrics),

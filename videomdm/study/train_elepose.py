@@ -11,14 +11,15 @@ import argparse
 import json
 import math
 import platform
-import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from videomdm import programs
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.conventions import DataError
@@ -34,6 +35,7 @@ from videomdm.skeletons.kinematics import bone_lengths
 from videomdm.storage.files import digest
 from videomdm.study import training
 
+PROGRAM = "python -m videomdm.study.train_elepose"
 BONES = 50.0  # weight of the bones' lengths; those of the other terms are 1, all as published
 FLOW_RATE, NETWORK_RATE = 1e-3, 5e-4  # learning rates at their highest
 WEIGHT_DECAY = 1e-5
@@ -295,8 +297,16 @@ def rooted_report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> 
     return {**found, "flow": ranking(flow, poses / network.unit, network.skeleton, seed)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser("python -m videomdm.study.train_elepose", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and measure, and return the exit status (:mod:`videomdm.programs`)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    return programs.carry_out(lambda: conduct(arguments), PROGRAM, "--debug" in arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Train what is not trained yet, measure it and write the report."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, weights and the report")
     parser.add_argument("--base", default="procedural", help="the corpus that is filmed as NBA's players were")
     parser.add_argument("--root", type=Path, help="its folder")
@@ -304,7 +314,7 @@ def main() -> None:
     parser.add_argument("--rooted", action="store_true", help="SMPL's joints and a root path, as in table 1's setting")
     parser.add_argument("--budget", default="laptop", choices=BUDGETS)
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
 
     budget, source = BUDGETS[args.budget], args.base if args.rooted else "nba-like"
     where = {"max_frames": MAX_FRAMES, "n_clips": args.clips, "base": args.base}
@@ -319,7 +329,7 @@ def main() -> None:
     test = test.select(test.spaced(HELD_OUT))
     measured = rooted_report if args.rooted else report
     about = {
-        "command": shlex.join(["python", "-m", "videomdm.study.train_elepose", *sys.argv[1:]]),
+        "command": training.command(PROGRAM, args),
         "budget": vars(budget),
         "parameters": {"network": n_parameters(network), "flow": n_parameters(flow)},
         "seconds": {part: round(training.seconds(args.out / part)) for part in ("flow", "network")},
@@ -336,4 +346,4 @@ def n_parameters(network: nn.Module) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

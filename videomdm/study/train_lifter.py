@@ -30,6 +30,7 @@ from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage import checkpoints
 from videomdm.storage.checkpoints import load_weights
 from videomdm.storage.progress import Bar
+from videomdm.study import results
 from videomdm.train import distributed
 
 STEPS = 12_000
@@ -218,7 +219,8 @@ def main() -> None:
     }
     about = {
         "command": shlex.join(["python", "-m", "videomdm.study.train_lifter", *_given(args)]),
-        **({"start": json.loads((args.start / "lifter.json").read_text())["command"]} if args.start else {}),
+        "commit": results.commit(),
+        **({"start": _made(args.start / "lifter.json")} if args.start else {}),
         "data": "the built-in corpus' teacher family and CMU's training actors, half and half",
         "trained_on": {"procedural": ["teacher"], "cmu": cmu_actors.actors(args.cmu, "train")},
         "licence": LICENCE,
@@ -232,6 +234,12 @@ def main() -> None:
     }
     (args.out / "lifter.json").write_text(json.dumps(about, indent=1) + "\n")
     print(json.dumps(about["metrics"], indent=1))
+
+
+def _made(path: Path) -> dict[str, object]:
+    """How the weights were made that training goes on from."""
+    about = json.loads(path.read_text())
+    return {key: about[key] for key in ("command", "commit", "start") if key in about}
 
 
 def _given(args: argparse.Namespace) -> list[str]:

@@ -9,21 +9,25 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
+from videomdm import programs
 from videomdm.data import sources
 from videomdm.data.tracks import Statistics, Tracks
 from videomdm.evaluation.motion_vae import MotionVAE, load_motion_vae, loss_terms
 from videomdm.evaluation.unconditional import Motions, PlanarEvaluator, metrics
+from videomdm.plots import pose_strip
 from videomdm.storage.files import digest
 from videomdm.study import training
 
+PROGRAM = "python -m videomdm.study.train_motion_vae"
 MAX_FRAMES = 196
 BATCH = 32  # the weight of the posteriors' divergence belongs to it
 
@@ -99,15 +103,38 @@ def report(evaluator: PlanarEvaluator, tracks: Tracks) -> dict[str, float]:
     return {"reconstruction": float(lost[0]), "still": float(lost[1]), **{f"half_{k}": v for k, v in found.items()}}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser("python -m videomdm.study.train_motion_vae", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, weights and the report")
+@torch.no_grad()
+def reconstructions(evaluator: PlanarEvaluator, tracks: Tracks, clips: int = 3, frames: int = 9) -> Figure:
+    """Clips after encoding and decoding, one a row, over the pictures themselves in grey."""
+    chosen = tracks.select(tracks.lengths.argsort(descending=True)[: 2 * clips : 2])
+    embedded = evaluator.network.encode(chosen.normalised(), chosen.lengths)
+    decoded = evaluator.statistics.denormalise(evaluator.network.decode(embedded, chosen.lengths))
+    shown, true = [], []
+    for clip, length in enumerate(chosen.lengths.tolist()):
+        times = torch.linspace(0, length - 1, frames).long()
+        shown.append(decoded[clip, times])
+        true.append(chosen.seen.keypoints[clip, times])
+    title = "decoded from one vector per clip; the pictures in grey"
+    return pose_strip(torch.cat(shown), tracks.skeleton, ghost=torch.cat(true), title=title, per_row=frames)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and measure, and return the exit status (:mod:`videomdm.programs`)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    return programs.carry_out(lambda: conduct(arguments), PROGRAM, "--debug" in arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Train what is not trained yet, measure it and write the report."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    programs.add_debug(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, weights, report and a picture")
     parser.add_argument("--base", default="procedural", help="the corpus that is filmed as NBA's players were")
     parser.add_argument("--root", type=Path, help="its folder")
     parser.add_argument("--clips", type=int, default=2000, help="of the built-in corpus, all splits")
     parser.add_argument("--budget", default="laptop", choices=BUDGETS)
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
 
     budget = BUDGETS[args.budget]
     splits = {
@@ -116,16 +143,17 @@ def main() -> None:
     }
     evaluator = train(splits["train"], args.out, budget, args.seed)
     about = {
-        "command": shlex.join(["python", "-m", "videomdm.study.train_motion_vae", *sys.argv[1:]]),
+        "command": training.command(PROGRAM, args),
         "budget": vars(budget),
         "seconds": round(training.seconds(args.out / "checkpoints")),
         "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "metrics": report(evaluator, splits["test"]),
     }
+    reconstructions(evaluator, splits["test"]).savefig(args.out / "reconstructions.svg")
     (args.out / "motion_vae.json").write_text(json.dumps(about, indent=1) + "\n")
     print(json.dumps(about["metrics"], indent=1))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -26,6 +26,7 @@ from videomdm.lifters.lifter import Lifter
 from videomdm.lifters.trajectory import Trajectory
 from videomdm.storage import checkpoints
 from videomdm.storage.progress import Bar
+from videomdm.study import results
 from videomdm.study.train_lifter import (
     CLIP_NORM,
     HELD_OUT,
@@ -174,6 +175,7 @@ def main() -> None:
         tests["bandai, test"] = sources.load("bandai", args.bandai, "test", BANDAI_FRAMES, 0)
     about = {
         "command": shlex.join(["python", "-m", "videomdm.study.train_trajectory", *_given(args)]),
+        "commit": results.commit(),
         "data": "the built-in corpus' teacher family and CMU's training actors, half and half; poses of the lifter",
         "trained_on": {"procedural": ["teacher"], "cmu": cmu_actors.actors(args.cmu, "train")},
         "licence": LICENCE,

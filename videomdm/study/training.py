@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -90,6 +91,18 @@ def _resume(out: Path, run: dict[str, Any], parts: dict[str, Any]) -> tuple[int,
         raise ValueError(f"{out}: holds a run with {last.extra['run']}, expected {run}; use another folder")
     last.restore(parts)
     return last.step, last.extra["seconds"]
+
+
+def command(program: str, given: argparse.Namespace) -> str:
+    """The command that makes a report again, wherever the corpus lies (``root``) and results go (``out``)."""
+    parts = [program, "--out OUT"]
+    if given.root:
+        parts.append(f"--root $VIDEOMDM_DATA/{given.root.name}")
+    options = {name: value for name, value in vars(given).items() if name not in ("out", "root", "debug")}
+    parts += [
+        f"--{name}" if value is True else f"--{name} {value}" for name, value in options.items() if value is not False
+    ]
+    return " ".join(parts)
 
 
 def seconds(out: Path) -> float:

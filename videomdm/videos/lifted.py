@@ -30,8 +30,12 @@ UNITS = {
     "from, to": "seconds of the recording", "unseen": "share of all joints in all frames",
     "camera_error, error": "of the camera from PnP, share of the person's size in the image",
     "reprojection": "% of the person's size in the image", "acceleration": "m/s^2", "skating": "share of frames",
+    "bones": "%, by how much bones change their length over time",
 }  # fmt: skip
-DELIVERED = "prior"  # or "teacher": whose motion is the result
+#: Whose motion is the result, "prior" or "teacher": whose errors are smaller on recordings of people who were not made
+#: here (``results/real_people``, :doc:`/runs/evaluate_real_people`).  "prior" is the prior's motion mixed with the
+#: teacher's, fitted to the recording (:class:`videomdm.videos.windows.Mixing`).
+DELIVERED = "prior"
 
 
 @dataclass(frozen=True)

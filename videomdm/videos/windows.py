@@ -29,14 +29,14 @@ from videomdm.skeletons.padding import triangle
 from videomdm.videos import material
 
 OVERLAP = 0.25  # least share of a window that the next one covers too
+FIT = fitting.Weights()
 
 
 @dataclass(frozen=True)
 class Mixing:
     """How much of a recording's motion is the prior's.
 
-    The defaults are those of ``results/real_people/choice.json``, which ``python -m videomdm.study.real_people choose``
-    writes.
+    Chosen on validation recordings of people whom no prior had seen (``python -m videomdm.study.real_people choose``).
 
     Attributes:
         first: where the prior begins, as a share of the diffusion's steps from the clean end; 1 begins with noise
@@ -83,8 +83,8 @@ def lift_recording(
 ) -> Whole:
     """Lift a whole recording.
 
-    As a window is lifted its camera may turn about the vertical and move along the floor, but neither tilt nor come
-    nearer: up, floor and size are the recording's.
+    As a window is lifted its camera may turn about the vertical and move, but not tilt: up and floor are the
+    recording's, and the person's size settles the distance afterwards.
 
     Args:
         prior: knows clips of ``prior.config.data.max_frames``.
@@ -130,7 +130,8 @@ class Lifting:
         world, self.camera = _teacher(track, lifted, root_path, self.height)
         self.teacher = self.camera.to_camera(world)
         whole = recordings.footage([track]).by(self.camera[None])
-        self.fitted = self._fit(self.camera.to_camera(placement.place(world[None], whole)[0]))
+        self._placed = self.camera.to_camera(placement.place(world[None], whole)[0])
+        self.fitted = self.fitted_with(FIT)
         self.starts, length = windows(len(track), prior.config.data.max_frames)
         parts = [track.cut(start, start + length) for start in self.starts]
         seen = recordings.footage(parts)
@@ -142,13 +143,17 @@ class Lifting:
         """What the prior makes of the fitted motion, diffused to ``first`` (:class:`Mixing`); of noise alone for 1."""
         motions, cameras = self.windows_of_fitted()
         step = Mixing(first).step(self.prior.config.model.n_steps)
-        how = sample.Lifting(refine=True, place=True, known_distance=True, known_up=True, first=step)
+        how = sample.Lifting(refine=True, place=True, known_up=True, first=step)
         own = sample.lift_footage(
             self.prior, self.seen.by(cameras), how, start=None if step is None else motions,
             texts=None if caption is None else [caption] * len(motions), seed=seed, progress=progress,
         )  # fmt: skip
         own = material.to_height(own, cameras, self.height, self.seen.lengths)
         return blend(cameras.to_camera(own), self.starts, len(self.track))
+
+    def fitted_with(self, weights: fitting.Weights) -> Tensor:
+        """The teacher's motion held against the recording with other weights."""
+        return self._fit(self._placed, weights=weights)
 
     def windows_of_fitted(self) -> tuple[Tensor, Camera]:
         """Windows (n, T, J, 3) of the fitted motion, each in its canonical frame on the floor, and their cameras."""
@@ -172,11 +177,11 @@ class Lifting:
         moved = (motions - origin[:, None, None]) @ rotation[:, None].mT
         return moved, self.camera.in_frame(rotation, origin)
 
-    def _fit(self, motion: Tensor, bones: Tensor | None = None) -> Tensor:
+    def _fit(self, motion: Tensor, bones: Tensor | None = None, weights: fitting.Weights = FIT) -> Tensor:
         seen = recordings.footage([self.track])
         camera = Camera(torch.eye(3)[None], torch.zeros(1, 3))
         bridged = replace(seen, camera=camera, confidence=bridge(seen.confidence, self.track.fps))
-        return fitting.fit(motion[None], bridged, fps=self.track.fps, bones=bones)[0]
+        return fitting.fit(motion[None], bridged, weights=weights, fps=self.track.fps, bones=bones)[0]
 
 
 def _teacher(track: KeypointTrack, lifted: Lifted | None, root_path: str, height: float) -> tuple[Tensor, Camera]:

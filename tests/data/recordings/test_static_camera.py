@@ -103,7 +103,40 @@ def test_noise_on_a_plain_wall_is_no_cut():
         people.append([np.array([x - 14, 48, x + 14, 135])])
     for one in (images, list(spoilt(images, 0, 30))):
         found = watch(one, people)
-        assert found.verdict == "stands" and found.finding is None
+        assert found.verdict == "unknown" and found.finding is None
+        assert "lines of one direction alone" in found.note, "the floor's edge says nothing of a turn along it"
+
+
+def room(frames, edge, pan=0.0, noise=2.0):
+    """Wall and floor (a level edge), a door where ``edge``, filmed by a camera that pans by some pixels a frame."""
+    generator = np.random.default_rng(0)
+    for t in range(frames):
+        image = np.full((180, 320), 200.0)
+        image[120:] = 90
+        if edge:
+            left = round(200 - pan * t)
+            image[40:120, max(left, 0) : max(left + 40, 0)] = 140
+        image = image + generator.normal(0, noise, image.shape)
+        yield np.repeat(image[..., None], 3, 2).clip(0, 255).astype(np.uint8)
+
+
+class TestLines:
+    """What turns along the only line that is seen cannot be told from what stands."""
+
+    @pytest.mark.parametrize("pan", [0.0, 2.0])
+    def test_one_line_alone(self, pan):
+        found = watch(room(40, False, pan))
+        assert found.verdict == "unknown" and "along which nothing tells whether it moves" in found.note
+
+    @pytest.mark.parametrize(("pan", "verdict"), [(0.0, "stands"), (2.0, "moves")])
+    def test_two_lines(self, pan, verdict):
+        assert watch(room(40, True, pan)).verdict == verdict
+
+
+def test_a_person_who_fills_the_picture_is_no_cut():
+    people = [[np.array([2, 0, 318, 180])] if 10 <= t < 30 else [np.array([100, 20, 160, 170])] for t in range(40)]
+    found = watch(room(40, True), people)
+    assert found.finding is None and found.blind > 2
 
 
 class TestStanding:

@@ -1,0 +1,110 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # On real people
+#
+# A lifter and a prior that learned from made-up motions meet people whom nobody here made.
+# This page asks three things: how far off the lifted motions are, what a prior does to a motion that it does not know, and how much of the prior should be taken.
+#
+# There is one real trial with 3-D truth here, `balance`: a person balances, filmed by calibrated cameras, their joints triangulated by [Pose2Sim](https://github.com/perfanalytics/pose2sim).
+# It is read from BlazePose's keypoints and, to take the detector out of the question, from the projected truth.
+# More people come from motion capture whose actors trained neither teacher nor prior: CMU's and bandai's, filmed and detected by simulation, with keypoints that jitter and are not quite where joints are ({py:mod}`videomdm.evaluation.real_people`).
+# Everybody's height is given.
+#
+# The numbers come from `results/real_people` alone; each part has its command, such as
+#
+#     python -m videomdm.study.real_people lift --row new --run RUN
+#     python -m videomdm.study.real_people lift --row old --run RUN --package CHECKOUT
+
+# %% tags=["parameters"]
+results_folder: str = "results"
+
+# %%
+from IPython.display import display
+
+from videomdm.pages.parameters import check_parameters
+from videomdm.plots import keep
+from videomdm.study import people
+from videomdm.videos.lifted import DELIVERED
+from videomdm.videos.windows import Mixing
+
+check_parameters(globals())
+found = people.find(results_folder)
+print({part: list(rows) for part, rows in found.items()})
+
+# %% [markdown]
+# ## What is delivered
+#
+# Errors of twelve limb joints, hips put onto each other, in millimetres; then after Procrustes alignment of every frame; then the degrees between the motion's up and the true one.
+# *old* is the package at commit `2daf89c`, before these changes, *new* the package as it is, with the same prior and the same teacher.
+
+# %%
+balance = {
+    f"{kind}, camera {k}": f"balance cam0{k}_{kind}" for kind in ("blazepose", "projected_truth") for k in (1, 3)
+}
+display(people.lifting_table(found, {"BlazePose": "balance blazepose", "projected truth": "balance projected_truth"}))
+display(people.lifting_table(found, balance))
+display(people.lifting_table(found, {"CMU's test actors": "cmu", "bandai's test clips": "bandai"}))
+
+# %% [markdown]
+# In the old package the prior's motion was the result, and it was worse than its teacher's on both cameras, even with perfect keypoints.
+# Now what is delivered is no worse than the teacher's on any camera:
+
+# %%
+improved = people.better(found, "new", balance)
+assert all(improved.values()) and DELIVERED == "prior", improved
+print(improved)
+
+# %% [markdown]
+# ## Why a prior harms people whom it does not know
+#
+# A clean motion gets a little noise and is denoised once.
+# At the lowest step the noise hides hardly anything: whoever only removes it gives the motion back.
+# A denoiser of MDM's form says the whole motion anew, in the terms of what it has learned, so the error does not depend on the noise at all: it is the distance of this person from the prior's people.
+
+# %%
+if found["keep"]:
+    display(keep(people.keeping_plot(found), "keeping"))
+
+# %% [markdown]
+# An option gives the denoiser a skip from its input to its prediction, `skip` frames wide: $\hat x_0 = \sqrt{\bar\alpha}\,\mathrm{smooth}(x_t) + F(x_t)$.
+# The smoothed input keeps what a person does, and the gaussian average over time leaves little of the noise.
+# MDM's own form, without a skip, stays the default: published checkpoints have it.
+#
+# ## The teacher, held against its recording
+#
+# A lifter's motion has bones that change their length and joints beside the keypoints.
+# A small optimisation puts this right ({py:func}`videomdm.cameras.fitting.fit`): squared distances from the rays, from constant bones and from a smooth path, against the distance from the teacher's poses.
+# It has no training.
+# What each of its weights is worth, on validation recordings (root-aligned / after Procrustes, mm):
+
+# %%
+for metrics in found["choose"].values():
+    display(people.fits_table(metrics))
+
+# %% [markdown]
+# ## How much of the prior
+#
+# The prior starts from that fitted motion, noised to some step, and lifts it (appendix G.2); the result is averaged with the fitted motion and fitted again.
+# Two numbers are chosen on validation recordings: where it starts, and the prior's share.
+
+# %%
+for metrics in found["choose"].values():
+    display(people.choice_plot(metrics), people.choice_plot(metrics, "pa_mpjpe"))
+    print(f"chosen: from {metrics['first']} of the steps, a share of {metrics['share']}; in use: {Mixing()}")
+
+# %% [markdown]
+# The curves fall before they rise: a prior that is worse than the teacher by itself still errs otherwise, and an average of the two errs less than either.
+# A prior that knows the people it lifts would deserve a larger share: the choice is to be made again whenever the prior or the teacher is another.
+#
+# ## What limits it
+#
+# With the projected truth the remaining error is depth: across the view, rays leave no room.
+# Up comes from the feet and the balance of the motion, not from the camera, and a person who stands on one leg on a beam is a hard case for both.
+# The joints of the truth are those of markerless capture, not SMPL's, so that even a perfect motion would not be at zero.

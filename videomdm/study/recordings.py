@@ -1,0 +1,72 @@
+"""Lift real recordings and measure how steady they are: ``python -m videomdm.study.recordings RUN FILE...``.
+
+For each recording, of the teacher's and of the prior's motion: size and lean over the recording
+(:func:`videomdm.evaluation.posture.steadiness`), what is known without the truth
+(:func:`videomdm.evaluation.lifting.without_truth`), and the median knees and hips of standing frames::
+
+    python -m videomdm.study.recordings RUN $VIDEOMDM_DATA/real/keypoints/sit_walk.npz
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from videomdm import sample, videos
+from videomdm.data import recordings
+from videomdm.evaluation import posture
+from videomdm.storage.files import write_json
+from videomdm.study import results
+
+JOINTS = ("knee", "hip")
+
+
+def main(arguments: Sequence[str] | None = None) -> list[Path]:
+    """Measure recordings and write ``<results>/recordings/NAME.json`` for each; returns the files."""
+    parser = argparse.ArgumentParser("python -m videomdm.study.recordings", description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of a prior's run")
+    parser.add_argument("files", type=Path, nargs="+", help="videos or keypoint files")
+    parser.add_argument("--height", type=float, help="metres, of the people in all of them")
+    parser.add_argument("--field-of-view", type=float, help="degrees across the diagonal, of all of them")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    args = parser.parse_args(arguments)
+    prior = sample.load(args.run)
+    given = {"--height": args.height, "--field-of-view": args.field_of_view}
+    options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    written = []
+    for file in args.files:
+        started = time.monotonic()
+        track, words, source = recordings.load_one(file, intrinsics=args.field_of_view)
+        lifted = videos.lift_track(prior, track, source, words[0], height=args.height, progress=True)
+        known = lifted.measures()
+        found = {way: known[way] | _posture(joints) for way, (joints, _) in lifted.ways.items()}
+        target = args.results / "recordings" / f"{track.name}.json"
+        write_json(target, {
+            "study": "recordings", "data": track.name, "method": prior.config.method, "profile": prior.config.profile,
+            "seed": prior.config.seed, "prior": prior.config.key(), "frames": len(track), "notes": lifted.notes,
+            "command": shlex.join(["python", "-m", "videomdm.study.recordings", "RUN", file.name, *options]),
+            "commit": results.commit(), "machine": results.machine(),
+            "versions": {name: results.version(name) for name in ("videomdm", "torch", "numpy")},
+            "seconds": round(time.monotonic() - started, 1), "metrics": found,
+        })  # fmt: skip
+        print(track.name, json.dumps(found, indent=1))
+        written.append(target)
+    return written
+
+
+def _posture(joints: Tensor) -> dict[str, float]:
+    """Size and lean over a recording, and medians over the frames in which its person (T, 22, 3) stands."""
+    frames = posture.standing(joints)
+    angles = posture.angles(joints)
+    medians = {f"standing_{name}": float(angles[name][frames].median()) for name in JOINTS if frames.any()}
+    return posture.steadiness(joints) | {"standing_frames": int(frames.sum())} | medians
+
+
+if __name__ == "__main__":
+    main()
