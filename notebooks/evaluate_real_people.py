@@ -28,7 +28,7 @@ results_folder: str = "results"
 # %%
 from IPython.display import display
 
-from videomdm.pages.papermill_io import check_parameters
+from videomdm.pages.parameters import check_parameters
 from videomdm.plots import keep
 from videomdm.study import people
 from videomdm.videos.lifted import DELIVERED

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videomdm.conventions import CENTRED, ROOT_PATHS
+from videomdm.conventions import CENTRED, ROOT_PATHS, STUDY_LIFTER
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, Method
@@ -58,7 +58,7 @@ class Data:
     root_path: str = "bones"  # the teacher's: from how long bones look (appendix D), or "network"
     #: The teacher: a set of weights (:mod:`videomdm.lifters.weight_sets`), a file of an ElePose network, or NBA's own
     #: "elepose" or "motionbert".
-    lifter: str = _later("procedural")
+    lifter: str = _later(STUDY_LIFTER)
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
 
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:

@@ -11,9 +11,10 @@ ROOT_PATHS = ("bones", "network")
 #: Sources of pictures alone, centred on the hip (:mod:`videomdm.data.nba`): no path, no true cameras, no text.
 CENTRED = ("nba", "nba-like")
 
-#: Sets of weights of the package's teacher (:mod:`videomdm.lifters.weight_sets`), and the one that real people get.
+#: Sets of weights of the package's teacher (:mod:`videomdm.lifters.weight_sets`); the one that real people get, and the
+#: one of studies on filmed corpora, which has seen none of them.
 LIFTERS = ("procedural", "real")
-DEFAULT_LIFTER = "real"
+DEFAULT_LIFTER, STUDY_LIFTER = "real", "procedural"
 
 
 class DataError(ValueError):

@@ -168,7 +168,7 @@ class TestTrajectoryTeacher:
         corpus = procedural.generate(32, seed=3, max_frames=48)
         footage = observations.film(corpus, 0)
         pose = SETS["procedural"].lifter().lift(footage.keypoints, footage.confidence, footage.lengths)
-        placed = (teacher.place(pose, footage, root_path=root) for root in ROOT_PATHS)
+        placed = (teacher.place(pose, footage, root_path=root, lifter="procedural") for root in ROOT_PATHS)
         naive, predicted = (teachers.report(joints, corpus.joints, corpus.lengths) for joints in placed)
         assert predicted["root"] < 0.7 * naive["root"]
         assert predicted["drift"] < 1.05 * naive["drift"] and predicted["acceleration"] < naive["acceleration"]
@@ -213,7 +213,7 @@ def test_figures_that_ship_with_the_weights(name):
     assert teacher.version(lifter=name).startswith(figures["lifter"].partition("-")[0])
     for family in ("teacher family, held out", "prior family"):
         naive, predicted = (figures["metrics"][family][root] for root in ("naive", "trajectory"))
-        assert predicted["root"] < 0.65 * naive["root"] and predicted["drift"] < 0.85 * naive["drift"]
+        assert predicted["root"] < 0.8 * naive["root"] and predicted["drift"] < 0.85 * naive["drift"]
         assert predicted["mpjpe"] == naive["mpjpe"] and predicted["reprojection"] < 0.4 * naive["reprojection"]
 
 

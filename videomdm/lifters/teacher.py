@@ -10,11 +10,13 @@ The lifter gives root-centred poses.  There are two teachers, which differ in th
 So a teacher's size, depth, jitter and sliding are off as a real lifter's are, and nothing of the true motion is
 used.
 
-Where bodies are of the size that the lifter was trained on, the trajectory is nearer (root error 403 mm to 247 and
-208 on the built-in corpus' two families), it drifts less, and its joints lie on the keypoints (reprojection error a
-third).  What remains is mostly body size, which no camera sees: bandai's smaller actor is lifted too large and, to
-fit the image, too far away (281 mm), while the naive depth, too near for its poses, is right there by chance
-(123 mm).  ``weights/trajectory.json`` has all figures.
+Where bodies are of the size that the lifter was trained on, the network's path is nearer, drifts less, and its joints
+lie on the keypoints.  What remains is mostly body size, which no camera sees: bandai's smaller actor is lifted too
+large and, to fit the image, too far away, while the naive depth, too near for its poses, is less wrong there by
+chance.
+
+Each has two sets of weights (:mod:`videomdm.lifters.weight_sets`).  How far both come on people whom they never saw
+is in ``results/teachers`` and on the page *Teachers*.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import fill_missing
 from videomdm.cameras.unseen import fill_unseen
-from videomdm.conventions import DEFAULT_LIFTER, ROOT_PATHS
+from videomdm.conventions import DEFAULT_LIFTER, ROOT_PATHS, STUDY_LIFTER
 from videomdm.depth import root_depth
 from videomdm.lifters import weight_sets
 from videomdm.lifters.augment import swap_sides
@@ -67,7 +69,8 @@ def estimate(
         skeleton: joint layout; its root bones measure depth.
         batch_size: windows of the lifter per batch.
         progress: show a progress bar.
-        root_path: which teacher: ``"bones"``, ``"network"`` (that of the same set of weights), or a network.
+        root_path: which teacher: ``"bones"``, ``"network"`` (that of the same set of weights; beside a lifter of
+            one's own that of :data:`videomdm.conventions.STUDY_LIFTER`), or a network.
         device: where the networks that come with the package compute; others stay where they are.
 
     Returns:
@@ -76,7 +79,7 @@ def estimate(
     Raises:
         ValueError: shapes that do not fit together, or an unknown teacher.
     """
-    named = lifter if isinstance(lifter, str) else DEFAULT_LIFTER
+    named = lifter if isinstance(lifter, str) else STUDY_LIFTER
     network = weight_sets.loaded(lifter)[0].to(device) if isinstance(lifter, str) else lifter
     pose = network.lift(seen.keypoints, seen.confidence, seen.lengths, batch_size, progress)
     return place(pose, seen, smoothing, skeleton, batch_size, root_path, device, named)

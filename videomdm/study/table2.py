@@ -195,7 +195,7 @@ def _lifter_metrics(config: Config, corpus: Corpus, split: str, rows: Tensor) ->
     seen = observe.observe(config, corpus, "truth", split).seen.select(rows, truth.joints.shape[1])
     found = {}
     for name, how in LIFTERS.items():
-        joints = teacher.estimate(seen, **how)
+        joints = teacher.estimate(seen, config.data.lifter, **how)
         found |= _intervals(videos.errors(joints, seen.camera, truth, seen.camera), f"lifter_{name}")
     return found
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from videomdm.cameras.footage import Footage
 from videomdm.config import STAGES, Config
+from videomdm.conventions import STUDY_LIFTER
 from videomdm.data.corpus import Corpus
 from videomdm.data.observations import Observations
 from videomdm.data.tracks import Tracks
@@ -35,9 +36,8 @@ def seen(config: Config) -> str:
     """Of the way from motions to a teacher's estimate: the detector, the teacher."""
     data, noise = config.data, config.data.keypoint_noise + config.recipe.keypoint_noise
     detector = [noise, data.keypoint_missing, data.keypoint_smoothing]
-    weights = [data.lifter] if data.lifter in SETS else []
     files = [digest(Path(data.lifter))] if Path(data.lifter).is_file() else []
-    version = teacher.version(data.root_path, *weights)
+    version = teacher.version(data.root_path, data.lifter if data.lifter in SETS else STUDY_LIFTER)
     return digest(detector, data.root_path, version, STAGES["observe"], UNSEEN, *files)
 
 
