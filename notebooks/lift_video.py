@@ -48,7 +48,6 @@ from videomdm.evaluation.lifting import lifting_errors
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import Picture, keypoints_over, metrics_table, player
 from videomdm.storage.film import codec
-from videomdm.videos.lifted import DELIVERED
 
 check_parameters(globals())
 videos.check_height(height)
@@ -109,7 +108,7 @@ player(motions, title=caption)
 # The motion seen by its camera, over the keypoints in grey:
 
 # %%
-joints, camera = lifted.ways[DELIVERED]
+joints, camera = lifted.ways[videos.lifted.DELIVERED]
 keypoints_over(camera.project(joints)[0], over=track.keypoints)
 
 # %% [markdown]
@@ -135,7 +134,9 @@ for name, found in lifted.measures().items():
 if scenes and profile == "laptop" and not height:
     assert rows[1]["after Procrustes mm"] < rows[0]["after Procrustes mm"]
 metrics_table(rows)
-print(f"delivered: the {DELIVERED}'s; {100 * float(lifted.unseen.float().mean()):.0f} % of the joints were not seen")
+print(
+    f"delivered: the {videos.lifted.DELIVERED}'s; {100 * float(lifted.unseen.float().mean()):.0f} % of the joints were not seen"
+)
 
 # %% [markdown]
 # ## Taking it away
@@ -148,7 +149,7 @@ videos.save(lifted, out)
 videos.write_report(out / "report.json", [lifted.report()], run)
 keypoint_npz.save(track, out / "keypoints.npz")
 if film:
-    joints, camera = lifted.ways[DELIVERED]
+    joints, camera = lifted.ways[videos.lifted.DELIVERED]
     projected = replace(track, keypoints=camera.project(joints)[0])
     write_overlay(film, track, out / "keypoints.mp4")
     write_overlay(film, projected, out / "lifted.mp4")
