@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from videomdm import export
 from videomdm.data import bvh
 from videomdm.export import bvh as writer
-from videomdm.skeletons import H36M17, SMPL22
+from videomdm.skeletons import H36M17, NBA16, SMPL22
 
 FRAMES = 80
 
@@ -177,12 +177,13 @@ class TestBvh:
         assert error.dtype == torch.float32 and error.max() < 1e-5
         assert (read_back(tmp_path / "clip.bvh") - joints).norm(dim=-1).max() < 1e-5
 
-    def test_another_skeleton(self, tmp_path):
-        turns = sway(1, H36M17)
+    @pytest.mark.parametrize("skeleton", [H36M17, NBA16], ids=lambda skeleton: skeleton.name)
+    def test_another_skeleton(self, tmp_path, skeleton):
+        turns = sway(1, skeleton)
         turns[:, 0, 1] = 3.0
-        joints = pose(turns, torch.zeros(FRAMES, 3).double(), H36M17)
-        export.to_bvh(tmp_path / "clip.bvh", joints, H36M17)
-        assert (read_back(tmp_path / "clip.bvh", H36M17) - joints).norm(dim=-1).max() < 1e-5
+        joints = pose(turns, torch.zeros(FRAMES, 3).double(), skeleton)
+        export.to_bvh(tmp_path / "clip.bvh", joints, skeleton)
+        assert (read_back(tmp_path / "clip.bvh", skeleton) - joints).norm(dim=-1).max() < 1e-5
 
     def test_single_frame_and_collapsed_body(self, tmp_path):
         joints = torch.ones(1, 22, 3)

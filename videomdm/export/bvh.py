@@ -29,7 +29,7 @@ _UP, _DOWN = (0.0, 1.0, 0.0), (0.0, -1.0, 0.0)
 #: Direction of the bone that ends in a joint, in a T-pose facing +Z; for the right side, mirror x.
 _T_POSE = {
     "hip": (0.7, -0.7, 0.0), "knee": _DOWN, "ankle": _DOWN, "foot": (0.0, -0.4, 0.9), "spine": _UP,
-    "spine1": _UP, "spine2": _UP, "spine3": _UP, "thorax": _UP, "neck": _UP, "head": _UP,
+    "spine1": _UP, "spine2": _UP, "spine3": _UP, "thorax": _UP, "neck": _UP, "nose": (0.0, 0.9, 0.4), "head": _UP,
     "collar": (0.7, 0.7, 0.0), "shoulder": (1.0, 0.0, 0.0), "elbow": (1.0, 0.0, 0.0),
     "wrist": (1.0, 0.0, 0.0),
 }  # fmt: skip

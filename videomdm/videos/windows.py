@@ -45,7 +45,7 @@ class Mixing:
     """
 
     first: float = 0.24
-    share: float = 0.25
+    share: float = 0.125
 
     def step(self, n_steps: int) -> int | None:
         """The step, 0-based, at which lifting begins; None for noise."""
