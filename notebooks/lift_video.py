@@ -114,7 +114,7 @@ keypoints_over(camera.project(joints)[0], over=track.keypoints)
 # %% [markdown]
 # Where the truth is not known, four numbers say how good it is: how far the projected joints are from the keypoints, how much bones change their length, how smooth the motion is, and how often feet that stand slide.
 # The prior's motion is fitted to the rays and to constant bones: that both errors are small says nothing about depth.
-# Size and depth cannot be told apart by one camera, so absolute sizes are a guess unless `height` gives them.
+# Size and depth cannot be told apart by one camera: without `height` the person is taken to be as tall as adults are on average, 1.68 m, and all distances scale with that.
 # Both motions are in the arrays, with the joints that were not seen marked; which of the two is delivered is `videomdm.videos.lifted.DELIVERED`.
 
 # %%

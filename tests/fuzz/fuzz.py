@@ -33,10 +33,13 @@ MOVED, OFTEN, JUMP = 0.05, 0.1, 0.85  # metres; share of the frames; metres
 NEAR = 2  # frames
 
 
-def run(mutations: int, seed: int = 0) -> tuple[Counter, list[str]]:
-    """Spoil and read so many files; returns how many were refused, noted and read alike, and the faults."""
+def run(mutations: int, seed: int = 0, first: int = 0) -> tuple[Counter, list[str]]:
+    """Spoil and read so many files; returns how many were refused, noted and read alike, and the faults.
+
+    A mutation is known by the seed and its number, which ``first`` begins with: a fault can be looked at alone.
+    """
     outcomes, faults = Counter(), []
-    for case, outcome, fault in _cases(mutations, seed):
+    for case, outcome, fault in _cases(first, first + mutations, seed):
         outcomes[outcome] += 1
         if fault:
             faults.append(f"{case}: {fault}")
@@ -44,17 +47,17 @@ def run(mutations: int, seed: int = 0) -> tuple[Counter, list[str]]:
     return outcomes, faults
 
 
-def _cases(mutations: int, seed: int) -> Iterator[tuple[str, str, str | None]]:
+def _cases(first: int, end: int, seed: int) -> Iterator[tuple[str, str, str | None]]:
     """What became of each, one after the other; the reading process is started anew where it hangs or dies."""
-    context, at = multiprocessing.get_context("spawn"), 0
-    while at < mutations:
+    context, at = multiprocessing.get_context("spawn"), first
+    while at < end:
         ours, theirs = context.Pipe()
-        process = context.Process(target=_read, args=(theirs, at, mutations, seed), daemon=True)
+        process = context.Process(target=_read, args=(theirs, at, end, seed), daemon=True)
         process.start()
         theirs.close()
         patience = 120.0  # until everything is imported
         try:
-            while at < mutations:
+            while at < end:
                 if not ours.poll(patience):
                     yield f"mutation {at}", "hangs", f"not read after {patience:.0f} s"
                     at += 1
@@ -69,7 +72,7 @@ def _cases(mutations: int, seed: int) -> Iterator[tuple[str, str, str | None]]:
             process.join()
 
 
-def _read(pipe: multiprocessing.connection.Connection, first: int, mutations: int, seed: int) -> None:
+def _read(pipe: multiprocessing.connection.Connection, first: int, end: int, seed: int) -> None:
     from kinds import KINDS
 
     names = list(KINDS)
@@ -81,7 +84,7 @@ def _read(pipe: multiprocessing.connection.Connection, first: int, mutations: in
             path = kind.write(folder)
             shutil.copytree(folder, folder.with_name(f"pristine{k}"))
             good[name] = kind.read(path), path.name
-        for i in range(first, mutations):
+        for i in range(first, end):
             k = i % len(names)
             pipe.send(_one(KINDS[names[k]], names[k], Path(top) / f"pristine{k}", *good[names[k]], seed, i))
 
@@ -159,7 +162,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mutations", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first mutation")
     given = parser.parse_args()
-    counts, found = run(given.mutations, given.seed)
+    counts, found = run(given.mutations, given.seed, given.first)
     print(f"{sum(counts.values())} files: " + ", ".join(f"{n} {what}" for what, n in counts.most_common()))
     raise SystemExit(bool(found))

@@ -2,12 +2,11 @@
 
 import math
 import time
-from functools import partial
 
 import pytest
 import torch
 
-from benchmarks import synthetic, timing
+from benchmarks import synthetic
 from videomdm import features, sample, train
 from videomdm.cameras.views import Views
 from videomdm.data import nba, observations, sources
@@ -246,12 +245,13 @@ class TestGenerate:
 
 @pytest.mark.slow
 def test_mas_costs_at_most_eight_times_as_much_as_a_prior_of_motions():
-    """Seven views of 32 motions, on the same core; the shortest times, as others may be at work."""
+    """Seven views of 32 motions, in seconds of the processor, which others at work do not change."""
     config = train.profile("laptop", text="none", n_steps=6, tau=2.0, max_frames=60, t_star=0)
-    lengths = torch.full((32,), 60)
-    candidates = {
-        name: partial(sample.generate, prior, [""] * 32, lengths, guidance=1.0)
-        for name, prior in synthetic.centred_priors(config, torch.device("cpu")).items()
-    }
-    times = timing.paired(candidates, 3)
-    assert min(times["mas"]) <= 8 * min(times["prior"])
+    lengths, seconds = torch.full((32,), 60), {}
+    for name, prior in synthetic.centred_priors(config, torch.device("cpu")).items():
+        sample.generate(prior, [""] * 32, lengths, guidance=1.0)
+        began = time.process_time()
+        sample.generate(prior, [""] * 32, lengths, guidance=1.0)
+        seconds[name] = time.process_time() - began
+    print(seconds)
+    assert seconds["mas"] <= 8 * seconds["prior"]

@@ -34,7 +34,11 @@ VARYING = 0.35  # of their median, by which limbs vary in 80 % of frames: no bod
 UNEVEN = 1.6  # left limb bone to right one, or the reverse; corpora have up to 1.13
 LEG = 2.0  # thigh to shin, or the reverse; corpora have up to 1.35
 BACKWARDS = -0.2  # knees and toes together; corpora have at least +.6
-SPIKE = (0.5, 0.25)  # ankle-to-head lengths that a joint is off for a single frame, while its neighbours are so near
+#: A joint jumps where a bone changes from one frame to the next by so many ankle-to-head lengths, and by so many times
+#: what the bone that changes most does in the median frame.  No corpus comes near a tenth of the first, no detection in
+#: 3-D of real films near both (``TestJumps`` in tests/data/test_body.py holds them to it).
+TORN = (0.1, 12.0)
+SPIKE = (0.5, 0.25)  # ankle-to-head lengths that the root is off for a single frame, while its neighbours are so near
 LOST = 0.1  # of its usual extent, below which a body has collapsed into a point: a lost frame
 UPRIGHT = 0.5  # cosine to an axis from which a body is said to stand along it
 CLIMBS = 0.7  # of its ankle-to-head length, by which nobody who lies or crawls rises or sinks
@@ -133,7 +137,7 @@ class _Measures(NamedTuple):
         facing: see :func:`_knees_and_toes`.
         hips: cosine between right-to-left at the hips and at the shoulders.
         lost: the first frame in which the body has collapsed into a point, -1 where there is none.
-        spike: the first frame in which a joint is far off for this frame alone (:data:`SPIKE`), -1 where there is none.
+        jump: the first frame at which a joint or the body jumps (:data:`TORN`, :data:`SPIKE`), -1 where none does.
         upward: (C, 3) direction from the ankles to the head, mean over frames.
         climbs: how far the root travels along Y, in lengths from ankle to head.
     """
@@ -145,7 +149,7 @@ class _Measures(NamedTuple):
     facing: Tensor
     hips: Tensor
     lost: Tensor
-    spike: Tensor
+    jump: Tensor
     upward: Tensor
     climbs: Tensor
 
@@ -165,7 +169,7 @@ def _measure(clips: Sequence[Tensor]) -> _Measures:
         varying=_variation(samples), tall=tall, uneven=_unevenness(sizes),
         leg=_thigh_to_shin(sizes), facing=_knees_and_toes(samples),
         hips=(_leftwards(samples, "hip") * _leftwards(samples, "shoulder")).sum(-1).mean(1),
-        lost=_lost(clips), spike=_spike(clips, tall),
+        lost=_lost(clips), jump=_jump(clips, tall),
         upward=normalize(samples[..., SMPL22.index("head"), :] - ankles, dim=-1).mean(1),
         climbs=(heights.amax(1) - heights.amin(1)) / tall.clamp(min=1e-9),
     )  # fmt: skip
@@ -173,11 +177,11 @@ def _measure(clips: Sequence[Tensor]) -> _Measures:
 
 def _fault(measures: _Measures, i: int) -> str | None:
     """What is certainly wrong with a clip; None where nothing is, or where bones vary too much to tell."""
-    varying, tall, uneven, leg, facing, hips, lost, spike = (float(x[i]) for x in measures[:8])
+    varying, tall, uneven, leg, facing, hips, lost, jump = (float(x[i]) for x in measures[:8])
     if lost >= 0:
         return f"all joints lie in one place at frame {lost:.0f}: a lost frame, expected a body in every one"
-    if spike >= 0:
-        return f"a joint jumps away at frame {spike:.0f} and back: a damaged frame, expected a motion"
+    if jump >= 0:
+        return f"a joint jumps at frame {jump:.0f}: a damaged frame, expected a motion"
     if varying > VARYING:
         return None
     if uneven > UNEVEN or not 1 / LEG < leg < LEG:
@@ -230,15 +234,34 @@ def _lost(clips: Sequence[Tensor]) -> Tensor:
     return torch.tensor(first)
 
 
-def _spike(clips: Sequence[Tensor], tall: Tensor) -> Tensor:
+def _jump(clips: Sequence[Tensor], tall: Tensor) -> Tensor:
     first = []
     for clip, size in zip(clips, tall, strict=True):
-        around = torch.cat([clip[1:2], clip, clip[-2:-1]])  # the first and the last frame have one neighbour
-        before, after = around[: len(clip)], around[-len(clip) :]
-        off = (clip - (before + after) / 2).norm(dim=-1) > SPIKE[0] * size
-        jumps = (off & ((after - before).norm(dim=-1) < SPIKE[1] * size)).any(-1).nonzero()
-        first.append(int(jumps[0]) if len(jumps) else -1)
+        frames = torch.cat([_torn(clip, size), _elsewhere(clip[:, 0], size)])
+        first.append(int(frames.min()) if len(frames) else -1)
     return torch.tensor(first)
+
+
+def _torn(clip: Tensor, size: Tensor) -> Tensor:
+    """Frames of a clip (T, 22, 3) at which a bone's length changes at once (:data:`TORN`).
+
+    Of the two frames between which it does, the one whose bone is farther from its usual length is at fault.
+    """
+    lengths = bone_vectors(clip, SMPL22).norm(dim=-1) / size.clamp(min=1e-9)
+    change = lengths.diff(dim=0).abs()
+    if not len(change):
+        return torch.tensor([], dtype=torch.long)
+    limit = max(TORN[0], TORN[1] * float(change.amax(-1).median()))
+    before, bone = (change > limit).nonzero().T
+    unusual = (lengths - lengths.median(0).values).abs()
+    return before + (unusual[before + 1, bone] >= unusual[before, bone])
+
+
+def _elsewhere(root: Tensor, size: Tensor) -> Tensor:
+    """Frames in which the root (T, 3) is elsewhere for this frame alone (:data:`SPIKE`)."""
+    before, here, after = root[:-2], root[1:-1], root[2:]
+    off = (here - (before + after) / 2).norm(dim=-1) > SPIKE[0] * size
+    return (off & ((after - before).norm(dim=-1) < SPIKE[1] * size)).nonzero()[:, 0] + 1
 
 
 #: Bones, by the index of the joint where they end less one, from the right ankle up to the head.
