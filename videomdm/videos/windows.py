@@ -44,7 +44,7 @@ class Mixing:
         share: of its motion in the average; 1 leaves the teacher out.
     """
 
-    first: float = 0.24
+    first: float = 0.08
     share: float = 0.125
 
     def step(self, n_steps: int) -> int | None:
