@@ -100,7 +100,9 @@ for metrics in found["choose"].values():
     print(f"chosen: from {metrics['first']} of the steps, a share of {metrics['share']}; in use: {Mixing()}")
 
 # %% [markdown]
-# The curves fall before they rise: a prior that is worse than the teacher by itself still errs otherwise, and an average of the two errs less than either.
+# What helps is the fit: 66.0 / 48.1 mm for the teacher, 63.9 / 47.4 once its motion is held against the recording (the mean of both corpora).
+# The prior, which has learned from made-up motions alone, adds next to nothing: an eighth of it leaves the error as it is, a quarter makes it worse, and by itself it errs by 94 mm from a low noise and by 115 from noise alone.
+# So today's prior gets an eighth, and what is delivered is the fitted teacher for the most part.
 # A prior that knows the people it lifts would deserve a larger share: the choice is to be made again whenever the prior or the teacher is another.
 #
 # ## What limits it

@@ -79,7 +79,7 @@ for axes in (left, right):
 keep(figure, "root_depth_three_bones")
 
 # %% [markdown]
-# The hips come and go as the body turns; at worst the right one suggests a depth that is more than a third too large.
+# The hips come and go as the body turns; at worst the right one suggests a depth that is nearly half too large.
 # The spine, upright before a camera that is nearly level, is good all the time.
 # So at each moment take the bone that looks longest for its length, which is the one that suggests the *smallest*
 # depth.
@@ -88,7 +88,7 @@ keep(figure, "root_depth_three_bones")
 # NBVAL_CHECK_OUTPUT
 worst = (each / z[:, :1] - 1).amax(0)
 print({name: f"at worst {100 * w:.0f} % too far" for name, w in zip(names, worst, strict=True)})
-claims.check("right hip alone, walking in a curve: largest error", worst[1], 0.39, 0.01)
+claims.check("right hip alone, walking in a curve: largest error", worst[1], 0.47, 0.01)
 _ = claims.check("spine alone: largest error", worst[2], 0.01, 0.01)
 
 # %% [markdown]
@@ -563,13 +563,13 @@ figure if captured is None else keep(figure, "root_depth_by_action")  # the file
 means = {e: float(np.mean(list(v.values()))) for e, v in tables["built-in"].items()}
 print("built-in corpus, mean over actions:", {e: f"{m:.1f} %" for e, m in means.items()})
 claims.check("level cameras: mean error in %", means[0], -5.9, 0.3)
-claims.check("60 degrees: mean error in %", means[60], 9.8, 0.5)
+claims.check("60 degrees: mean error in %", means[60], 4.4, 0.5)
 high = tables["built-in"][60].values()
-_ = claims.check("60 degrees: largest difference between actions in %", max(high) - min(high), 12.4, 0.7)
+_ = claims.check("60 degrees: largest difference between actions in %", max(high) - min(high), 8.4, 0.7)
 
 # %% [markdown]
 # From a level camera every action is placed 6 % too near, 24 cm at 4 m, nearly without exception.
-# At 60 degrees the built-in bodies' error has changed its sign and depends on what is done: 12 points lie between the
+# At 60 degrees the built-in bodies' error has changed its sign and depends on what is done: 8 points lie between the
 # best and the worst action.
 # It depends on the skeleton, too.
 # Bandai's bodies, where they are at hand, have hip bones that are nearly level; from high above there is always a hip
@@ -673,10 +673,10 @@ for name, (clean, rough) in rows.items():
 # %%
 exact_rms, noisy_rms = ({name: row[k][1] for name, row in rows.items()} for k in (0, 1))
 claims.check(
-    "three bones, default constant, exact keypoints: rms error in %", exact_rms["three bones, C = 0.936"], 6.4, 0.2
+    "three bones, default constant, exact keypoints: rms error in %", exact_rms["three bones, C = 0.936"], 5.9, 0.2
 )
-claims.check("three bones, C from data, exact keypoints", exact_rms["three bones, C from data"], 2.9, 0.2)
-claims.check("three bones, default constant, keypoints off by 1 cm", noisy_rms["three bones, C = 0.936"], 14.6, 0.4)
+claims.check("three bones, C from data, exact keypoints", exact_rms["three bones, C from data"], 2.0, 0.2)
+claims.check("three bones, default constant, keypoints off by 1 cm", noisy_rms["three bones, C = 0.936"], 14.0, 0.4)
 claims.check("with a median over half a second, C from data", noisy_rms["and median over half a second"], 6.2, 0.4)
 _ = claims.check("least squares, keypoints off by 1 cm", noisy_rms["least squares, pose off by 5 cm"], 2.3, 0.2)
 
@@ -684,7 +684,7 @@ _ = claims.check("least squares, keypoints off by 1 cm", noisy_rms["least square
 # *mean* and *rms* are of the relative error over all frames, *in a clip* is its standard deviation within a clip, the
 # swimming.
 #
-# With exact keypoints the constant is all that matters: the one from data halves the error.
+# With exact keypoints the constant is all that matters: the one from data leaves a third of the error.
 # A centimetre of noise changes the picture.
 # The root's bones are only about 10 cm long; a maximum likes noise; and each frame is guessed on its own, so the error
 # jumps from frame to frame.
