@@ -28,7 +28,7 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --nbval-lax tests $(STORED) </dev/null
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax -n auto --maxprocesses 4 --dist loadfile tests $(STORED) </dev/null
 
 smoke: setup
 	mkdir -p _build/smoke
