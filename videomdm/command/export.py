@@ -1,5 +1,6 @@
 """Write motions in another format: the .npz of generate or lift as .bvh, .mp4, .gif or .npz.
-Of several motions each is a file of its own (wave-00.bvh, wave-01.bvh ...), but in an .npz.
+Of several motions each is a file of its own (wave-00.bvh, wave-01.bvh ...), but in an .npz.  A .bvh has bones of one
+length, for a rig; beside it wave-exact.bvh has every joint where the motion has it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Generate motions from text with a trained prior.
 One text or several make as many motions: together in one .npz, each in a .bvh, .mp4 or .gif of its own (wave-00.bvh,
-wave-01.bvh ...).
+wave-01.bvh ...).  A .bvh has bones of one length, for a rig; beside it wave-exact.bvh has every joint where the motion
+has it.
 """
 
 from __future__ import annotations

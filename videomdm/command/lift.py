@@ -1,7 +1,8 @@
 """Lift people in videos, or 2-D keypoints of them, to 3-D motions with a trained prior.
 FILE is a video, a keypoint file (.npz, .json beside its video) or an OpenPose folder; of a folder every recording is
-lifted.  DIR gets for each a NAME.npz (joints in metres, Y up; cameras; which joints were not seen) and a NAME.bvh
-(centimetres), and a report.json that says what became of each, those that could not be used included.
+lifted.  DIR gets for each a NAME.npz (joints in metres, Y up; cameras; which joints were not seen), a NAME.bvh
+(centimetres; bones of one length, for a rig) and a NAME-exact.bvh (every joint where the motion has it), and a
+report.json that says what became of each, those that could not be used included.
 """
 
 from __future__ import annotations

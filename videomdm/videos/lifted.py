@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from videomdm import export
 from videomdm.cameras.camera import Camera
 from videomdm.conventions import DataError
 from videomdm.data import recordings
@@ -19,6 +18,7 @@ from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.reading import Source
 from videomdm.data.recordings.video import Video
 from videomdm.evaluation.lifting import without_truth
+from videomdm.export import files
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.files import written_whole
@@ -162,16 +162,15 @@ def lift_track(
 
 
 def save(lifted: LiftedRecording, folder: str | Path) -> list[Path]:
-    """Write ``NAME.npz`` (:meth:`LiftedRecording.arrays`) and ``NAME.bvh`` (the delivered motion); returns the files.
+    """Write ``NAME.npz`` (:meth:`LiftedRecording.arrays`) and the delivered motion as ``NAME.bvh``, with constant bones,
+    and ``NAME-exact.bvh`` (:func:`videomdm.export.files.write_bvh`); returns the files.
 
     Recordings of sub-folders lie in sub-folders again.
     """
     npz, bvh = (Path(folder) / f"{lifted.track.name}.{ending}" for ending in ("npz", "bvh"))
     with written_whole(npz) as partial:
         np.savez_compressed(partial, **lifted.arrays())
-    with written_whole(bvh) as partial:
-        export.to_bvh(partial, lifted.joints, SMPL22, lifted.track.fps, stretch=True)
-    return [npz, bvh]
+    return [npz, *files.write_bvh(bvh, lifted.joints, SMPL22, lifted.track.fps)]
 
 
 def write_report(
