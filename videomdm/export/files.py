@@ -43,9 +43,9 @@ def write(
 ) -> list[Path]:
     """Write motions as the ending says; each file is there whole or not at all.
 
-    ``.npz`` holds all of them (:func:`videomdm.export.to_npz`).  Each of several motions is a ``.bvh``, an ``.mp4`` or a
-    ``.gif`` of its own: ``wave-00.bvh``, ``wave-01.bvh`` ...  A ``.bvh`` has bones of one length, as a rig has; beside
-    it ``wave-exact.bvh`` has the motion's own, which stretch (:func:`videomdm.export.to_bvh`).
+    ``.npz`` holds all of them (:func:`videomdm.export.to_npz`).  Each of several motions is a ``.bvh``, an ``.mp4`` or
+    a ``.gif`` of its own: ``wave-00.bvh``, ``wave-01.bvh`` ...  A ``.bvh`` has bones of one length, as a rig has;
+    beside it ``wave-exact.bvh`` has the motion's own, which stretch (:func:`videomdm.export.to_bvh`).
 
     Args:
         path: its folder is made if missing.

@@ -162,8 +162,8 @@ def lift_track(
 
 
 def save(lifted: LiftedRecording, folder: str | Path) -> list[Path]:
-    """Write ``NAME.npz`` (:meth:`LiftedRecording.arrays`) and the delivered motion as ``NAME.bvh``, with constant bones,
-    and ``NAME-exact.bvh`` (:func:`videomdm.export.files.write_bvh`); returns the files.
+    """Write ``NAME.npz`` (:meth:`LiftedRecording.arrays`), and the delivered motion as ``NAME.bvh``, with constant
+    bones, and ``NAME-exact.bvh`` (:func:`videomdm.export.files.write_bvh`); returns the files.
 
     Recordings of sub-folders lie in sub-folders again.
     """
