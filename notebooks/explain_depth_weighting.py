@@ -811,6 +811,7 @@ assert leans["depth"] > leans["exact"]
 # Early on, `"depth"` is worse than 3-D supervision along the floor and better in height, because it pays twice for
 # height; `"exact"` leans less.
 # Then the curves come together.
+# The bands are Student's 95 % intervals over three seeds; they overlap, so the order of the means is all that this shows.
 # Mind the limits: a tiny network on single poses, three seeds, no diffusion, and cameras that keep to one distance,
 # so that even no weights at all do well here.
 #
