@@ -1,5 +1,7 @@
 """The folder that stands in for a user's own."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -50,3 +52,14 @@ class TestWrite:
         again = demonstration.write(folder, 2)
         assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
         assert torch.equal(again["walk_01"].joints, scenes["walk_01"].joints)
+
+    def test_a_film_of_another_scene_is_made_anew(self, written, tmp_path):
+        """As one of an earlier version's corpus, whose people moved otherwise."""
+        shutil.copytree(written[0], tmp_path / "copy")
+        keypoints, video = (tmp_path / "copy" / f"walk_01.{ending}" for ending in ("json", "mp4"))
+        right = keypoints.read_bytes()
+        keypoints.write_bytes(right.replace(b"1", b"2"))
+        video.write_bytes(b"another film")
+        demonstration.write(tmp_path / "copy", 2)
+        assert keypoints.read_bytes() == right and video.read_bytes() == (written[0] / "walk_01.mp4").read_bytes()
+        assert not list((tmp_path / "copy").glob("*.part*"))

@@ -74,7 +74,7 @@ def ground_truth(tracks: Sequence[KeypointTrack], scenes: Mapping[str, Scene]) -
 
 
 def write(folder: str | Path, n_videos: int = 6, unfit: bool = True) -> dict[str, Scene]:
-    """Write the folder; what is there already is left as it is.
+    """Write the folder; films that are there already and show the same are left as they are.
 
     Args:
         folder: made where it is missing.
@@ -130,14 +130,15 @@ def framed(joints: Tensor, azimuth: float, elevation: float) -> Camera:
 
 
 def _write(stem: Path, joints: Tensor, camera: Camera, intrinsics: Intrinsics, seed: int) -> None:
-    video, keypoints = stem.with_suffix(".mp4"), stem.with_suffix(".json")
-    if not video.exists():
+    """A film and its keypoints, unless both are there and of this scene: another version's corpus moves otherwise."""
+    video, keypoints, own = (stem.with_name(stem.name + ending) for ending in (".mp4", ".json", ".json.part"))
+    seen = rendering.detect([joints], camera, intrinsics, noise=rendering.Noise(), seed=seed, name=stem.name)
+    keypoint_json.save(seen, own)
+    if not (video.exists() and keypoints.exists() and keypoints.read_bytes() == own.read_bytes()):
         partial = stem.with_name(f"{stem.name}.part.mp4")
         rendering.film(partial, [joints], camera, intrinsics, seed=seed)
         partial.replace(video)
-    if not keypoints.exists():
-        seen = rendering.detect([joints], camera, intrinsics, noise=rendering.Noise(), seed=seed, name=stem.name)
-        keypoint_json.save(seen, keypoints)
+    own.replace(keypoints)
 
 
 def _panned(camera: Camera, frames: int) -> Camera:
