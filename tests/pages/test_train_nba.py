@@ -39,9 +39,9 @@ def test_the_page_runs_on_the_official_folders(tree, tmp_path):
     assert "64 clips to train on, 8 to test on, 30 frames a second" in said
     assert "4 motions of" in said
     runs = sorted(path.name for path in (tmp_path / "runs").glob("nba-smoke-*"))
-    assert [name.split("-s0-")[0] for name in runs] == [
+    assert {name.split("-s0-")[0] for name in runs} == {
         "nba-smoke-mdm-2d", "nba-smoke-mdm-teacher", "nba-smoke-videomdm-frame"
-    ]  # fmt: skip
+    }  # fmt: skip
     arrays = np.load(next((tmp_path / "runs").glob("nba-smoke-videomdm-frame*")) / "motions" / "motions.npz")
     assert arrays["joints"].shape[2] == 16 and not arrays["joints"][:, :, 0].any(), "around the hip"
 

@@ -46,4 +46,4 @@ def test_truth_of_the_videos_is_what_was_filmed(base, monkeypatch):
     [scene] = demonstration.scenes(1).values()
     assert captions == [scene.caption] and len({len(own[0]) for own in made.values()}) == 1
     error = np.linalg.norm(made["teacher"][0].numpy() - made["truth"][0].numpy(), axis=-1).mean()
-    assert error < 1  # metres: of the same motion, though not in one frame
+    assert error < 0.5  # metres: of the same motion in its own frame, by a prior that learned next to nothing

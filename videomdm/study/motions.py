@@ -18,7 +18,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from videomdm import sample, train
+from videomdm import features, sample, train
 from videomdm.config import Config
 from videomdm.data import recordings
 from videomdm.data.recordings import demonstration
@@ -60,7 +60,8 @@ def videos(base: Config) -> tuple[list[str], Motions]:
     lifted = [lift_track(prior, track, source, words[0], base.seed) for track, words, source in found]
     truth = demonstration.ground_truth([track for track, _, _ in found], scenes)[0]
     ways = {way: [one.ways[way][0] for one in lifted] for way in ROWS["videos"] if way != TRUTH}
-    return [one.caption for one in lifted], ways | {TRUTH: _cut(truth.joints, truth.lengths)}
+    true = features.canonicalise(truth.joints, floor="median", lengths=truth.lengths)  # as the lifted motions are
+    return [one.caption for one in lifted], ways | {TRUTH: _cut(true, truth.lengths)}
 
 
 STUDIES = {"table1": table1, "videos": videos}

@@ -248,8 +248,8 @@ class TestNoSeconds:
         film(tmp_path / "clip.mp4", 100, 60.0)
         npz(tmp_path / "clip.npz", figure(STAMPS[:100]), fps=30.0)
         track, said = read(tmp_path)
-        assert "seen for 1.65 s" in said and "it can be lifted" in said and "times at 30 frames a second" in said
-        assert len(track) == 33
+        assert "seen for 1.70 s" in said and "it can be lifted" in said and "times at 30 frames a second" in said
+        assert len(track) == 34
 
 
 class TestVariableRate:

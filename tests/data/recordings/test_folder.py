@@ -70,7 +70,7 @@ UNFIT = {
     "single": "a single frame, expected a video",
     "cut_off": "cannot be opened as a video (truncated, damaged",
     "unsure": "every confidence is 0",
-    "lens": "expected finite pixels",
+    "lens": "expected a finite matrix (3, 3) in pixels",
 }
 
 

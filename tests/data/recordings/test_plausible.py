@@ -118,11 +118,11 @@ class TestOddPeopleAreUsed:
         beyond = ((points[..., :2] < 0) | (points[..., :2] > (WIDTH, HEIGHT))).any(-1)
         points[..., 2] = np.where(beyond, 0.3, points[..., 2])  # detectors are unsure there
         found = examine(points)
-        assert all("outside the image" in note for note in found.notes)
+        assert found.notes and all("outside" in note for note in found.notes)
 
     def test_walking_out_and_in(self):
         found = examine(figure(TIMES, start=(-15, 120), speed=50))
-        assert all("outside the image" in note for note in found.notes)
+        assert found.notes and all("outside" in note for note in found.notes)
 
 
 class TestAnotherSize:
