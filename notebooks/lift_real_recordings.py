@@ -294,7 +294,7 @@ for name, one in lifted_keypoints.items():
 out, files = Path(runs) / "real-recordings", []
 for name, one in (lifted | lifted_keypoints).items():
     folder = out / folder_of(name)
-    npz, _ = videos.save(one, folder)
+    npz, *_ = videos.save(one, folder)
     rows = write(folder, [one.joints], [name], unseen=[one.unseen])
     for file, row in rows.items():
         motion = bvh.read(folder / file)

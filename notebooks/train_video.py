@@ -190,25 +190,16 @@ metrics_table([
 # %% [markdown]
 # ### What the numbers say
 #
-# A prior keeps what it knows of bodies: feet that stand slide less than the teacher's.
-# That its joints lie on the rays is so by construction and says nothing about depth.
-#
-# On the built-in motions, with the laptop's budget, its poses are a little better than the teacher's after Procrustes alignment; against the truth as it stands, the prior errs more.
-# The camera is the cause: given the true one, the prior errs less than the teacher.
-# Fine-tuning on three quarters of a minute of motions of kinds that the corpus has teaches it little that is new: it moves the errors by 2 to 3 mm, down against the truth as it stands and up after alignment; it is for videos of what the corpus does not have.
-# The cell below holds these sentences to the numbers.
+# That a prior's joints lie on the rays is so by construction and says nothing about depth.
+# The teacher of recordings has learned from real motion, the prior from the built-in corpus with a laptop's budget.
+# So the rows say two things, and no more: what such a prior makes of what it was given, and what it would make of it if it were told the true camera.
+# Fine-tuning on three quarters of a minute of motions of kinds that the corpus has teaches it little that is new; it is for videos of what the corpus does not have.
 
 # %%
-if scenes and profile == "laptop" and not height:
-    skating = {name: float(row["skating"].mean()) for name, row in measured.items()}
-    assert skating["prior"] < 0.8 * skating["teacher"] and skating["fine-tuned"] < 0.9 * skating["teacher"]
-    mpjpe, aligned = ({name: row[k] for name, row in errors.items()} for k in ("mpjpe", "pa_mpjpe"))
-    assert aligned["prior"] < aligned["teacher"] and mpjpe["prior"] > mpjpe["teacher"]
-    assert mpjpe["prior, given the true camera"] < mpjpe["teacher"] - 2
-    assert mpjpe["prior"] - 4 < mpjpe["fine-tuned"] < mpjpe["prior"]
-    assert aligned["prior"] < aligned["fine-tuned"] < aligned["prior"] + 4
-    print("skating: " + ", ".join(f"{value:.2f} ({name})" for name, value in skating.items()))
-    print(f"the camera costs {mpjpe['prior'] - mpjpe['prior, given the true camera']:.0f} mm")
+if scenes:
+    mpjpe = {name: row["mpjpe"] for name, row in errors.items()}
+    print("skating: " + ", ".join(f"{float(row['skating'].mean()):.2f} ({name})" for name, row in measured.items()))
+    print(f"the camera costs the prior {mpjpe['prior'] - mpjpe['prior, given the true camera']:.0f} mm")
 
 # %% [markdown]
 # ## To check by eye
