@@ -111,7 +111,7 @@ def test_a_whole_survey_with_mouse_and_keyboard(page, served, survey):
     votes = stored(survey)
     assert [vote["chosen"] for vote in votes] == ["left", "right", "right", "left"]
     assert [vote["trial"] for vote in votes] == [0, 1, 2, 3]
-    assert all(0.8 <= vote["seconds"] < 20 and vote["replays"] == 0 for vote in votes)
+    assert all(0.4 <= vote["seconds"] < 20 and vote["replays"] == 0 for vote in votes)
     (code,) = store.connect(survey / "votes.sqlite").execute("SELECT code FROM finished").fetchone()
     assert page.inner_text("#code") == code
     page.reload()  # the code can be seen again, and nothing is sent twice
