@@ -77,8 +77,8 @@ def balance(folder: str | Path, camera: int) -> Truth:
 def filmed(clips: Corpus, seed: int = 0) -> dict[str, tuple[Detections, Truth, str]]:
     """Recordings of motion capture: what a detector reports, the truth, and a caption, by the clip's name.
 
-    Everybody is scaled to :data:`HEIGHT`.  Cameras are framed and detected as the demonstration's, by
-    :data:`AZIMUTH` and :data:`ELEVATION`, with :data:`NOISE` and :data:`SHIFT`.
+    Everybody is scaled to ``HEIGHT``.  Cameras are framed and detected as the demonstration's, by
+    ``AZIMUTH`` and ``ELEVATION``, with :data:`NOISE` and :data:`SHIFT`.
 
     Args:
         clips: canonical, of SMPL-22.

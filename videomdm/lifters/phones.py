@@ -34,8 +34,8 @@ CLOSEST = 0.7  # metres of depth that every joint has at least
 def cameras_of(joints: Tensor, generator: torch.Generator) -> Camera:
     """A camera for each window (B, T, J, 3) that has the person in its picture, from anywhere, at any size.
 
-    Upright or across, at any field of view of :data:`FIELD_OF_VIEW`, so near that what is filmed fills
-    :data:`FILLED` of the picture's height, and every joint is at least :data:`CLOSEST` in front of it.
+    Upright or across, at any field of view of ``FIELD_OF_VIEW``, so near that what is filmed fills
+    ``FILLED`` of the picture's height, and every joint is at least ``CLOSEST`` in front of it.
     """
     size = len(joints)
     draw = torch.rand(6, size, generator=generator).to(joints)

@@ -1,7 +1,7 @@
 """Arrays out of pickles that others wrote, without running anything that a pickle asks for.
 
 A pickle is a little program that may call whatever it can import.  Here every name that it asks for is looked up in an
-allow-list (:meth:`pickle.Unpickler.find_class`) that imports nothing: dictionaries, and stand-ins for numpy's and
+allow-list (``pickle.Unpickler.find_class``) that imports nothing: dictionaries, and stand-ins for numpy's and
 joblib's arrays, which make plain data.  Not numpy's own constructors, as a type that is made up badly crashes them.
 """
 

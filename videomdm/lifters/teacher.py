@@ -70,7 +70,7 @@ def estimate(
         batch_size: windows of the lifter per batch.
         progress: show a progress bar.
         root_path: which teacher: ``"bones"``, ``"network"`` (that of the same set of weights; beside a lifter of
-            one's own that of :data:`videomdm.conventions.STUDY_LIFTER`), or a network.
+            one's own that of ``videomdm.conventions.STUDY_LIFTER``), or a network.
         device: where the networks that come with the package compute; others stay where they are.
 
     Returns:

@@ -56,7 +56,7 @@ def read_npz(
         names: read only these, where they are there; all when None.
 
     Raises:
-        DataError: no such file, no archive of plain arrays, or one that unpacks to more than :data:`PACKED` times its
+        DataError: no such file, no archive of plain arrays, or one that unpacks to more than ``PACKED`` times its
             size.
     """
     path = Path(path)

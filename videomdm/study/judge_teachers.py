@@ -120,7 +120,7 @@ def standing(weights: WeightSet, folder: Path) -> dict[str, float]:
     """Median knee and hip angles (degrees, both sides) of people who stand in videos, beside BlazePose's own 3-D's.
 
     Both of landmarks: SMPL's hips are so narrow that even a straight body bends there.
-    Frames in which BlazePose's 3-D stands (:data:`STANDING`) count.  ``<video>_knee``, ``<video>_knee_blazepose``
+    Frames in which BlazePose's 3-D stands (``STANDING``) count.  ``<video>_knee``, ``<video>_knee_blazepose``
     and so on.
     """
     found: dict[str, float] = {}

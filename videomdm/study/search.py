@@ -92,8 +92,8 @@ def search(
         storage: the SQLite file, made where there is none.
         out: JSON of all trials (:func:`summary`).
         trials: finished or given up, in all.
-        sampler: one of :data:`SAMPLERS`.
-        metric: one of :data:`OBJECTIVES`.
+        sampler: one of ``SAMPLERS``.
+        metric: one of ``OBJECTIVES``.
         command: for the record.
 
     Raises:

@@ -240,7 +240,7 @@ def errors(network: ElePose, true: Corpus, pictures: Tracks, camera: Camera) -> 
         camera: from where.
 
     Returns:
-        ``pa_mpjpe``, after Procrustes in each frame, in mm of people of :data:`TORSO_AND_LEG`; and in degrees, means
+        ``pa_mpjpe``, after Procrustes in each frame, in mm of people of ``TORSO_AND_LEG``; and in degrees, means
         over frames, ``elevation``, the absolute error of the camera's, and ``elevation_mean`` of what was found.
     """
     seen = pictures.counted

@@ -90,10 +90,10 @@ def draw_scenes(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Windows of random clips as a random camera and a simulated detector see them.
 
-    As many of each corpus, longer clips more often.  A part of the cameras (:data:`ORBITS`) are the studies' own,
+    As many of each corpus, longer clips more often.  A part of the cameras (``ORBITS``) are the studies' own,
     placed for the whole clip (appendix C.1), the others telephones' (:func:`phones.cameras_of`).
-    :func:`augment.augment` changes bodies and poses.  Keypoints are exact (:data:`EXACT`), exact joints with noise
-    (:data:`NOISY`), or what a detector of landmarks reports (:func:`phones.report`).
+    :func:`augment.augment` changes bodies and poses.  Keypoints are exact (``EXACT``), exact joints with noise
+    (``NOISY``), or what a detector of landmarks reports (:func:`phones.report`).
 
     Returns:
         Keypoints (B, window, J, 2), missing ones filled in, confidence (B, window, J), and the joints
