@@ -214,9 +214,9 @@ def table(found: Mapping[str, Results], claims: Sequence[Claim] = CLAIMS) -> Tab
     for i, claim in enumerate(claims, 1):
         measured = ratios(claim, found, claim.metric)
         lines.append({
-            "": str(i), "in the paper": claim.where, "it says": claim.says, "limit": _limit(claim),
-            "paper": "" if claim.published is None else f"{claim.published:.2f}",
-            "here": _words(measured) or claim.why, "verdict": f"**{verdict(claim, measured)}**",
+            "": str(i), "in": claim.where, "it says": claim.says, "verdict": f"**{verdict(claim, measured)}**",
+            "paper": "" if claim.published is None else f"{claim.published:.2f}", "limit": _limit(claim),
+            "here": _words(measured) or claim.why,
         })  # fmt: skip
     return metrics_table(lines)
 
@@ -228,8 +228,8 @@ def second_reading(found: Mapping[str, Results], claims: Sequence[Claim] = CLAIM
         if claim.metric == PAPER and (anew := ratios(claim, found, OURS)):
             as_generated = verdict(claim, ratios(claim, found, PAPER))
             lines.append({
-                "": str(i), "it says": claim.says, "limit": _limit(claim), "here, joints anew": _words(anew),
-                "verdict": f"**{verdict(claim, anew)}**", "as generated": as_generated,
+                "": str(i), "it says": claim.says, "verdict": f"**{verdict(claim, anew)}**",
+                "as generated": as_generated, "limit": _limit(claim), "here, joints anew": _words(anew),
             })  # fmt: skip
     return metrics_table(lines)
 
@@ -241,8 +241,8 @@ def sources(claims: Sequence[Claim] = CLAIMS) -> dict[str, str]:
 
 def _limit(claim: Claim) -> str:
     if claim.at_most is not None:
-        return f"at most {claim.at_most:.2f}"
-    return "" if claim.at_least is None else f"at least {claim.at_least:.2f}"
+        return f"≤ {claim.at_most:.2f}"
+    return "" if claim.at_least is None else f"≥ {claim.at_least:.2f}"
 
 
 def _words(measured: Mapping[str, Sequence[float]]) -> str:
@@ -251,5 +251,6 @@ def _words(measured: Mapping[str, Sequence[float]]) -> str:
     for corpus, values in measured.items():
         mean, low, high = interval(values)
         seeds = f" ({low:.2f} to {high:.2f}, {len(values)} seeds)" if len(values) > 1 else " (1 seed)"
-        lines.append(f"{corpus}: {mean:.2f}{seeds}")
+        name = corpus.replace(" (study)", "").replace("(study, ", "(")  # the profile of all of them
+        lines.append(f"{name}: {mean:.2f}{seeds}")
     return "<br>".join(lines)
