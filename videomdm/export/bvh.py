@@ -17,6 +17,7 @@ from videomdm.data import bvh
 from videomdm.export.npz import check_motion
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.kinematics import rotation_between
+from videomdm.storage.files import written_whole
 
 CENTIMETRES = 100.0  # BVH has no unit of its own; centimetres are the custom
 TOLERANCE = 0.01  # metres; a BVH farther than this from its joints is worth a warning
@@ -83,6 +84,35 @@ def to_bvh(
             stacklevel=2,
         )
     return error
+
+
+def write_both(
+    path: Path, joints: Tensor, skeleton: Skeleton = SMPL22, fps: float = FPS
+) -> dict[Path, dict[str, float | str]]:
+    """Write a motion with constant bones, for rigs, and as ``NAME-exact.bvh`` as it is; each whole or not at all.
+
+    Args:
+        path: file of the first.
+        joints, skeleton, fps: as of :func:`to_bvh`.
+
+    Returns:
+        File -> how far its joints are from the given ones: ``mean_mm``, and ``max_mm`` with its ``joint`` and
+        ``frame``.
+
+    Raises:
+        ValueError: as of :func:`to_bvh`.
+    """
+    errors = {}
+    for file, stretch in ((path, False), (path.with_name(f"{path.stem}-exact{path.suffix}"), True)):
+        motion, error = as_bvh(joints, skeleton, fps, stretch)
+        with written_whole(file) as partial:
+            bvh.write(partial, motion)
+        frame, joint = divmod(int(error.argmax()), len(skeleton))
+        errors[file] = {
+            "mean_mm": round(1000 * float(error.mean()), 2), "max_mm": round(1000 * float(error.max()), 2),
+            "joint": skeleton.joints[joint], "frame": frame,
+        }  # fmt: skip
+    return errors
 
 
 def as_bvh(

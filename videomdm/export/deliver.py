@@ -17,7 +17,8 @@ from torch import Tensor
 
 from videomdm import export, features, sample
 from videomdm.conventions import FPS
-from videomdm.data import bvh, nba
+from videomdm.data import nba
+from videomdm.export.bvh import write_both
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
@@ -81,18 +82,7 @@ def write(
     for i, (caption, motion) in enumerate(zip(captions, motions, strict=True)):
         words = re.sub(r"[\W_]+", "-", caption.lower()).strip("-")[:60]
         name = f"{i:02d}-{words}" if words else f"{i:02d}"
-        for file, exact in ((f"{name}.bvh", False), (f"{name}-exact.bvh", True)):
-            written, error = export.as_bvh(motion, skeleton, fps, stretch=exact)
-            bvh.write(folder / file, written)
-            report[file] = _errors(error, skeleton)
+        written = write_both(folder / f"{name}.bvh", motion, skeleton, fps)
+        report |= {file.name: errors for file, errors in written.items()}
     (folder / REPORT).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return report
-
-
-def _errors(error: Tensor, skeleton: Skeleton) -> dict[str, float | str]:
-    """Of distances (T, J) in metres."""
-    frame, joint = divmod(int(error.argmax()), len(skeleton))
-    return {
-        "mean_mm": round(1000 * float(error.mean()), 2), "max_mm": round(1000 * float(error.max()), 2),
-        "joint": skeleton.joints[joint], "frame": frame,
-    }  # fmt: skip

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from videomdm.conventions import FPS, DataError
-from videomdm.export.bvh import to_bvh
+from videomdm.export.bvh import write_both
 from videomdm.export.film import to_gif, to_mp4
 from videomdm.export.npz import check_motion, to_npz
 from videomdm.skeletons.definitions import H36M17, SMPL22, Skeleton
@@ -45,7 +45,7 @@ def write(
 
     ``.npz`` holds all of them (:func:`videomdm.export.to_npz`).  Each of several motions is a ``.bvh``, an ``.mp4`` or
     a ``.gif`` of its own: ``wave-00.bvh``, ``wave-01.bvh`` ...  A ``.bvh`` has bones of one length, as a rig has;
-    beside it ``wave-exact.bvh`` has the motion's own, which stretch (:func:`videomdm.export.to_bvh`).
+    beside it ``wave-exact.bvh`` has the motion's own, which stretch (:func:`videomdm.export.bvh.write_both`).
 
     Args:
         path: its folder is made if missing.
@@ -70,7 +70,7 @@ def write(
     if len(clips) > 1:
         files = [path.with_name(f"{path.stem}-{i:02d}{path.suffix}") for i in range(len(clips))]
     if path.suffix.lower() == ".bvh":
-        return [f for file, clip in zip(files, clips, strict=True) for f in write_bvh(file, clip, skeleton, fps)]
+        return [f for file, clip in zip(files, clips, strict=True) for f in write_both(file, clip, skeleton, fps)]
     for file, clip, caption in zip(files, clips, captions, strict=True):
         with written_whole(file) as partial:
             if file.suffix.lower() == ".gif":
@@ -79,19 +79,6 @@ def write(
                 to_mp4(partial, clip, skeleton, fps, caption)
                 _check_film(partial, len(clip), file)
     return files
-
-
-def write_bvh(path: Path, clip: Tensor, skeleton: Skeleton = SMPL22, fps: float = FPS) -> list[Path]:
-    """Write a motion (T, J, 3) in metres with constant bones, and beside it, as ``NAME-exact.bvh``, as it is.
-
-    Returns:
-        Both files; a warning says how far off the first is (:func:`videomdm.export.to_bvh`).
-    """
-    exact = path.with_name(f"{path.stem}-exact{path.suffix}")
-    for file, stretch in ((path, False), (exact, True)):
-        with written_whole(file) as partial:
-            to_bvh(partial, clip, skeleton, fps, stretch=stretch)
-    return [path, exact]
 
 
 def read(path: Path) -> Motions:

@@ -18,7 +18,7 @@ from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.reading import Source
 from videomdm.data.recordings.video import Video
 from videomdm.evaluation.lifting import without_truth
-from videomdm.export import files
+from videomdm.export.bvh import write_both
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.files import written_whole
@@ -163,14 +163,14 @@ def lift_track(
 
 def save(lifted: LiftedRecording, folder: str | Path) -> list[Path]:
     """Write ``NAME.npz`` (:meth:`LiftedRecording.arrays`), and the delivered motion as ``NAME.bvh``, with constant
-    bones, and ``NAME-exact.bvh`` (:func:`videomdm.export.files.write_bvh`); returns the files.
+    bones, and ``NAME-exact.bvh`` (:func:`videomdm.export.bvh.write_both`); returns the files.
 
     Recordings of sub-folders lie in sub-folders again.
     """
     npz, bvh = (Path(folder) / f"{lifted.track.name}.{ending}" for ending in ("npz", "bvh"))
     with written_whole(npz) as partial:
         np.savez_compressed(partial, **lifted.arrays())
-    return [npz, *files.write_bvh(bvh, lifted.joints, SMPL22, lifted.track.fps)]
+    return [npz, *write_both(bvh, lifted.joints, SMPL22, lifted.track.fps)]
 
 
 def write_report(
