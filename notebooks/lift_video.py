@@ -143,7 +143,7 @@ print(
 # The command `videomdm lift` writes the first three, for one recording or a folder of them.
 
 # %%
-videos.save(lifted, out)
+written = videos.save(lifted, out)
 videos.write_report(out / "report.json", [lifted.report()], run)
 keypoint_npz.save(track, out / "keypoints.npz")
 if film:
@@ -151,6 +151,9 @@ if film:
     projected = replace(track, keypoints=camera.project(joints)[0])
     write_overlay(film, track, out / "keypoints.mp4")
     write_overlay(film, projected, out / "lifted.mp4")
+for path, off in written.items():
+    if off:
+        print(f"{path.name}: joints are {off['mean_mm']:.1f} mm off the motion's, at most {off['max_mm']:.1f}")
 print(f"films are in {codec()}")
 for path in sorted(out.glob("*")):
     print(f"{path!s:70} {path.stat().st_size / 1e6:8.3f} MB")

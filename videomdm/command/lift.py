@@ -76,7 +76,9 @@ def run(given: argparse.Namespace) -> None:
             skipped.append((track.name, str(error)))
             continue
         lifted_at = time.perf_counter()
-        rows.append(lifted.report() | {"files": [str(path) for path in videos.save(lifted, given.out)]})
+        written = videos.save(lifted, given.out)
+        off = {path.name: errors for path, errors in written.items() if errors}
+        rows.append(lifted.report() | {"files": [str(path) for path in written], "off_the_motion": off})
         seconds["lifting"] += lifted_at - began
         seconds["writing"] += time.perf_counter() - lifted_at
         print(*rows[-1]["files"], sep="\n")

@@ -161,16 +161,19 @@ def lift_track(
     )
 
 
-def save(lifted: LiftedRecording, folder: str | Path) -> list[Path]:
+def save(lifted: LiftedRecording, folder: str | Path) -> dict[Path, dict[str, float | str]]:
     """Write ``NAME.npz`` (:meth:`LiftedRecording.arrays`), and the delivered motion as ``NAME.bvh``, with constant
-    bones, and ``NAME-exact.bvh`` (:func:`videomdm.export.bvh.write_both`); returns the files.
+    bones, and ``NAME-exact.bvh``.
 
     Recordings of sub-folders lie in sub-folders again.
+
+    Returns:
+        File -> how far its joints are from the motion's (:func:`videomdm.export.bvh.write_both`), nothing for arrays.
     """
     npz, bvh = (Path(folder) / f"{lifted.track.name}.{ending}" for ending in ("npz", "bvh"))
     with written_whole(npz) as partial:
         np.savez_compressed(partial, **lifted.arrays())
-    return [npz, *write_both(bvh, lifted.joints, SMPL22, lifted.track.fps)]
+    return {npz: {}, **write_both(bvh, lifted.joints, SMPL22, lifted.track.fps)}
 
 
 def write_report(
