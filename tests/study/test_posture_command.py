@@ -35,6 +35,7 @@ def test_a_lone_clip(tmp_path):
         posture.main(given)
 
 
+@pytest.mark.slow
 def test_the_built_in_corpus_stands_and_walks_like_captured_people():
     """Its own median knees, hips and leans against CMU's, and no family of clones."""
     cmu = json.loads((STORED / "posture" / "cmu.json").read_text())["metrics"]

@@ -9,6 +9,7 @@ from videomdm import train
 from videomdm.command import main
 from videomdm.study import search
 
+pytestmark = pytest.mark.slow  # optuna and its database
 BASE = train.profile("smoke")
 
 
@@ -32,7 +33,6 @@ def found(path):
     return json.loads(path.read_text())
 
 
-@pytest.mark.slow
 def test_a_search_nears_the_best_settings_on_validation_data(asked, tmp_path):
     result = found(search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 40))
     states = [t["state"] for t in result["trials"]]
@@ -55,7 +55,6 @@ def test_a_search_goes_on_where_it_stopped(asked, tmp_path):
     assert found(out)["trials"] == trials
 
 
-@pytest.mark.slow
 def test_every_trial_is_a_schedule_that_fits(asked, tmp_path):
     search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 30, sampler="random")
     for config in asked:
@@ -72,7 +71,6 @@ def test_a_file_of_another_search_is_refused(asked, tmp_path):
         search.best({"trials": []})
 
 
-@pytest.mark.slow
 def test_the_command_trains_and_measures(tmp_path, capsys):
     arguments = [
         "search",
