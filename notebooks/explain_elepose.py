@@ -44,7 +44,7 @@ claims = Claims()
 
 # %%
 # NBVAL_CHECK_OUTPUT
-true = sources.load("nba-like", None, "test", max_frames=196, n_clips=2000)
+true = sources.load("nba-like", None, "test", max_frames=60, n_clips=2000)
 true = true.select(true.spaced(48))
 seen = nba.film(true, seed=0)
 pictures = nba.tracks(true, seen)

@@ -134,6 +134,10 @@ ROWS: dict[str, dict[str, Method]] = {
         "videomdm-pnp/sized-lifter-2": Method("lifted", "pnp", lifter="videomdm-pnp/sized", refine=True, **_SIZED),
         "videomdm-pnp/sized-round-2": Method("lifted", lifter="videomdm-pnp/sized-lifter-2", **_SIZED),
     },
+    "centred": {
+        # Pictures centred on the hip: nothing tells more of their cameras than what is assumed of them.
+        "videomdm-frame/round-1-assumed": Method("lifted", lifter="videomdm-frame"),
+    },
     "ablations": {
         # Those of figure 6(b), and the exact weights of appendix A.
         "videomdm/no-depth": Method("teacher", "truth", weights={"weighting": "none"}),

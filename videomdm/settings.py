@@ -44,7 +44,7 @@ def read(given: argparse.Namespace) -> Config:
     start = given.config or given.profile
     try:
         base = profile(given.profile) if given.profile else Config.from_json(given.config.read_text())
-        return base.but(**dict(_setting(text) for text in given.set))
+        return base.but(**changes(given.set))
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(f"{start}: {error}") from error
 
@@ -65,6 +65,11 @@ def config(arguments: Sequence[str] | None, program: str, description: str) -> C
         return read(given)
     except (OSError, ValueError) as error:
         parser.error(str(error))
+
+
+def changes(given: Sequence[str]) -> dict[str, Any]:
+    """Settings given as ``NAME=VALUE``, by their flat names; raises ``ValueError`` for one that there is not."""
+    return dict(_setting(text) for text in given)
 
 
 def _setting(text: str) -> tuple[str, Any]:

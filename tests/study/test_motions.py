@@ -7,7 +7,7 @@ import pytest
 
 from videomdm import train
 from videomdm.data.recordings import demonstration
-from videomdm.study import motions
+from videomdm.study import motions, train_elepose
 from videomdm.survey import scenes
 from videomdm.train import observe
 
@@ -19,9 +19,10 @@ def base(tmp_path_factory):
     return train.profile("smoke", runs=str(tmp_path_factory.mktemp("runs")))
 
 
-@pytest.mark.parametrize("study", ["table1", "videos"])
+@pytest.mark.parametrize("study", ["table1", "videos", "table3"])
 def test_every_method_has_a_motion_of_every_caption(base, study, tmp_path, monkeypatch):
     monkeypatch.setattr(motions, "MOTIONS", 2)
+    monkeypatch.setitem(train_elepose.BUDGETS, "laptop", train_elepose.BUDGETS["smoke"])
     motions.main([study, "--profile", "smoke", "--runs", base.runs, "--out", str(tmp_path)])
     about = json.loads((tmp_path / study / "made.json").read_text())
     assert about["methods"] == list(motions.ROWS[study]) and about["profile"] == "smoke" and about["commit"]

@@ -8,6 +8,7 @@ import torch
 from videomdm import train
 from videomdm.evaluation import unconditional
 from videomdm.evaluation.unconditional import Motions
+from videomdm.methods import METHODS
 from videomdm.study import report, table3
 from videomdm.train import observe
 
@@ -27,7 +28,7 @@ def test_a_repeat_is_made_once():
 def test_training_data_are_drawn_from_the_pictures():
     config = train.profile("smoke", data="nba-like", method="videomdm-frame", **table3.REGIME)
     pictures = observe.tracks(config, "train")
-    draw = table3.given(config, "training-data", pictures)
+    draw = table3.drawn(Motions(pictures.seen.keypoints, pictures.lengths))
     drawn = draw(3, torch.full((9,), 20))
     assert drawn.points.shape[-1] == 2 and len(drawn) == 9
     own = {tuple(x) for x in pictures.seen.keypoints[:, 0, 5].tolist()}
@@ -48,11 +49,16 @@ def test_table(tmp_path, monkeypatch):
     for row, metrics in found.items():
         wanted = {f"{prefix}{name}" for prefix in ("", "side_", "hybrid_") for name in ("fid", "kid", "recall_dagger")}
         assert wanted <= set(metrics)
-        assert ("seconds_per_100" in metrics) == (row in ("mdm-2d", "mdm-teacher", "videomdm-frame"))
+        assert ("seconds_per_100" in metrics) == (row in METHODS)
+        assert ("pa_mpjpe" in metrics) == (row in ("elepose", "package"))
+    assert 0 < found["training-data"]["judge_still"] < 1 and found["elepose"]["true_jitter"] > 0
     fid = {row: metrics["fid"][0] for row, metrics in found.items()}
     assert fid["training-data"] < min(fid["mdm-2d"], fid["videomdm-frame"])
     _, corpora = report.find(tmp_path / "results", "table3-procedural")
-    assert [list(rows) for rows in corpora.values()] == [[*table3.ROWS[:3], "mdm-teacher", "mdm-2d", "videomdm-frame"]]
+    assert [list(rows) for rows in corpora.values()] == [
+        [*table3.ROWS[:3], "mdm-teacher", "mdm-2d", "videomdm-frame", table3.ROUND]
+    ]
+    assert list(corpora) == ["nba-like of procedural (smoke, quick protocol, elepose teacher)"]
     stamps = [file.stat().st_mtime_ns for file in files]
     assert table3.main(arguments) == 0  # all rows are there
     assert [file.stat().st_mtime_ns for file in files] == stamps

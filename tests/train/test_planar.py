@@ -11,7 +11,7 @@ from videomdm.conventions import DataError
 from videomdm.data.observations import Observations
 from videomdm.methods import METHODS
 from videomdm.storage import checkpoints
-from videomdm.train import dataset, observe
+from videomdm.train import dataset, observe, rounds
 
 SMALL = {**NBA, "data": "nba-like", "lifter": "procedural"}
 
@@ -124,6 +124,19 @@ class TestRuns:
         off = (seen.camera.project(lifted)[0] - seen.keypoints).norm(dim=-1)[seen.weight > 0]
         assert off.max() < 1e-3
 
+    def test_motions_of_a_round_stay_around_the_hip(self, runs):
+        config = train.profile("smoke", **SMALL | {"method": "videomdm-frame/round-1-assumed"}, runs=runs)
+        observed = observe.centred(config, observe.tracks(config, "train"))
+        run = train.fit(config.but(method="videomdm-frame"))
+        lifted = rounds.lift_observations(run, observed, config.cache, config.recipe)
+        assert (lifted.teacher[:, :, 0] - lifted.teacher[:, :1, 0]).abs().max() < 1e-4, "one place a clip"
+        seen, valid = lifted.seen, lifted.seen.valid
+        off = (seen.camera.project(lifted.teacher)[0] - seen.keypoints).norm(dim=-1)
+        assert off[valid][:, 0].max() < 1e-5, "the hip in the middle of every picture"
+        before = (observed.camera.project(observed.teacher)[0] - observed.keypoints).norm(dim=-1)
+        counted = observed.confidence[valid] > 0
+        assert off[valid][counted].mean() < 0.2 * before[valid][counted].mean()
+
 
 class TestRefusals:
     @pytest.mark.parametrize(
@@ -144,7 +157,7 @@ class TestRefusals:
 
     def test_what_is_left(self):
         assert {name for name, method in METHODS.items() if not method.needs} >= {
-            "mdm-teacher", "mdm-2d", "videomdm-frame",
+            "mdm-teacher", "mdm-2d", "videomdm-frame", "videomdm-frame/round-1-assumed",
         }  # fmt: skip
 
     def test_streaming(self, planar):

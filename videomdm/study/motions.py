@@ -8,6 +8,8 @@ says by which command and commit.
 ``table1``: what test clips show, their teacher's motion, and what priors generate for their captions.
 ``videos``: the built-in films of :mod:`videomdm.data.recordings.demonstration`, lifted by the teacher and by a prior,
 with the truth.
+``table3``: what two lifters make of training pictures of an NBA-like corpus, and motions of the rows that are
+generated; ``--set`` as for :mod:`videomdm.study.table3`, whose runs are taken where they are there.
 """
 
 from __future__ import annotations
@@ -18,23 +20,32 @@ from pathlib import Path
 
 from torch import Tensor
 
-from videomdm import features, sample, train
+from videomdm import features, sample, settings, train
 from videomdm.config import Config
-from videomdm.data import recordings
+from videomdm.conventions import STUDY_LIFTER
+from videomdm.data import nba, recordings
 from videomdm.data.recordings import demonstration
 from videomdm.export import to_npz
+from videomdm.lifters import centred
 from videomdm.methods import METHODS
+from videomdm.skeletons.definitions import NBA16, SMPL22
 from videomdm.storage.files import write_json
-from videomdm.study import results
+from videomdm.study import results, table3
 from videomdm.train import observe
 from videomdm.videos import lift_track
 
 MOTIONS = 6
 TRUTH = "truth"  # the method that a page draws as ghosts
 #: Rows of the pages, in the order of their columns.
-ROWS = {"table1": ("real", "teacher", "mdm-3d", "mdm-teacher", "videomdm"), "videos": ("teacher", "prior", TRUTH)}
+ROWS = {
+    "table1": ("real", "teacher", "mdm-3d", "mdm-teacher", "videomdm"),
+    "videos": ("teacher", "prior", TRUTH),
+    "table3": ("elepose", "package", "mas", "videomdm", "round-1"),
+}  # fmt: skip
+#: Those of table 3 that are generated, by the methods that make them.
+GENERATED = {"mas": "mdm-2d", "videomdm": "videomdm-frame", "round-1": table3.ROUND}
 
-Motions = Mapping[str, list[Tensor]]  # method -> (T, 22, 3) metres, Y up
+Motions = Mapping[str, list[Tensor]]  # method -> (T, J, 3) metres, Y up
 
 
 def table1(base: Config) -> tuple[list[str], Motions]:
@@ -64,14 +75,38 @@ def videos(base: Config) -> tuple[list[str], Motions]:
     return [one.caption for one in lifted], ways | {TRUTH: _cut(true, truth.lengths)}
 
 
-STUDIES = {"table1": table1, "videos": videos}
+def centred_motions(base: Config) -> tuple[list[str], Motions]:
+    """Motions of every row of table 3 around the hip, in metres of people of average size, on the floor.
+
+    Those of a lifter are of the same training clips as the other's; generated ones are as long as these.
+    """
+    config = table3.configuration(base, "laptop")
+    pictures = observe.tracks(config, "train")
+    clips = pictures.select(pictures.lengths.argsort(descending=True, stable=True)[:MOTIONS])
+    lengths = clips.lengths.clamp(max=config.data.max_frames)
+    made = {"elepose": centred.lift(clips, config.data.lifter), "package": centred.lift(clips, STUDY_LIFTER)}
+    for row, method in GENERATED.items():
+        prior = sample.load(train.fit(config.but(method=method)))
+        made[row] = sample.generate(prior, [""] * len(clips), lengths, seed=config.seed)
+    standing = {row: [_stand(nba.METRES * motion) for motion in _cut(made[row], lengths)] for row in ROWS["table3"]}
+    return [f"motion {i + 1}" for i in range(len(clips))], standing
+
+
+def _stand(motion: Tensor) -> Tensor:
+    """A motion (T, J, 3) whose lowest joint is on the floor."""
+    return motion - motion.new_tensor((0.0, 1.0, 0.0)) * motion[..., 1].min()
+
+
+STUDIES = {"table1": table1, "videos": videos, "table3": centred_motions}
 
 
 def write(folder: Path, config: Config, command: str, captions: Sequence[str], motions: Motions) -> Path:
     """``METHOD.npz`` of each method (coordinates in whole millimetres, which pack well) and ``made.json``."""
     folder.mkdir(parents=True, exist_ok=True)
+    layouts = {len(skeleton): skeleton for skeleton in (SMPL22, NBA16)}
     for method, own in motions.items():
-        to_npz(folder / f"{method}.npz", [motion.mul(1000).round() / 1000 for motion in own], captions=captions)
+        packed = [motion.mul(1000).round() / 1000 for motion in own]
+        to_npz(folder / f"{method}.npz", packed, captions=captions, skeleton=layouts[packed[0].shape[1]])
     about = {
         "methods": list(motions), "profile": config.profile, "data": config.data.source, "seed": config.seed,
         "command": command, "commit": results.commit(), "machine": results.machine(),
@@ -88,11 +123,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m videomdm.study.motions", description=__doc__.split("\n\n")[0])
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--profile", default="laptop", help="of the priors, trained where they are missing (laptop)")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="settings to change"
+    )
     parser.add_argument("--runs", default="runs", help="folder of run folders")
     parser.add_argument("--out", type=Path, default=Path("results/motions"), help="results/motions")
     given = parser.parse_args(arguments)
-    config = train.profile(given.profile, runs=given.runs)
+    config = train.profile(given.profile, runs=given.runs, **settings.changes(given.set))
     command = f"python -m videomdm.study.motions {given.study} --profile {given.profile}"
+    if given.set:
+        command += f" --set {' '.join(given.set)}"
     print(write(given.out / given.study, config, command, *STUDIES[given.study](config)))
 
 

@@ -111,7 +111,8 @@ def corpus(result: Mapping) -> str:
         label += f", {result['teacher']} teacher"
     if version := former(result):
         label += f", version {version}"
-    return f"{result['data']} ({label})"
+    name = " of ".join([result["data"], *([result["base"]] if "base" in result else [])])
+    return f"{name} ({label})"
 
 
 def former(result: Mapping) -> int:

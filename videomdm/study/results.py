@@ -83,6 +83,11 @@ def _teacher(config: Config) -> dict[str, str]:
     return {"teacher": name} if name else {}
 
 
+def _base(config: Config) -> dict[str, str]:
+    """The corpus that an NBA-like one films."""
+    return {"base": config.data.base} if config.data.source == "nba-like" else {}
+
+
 def key(config: Config) -> str:
     """What a result is of: a run's settings, wherever its data lie; a start counts by its own run's settings."""
     own = config.but(data_root=None, start=None).key()
@@ -101,7 +106,8 @@ def write(
     method = method or config.method
     result = {
         "study": study, "data": config.data.source, "method": method, "profile": config.profile, "seed": config.seed,
-        **_teacher(config), **config.data.stages(STAGES), "command": command, "commit": commit(), "machine": machine(),
+        **_base(config), **_teacher(config), **config.data.stages(STAGES),
+        "command": command, "commit": commit(), "machine": machine(),
         "versions": {name: version(name) for name in ("videomdm", "torch", "numpy")},
         "seconds": round(seconds, 1), "config": key(config), "evaluation": config.evaluation_key(),
         "metrics": dict(metrics),

@@ -3,6 +3,8 @@
 A corpus is filmed as MAS's basketball players were (``--base``), or is theirs (``--data nba``).  ElePose learns to lift
 from its pictures, a 2-D motion VAE learns to judge them, and every row is compared with the test split's pictures
 (:mod:`videomdm.evaluation.unconditional`).  Rows with a JSON are not run again; killed ones resume.
+
+A corpus has one teacher and one judge, for all seeds: ``--seed`` is that of the priors.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import programs, sample, study, train
+from videomdm import programs, sample, settings, study, train
 from videomdm.config import NBA, Config
+from videomdm.conventions import STUDY_LIFTER
 from videomdm.data.tracks import Tracks
+from videomdm.evaluation import pose
 from videomdm.evaluation.unconditional import AZIMUTHS, PROTOCOLS, Motions, PlanarEvaluator, evaluate
 from videomdm.lifters import centred
 from videomdm.methods import METHODS
@@ -30,12 +34,25 @@ from videomdm.train import observe, provenance
 
 PROGRAM = "python -m videomdm.study.table3"
 #: In the table's order: the training pictures themselves, two lifters' motions of them, MAS, plain MDM on ElePose's
-#: motions, and VideoMDM with ElePose as the teacher.
-ROWS = ("training-data", "elepose", "package", "mdm-2d", "mdm-teacher", "videomdm-frame")
+#: motions, VideoMDM with ElePose as the teacher, and one round of it: plain MDM on the motions that it lifted.
+ROUND = "videomdm-frame/round-1-assumed"
+ROWS = ("training-data", "elepose", "package", "mdm-2d", "mdm-teacher", "videomdm-frame", ROUND)
 REGIME = {name: NBA[name] for name in ("text", "guidance", "tau", "weights")}
 
 #: The number of a repeat and lengths (N,) -> N motions.
 Source = Callable[[int, Tensor], Motions]
+
+
+def configuration(base: Config, budget: str, **changes: object) -> Config:
+    """The configuration of the table's rows, with the teacher, which is trained where there is none yet.
+
+    Args:
+        base: sizes and batches.
+        budget: of the teacher's training, a key of :data:`videomdm.study.train_elepose.BUDGETS`.
+        changes: to settings; NBA-like data unless they say otherwise.
+    """
+    config = base.but(**{"data": "nba-like", "method": "videomdm-frame", **REGIME, **changes})
+    return config.but(lifter=str(elepose(config, observe.tracks(config, "train"), budget)))
 
 
 def measure(config: Config, row: str, run: Path | None, budget: str, protocol: str) -> dict[str, object]:
@@ -49,15 +66,25 @@ def measure(config: Config, row: str, run: Path | None, budget: str, protocol: s
         protocol: a key of :data:`videomdm.evaluation.unconditional.PROTOCOLS`.
 
     Returns:
-        The metrics for uniform azimuths by their own names, those for others as ``side_fid`` and so on, and for methods
-        ``seconds_per_100``, of sampling; in words ``protocol``, and ``evaluators``, a digest of the judge.
+        The metrics for uniform azimuths by their own names and those for others as ``side_fid`` and so on; for methods
+        ``seconds_per_100``, processor time of sampling; for lifters :func:`errors`; for the training data what the
+        judge keeps of test clips (:func:`videomdm.study.train_motion_vae.report`), as ``judge_reconstruction`` and so
+        on; in words ``protocol``, and ``evaluators``, a digest of the judge.
     """
     pictures, test = (observe.tracks(config, split) for split in ("train", "test"))
     judge, real = evaluator(config, pictures, budget), Motions(test.seen.keypoints, test.lengths)
     spent = {"seconds": 0.0, "motions": 0}
-    source = given(config, row, pictures) if run is None else generated(run, spent)
+    found: dict[str, object] = {}
+    if run is not None:
+        source = generated(run, spent)
+    elif row == "training-data":
+        source = drawn(Motions(pictures.seen.keypoints, pictures.lengths))
+        found |= {f"judge_{name}": value for name, value in train_motion_vae.report(judge, test).items()}
+    else:
+        lifted = centred.lift(pictures, config.data.lifter if row == "elepose" else STUDY_LIFTER, config.data.root)
+        source = drawn(Motions(lifted, pictures.lengths))
+        found |= errors(config, lifted)
     make = cache_by_repeat(source)
-    found = {}
     for azimuths in AZIMUTHS:
         prefix = "" if azimuths == "uniform" else f"{azimuths}_"
         metrics = evaluate(judge, real, make, protocol, azimuths)
@@ -68,14 +95,26 @@ def measure(config: Config, row: str, run: Path | None, budget: str, protocol: s
     return found
 
 
-def given(config: Config, row: str, pictures: Tracks) -> Source:
-    """Motions that are there: the training pictures, or what a lifter makes of them; each repeat draws its own."""
-    if row == "training-data":
-        points = pictures.seen.keypoints
-    else:
-        lifter = config.data.lifter if row == "elepose" else "procedural"
-        points = centred.lift(pictures, lifter, config.data.root)
-    motions = Motions(points, pictures.lengths)
+def errors(config: Config, lifted: Tensor) -> dict[str, float]:
+    """How far lifted motions (C, T, 16, 3) of the training pictures are off, where the truth is known.
+
+    Returns:
+        ``pa_mpjpe``, after Procrustes in each frame, in mm of people of average size, and ``jitter`` in m/s^3 with
+        ``true_jitter`` beside it; nothing for NBA.
+    """
+    if config.data.source != "nba-like":
+        return {}
+    true = observe.load(config, "train")
+    scale = train_elepose.METRES
+    return {
+        "pa_mpjpe": scale * float(pose.pa_mpjpe(lifted, true.joints, true.lengths)),
+        "jitter": scale * float(pose.jitter(lifted, true.fps, true.lengths)),
+        "true_jitter": scale * float(pose.jitter(true.joints, true.fps, true.lengths)),
+    }
+
+
+def drawn(motions: Motions) -> Source:
+    """Motions that are there; each repeat draws its own."""
 
     def draw(repeat: int, lengths: Tensor) -> Motions:
         return motions.draw(len(lengths), torch.Generator().manual_seed(repeat))
@@ -89,9 +128,9 @@ def generated(run: Path, spent: dict[str, float]) -> Source:
 
     def generate(repeat: int, lengths: Tensor) -> Motions:
         lengths = lengths.clamp(max=prior.config.data.max_frames - 1)
-        started = time.monotonic()
+        started = time.process_time()
         joints = sample.generate(prior, [""] * len(lengths), lengths, seed=repeat)
-        spent["seconds"] += time.monotonic() - started
+        spent["seconds"] += time.process_time() - started
         spent["motions"] += len(lengths)
         return Motions(joints.cpu(), lengths)
 
@@ -118,15 +157,15 @@ def _budgets(name: str) -> tuple[train_elepose.Budget, train_motion_vae.Budget]:
 def elepose(config: Config, pictures: Tracks, budget: str) -> Path:
     """The file of ElePose, trained on the training split's pictures; in the cache, by what it depends on."""
     size = _budgets(budget)[0]
-    folder = config.cache / f"elepose-{digest(provenance.pictures(pictures), size, config.seed)}"
+    folder = config.cache / f"elepose-{digest(provenance.pictures(pictures), size)}"
     file = folder / "elepose.safetensors"
     if not file.exists():
-        train_elepose.train(pictures.seen, pictures.skeleton, pictures.centred, folder, size, config.seed)
+        train_elepose.train(pictures.seen, pictures.skeleton, pictures.centred, folder, size, seed=0)
     return file
 
 
 def evaluator(config: Config, pictures: Tracks, budget: str) -> PlanarEvaluator:
-    """The judge, trained on the training split's pictures: one for all rows and seeds of a corpus."""
+    """The judge, trained on the training split's pictures; in the cache too."""
     size = _budgets(budget)[1]
     folder = config.cache / f"motion-vae-{digest(provenance.pictures(pictures), size)}"
     file = folder / "motion_vae.safetensors"
@@ -147,7 +186,11 @@ def conduct(arguments: Sequence[str]) -> None:
     parser.add_argument("--data", default="nba-like", choices=("nba-like", "nba"))
     parser.add_argument("--data-root")
     parser.add_argument("--base", default="procedural", help="the corpus that an NBA-like one films")
-    parser.add_argument("--profile", default="study")
+    parser.add_argument("--profile", default="laptop")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
+        help="settings to change, the same for all rows, such as warmup_steps=1500 steps=500",
+    )  # fmt: skip
     parser.add_argument("--budget", default="laptop", choices=train_motion_vae.BUDGETS, help="of ElePose and the judge")
     parser.add_argument("--protocol", default="quick", choices=PROTOCOLS)
     parser.add_argument("--seed", type=int, default=0)
@@ -157,15 +200,16 @@ def conduct(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     name = given.study or ("table3" if given.data == "nba" else f"table3-{given.base}")
-    base = train.profile(
-        given.profile, data=given.data, base=given.base, data_root=given.data_root, runs=given.runs, seed=given.seed,
-        method="videomdm-frame", **REGIME,
+    base = configuration(
+        train.profile(given.profile), given.budget, data=given.data, base=given.base, data_root=given.data_root, runs=given.runs,
+        seed=given.seed, **settings.changes(given.set),
     )  # fmt: skip
-    base = base.but(lifter=str(elepose(base, observe.tracks(base, "train"), given.budget)))
     command = (
         f"{PROGRAM} --study {name} --data {given.data} --base {given.base} --profile {given.profile} "
         f"--budget {given.budget} --protocol {given.protocol} --seed {given.seed}"
     )
+    if given.set:
+        command += f" --set {' '.join(given.set)}"
     if given.data_root:
         command += f" --data-root $VIDEOMDM_DATA/{Path(given.data_root).name}"
     for row in given.rows:
@@ -174,6 +218,10 @@ def conduct(arguments: Sequence[str]) -> None:
             config, row, name, given.results, f"{command} --rows {row}",
             lambda config, row, run: measure(config, row, run, given.budget, given.protocol),
         )  # fmt: skip
+    if given.data == "nba-like" and given.base == "procedural":  # motions of other corpora are not ours to show
+        judge = evaluator(base, observe.tracks(base, "train"), given.budget)
+        picture = given.results / name / "reconstructions.svg"
+        train_motion_vae.reconstructions(judge, observe.tracks(base, "test")).savefig(picture, bbox_inches="tight")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ WEIGHT_DECAY = 1e-5
 LONGER = 1.5  # times that a wrong limb is too long
 TORSO_AND_LEG = 1.36  # metres of torso, thigh and shin that errors are given for, see nba.SIZE
 METRES = TORSO_AND_LEG / nba.SIZE
-MAX_FRAMES = 196
+MAX_FRAMES = 60  # of a clip, as in the profile laptop, so that table 3's teacher is the same network
 HELD_OUT = 64  # test clips of the report
 BODIES = 256  # of the built-in teacher family, whose mean is the body that ElePose is told of
 

@@ -24,7 +24,7 @@ def lift_observations(
     Cameras are refined where the run's method refined them.  A camera that was given in the true motion's frame stays
     there; any other is expressed in the lifted motion's own.  ``method`` is that which the motions are for: it says
     whether frames are placed and which body is given; with bones of other lengths joints no longer lie exactly on
-    their rays.
+    their rays.  Where clips are centred, each lifted pose is put where the camera looks.
     """
 
     def motions() -> Tensor:
@@ -32,7 +32,10 @@ def lift_observations(
         own = prior.config.recipe
         how = sample.Lifting(own.refine, place=method.depth_from_scale, known_distance=own.known_height)
         texts = [clip[0] for clip in observed.captions]
-        return sample.lift_footage(prior, observed.seen, how, texts=texts, method="walk", progress=True)
+        lifted = sample.lift_footage(prior, observed.seen, how, texts=texts, method="walk", progress=True)
+        if prior.config.centred:
+            lifted = lifted - lifted[:, :, :1] + observed.teacher[:, :1, :1]
+        return lifted
 
     name = provenance.lifted(run, observed, method.depth_from_scale)
     world = _embodied(cached(cache / f"lifted-{name}.safetensors", motions), observed, method)
