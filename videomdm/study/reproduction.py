@@ -157,7 +157,8 @@ CLAIMS = (
     ),
     Claim(says="Its FID is behind MAS's", rows=("videomdm-frame", "mdm-2d"), metric="fid", at_least=1.0, **_THIRD),
     Claim(
-        says="Its diversity is behind MAS's", rows=("videomdm-frame", "mdm-2d"), metric="diversity", at_most=1.0, **_THIRD
+        says="Its diversity is behind MAS's",
+        rows=("videomdm-frame", "mdm-2d"), metric="diversity", at_most=1.0, **_THIRD,
     ),
     Claim("Table 3", "People prefer it to MAS in 64 % of votes", 0.64, why="nobody was asked"),
     Claim("Appendix F", "FID hardly depends on t*, buckets and weights", why="no search was run"),

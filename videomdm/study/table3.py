@@ -201,8 +201,8 @@ def conduct(arguments: Sequence[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     name = given.study or ("table3" if given.data == "nba" else f"table3-{given.base}")
     base = configuration(
-        train.profile(given.profile), given.budget, data=given.data, base=given.base, data_root=given.data_root, runs=given.runs,
-        seed=given.seed, **settings.changes(given.set),
+        train.profile(given.profile), given.budget, data=given.data, base=given.base, data_root=given.data_root,
+        runs=given.runs, seed=given.seed, **settings.changes(given.set),
     )  # fmt: skip
     command = (
         f"{PROGRAM} --study {name} --data {given.data} --base {given.base} --profile {given.profile} "
