@@ -12,32 +12,55 @@
 # The paper's third regime has no text, no path and no camera: pictures of basketball players, 16 joints each, the hip at the origin of every one.
 # The method to beat is MAS {cite}`mas`, which learns to make pictures and denoises seven views at once ({doc}`explained here </notebooks/explain_mas>`).
 # VideoMDM's teacher is ElePose {cite}`elepose`, which has never seen 3-D either ({doc}`explained here </notebooks/explain_elepose>`).
+# So nothing on the way to these motions has seen 3-D.
 #
-# The players' files cannot be had by everybody, so open motions are filmed as the players were.
+# The players' files cannot be had by everybody, so open motions are filmed as the players were ({py:mod}`videomdm.data.nba`): the built-in corpus, and Bandai-Namco's motion capture.
 # `python -m videomdm.study.table3 --base NAME` makes the rows; `--data nba --data-root DIR` makes them of the players.
 # The numbers come from `results/table3-NAME` alone.
 
 # %% tags=["parameters"]
 results_folder: str = "results"
-bases: str = "procedural bandai cmu"  # corpora whose results are shown, where they are there
+bases: str = "procedural bandai"  # corpora whose results are shown, where they are there
 
 # %%
+from dataclasses import replace
 from pathlib import Path
 
-from IPython.display import display
+from IPython.display import SVG, display
 
 from videomdm.pages.parameters import check_parameters
-from videomdm.plots import dot_plot
-from videomdm.study import report
+from videomdm.plots import dot_plot, film_strip, metrics_table, player
+from videomdm.skeletons.definitions import NBA16
+from videomdm.study import report, reproduction, table3
+from videomdm.survey import scenes
 
 check_parameters(globals())
-places = [Path(place) / results_folder for place in (".", "..")]
-there = [base for base in bases.split() if any((place / f"table3-{base}").is_dir() for place in places)]
-corpora = {}
-for base in there:
-    _, rows = report.find(results_folder, f"table3-{base}")
-    corpora |= {f"{base}: {name}": metrics for name, metrics in rows.items()}
-print(*(f"{name}: {', '.join(rows)}" for name, rows in corpora.items()), sep="\n")
+folder = next(place for place in (Path(results_folder), Path("..") / results_folder) if place.is_dir())
+studies = [f"table3-{base}" for base in bases.split() if (folder / f"table3-{base}").is_dir()]
+found, corpora = [], {}
+for study in studies:
+    results, rows_of = report.find(results_folder, study)
+    found += results
+    corpora |= {name: {row: rows[row] for row in table3.ROWS if row in rows} for name, rows in rows_of.items()}
+for name, rows in corpora.items():
+    print(f"{name}: {', '.join(rows)}")
+
+# %% [markdown]
+# ## The rows
+#
+# | row | what it is |
+# |:---|:---|
+# | training-data | pictures of the training split themselves: what a method would reach that made new motions of the same kind |
+# | elepose | the training pictures, lifted frame by frame by ElePose, which learned from them |
+# | package | the same pictures, lifted by the lifter that comes with the package; it learned from other bodies in 3-D, and takes the place of the paper's MotionBERT |
+# | mdm-2d | **MAS**: a 2-D prior of the pictures, sampled in seven views |
+# | mdm-teacher | MDM on ElePose's motions |
+# | videomdm-frame | **VideoMDM** with ElePose as its teacher |
+# | videomdm-frame/round-1-assumed | one round of it: MDM on the motions that VideoMDM's prior lifts from the training pictures |
+#
+# All priors have the same sizes and as many batches of as many clips: MDM's stage first, VideoMDM's after it, and for all others MDM's throughout.
+# A corpus has one ElePose and one judge; a row with several seeds is a prior trained several times.
+# These are small budgets, minutes on one core; the last table has the commands.
 
 # %% [markdown]
 # ## How sets of motions are compared
@@ -45,10 +68,9 @@ print(*(f"{name}: {', '.join(rows)}" for name, rows in corpora.items()), sep="\n
 # Nobody knows the true motions in 3-D, so the comparison is between pictures.
 # Every generated motion is filmed by a camera at the data's elevation and a random azimuth.
 # A motion VAE, trained on the training split's pictures, turns each clip into one vector ({py:mod}`videomdm.evaluation.motion_vae`), and the two sets of vectors are compared: FID and KID (lower is better), precision, recall and recall† ({doc}`explained here </notebooks/explain_recall>`), diversity (the nearer to the training data's, the better).
-# A repeat draws up to 1,024 motions; intervals are over repeats, or over seeds where a row was trained several times.
-#
-# *training-data* are pictures of the training split themselves: what a method would reach that made new motions of the same kind.
-# *elepose* and *package* are the lifters' motions of these pictures, seen from elsewhere; *mdm-2d* is MAS, *videomdm-frame* VideoMDM with ElePose.
+# Each of the two repeats draws as many motions as the test split has, up to 256.
+# Intervals are over repeats, or, where a row was trained with several seeds, Student's over the seeds.
+# *s per 100* is processor time of sampling 100 motions.
 
 # %%
 columns = {
@@ -58,6 +80,22 @@ columns = {
 for name, rows in corpora.items():
     print(name)
     display(report.table(rows, columns))
+
+# %%
+panels = {"fid": "FID", "precision": "precision", "recall_dagger": "recall†", "diversity": "diversity"}
+for name, rows in corpora.items():
+    print(name)
+    display(dot_plot(rows, panels, reference="training-data", logarithmic=("fid",)))
+
+# %% [markdown]
+# ## What the paper claims of it
+#
+# The verdicts are by the rule of {doc}`the page on reproduction </runs/evaluate_reproduction>`: a ratio of two rows, a limit, and an interval over seeds.
+
+# %%
+claims = [claim for claim in reproduction.CLAIMS if claim.rows and set(claim.studies) & set(studies)]
+claims = [replace(claim, studies=tuple(studies)) for claim in claims]
+reproduction.table(reproduction.find(results_folder, studies), claims)
 
 # %% [markdown]
 # ## From the side, and from anywhere
@@ -72,7 +110,60 @@ for name, rows in corpora.items():
     print(name)
     display(report.table(rows, views))
 
+# %% [markdown]
+# ## How good are the lifters, and the judge?
+#
+# The lifters' motions of the training pictures against the truth, which no training saw: the error after Procrustes in each frame, in mm of people of average size, and jitter, the mean third derivative of joints' paths.
+
 # %%
-panels = {"fid": "FID", "precision": "precision", "recall_dagger": "recall†", "diversity": "diversity"}
-for rows in corpora.values():
-    display(dot_plot(rows, panels, reference="training-data"))
+lifters = {"error, mm": "pa_mpjpe", "jitter m/s³": "jitter", "of the truth": "true_jitter"}
+for name, rows in corpora.items():
+    print(name)
+    display(report.table({row: rows[row] for row in ("elepose", "package") if row in rows}, lifters))
+
+# %% [markdown]
+# The judge is asked two things about clips of the test split, which it was not trained on.
+# How much of the keypoints' variance is missing after a clip went through its one vector, beside what is missing when every frame is the clip's mean pose?
+# And what does it make of one half of the test clips against the other, which differ by chance alone?
+
+# %%
+asked = {
+    "missing after the VAE": "judge_reconstruction", "missing in the mean pose": "judge_still",
+    "FID of halves": "judge_half_fid", "precision": "judge_half_precision", "recall†": "judge_half_recall_dagger",
+}  # fmt: skip
+metrics_table([
+    {"corpus": name, **{title: rows["training-data"][metric] for title, metric in asked.items()}}
+    for name, rows in corpora.items()
+])  # fmt: skip
+
+# %% [markdown]
+# Three clips of the built-in corpus after encoding and decoding, over the pictures in grey.
+# The paper warns that such reconstructions are poor, and they are.
+
+# %%
+SVG(filename=str(folder / "table3-procedural" / "reconstructions.svg"))
+
+# %% [markdown]
+# ## Motions of every method
+#
+# One motion of each row that makes motions in 3-D, in metres of people of average size; drag to turn them.
+# The two lifters saw the same training clip.
+# <a href="../_static/compare/table3.html">Six motions of each, side by side</a>: methods in columns, one clock for all, and dragging one turns all cameras (`python -m videomdm.study.motions table3`).
+
+# %%
+made = sorted((folder / "motions" / "table3").glob("*.npz"))
+shown = {path.stem: scenes.read(str(path)) for path in made}
+order = [row for row in ("elepose", "package", "mas", "videomdm", "round-1") if row in shown]
+clip = "motion 1", 0
+fps = next(iter(shown.values())).fps
+player({row: shown[row].clips[clip] for row in order}, NBA16, fps)
+
+# %%
+for row in order:
+    display(film_strip(shown[row].clips[clip], NBA16, 8, fps, title=row, azimuth=60))
+
+# %% [markdown]
+# ## Commands
+
+# %%
+report.sources(found)

@@ -76,8 +76,10 @@ class Method:
     def needs(self) -> str | None:
         """What a method asks for that pictures centred on the hip do not tell; None where it asks for nothing."""
         for method in self.chain:
-            if method.motions == "truth":
+            if method.motions == "truth" or method.teacher_error != 1.0:
                 return "true motions in 3-D"
+            if method.keypoint_noise:
+                return "a detector whose error can be chosen"
             if method.frame == "truth":
                 return "true cameras"
             if method.frame == "pnp":

@@ -148,6 +148,8 @@ class TestRefusals:
             ("videomdm-frame/refined", "a root path"),
             ("mdm-teacher/sized", "a root path"),
             ("videomdm/round-1", "true cameras"),
+            ("mdm-teacher/error-0.5", "true motions in 3-D"),
+            ("mdm-teacher/keypoints-0.01", "a detector whose error can be chosen"),
         ],
     )
     def test_centred_data_and_a_method_with_a_root_path(self, runs, method, needs):
@@ -155,8 +157,12 @@ class TestRefusals:
         with pytest.raises(DataError, match=f"method '{method}' needs {needs}.*'nba-like' has pictures alone.*mdm-2d"):
             train.fit(config)
 
+    def test_a_detector_that_is_not_simulated(self, planar):
+        with pytest.raises(DataError, match="keypoint_missing is 0.1, expected 0: 'nba-like' has keypoints of its own"):
+            observe.check(planar.but(keypoint_missing=0.1))
+
     def test_what_is_left(self):
-        assert {name for name, method in METHODS.items() if not method.needs} >= {
+        assert {name for name, method in METHODS.items() if not method.needs} == {
             "mdm-teacher", "mdm-2d", "videomdm-frame", "videomdm-frame/round-1-assumed",
         }  # fmt: skip
 

@@ -140,8 +140,8 @@ def check(config: Config) -> None:
     """Whether the data tell what the method asks for.
 
     Raises:
-        DataError: centred pictures, and a method that needs a path, true cameras or true motions; or a lifter that
-            lifts no such data.
+        DataError: centred pictures, and a method that needs a path, true cameras or true motions, or a detector's
+            error that cannot be chosen; or a lifter that lifts no such data.
     """
     data, needs = config.data, config.recipe.needs
     if not config.centred and data.lifter not in SETS and not Path(data.lifter).is_file():
@@ -152,6 +152,9 @@ def check(config: Config) -> None:
             f"method {config.method!r} needs {needs}, but {data.source!r} has pictures alone, centred on the hip in "
             f"every frame; expected one of {known}"
         )
+    chosen = [name for name in ("keypoint_noise", "keypoint_missing", "keypoint_smoothing") if config.value(name)]
+    if config.centred and chosen:
+        raise DataError(f"{chosen[0]} is {config.value(chosen[0])}, expected 0: {data.source!r} has keypoints of its own")
     if data.shard_clips and (config.centred or config.recipe.motions == "keypoints"):
         raise ValueError(f"shard_clips is {data.shard_clips}, expected 0: 2-D data are held in memory")
 
