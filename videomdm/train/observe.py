@@ -152,9 +152,9 @@ def check(config: Config) -> None:
             f"method {config.method!r} needs {needs}, but {data.source!r} has pictures alone, centred on the hip in "
             f"every frame; expected one of {known}"
         )
-    chosen = [name for name in ("keypoint_noise", "keypoint_missing", "keypoint_smoothing") if config.value(name)]
-    if config.centred and chosen:
-        raise DataError(f"{chosen[0]} is {config.value(chosen[0])}, expected 0: {data.source!r} has keypoints of its own")
+    for name in ("keypoint_noise", "keypoint_missing", "keypoint_smoothing"):
+        if config.centred and (value := config.value(name)):
+            raise DataError(f"{name} is {value}, expected 0: {data.source!r} has keypoints of its own")
     if data.shard_clips and (config.centred or config.recipe.motions == "keypoints"):
         raise ValueError(f"shard_clips is {data.shard_clips}, expected 0: 2-D data are held in memory")
 
