@@ -76,7 +76,7 @@ def measure(config: Config, row: str, run: Path | None, budget: str, protocol: s
     spent = {"seconds": 0.0, "motions": 0}
     found: dict[str, object] = {}
     if run is not None:
-        source = generated(run, spent)
+        source = generated(run, spent, config.evaluation.sampler or None)
     elif row == "training-data":
         source = drawn(Motions(pictures.seen.keypoints, pictures.lengths))
         found |= {f"judge_{name}": value for name, value in train_motion_vae.report(judge, test).items()}
@@ -122,14 +122,17 @@ def drawn(motions: Motions) -> Source:
     return draw
 
 
-def generated(run: Path, spent: dict[str, float]) -> Source:
-    """Motions that a run's prior generates; adds up seconds and motions in ``spent``."""
+def generated(run: Path, spent: dict[str, float], method: str | None = None) -> Source:
+    """Motions that a run's prior generates, by ``method`` of :func:`videomdm.sample.generate`.
+
+    Adds up seconds and motions in ``spent``.
+    """
     prior = sample.load(run)
 
     def generate(repeat: int, lengths: Tensor) -> Motions:
         lengths = lengths.clamp(max=prior.config.data.max_frames - 1)
         started = time.process_time()
-        joints = sample.generate(prior, [""] * len(lengths), lengths, seed=repeat)
+        joints = sample.generate(prior, [""] * len(lengths), lengths, method=method, seed=repeat)
         spent["seconds"] += time.process_time() - started
         spent["motions"] += len(lengths)
         return Motions(joints.cpu(), lengths)
