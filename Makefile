@@ -55,7 +55,8 @@ CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
 STUDIES := gap ablations sweeps
 TRAINED := mdm-3d mdm-teacher videomdm
 TABLE2 := --source-steps 2000 --precision bf16
-PAGES := reproduction real_people teachers first_light table1 gap ablations sweeps table2 teachers speed
+TABLE3 := --set warmup_steps=1200 steps=600 precision=bf16
+PAGES := reproduction real_people teachers first_light table1 gap ablations sweeps table2 table3 teachers speed
 
 study-rows-%: setup
 	set -e; export OMP_NUM_THREADS=1; run="$(BIN)/python -m videomdm.study"; \
@@ -64,6 +65,8 @@ study-rows-%: setup
 	$$run table1 $$on --precision bf16; \
 	$$run table1 $$on --root-path network --rows real teacher mdm-teacher videomdm; \
 	for name in $(STUDIES); do $$run $$name $$on --precision bf16; done; \
+	for seed in 0 1 2; do $(BIN)/python -m videomdm.study.table3 --base $* --seed $$seed $(TABLE3) \
+	  $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai); done; \
 	$(if $(filter bandai,$*), \
 	  $$run table1 $$on --seed 1 --precision bf16 --rows $(TRAINED); \
 	  $$run table1 $$on --seed 1 --root-path network --rows mdm-teacher videomdm; \
