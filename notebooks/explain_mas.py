@@ -24,6 +24,7 @@
 # %%
 import math
 import time
+from pathlib import Path
 
 import torch
 from matplotlib.patches import Circle
@@ -38,6 +39,7 @@ from videomdm.plots import keep, metrics_table, panels
 from videomdm.plots.style import GHOST, GRID, INK, LEFT, SERIES, SIDES, side
 from videomdm.sample import multiview
 from videomdm.skeletons.definitions import NBA16
+from videomdm.study import results
 
 claims = Claims()
 
@@ -417,7 +419,18 @@ keep(figure, "mas_spread")
 # ## What the sampler costs, and what it cannot know
 #
 # Seven views are seven passes of the denoiser where a 3-D prior needs one.
-# The fit adds little to that; `python -m benchmarks multiview` measures the ratio, and a test holds it below eight.
+# The fit adds little to that; `python -m benchmarks multiview` measured the ratio.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+benchmarks = {result["method"]: result["metrics"] for result in results.read(Path("../results"), "benchmarks")}
+measured = benchmarks["multiview-100-cpu"]
+cost = measured["sampling_cost"][0]
+assert cost < 8
+print(f"{measured['motions']} motions of {measured['frames']} frames in {measured['steps']} steps: {cost:.1f} times")
+
+# %% [markdown]
+# Other programs ran on that machine, so single pairs of runs differ; a test counts the processor's seconds, which others do not change, and holds them below eight times as well.
 #
 # - The paper's VideoMDM corrects a 3-D motion by pictures while it *trains*, and samples as any 3-D prior does.
 #   MAS trains on pictures alone, and has to invent depth anew in every sample.
