@@ -43,15 +43,15 @@ REGIME = {name: NBA[name] for name in ("text", "guidance", "tau", "weights")}
 Source = Callable[[int, Tensor], Motions]
 
 
-def configuration(base: Config, budget: str, **changes: object) -> Config:
+def configuration(sizes: Config, budget: str, /, **changes: object) -> Config:
     """The configuration of the table's rows, with the teacher, which is trained where there is none yet.
 
     Args:
-        base: sizes and batches.
+        sizes: of the model and the batches.
         budget: of the teacher's training, a key of :data:`videomdm.study.train_elepose.BUDGETS`.
         changes: to settings; NBA-like data unless they say otherwise.
     """
-    config = base.but(**{"data": "nba-like", "method": "videomdm-frame", **REGIME, **changes})
+    config = sizes.but(**{"data": "nba-like", "method": "videomdm-frame", **REGIME, **changes})
     return config.but(lifter=str(elepose(config, observe.tracks(config, "train"), budget)))
 
 
