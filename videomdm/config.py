@@ -186,8 +186,14 @@ class Config:
 
     @property
     def start_weights(self) -> Path | None:
-        """The file that training starts from, where it starts from another run."""
-        return Path(self.start) / "weights-last.safetensors" if self.start else None
+        """The file that training starts from, where it starts from another run: its last weights.
+
+        Of a prior that comes with the package there is only the average that is sampled.
+        """
+        if not self.start:
+            return None
+        last = Path(self.start) / "weights-last.safetensors"
+        return last if last.is_file() else last.with_name("weights.safetensors")
 
     def key(self) -> str:
         """Short hash of what a run's outcome depends on.
