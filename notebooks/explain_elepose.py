@@ -181,8 +181,8 @@ def inside_out(distance):
 
 
 shares = {distance: inside_out(distance) for distance in (network.distance, 10.0, 100.0)}
-print({f"camera {distance:.0f} head heights away": f"{100 * share:.1f} %" for distance, share in shares.items()})
 claims.check("inside out, at 100 head heights: share of the size", shares[100.0], 0.0, 0.02)
+print({f"camera {distance:.0f} head heights away": f"{100 * share:.1f} %" for distance, share in shares.items()})
 
 # %% [markdown]
 # So ElePose is trained from a start just above the horizon, and what its network settles on is checked once more by the knees, which bend forwards ({py:meth}`videomdm.lifters.elepose_network.ElePose.face_forwards`).

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from videomdm import train
+from videomdm import sample, train
 from videomdm.evaluation import unconditional
 from videomdm.evaluation.unconditional import Motions
 from videomdm.methods import METHODS
@@ -62,3 +62,16 @@ def test_table(tmp_path, monkeypatch):
     stamps = [file.stat().st_mtime_ns for file in files]
     assert table3.main(arguments) == 0  # all rows are there
     assert [file.stat().st_mtime_ns for file in files] == stamps
+
+
+@pytest.mark.slow
+def test_motions_of_a_repeat_are_kept_with_their_seconds(tmp_path, monkeypatch):
+    regime = {**table3.REGIME, "data": "nba-like", "lifter": "procedural", "method": "mdm-teacher"}
+    config = train.profile("smoke", **regime, warmup_steps=0, steps=1, n_clips=60, runs=str(tmp_path))
+    run, lengths, spent = train.fit(config), torch.tensor([20, 30]), {"seconds": 0.0, "motions": 0}
+    first = table3.generated(run, spent)(0, lengths)
+    once = dict(spent)
+    monkeypatch.setattr(sample, "generate", lambda *_, **__: pytest.fail("made again"))
+    again = table3.generated(run, spent)(0, lengths)
+    assert torch.equal(first.points, again.points) and once["seconds"] > 0
+    assert spent == {"seconds": pytest.approx(2 * once["seconds"]), "motions": 4}

@@ -28,6 +28,7 @@ from videomdm.evaluation import pose
 from videomdm.evaluation.unconditional import AZIMUTHS, PROTOCOLS, Motions, PlanarEvaluator, evaluate
 from videomdm.lifters import centred
 from videomdm.methods import METHODS
+from videomdm.storage.cache import cached_tensors
 from videomdm.storage.files import digest
 from videomdm.study import train_elepose, train_motion_vae
 from videomdm.train import observe, provenance
@@ -125,17 +126,23 @@ def drawn(motions: Motions) -> Source:
 def generated(run: Path, spent: dict[str, float], method: str | None = None) -> Source:
     """Motions that a run's prior generates, by ``method`` of :func:`videomdm.sample.generate`.
 
-    Adds up seconds and motions in ``spent``.
+    They are kept in the run's folder, with the seconds that they took; adds up seconds and motions in ``spent``.
     """
-    prior = sample.load(run)
+    prior, weights = sample.load(run), run / "weights.safetensors"
 
     def generate(repeat: int, lengths: Tensor) -> Motions:
         lengths = lengths.clamp(max=prior.config.data.max_frames - 1)
-        started = time.process_time()
-        joints = sample.generate(prior, [""] * len(lengths), lengths, method=method, seed=repeat)
-        spent["seconds"] += time.process_time() - started
+
+        def make() -> dict[str, Tensor]:
+            started = time.process_time()
+            joints = sample.generate(prior, [""] * len(lengths), lengths, method=method, seed=repeat)
+            return {"joints": joints, "seconds": torch.tensor(time.process_time() - started)}
+
+        name = f"unconditional-{digest(weights, lengths, method, repeat)}.safetensors"
+        made = cached_tensors(run / "evaluation" / name, make)
+        spent["seconds"] += float(made["seconds"])
         spent["motions"] += len(lengths)
-        return Motions(joints.cpu(), lengths)
+        return Motions(made["joints"], lengths)
 
     return generate
 
