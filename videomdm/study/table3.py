@@ -26,7 +26,6 @@ from videomdm.conventions import STUDY_LIFTER
 from videomdm.data.tracks import Tracks
 from videomdm.evaluation import pose
 from videomdm.evaluation.unconditional import AZIMUTHS, PROTOCOLS, Motions, PlanarEvaluator, evaluate
-from videomdm.lifters import centred
 from videomdm.methods import METHODS
 from videomdm.storage.cache import cached_tensors
 from videomdm.storage.files import digest
@@ -82,7 +81,9 @@ def measure(config: Config, row: str, run: Path | None, budget: str, protocol: s
         source = drawn(Motions(pictures.seen.keypoints, pictures.lengths))
         found |= {f"judge_{name}": value for name, value in train_motion_vae.report(judge, test).items()}
     else:
-        lifted = centred.lift(pictures, config.data.lifter if row == "elepose" else STUDY_LIFTER, config.data.root)
+        lifter = config.data.lifter if row == "elepose" else STUDY_LIFTER
+        lifted = observe.centred(config.but(lifter=lifter), pictures).teacher  # faces +Z at first, as generated ones do
+        lifted = lifted - lifted[:, :, :1]
         source = drawn(Motions(lifted, pictures.lengths))
         found |= errors(config, lifted)
     make = cache_by_repeat(source)
