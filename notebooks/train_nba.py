@@ -39,17 +39,18 @@ with_mas: bool = True  # train a 2-D prior too, and sample it by MAS
 evaluator: str | None = None  # MAS's checkpoint of the motion VAE; None trains one on the training split
 evaluator_budget: str = "laptop"  # of the one that is trained: smoke, laptop or published
 protocol: str = "quick"  # quick, mas or full
+settings: list[str] = []  # others to change, such as '["warmup_steps=1200", "steps=600"]'
 seed: int = 0
 on_error: str = "raise"  # or "skip": leave bad clips out and list them here
 runs: str = "runs"  # where run folders and caches go
 
 # %%
+import math
 from pathlib import Path
 
-import torch
-
-from videomdm import config as settings
 from videomdm import sample, train
+from videomdm.config import NBA
+from videomdm.data import nba
 from videomdm.data.tracks import to_picture
 from videomdm.evaluation import unconditional
 from videomdm.evaluation.motion_vae import load_mas_evaluator
@@ -57,8 +58,8 @@ from videomdm.evaluation.unconditional import Motions, PlanarEvaluator
 from videomdm.export.deliver import deliver
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import keypoints_over, loss_curves, metrics_table, player
-from videomdm.storage.files import digest
-from videomdm.study import train_motion_vae
+from videomdm.settings import changes
+from videomdm.study import table3
 from videomdm.train import observe
 
 check_parameters(globals())
@@ -66,7 +67,7 @@ given = {
     "data": data, "data_root": data_root, "base": base, "method": method, "seed": seed, "on_error": on_error,
     "runs": runs, "lifter": lifter or ("elepose" if data == "nba" else "procedural"),
 }  # fmt: skip
-config = train.profile(profile, **{**settings.NBA, **given})
+config = train.profile(profile, **{**NBA, **given, **changes(settings)})
 observe.check(config)  # what the data cannot tell is to be missed before the training
 print(f"run folder: {config.folder}")
 
@@ -119,10 +120,10 @@ loss_curves(log, title="Each term before its weight; in the warm-up the loss is 
 # MAS learns the tracks themselves, in as many batches.
 
 # %%
-priors = {method: prior}
+folders = {method: run}
 if with_mas:
     planar = config.but(method="mdm-2d")
-    priors["mas"] = sample.load(train.fit(planar))
+    folders["mas"] = train.fit(planar)
     log = [{name: value for name, value in row.items() if name != "seconds"} for row in train.history(planar)]
     figure = loss_curves(log, title="The 2-D prior: x0-MSE on keypoints")
 figure if with_mas else None
@@ -138,32 +139,14 @@ figure if with_mas else None
 if evaluator:
     judge = PlanarEvaluator(load_mas_evaluator(evaluator), pictures.statistics)
 else:
-    about = digest(pictures.seen, evaluator_budget)
-    budget = train_motion_vae.BUDGETS[evaluator_budget]
-    judge = train_motion_vae.train(pictures, config.cache / f"motion-vae-{about}", budget, seed=0)
+    judge = table3.evaluator(config, pictures, evaluator_budget)
 true, trained = (Motions(t.seen.keypoints, t.lengths) for t in (test, pictures))
-
-
-def generated(one):
-    """What makes the motions of a repeat."""
-
-    def make(repeat, lengths):
-        motions = sample.generate(one, [""] * len(lengths), lengths, seed=repeat)
-        return Motions(motions.cpu(), lengths)
-
-    return make
-
-
-def of_training(repeat, lengths):
-    return trained.draw(len(lengths), torch.Generator().manual_seed(repeat))
-
-
-def of_teacher(repeat, lengths):
-    return Motions(observed.teacher, observed.lengths).draw(len(lengths), torch.Generator().manual_seed(repeat))
-
-
-makers = {"training data": of_training, given["lifter"]: of_teacher}
-makers |= {name: generated(one) for name, one in priors.items()}
+around_the_hip = observed.teacher - observed.teacher[:, :, :1]
+makers = {
+    "training data": table3.drawn(trained),
+    "teacher": table3.drawn(Motions(around_the_hip, observed.lengths)),
+    **{name: table3.generated(folder) for name, folder in folders.items()},
+}
 found = {name: unconditional.evaluate(judge, true, make, protocol) for name, make in makers.items()}
 metrics_table([{"": name, **row} for name, row in found.items()])
 
@@ -173,6 +156,7 @@ metrics_table([{"": name, **row} for name, row in found.items()])
 # Side by side, one of each, then more of the first.
 
 # %%
+priors = {name: sample.load(folder) for name, folder in folders.items()}
 seconds = min(4.0, config.data.max_frames / fps)
 motions = {
     name: sample.generate(one, [""] * 4, seconds=seconds, seed=seed).cpu() for name, one in priors.items()
@@ -186,7 +170,7 @@ player({f"{method} {i + 1}": motion for i, motion in enumerate(motions[method])}
 # From the side, as the players were seen:
 
 # %%
-from_side = observed.camera[shown].project(motions[method][0])[0]
+from_side = nba.camera(1, math.pi / 2).project(motions[method][:1])[0][0]
 keypoints_over(from_side, skeleton=skeleton, fps=fps, title="generated, as a camera sees it")
 
 # %% [markdown]

@@ -124,10 +124,11 @@ def drawn(motions: Motions) -> Source:
     return draw
 
 
-def generated(run: Path, spent: dict[str, float], method: str | None = None) -> Source:
+def generated(run: Path, spent: dict[str, float] | None = None, method: str | None = None) -> Source:
     """Motions that a run's prior generates, by ``method`` of :func:`videomdm.sample.generate`.
 
-    They are kept in the run's folder, with the seconds that they took; adds up seconds and motions in ``spent``.
+    They are kept in the run's folder, with the seconds that they took.  Adds up seconds and motions in ``spent``, where
+    it is given.
     """
     prior, weights = sample.load(run), run / "weights.safetensors"
 
@@ -141,8 +142,9 @@ def generated(run: Path, spent: dict[str, float], method: str | None = None) -> 
 
         name = f"unconditional-{digest(weights, lengths, method, repeat)}.safetensors"
         made = cached_tensors(run / "evaluation" / name, make)
-        spent["seconds"] += float(made["seconds"])
-        spent["motions"] += len(lengths)
+        if spent is not None:
+            spent["seconds"] += float(made["seconds"])
+            spent["motions"] += len(lengths)
         return Motions(made["joints"], lengths)
 
     return generate
