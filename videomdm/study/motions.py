@@ -40,15 +40,15 @@ TRUTH = "truth"  # the method that a page draws as ghosts
 ROWS = {
     "table1": ("real", "teacher", "mdm-3d", "mdm-teacher", "videomdm"),
     "videos": ("teacher", "prior", TRUTH),
-    "table3": ("elepose", "package", "mas", "videomdm"),
+    "table3": ("elepose", "package", "mas", "videomdm", "round-1"),
 }  # fmt: skip
 #: Those of table 3 that are generated, by the methods that make them.
-GENERATED = {"mas": "mdm-2d", "videomdm": "videomdm-frame"}
+GENERATED = {"mas": "mdm-2d", "videomdm": "videomdm-frame", "round-1": table3.ROUND}
 
 Motions = Mapping[str, list[Tensor]]  # method -> (T, J, 3) metres, Y up
 
 
-def table1(base: Config) -> tuple[list[str], Motions]:
+def table1(base: Config, rows: Sequence[str] = ROWS["table1"]) -> tuple[list[str], Motions]:
     """Captions of test clips of different actions, and for each method a motion of each."""
     test = observe.load(base, "test")
     firsts: dict[str, int] = {}
@@ -57,25 +57,26 @@ def table1(base: Config) -> tuple[list[str], Motions]:
     clips = test.select(list(firsts.values())[:MOTIONS])
     captions = [words[0] for words in clips.captions]
     motions = {"real": clips.joints, "teacher": observe.observe(base, clips, "teacher", "test").teacher}
-    for method in (row for row in ROWS["table1"] if row in METHODS):
+    for method in (row for row in rows if row in METHODS):
         prior = sample.load(train.fit(base.but(method=method)))
         motions[method] = sample.generate(prior, captions, clips.lengths, seed=base.seed)
-    return captions, {row: _cut(motions[row], clips.lengths) for row in ROWS["table1"]}
+    return captions, {row: _cut(motions[row], clips.lengths) for row in rows}
 
 
-def videos(base: Config) -> tuple[list[str], Motions]:
+def videos(base: Config, rows: Sequence[str] = ROWS["videos"]) -> tuple[list[str], Motions]:
     """Captions of built-in films, and the motions that teacher and prior make of their keypoints."""
     folder, prior = Path(base.runs) / "demonstration", sample.load(train.fit(base))
     scenes = demonstration.write(folder, MOTIONS, unfit=False)
     found = [recordings.load_one(folder / f"{name}.mp4", cache=base.cache) for name in scenes]
     lifted = [lift_track(prior, track, source, words[0], base.seed) for track, words, source in found]
     truth = demonstration.ground_truth([track for track, _, _ in found], scenes)[0]
-    ways = {way: [one.ways[way][0] for one in lifted] for way in ROWS["videos"] if way != TRUTH}
+    motions = {way: [one.ways[way][0] for one in lifted] for way in rows if way != TRUTH}
     true = features.canonicalise(truth.joints, floor="median", lengths=truth.lengths)  # as the lifted motions are
-    return [one.caption for one in lifted], ways | {TRUTH: _cut(true, truth.lengths)}
+    motions[TRUTH] = _cut(true, truth.lengths)
+    return [one.caption for one in lifted], {row: motions[row] for row in rows}
 
 
-def centred_motions(base: Config) -> tuple[list[str], Motions]:
+def centred_motions(base: Config, rows: Sequence[str] = ROWS["table3"]) -> tuple[list[str], Motions]:
     """Motions of every row of table 3 around the hip, in metres of people of average size, on the floor.
 
     Those of a lifter are of the same training clips as the other's; generated ones are as long as these.
@@ -85,10 +86,10 @@ def centred_motions(base: Config) -> tuple[list[str], Motions]:
     clips = pictures.select(pictures.lengths.argsort(descending=True, stable=True)[:MOTIONS])
     lengths = clips.lengths.clamp(max=config.data.max_frames)
     made = {"elepose": centred.lift(clips, config.data.lifter), "package": centred.lift(clips, STUDY_LIFTER)}
-    for row, method in GENERATED.items():
-        prior = sample.load(train.fit(config.but(method=method)))
+    for row in (row for row in rows if row in GENERATED):
+        prior = sample.load(train.fit(config.but(method=GENERATED[row])))
         made[row] = sample.generate(prior, [""] * len(clips), lengths, seed=config.seed)
-    standing = {row: [_stand(nba.METRES * motion) for motion in _cut(made[row], lengths)] for row in ROWS["table3"]}
+    standing = {row: [_stand(nba.METRES * motion) for motion in _cut(made[row], lengths)] for row in rows}
     return [f"motion {i + 1}" for i in range(len(clips))], standing
 
 
@@ -126,14 +127,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="settings to change"
     )
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="some of the page's rows; all by default")
     parser.add_argument("--runs", default="runs", help="folder of run folders")
     parser.add_argument("--out", type=Path, default=Path("results/motions"), help="results/motions")
     given = parser.parse_args(arguments)
+    rows = tuple(given.rows or ROWS[given.study])
+    if unknown := set(rows) - set(ROWS[given.study]):
+        parser.error(f"rows {', '.join(sorted(unknown))}, expected some of {', '.join(ROWS[given.study])}")
     config = train.profile(given.profile, runs=given.runs, **settings.changes(given.set))
     command = f"python -m videomdm.study.motions {given.study} --profile {given.profile}"
     if given.set:
         command += f" --set {' '.join(given.set)}"
-    print(write(given.out / given.study, config, command, *STUDIES[given.study](config)))
+    if given.rows:
+        command += f" --rows {' '.join(rows)}"
+    print(write(given.out / given.study, config, command, *STUDIES[given.study](config, rows)))
 
 
 if __name__ == "__main__":
