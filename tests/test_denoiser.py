@@ -369,7 +369,7 @@ class TestSkip:
     def test_gain_is_the_least_squares_one(self):
         generator = torch.Generator().manual_seed(0)
         signal = torch.tensor([0.99, 0.7, 0.1])
-        still = UNKNOWN**0.5 * torch.randn(500, 1, 1, generator=generator).expand(-1, 200, 1)  # what is not known
+        still = UNKNOWN**0.5 * torch.randn(20_000, 1, 1, generator=generator).expand(-1, 80, 1)  # what is not known
         for s, g in zip(signal, skip_gain(signal, 2.0), strict=True):
             noisy = s * still + (1 - s**2).sqrt() * torch.randn(still.shape, generator=generator)
             smooth = low_pass(noisy, 2.0)[:, 20:-20]  # away from the ends, where fewer frames are averaged
