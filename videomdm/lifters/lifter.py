@@ -35,8 +35,8 @@ class Lifter(nn.Module):
         tokens: what a token of the network is, a joint at a frame
             (:class:`~videomdm.lifters.dstformer.DSTformer`) or a frame
             (:class:`~videomdm.lifters.frames.FrameTransformer`): "joints" or "frames".
-        averaged: :meth:`lift` averages more readings of every frame, those of the keypoints' mirror image and of windows
-            that overlap by three quarters instead of half, at four times the cost.
+        averaged: :meth:`lift` averages more readings of every frame, those of the keypoints' mirror image and of
+            windows that overlap by three quarters instead of half, at four times the cost.
 
     Raises:
         ValueError: other tokens, or an averaged one of another layout than SMPL's 22 joints, whose sides are not known.
@@ -208,7 +208,11 @@ def turn_to_axis(direction: Tensor) -> Tensor:
 
 
 def covering_windows(lengths: list[int], window: int, stride: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Windows that cover clips, at most ``stride`` frames apart: clip (N,), frame indices, validity and averaging weights (N, window)."""
+    """Windows that cover clips, at most ``stride`` frames apart.
+
+    Returns:
+        Clip (N,), frame indices, validity and averaging weights (N, window).
+    """
     clips, starts = [], []
     for clip, length in enumerate(lengths):
         n = 1 if length <= window else -(-(length - window) // stride) + 1
