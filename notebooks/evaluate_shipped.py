@@ -9,7 +9,7 @@
 # %% [markdown]
 # # What it generates
 #
-# A prior comes with the package, so that the first motion costs seconds and no training:
+# A prior comes with the package, so that the first motion needs no training:
 #
 #     videomdm generate "a person walks forward and waves" --seconds 4 --out wave.bvh
 #
@@ -55,7 +55,7 @@ print(
 metrics_table(ship.rows(Path(results_folder)))
 
 # %% [markdown]
-# The training was short, minutes on one core of a laptop, and its loss over the last tenth says whether it was too short:
+# The training was short; whether it was too short, its loss over the last tenth says:
 
 # %%
 late, early = about["losses"]
@@ -72,11 +72,12 @@ chosen = real.varied(24)
 captions, lengths = [real.captions[i][0] for i in chosen], real.lengths[chosen]
 began = time.perf_counter()
 motions = {name: sample.generate(p, captions, lengths, seed=seed) for name, p in (("prior", prior), ("twin", twin))}
-print(f"{len(captions)} motions of {float(lengths.float().mean()):.0f} frames on average, twice")
+seconds = time.perf_counter() - began
+print(f"{len(captions)} motions of {float(lengths.float().mean()):.0f} frames on average by each of the two, {seconds:.0f} s")
 
 # %% [markdown]
 # How they move, beside the real ones (means over the captions).
-# The height of the root is where people sink into the floor or float above it; the path is how far they get.
+# A root that is too low or too high tells of people who sink into the floor or float above it; the path is the length of the root's way over the ground.
 
 
 # %%
@@ -96,10 +97,11 @@ metrics_table([{"": name, **row} for name, row in found.items()])
 
 # %%
 for key, value in found["prior"].items():
-    print(f"{key}: {100 * (value / found['real'][key] - 1):+.0f} % of the real motions'" if found["real"][key] else key)
+    if real_value := found["real"][key]:
+        print(f"{key}: {100 * (value / real_value - 1):+.0f} % from the real motions to the prior's")
 
 # %% [markdown]
-# All of them, six at a time: the generated motion, in grey the real one.
+# All of them, six at a time: the prior's motion, in grey the real one.
 # They need not be alike: a caption does not say which way or with which arm first.
 
 # %%

@@ -73,7 +73,8 @@ def judge(data_root: str, runs: str, folder: Path) -> list[Path]:
     """Measure the shipped weights, their twin and real motions; returns the files of results."""
     written = []
     for name, weights in WEIGHTS.items():
-        run = Path(runs) / f"shipped-{name}"  # metrics are kept beside a run, and not in the package
+        # Metrics are kept beside a run: not in the package, nor where `videomdm generate` looks for the newest run.
+        run = Path(runs) / "shipped" / name
         shutil.copytree(weights, run, dirs_exist_ok=True)
         config = sample.load(run).config.but(data_root=data_root, runs=runs)
         if not written:
@@ -98,8 +99,8 @@ costs is the difference.
 
     videomdm generate "a person walks forward and waves" --seconds 4 --out wave.bvh
 
-`videomdm generate`, `videomdm lift` and the pages on videos use it where no other run is named, and fine-tuning
-on videos starts from it.
+`videomdm generate` and `videomdm lift` use it where no run is named and there is none in `runs/`; the pages on
+videos lift with it, and fine-tune it, where no run is named.
 
 ## What it has seen
 
@@ -119,7 +120,7 @@ Nothing of corpora for non-commercial use is in it.
     videomdm train --profile shipped --set data_root=CMU method=mdm-3d
     python -m videomdm.study.ship make --prior RUN --twin RUN
     python -m videomdm.study.ship judge --data-root CMU
-    python -m videomdm.study.ship card
+    python -m videomdm.study.ship card --data-root CMU
 
 Commit {commit}; {batches}.
 {losses}
