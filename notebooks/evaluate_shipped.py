@@ -73,7 +73,9 @@ captions, lengths = [real.captions[i][0] for i in chosen], real.lengths[chosen]
 began = time.perf_counter()
 motions = {name: sample.generate(p, captions, lengths, seed=seed) for name, p in (("prior", prior), ("twin", twin))}
 seconds = time.perf_counter() - began
-print(f"{len(captions)} motions of {float(lengths.float().mean()):.0f} frames on average by each of the two, {seconds:.0f} s")
+print(
+    f"{len(captions)} motions of {float(lengths.float().mean()):.0f} frames on average by each of the two, {seconds:.0f} s"
+)
 
 # %% [markdown]
 # How they move, beside the real ones (means over the captions).
