@@ -119,7 +119,7 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     sizes = ["--window=8", "--width=8", "--depth=1", "--heads=2", "--clips=4", "--steps=1", "--batch-size=2"]
     given = ["--out", str(tmp_path), "--device=cpu", "--cmu", str(cmu_folder)]
     monkeypatch.setattr(sys, "argv", ["train", *given, *sizes])
-    train_lifter.main()
+    assert train_lifter.main() == 0
     about = json.loads((tmp_path / "lifter.json").read_text())
     assert about["command"].endswith("--window=8 --width=8 --depth=1 --heads=2 --tokens=frames --seed=0")
     assert str(tmp_path) not in str(about) and str(cmu_folder) not in str(about)
@@ -129,7 +129,7 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     first, started = about["command"], Lifter.load(tmp_path / "lifter.safetensors")
     given[1] = str(tmp_path / "second")
     monkeypatch.setattr(sys, "argv", ["train", *given, "--start", str(tmp_path), "--lr=0", *sizes])
-    train_lifter.main()
+    assert train_lifter.main() == 0
     about = json.loads((tmp_path / "second" / "lifter.json").read_text())
     assert about["start"]["command"] == first and about["start"]["commit"] and "--start=START" in about["command"]
     continued = Lifter.load(tmp_path / "second" / "lifter.safetensors")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from videomdm import cameras
+from videomdm import cameras, programs
 from videomdm.data import cmu_actors, observations, procedural, recordings, sources
 from videomdm.data.corpus import Corpus
 from videomdm.data.recordings.rendering import landmarks
@@ -32,6 +33,7 @@ from videomdm.storage.progress import Bar
 from videomdm.study import results
 from videomdm.videos.material import to_height
 
+PROGRAM = "python -m videomdm.study.judge_teachers"
 FRAMES = 48  # of bandai's clips, as in the study
 CLIPS = 128  # of the built-in corpus
 #: The trial: its cameras, field of view (degrees) and the person's height (metres), and whose keypoints.
@@ -182,14 +184,21 @@ def judges(data: Path, split: str) -> dict[str, Callable[[WeightSet], dict[str, 
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser("python -m videomdm.study.judge_teachers", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Judge, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Judge every set of weights and write its file, ``<out>/teachers/NAME-SPLIT.json``."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open data: cmu, bandai, real")
     parser.add_argument("--split", choices=("val", "test"), default="test")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS), help="which of the package's")
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="folders of weights that are not shipped")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
 
     sets = [*(SETS[name] for name in args.sets), *(WeightSet(folder.name, folder) for folder in args.also)]
     for weights in sets:
@@ -217,4 +226,4 @@ def row(weights: WeightSet, split: str, metrics: dict[str, float], seconds: floa
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

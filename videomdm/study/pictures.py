@@ -7,6 +7,7 @@ writes ``figures/generated.gif`` and ``figures/lifted.gif``.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from videomdm import sample, train
+from videomdm import programs, sample, train
 from videomdm.data import recordings
 from videomdm.data.recordings import demonstration
 from videomdm.data.recordings.video import Video, draw_keypoints
@@ -22,6 +23,7 @@ from videomdm.export import film
 from videomdm.sample.prior import Prior
 from videomdm.videos import lift_recording
 
+PROGRAM = "python -m videomdm.study.pictures"
 #: What is generated.
 CAPTIONS = ("a person walks forward", "a person does jumping jacks", "a person squats down and stands up again")
 SCENE = "wave_both_01"  # of :mod:`videomdm.data.recordings.demonstration`
@@ -60,8 +62,15 @@ def _write(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     first.save(path, save_all=True, append_images=rest, duration=round(2000 / fps), loop=0, optimize=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m videomdm.study.pictures", description=__doc__.split("\n")[0])
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw the pictures, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Draw both pictures into ``<out>``."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__.split("\n")[0])
+    programs.add_debug(parser)
     parser.add_argument("--run", type=Path, help="folder of a finished run; without it the profile is trained")
     parser.add_argument("--profile", default="laptop")
     parser.add_argument("--runs", default="runs", help="folder of run folders")
@@ -73,4 +82,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
