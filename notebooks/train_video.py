@@ -33,9 +33,7 @@ prior: str | None = None  # folder of a finished run to start from; None takes t
 profile: str = "laptop"  # smoke, laptop, study or paper: how long it is trained
 method: str | None = None  # see videomdm.methods.ROWS; None refines cameras, all but distance if height is given
 field_of_view: float | None = None  # degrees across the image's diagonal; None takes the file's, else 53
-height: float | None = (
-    None  # metres from floor to crown that the people have; None trains on the teacher's guess, lifts an adult's mean
-)
+height: float | None = None  # metres from floor to crown; None trains on the teacher's guess and lifts adults' mean
 detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera: bool = False  # take recordings whose camera moves all the same
 person: int = 0  # which of several people, by the numbers in the overlays; 0 is the main one
