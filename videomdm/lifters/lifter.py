@@ -35,18 +35,21 @@ class Lifter(nn.Module):
         tokens: what a token of the network is, a joint at a frame
             (:class:`~videomdm.lifters.dstformer.DSTformer`) or a frame
             (:class:`~videomdm.lifters.frames.FrameTransformer`): "joints" or "frames".
+        mirrored: :meth:`lift` averages what it makes of the keypoints and of their mirror image, at twice the cost.
 
     Raises:
-        ValueError: other tokens.
+        ValueError: other tokens, or mirrored joints of another layout than SMPL's 22, whose sides are not known.
     """
 
     def __init__(
         self, n_joints: int = 22, window: int = 32, width: int = 64, depth: int = 3, n_heads: int = 4,
-        tokens: str = "joints",
+        tokens: str = "joints", mirrored: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         if tokens not in TOKENS:
             raise ValueError(f"tokens are {tokens!r}, expected one of {', '.join(TOKENS)}")
+        if mirrored and n_joints != len(SMPL22):
+            raise ValueError(f"mirrored with {n_joints} joints, expected the {len(SMPL22)} of {SMPL22.name}")
         self.config = {
             "n_joints": n_joints,
             "window": window,
@@ -54,6 +57,7 @@ class Lifter(nn.Module):
             "depth": depth,
             "n_heads": n_heads,
             "tokens": tokens,
+            "mirrored": mirrored,
         }
         self.window = window
         if tokens == "frames":
@@ -92,7 +96,9 @@ class Lifter(nn.Module):
     ) -> Tensor:
         """Lift clips of any length, in batches of windows, on the device of the weights.
 
-        Where windows overlap their poses are averaged, each with a weight that falls to its borders.
+        Where windows overlap their poses are averaged, each with a weight that falls to its borders.  So are, of a
+        mirrored lifter, the poses of the keypoints and of their mirror image: on validation clips of bandai the average
+        errs by 1.0 mm less, of CMU's actors by .6 (root-aligned; ``python -m videomdm.study.judge_teachers``).
 
         Args:
             keypoints: (C, T, J, 2) normalised image coordinates; what lies past a clip's length is not read.
@@ -109,6 +115,15 @@ class Lifter(nn.Module):
             ValueError: shapes that do not fit together.
         """
         _check(keypoints, confidence, lengths, self.config["n_joints"])
+        poses = self._lift(keypoints, confidence, lengths, batch_size, progress)
+        if not self.config["mirrored"]:
+            return poses
+        sides = list(SMPL22.mirrored)
+        seen = keypoints[:, :, sides] * keypoints.new_tensor([-1.0, 1.0])
+        others = self._lift(seen, confidence[:, :, sides], lengths, batch_size, progress)
+        return (poses + others[:, :, sides] * poses.new_tensor([-1.0, 1.0, 1.0])) / 2
+
+    def _lift(self, keypoints: Tensor, confidence: Tensor, lengths: Tensor, batch_size: int, progress: bool) -> Tensor:
         frames = keypoints.shape[1]
         inside = valid_frames(lengths, frames)
         confidence = confidence * inside[..., None].to(confidence)
@@ -139,7 +154,8 @@ class Lifter(nn.Module):
             FileNotFoundError: no such file.
             ValueError: not a lifter's weights.
         """
-        config = {"tokens": "joints", **read_metadata(path)}  # files of before there was a choice do not say
+        # Files of before there was a choice do not say.
+        config = {"tokens": "joints", "mirrored": False, **read_metadata(path)}
         if sorted(config) != sorted(cls().config):
             raise ValueError(f"{path}: metadata {config}, expected the sizes of a lifter: {cls().config}")
         lifter = cls(**config)
