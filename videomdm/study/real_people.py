@@ -182,7 +182,8 @@ def keep(run: Path, data: Path, clips: int = CLIPS) -> dict[str, object]:
     """
     prior = sample.load(run)
     frames = prior.config.data.max_frames
-    found = {"built-in": sources.load("procedural", None, "val", frames).cut(frames)}
+    n_clips = prior.config.data.n_clips
+    found = {"built-in": sources.load("procedural", None, "val", frames, n_clips).cut(frames)}
     found |= corpora(data, "val", clips, frames)
     kept = {}
     for name, corpus in found.items():
