@@ -174,16 +174,17 @@ def _errors(file: Path, truth: Truth) -> dict[str, dict[str, float]]:
 
 
 def keep(run: Path, data: Path, clips: int = CLIPS) -> dict[str, object]:
-    """What a prior makes of clean motions (:func:`videomdm.evaluation.keeping.errors`): of its own corpus, CMU's and
-    bandai's actors, and ``balance`` as the fitted teacher has it from the projected truth.
+    """What a prior makes of clean motions (:func:`videomdm.evaluation.keeping.errors`).
+
+    Of the built-in corpus, of CMU's and bandai's actors, and of ``balance`` as the fitted teacher has it from the
+    projected truth.
 
     Returns:
         Corpus -> step -> measure.
     """
     prior = sample.load(run)
     frames = prior.config.data.max_frames
-    n_clips = prior.config.data.n_clips
-    found = {"built-in": sources.load("procedural", None, "val", frames, n_clips).cut(frames)}
+    found = {"built-in": sources.load("procedural", None, "val", frames).cut(frames)}
     found |= corpora(data, "val", clips, frames)
     kept = {}
     for name, corpus in found.items():
