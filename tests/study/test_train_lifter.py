@@ -126,7 +126,7 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     assert about["trained_on"] == {"procedural": ["teacher"], "cmu": [1]} and "mocap.cs.cmu.edu" in about["licence"]
     assert about["metrics"]["prior family"]["mpjpe"] > 0
     assert Lifter.load(tmp_path / "lifter.safetensors").config == {
-        "n_joints": 22, **SIZES, "tokens": "frames", "mirrored": True
+        "n_joints": 22, **SIZES, "tokens": "frames", "averaged": True
     }  # fmt: skip
     first, started = about["command"], Lifter.load(tmp_path / "lifter.safetensors")
     given[1] = str(tmp_path / "second")

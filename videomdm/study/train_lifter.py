@@ -214,7 +214,7 @@ def conduct(arguments: Sequence[str]) -> None:
     corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
     training = [corpus.select(range(args.clips)), cmu_actors.load(args.cmu, "train")]
     torch.manual_seed(args.seed)
-    lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads, args.tokens, mirrored=True)
+    lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads, args.tokens, averaged=True)
     if args.start:
         load_weights(args.start / "lifter.safetensors", lifter)
     device = torch.device(args.device)
