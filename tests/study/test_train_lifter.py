@@ -98,6 +98,9 @@ def test_another_run_in_the_folder_is_refused(corpus, tmp_path):
     train_lifter.train(fresh(), [corpus], tmp_path, steps=1, batch_size=2, seed=0, device=torch.device("cpu"))
     with pytest.raises(ValueError, match="'seed': 0.*expected.*'seed': 1"):
         train_lifter.train(fresh(), [corpus], tmp_path, steps=1, batch_size=2, seed=1, device=torch.device("cpu"))
+    fewer = [corpus.select(range(len(corpus) - 1))]
+    with pytest.raises(ValueError, match="use another --out"):
+        train_lifter.train(fresh(), fewer, tmp_path, steps=1, batch_size=2, seed=0, device=torch.device("cpu"))
 
 
 def test_training_lowers_the_loss(corpus, tmp_path, monkeypatch):

@@ -30,6 +30,7 @@ from videomdm.lifters.lifter import TOKENS, Lifter
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage import checkpoints
 from videomdm.storage.checkpoints import load_weights
+from videomdm.storage.files import digest
 from videomdm.storage.progress import Bar
 from videomdm.study import results
 from videomdm.train import distributed
@@ -144,12 +145,17 @@ def train(
     lifter: Lifter, corpora: Sequence[Corpus], out: Path, steps: int, batch_size: int, seed: int, device: torch.device,
     lr: float = LR,
 ) -> float:  # fmt: skip
-    """Train for ``steps`` batches, resuming what ``out`` holds; returns the seconds spent in all."""
+    """Train for ``steps`` batches, resuming what ``out`` holds; returns the seconds spent in all.
+
+    Raises:
+        ValueError: ``out`` holds a run of other settings or clips.
+    """
     generator = torch.Generator().manual_seed(seed)
     lifter.to(device).train()
     optimizer = torch.optim.AdamW(lifter.parameters(), LR, weight_decay=WEIGHT_DECAY)
     parts = {"lifter": lifter, "optimizer": optimizer, "generator": generator}
     run = {"steps": steps, "batch_size": batch_size, "seed": seed, "lr": lr, **lifter.config}
+    run["clips"] = digest([corpus.names for corpus in corpora], *(corpus.lengths for corpus in corpora))
     last = checkpoints.load_latest(out / "checkpoints")
     first, seconds = 0, 0.0
     if last is not None:
