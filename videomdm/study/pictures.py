@@ -1,7 +1,7 @@
 """The two pictures of the README: what a prior generates, and a video that it lifts.
 
-``python -m videomdm.study.pictures`` trains the profile ``laptop`` where no run is given (minutes on two cores) and
-writes ``figures/generated.gif`` and ``figures/lifted.gif``.
+``python -m videomdm.study.pictures`` takes the prior that comes with the package and writes
+``figures/generated.gif`` and ``figures/lifted.gif``.
 """
 
 from __future__ import annotations
@@ -71,12 +71,14 @@ def conduct(arguments: Sequence[str]) -> None:
     """Draw both pictures into ``<out>``."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__.split("\n")[0])
     programs.add_debug(parser)
-    parser.add_argument("--run", type=Path, help="folder of a finished run; without it the profile is trained")
-    parser.add_argument("--profile", default="laptop")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--run", type=Path, default=sample.SHIPPED, help="finished run (default: the package's prior)")
+    which.add_argument("--profile", help="train a prior so, and take that")
     parser.add_argument("--runs", default="runs", help="folder of run folders")
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder of the pictures")
     given = parser.parse_args(arguments)
-    prior = sample.load(given.run or train.fit(train.profile(given.profile, runs=given.runs)))
+    profile = given.profile and train.profile(given.profile, runs=given.runs)
+    prior = sample.load(train.fit(profile) if profile else given.run)
     generated(prior, given.out / "generated.gif")
     lifted(prior, given.out / "lifted.gif", Path(given.runs) / "one-video")
 
