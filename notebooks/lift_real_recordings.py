@@ -316,7 +316,7 @@ metrics_table(files) if files else Table("*no recordings*")
 #
 # ## How long it takes
 #
-# Measured by `python -m benchmarks lift --video walk_park.mp4` in processes of their own with an empty cache: a prior of a small profile is trained first, which nobody needs who takes the one that comes with the package, then the film is lifted.
+# Measured by `python -m benchmarks lift --video walk_park.mp4` in processes of their own with an empty cache: from a fresh install, a prior is trained first (once), then the film is lifted.
 
 # %%
 rows = []

