@@ -33,7 +33,8 @@ test: setup
 smoke: setup
 	mkdir -p _build/smoke
 	for page in train_humanml train_video lift_video; do \
-	  $(BIN)/papermill notebooks/$$page.py _build/smoke/$$page.ipynb -p profile smoke || exit 1; done
+	  $(BIN)/papermill notebooks/$$page.py _build/smoke/$$page.ipynb -p profile smoke -p runs _build/smoke/runs \
+	  || exit 1; done
 
 book: setup
 	$(BIN)/jupyter-book build book/ $(BOOKFLAGS)

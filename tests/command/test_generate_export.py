@@ -1,6 +1,7 @@
 """Motions from text, and motions in other formats."""
 
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -95,6 +96,12 @@ class TestChosen:
     def test_none_takes_the_one_that_ships(self, folders, capsys):
         assert runs.chosen(None) == runs.SHIPPED == sample.SHIPPED
         assert capsys.readouterr().err == "prior: the one that comes with the package\n"
+
+    def test_nothing_is_kept_in_the_package(self, tmp_path):
+        assert runs.cache(tmp_path / "mine" / "run") == tmp_path / "mine" / "cache"
+        for name in ("prior", "twin"):
+            assert runs.cache(runs.SHIPPED.parent / name) == runs.RUNS / "cache"
+            assert runs.cache(Path(os.path.relpath(runs.SHIPPED.parent / name))) == runs.RUNS / "cache"
 
 
 class TestExport:

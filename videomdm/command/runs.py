@@ -40,3 +40,8 @@ def chosen(run: Path | None) -> Path:
     newest = max(finished, key=lambda folder: (folder / WEIGHTS).stat().st_mtime_ns)
     print(f"run: {newest}", file=sys.stderr)
     return newest
+
+
+def cache(run: Path) -> Path:
+    """Where detections are kept: beside the run; in ``runs/`` where it comes with the package."""
+    return (RUNS if run.resolve().parent == SHIPPED.parent.resolve() else run.parent) / "cache"

@@ -256,7 +256,7 @@ def centre_of_mass(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
     return (joints * _masses(skeleton).to(joints)[:, None]).sum(-2)
 
 
-@lru_cache
+@table
 def _masses(skeleton: Skeleton) -> Tensor:
     """The share of the body's mass that each joint (J,) stands for."""
     masses = torch.zeros(len(skeleton), dtype=torch.float64)

@@ -70,10 +70,17 @@ def _losses(run: Path) -> list[float]:
 
 
 def judge(data_root: str, runs: str, folder: Path) -> list[Path]:
-    """Measure the shipped weights, their twin and real motions; returns the files of results."""
+    """Measure the shipped weights, their twin and real motions; returns the files of results.
+
+    Args:
+        data_root: the folder that ``videomdm prepare-cmu`` made.
+        runs: where evaluators, caches and copies of the weights with their metrics are kept.
+        folder: of results.
+    """
     written = []
     for name, weights in WEIGHTS.items():
-        run = Path(runs) / f"shipped-{name}"  # metrics are kept beside a run, and not in the package
+        # Metrics are kept beside a run: not in the package, nor where `videomdm generate` looks for the newest run.
+        run = Path(runs) / "shipped" / name
         shutil.copytree(weights, run, dirs_exist_ok=True)
         config = sample.load(run).config.but(data_root=data_root, runs=runs)
         if not written:
@@ -98,17 +105,18 @@ costs is the difference.
 
     videomdm generate "a person walks forward and waves" --seconds 4 --out wave.bvh
 
-`videomdm generate`, `videomdm lift` and the pages on videos use it where no other run is named, and fine-tuning
-on videos starts from it.
+`videomdm generate` and `videomdm lift` use it where no run is named and there is none in `runs/`; the pages on
+videos lift with it, and fine-tune it, where no run is named.
 
 ## What it has seen
 
 - The built-in corpus' prior family, {n_clips:,} clips (80 % of them train).
-- CMU's motion capture, of subjects {subjects}, mirrored too, as `videomdm prepare-cmu` makes it of the open
-  share. Subjects whose number modulo 7 is 2 or 6 are kept for tests and validation.
+- HumanML3D's share of CMU's motion capture, as `videomdm prepare-cmu` makes it, of subjects {subjects},
+  mirrored too. Subjects whose number modulo 7 is 2 or 6 are kept for tests and validation.
 
-Of all these the training sees keypoints of one simulated camera per clip, whose place is not told, people's
-height, and what the built-in teacher (set `procedural`, which has seen nothing of CMU) makes of the keypoints.
+Of all these the training sees keypoints of one simulated camera per clip, whose place is not told, the focal
+length, which way is up, people's height, and what the built-in teacher (set `procedural`, which has seen nothing
+of CMU) makes of the keypoints.
 Nothing of corpora for non-commercial use is in it.
 
 {licence}
@@ -119,7 +127,7 @@ Nothing of corpora for non-commercial use is in it.
     videomdm train --profile shipped --set data_root=CMU method=mdm-3d
     python -m videomdm.study.ship make --prior RUN --twin RUN
     python -m videomdm.study.ship judge --data-root CMU
-    python -m videomdm.study.ship card
+    python -m videomdm.study.ship card --data-root CMU
 
 Commit {commit}; {batches}.
 {losses}
