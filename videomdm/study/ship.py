@@ -203,12 +203,13 @@ def card(data_root: str, folder: Path) -> str:
         weights=f"{sum(p.numel() for p in prior.model.parameters()) / 1e6:.1f}", fps=prior.fps,
         seconds=config.data.max_frames / prior.fps, n_clips=config.data.n_clips,
         subjects=", ".join(map(str, cmu_actors.actors(data_root, "train"))), licence=LICENCE, commit=about["commit"],
-        batches=f"{optimiser.warmup_steps:,} batches of plain MDM on the teacher's motions, then {optimiser.steps:,} of the 2-D stage, "
-        f"{optimiser.batch_size} clips each",
+        batches=f"{optimiser.warmup_steps:,} batches of plain MDM on the teacher's motions, then {optimiser.steps:,} "
+        f"of the 2-D stage, {optimiser.batch_size} clips each",
         losses=f"Over its last tenth the 2-D stage's loss was {late:.4f}, over the tenth before {early:.4f}"
         + (": it still fell, and longer training would help." if late < 0.99 * early else "."),
         samples=config.evaluation.samples, repeats=config.evaluation.repeats, table=_table(_results(folder)),
-        twin=f"{twin.warmup_steps + twin.steps:,}", passes=optimiser.warmup_steps * optimiser.batch_size / about["clips"],
+        passes=optimiser.warmup_steps * optimiser.batch_size / about["clips"],
+        twin=f"{twin.warmup_steps + twin.steps:,}",
     )  # fmt: skip
 
 
