@@ -93,12 +93,16 @@ class MiniLMText:
 
     def encode(self, texts: list[str]) -> Tensor:
         """N captions -> (N, 896) float32.  Captions that cannot be read, or are cut to 128 tokens, are said."""
-        words = normalize(self._hashed.encode(texts), dim=1)
+        words = self._hashed.encode(texts)
         said = words.any(1)
         sentences = torch.zeros(len(texts), WIDTH)
         sentences[said] = sentence_vectors([text for text, says in zip(texts, said, strict=True) if says])
-        parts = [sentences * (1 - HASHED_SHARE) ** 0.5, words * HASHED_SHARE**0.5]
-        return torch.cat(parts, 1) * self.width**0.5
+        return shared(sentences, words, HASHED_SHARE) * self.width**0.5
+
+
+def shared(sentences: Tensor, words: Tensor, share: float) -> Tensor:
+    """Unit vectors (N, 384 + 512) of two parts, of which the second has ``share`` of the square."""
+    return torch.cat([normalize(sentences, dim=1) * (1 - share) ** 0.5, normalize(words, dim=1) * share**0.5], 1)
 
 
 def sentence_vectors(texts: list[str]) -> Tensor:
