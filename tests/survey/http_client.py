@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import socket
+from contextlib import suppress
 
 
 def post(address, path, content, timeout=20):
@@ -20,11 +21,14 @@ def post(address, path, content, timeout=20):
 
 def raw(address, request, timeout=20):
     """Status and body of a request sent byte by byte as given."""
+    answer = b""
+    # A server that refuses without reading to the end resets the connection; what it had answered still arrives.
     with socket.create_connection(address, timeout) as connection:
-        connection.sendall(request)
-        answer = b""
-        while chunk := connection.recv(65536):
-            answer += chunk
+        with suppress(ConnectionError):
+            connection.sendall(request)
+        with suppress(ConnectionError):
+            while chunk := connection.recv(65536):
+                answer += chunk
     return int(answer.split(b" ", 2)[1]), answer
 
 
