@@ -137,7 +137,13 @@ def summary(study: optuna.Study, metric: str) -> dict[str, object]:
         for t in study.get_trials(deepcopy=False) if t.state.is_finished()
     ]  # fmt: skip
     values = sorted(t["value"] for t in trials if t["value"] is not None)
-    importance = _optuna().importance.get_param_importances(study, evaluator=_optuna().importance.FanovaImportanceEvaluator(seed=0)) if len(values) >= 4 else {}
+    importance = (
+        _optuna().importance.get_param_importances(
+            study, evaluator=_optuna().importance.FanovaImportanceEvaluator(seed=0)
+        )
+        if len(values) >= 4
+        else {}
+    )
     spread = [values[0], values[len(values) // 2], values[-1]] if values else []
     return {"objective": metric, "trials": trials, "importance": importance, "spread": spread}
 
