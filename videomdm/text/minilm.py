@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent / "minilm_weights"
 WIDTH, N_LAYERS, N_HEADS, FEEDFORWARD = 384, 6, 12, 1536
 MAX_TOKENS = 128
-#: Of a vector's square: of the shares that bring left and right to a cosine of at most .85, the one by which captions of
-#: one motion find each other best (``python -m videomdm.study.words --choose``, on the half of the clips for choices).
+#: Of a vector's square: of the shares that bring left and right to a cosine of at most .85, the one by which captions
+#: of one motion find each other best (``python -m videomdm.study.words --choose``, on the clips for choices).
 HASHED_SHARE = 0.4
 MINOR = 0.1  # weight of a token that says nothing of the motion, as hashed function words have
 BATCH = 64
