@@ -42,11 +42,12 @@ rows = word_tables.find(results_folder, "words")
 word_tables.encoders(rows)
 
 # %% [markdown]
-# A sentence encoder knows many more verbs than a table of synonyms has.
-# But to it a caption with left and right exchanged is often as near as one that says the same: it was trained to find
+# Of verbs that no table lists, hashed words guess, and a sentence encoder knows about half.
+# But to it a caption with left and right exchanged is often nearer than one that says the same: it was trained to find
 # texts on one topic.
 # Hashed words tell them apart, since every word has a direction of its own.
 # Side by side in one vector, both keep what they are good at.
+# Leaving function words out of the mean helps with whole captions, and costs something where a verb stands alone.
 #
 # Not measured here:
 
