@@ -17,13 +17,13 @@
 #
 # Keypoints that lie beside the video (`squat.json`, `squat.npz` or a folder `squat/` for `squat.mp4`) are used; without them a detector looks for people: BlazePose, which is part of the package, or the paper's RTMPose, which downloads its weights (`pip install 'videomdm[video]'`).
 # Where several people are seen, each has a number in the pictures, and `-p person 1` takes another than the main one.
-# `prior` is the folder of a finished run, of `train_humanml.py` or of `train_video.py`.
+# The prior is the one that comes with the package ([](evaluate_shipped)), or `prior`, the folder of a finished run of `train_humanml.py` or of `train_video.py`.
 # Without `video` the page films a built-in motion, whose truth is known.
 
 # %% tags=["parameters"]
 video: str | None = None  # file; None films a built-in motion
-prior: str | None = None  # folder of a finished run; None trains one on the built-in corpus
-profile: str = "laptop"  # smoke, laptop, study or paper: of the prior, where one is trained
+prior: str | None = None  # folder of a finished run; None takes the prior that comes with the package
+profile: str | None = None  # smoke, laptop, study or paper: train a prior so on the built-in corpus, and take that
 caption: str | None = None  # what the person does; None takes what lies beside the video, or its name
 field_of_view: float | None = None  # degrees across the image's diagonal; None takes the file's, else 53
 person: int = 0  # which person, by the numbers in the picture below; 0 is the main one
@@ -87,7 +87,9 @@ if film:
 # At the end the floor that the feet stand on is turned level.
 
 # %%
-run = Path(prior) if prior else train.fit(train.profile(profile, seed=seed, runs=runs))
+run = Path(prior) if prior else sample.SHIPPED
+if profile:
+    run = train.fit(train.profile(profile, seed=seed, runs=runs))
 model = sample.load(run)
 lifted = videos.lift_track(model, track, source, caption, seed, height)
 print(f"prior: {run.name}\nteacher: {lifted.teacher}\n{lifted.motions.report}")

@@ -93,9 +93,9 @@ class TestChosen:
         assert runs.chosen(None).name == "new"
         assert capsys.readouterr().err == "run: runs/new\n"
 
-    def test_none(self, folders):
-        with pytest.raises(DataError, match="no finished run in"):
-            runs.chosen(None)
+    def test_none_takes_the_one_that_ships(self, folders, capsys):
+        assert runs.chosen(None) == runs.SHIPPED == sample.SHIPPED
+        assert capsys.readouterr().err == "prior: the one that comes with the package\n"
 
 
 class TestExport:
