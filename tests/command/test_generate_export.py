@@ -10,7 +10,6 @@ from PIL import Image
 
 from videomdm import sample
 from videomdm.command import MISTAKE, main, runs
-from videomdm.conventions import DataError
 from videomdm.data import bvh
 from videomdm.skeletons import H36M17, SMPL22, kinematics
 

@@ -125,7 +125,9 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     assert str(tmp_path) not in str(about) and str(cmu_folder) not in str(about)
     assert about["trained_on"] == {"procedural": ["teacher"], "cmu": [1]} and "mocap.cs.cmu.edu" in about["licence"]
     assert about["metrics"]["prior family"]["mpjpe"] > 0
-    assert Lifter.load(tmp_path / "lifter.safetensors").config == {"n_joints": 22, **SIZES, "tokens": "frames"}
+    assert Lifter.load(tmp_path / "lifter.safetensors").config == {
+        "n_joints": 22, **SIZES, "tokens": "frames", "averaged": True
+    }  # fmt: skip
     first, started = about["command"], Lifter.load(tmp_path / "lifter.safetensors")
     given[1] = str(tmp_path / "second")
     monkeypatch.setattr(sys, "argv", ["train", *given, "--start", str(tmp_path), "--lr=0", *sizes])

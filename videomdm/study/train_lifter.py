@@ -205,7 +205,7 @@ def main() -> None:
     corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
     training = [corpus.select(range(args.clips)), cmu_actors.load(args.cmu, "train")]
     torch.manual_seed(args.seed)
-    lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads, args.tokens)
+    lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads, args.tokens, averaged=True)
     if args.start:
         load_weights(args.start / "lifter.safetensors", lifter)
     device = torch.device(args.device)
