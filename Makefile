@@ -56,7 +56,7 @@ CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
 STUDIES := gap ablations sweeps
 TRAINED := mdm-3d mdm-teacher videomdm
 TABLE2 := --source-steps 2000 --precision bf16
-PAGES := reproduction shipped real_people teachers first_light table1 gap ablations sweeps table2 teachers speed
+PAGES := reproduction shipped real_people teachers first_light table1 gap ablations sweeps table2 teachers words speed
 
 study-rows-%: setup
 	set -e; export OMP_NUM_THREADS=1; run="$(BIN)/python -m videomdm.study"; \
