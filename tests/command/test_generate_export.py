@@ -1,5 +1,6 @@
 """Motions from text, and motions in other formats."""
 
+import json
 import os
 from pathlib import Path
 
@@ -74,11 +75,11 @@ class TestChosen:
     def folders(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
 
-        def finished(name, age):
+        def finished(name, age, method="videomdm", source="procedural"):
             folder = tmp_path / "runs" / name
             folder.mkdir(parents=True)
-            for file in ("config.json", runs.WEIGHTS):
-                (folder / file).write_text("")
+            (folder / runs.WEIGHTS).write_text("")
+            (folder / "config.json").write_text(json.dumps({"method": method, "data": {"source": source}}))
             os.utime(folder / runs.WEIGHTS, (1e9 - age, 1e9 - age))
 
         return finished
@@ -87,6 +88,8 @@ class TestChosen:
         folders("old", 9)
         folders("new", 1)
         folders("older", 10)
+        folders("pictures", 0, "mdm-2d")
+        folders("around the hip", 0, source="nba-like")
         (tmp_path / "runs" / "unfinished").mkdir()
         (tmp_path / "runs" / "cache").mkdir()
         (tmp_path / "runs" / "cache" / runs.WEIGHTS).write_text("")
