@@ -39,7 +39,7 @@ def training_set(config: Config, kind: str, device: torch.device, n: int = 2048)
     own = lengths(n, kind, T)
     data = TrainingSet(
         features=torch.randn(n, T, D, generator=generator), lengths=own,
-        text=torch.randn(n, 512, generator=generator), first=torch.arange(n),
+        text=torch.randn(n, text.by_name(config.model.text).width, generator=generator), first=torch.arange(n),
         count=torch.ones(n, dtype=torch.long), normaliser=Normaliser(torch.zeros(D), torch.full((D,), 0.1)),
         skeleton=SMPL22, fps=20.0,
         seen=Footage.of(0.2 * torch.randn(n, T, J, 2, generator=generator), camera, own) if two_d else None,

@@ -9,11 +9,12 @@
 # %% [markdown]
 # # What it generates
 #
-# A prior comes with the package, so that the first motion costs seconds and no training:
+# A prior comes with the package, so that the first motion needs no training:
 #
 #     videomdm generate "a person walks forward and waves" --seconds 4 --out wave.bvh
 #
-# It has learned from 2-D keypoints alone: of the built-in corpus and of the share of CMU's motion capture that is open, filmed by simulated cameras whose places it was not told, with the package's own teacher.
+# It has learned from 2-D keypoints alone: of the built-in corpus and of CMU's motion capture as far as HumanML3D has captions of it, filmed by simulated cameras, with the package's own teacher.
+# It was not told where the cameras stood, but it was told their focal length, which way is up, and how tall people are.
 # Its card lies beside it (`videomdm/sample/weights/README.md`); this page looks at what it does.
 #
 # Beside it ships its *twin*, the same network after as many batches of 3-D supervision.
@@ -55,7 +56,7 @@ print(
 metrics_table(ship.rows(Path(results_folder)))
 
 # %% [markdown]
-# The training was short, minutes on one core of a laptop, and its loss over the last tenth says whether it was too short:
+# The training was short; whether it was too short, its loss over the last tenth says:
 
 # %%
 late, early = about["losses"]
@@ -67,16 +68,20 @@ print(f"loss over the last tenth of the 2-D stage {late:.4f}, over the tenth bef
 # One caption of every action of the built-in corpus' test split, as long as the real motion that it describes.
 
 # %%
-real = sources.load("procedural", None, "test", prior.config.data.max_frames)
+data = prior.config.data
+train, real = (sources.load("procedural", None, split, data.max_frames, data.n_clips) for split in ("train", "test"))
 chosen = real.varied(24)
 captions, lengths = [real.captions[i][0] for i in chosen], real.lengths[chosen]
 began = time.perf_counter()
 motions = {name: sample.generate(p, captions, lengths, seed=seed) for name, p in (("prior", prior), ("twin", twin))}
-print(f"{len(captions)} motions of {float(lengths.float().mean()):.0f} frames on average, twice")
+seconds = time.perf_counter() - began
+print(
+    f"{len(captions)} motions of {float(lengths.float().mean()):.0f} frames on average by each of the two, {seconds:.0f} s"
+)
 
 # %% [markdown]
 # How they move, beside the real ones (means over the captions).
-# The height of the root is where people sink into the floor or float above it; the path is how far they get.
+# A root that is too low or too high tells of people who sink into the floor or float above it; the path is the length of the root's way over the ground.
 
 
 # %%
@@ -96,10 +101,11 @@ metrics_table([{"": name, **row} for name, row in found.items()])
 
 # %%
 for key, value in found["prior"].items():
-    print(f"{key}: {100 * (value / found['real'][key] - 1):+.0f} % of the real motions'" if found["real"][key] else key)
+    if real_value := found["real"][key]:
+        print(f"{key}: {100 * (value / real_value - 1):+.0f} % from the real motions to the prior's")
 
 # %% [markdown]
-# All of them, six at a time: the generated motion, in grey the real one.
+# All of them, six at a time: the prior's motion, in grey the real one.
 # They need not be alike: a caption does not say which way or with which arm first.
 
 # %%
@@ -116,9 +122,13 @@ for first in range(0, len(chosen), 6):
 # %% [markdown]
 # ## Captions in other words
 #
-# Verbs that no training caption of the built-in corpus has; the text encoder places them near those that do.
+# Words that no training caption of the built-in corpus has; the text encoder is to place them near those that it knows.
+# CMU's captions, of which the prior has seen some too, are not looked through here.
 
 # %%
-free = ["someone strolls along", "a man sneaks forward slowly", "a dancer twirls", "a person shadow boxes",
-        "someone hops on the spot", "a person climbs up some stairs"]  # fmt: skip
+free = ["someone strolls along", "a man sneaks forward slowly", "a dancer twirls", "somebody saunters about",
+        "a soldier marches on", "a person climbs up some stairs"]  # fmt: skip
+known = {word.strip(".,") for clip in train.captions for caption in clip for word in caption.lower().split()}
+for caption in free:
+    print(f"{caption}: new {', '.join(word for word in caption.split() if word not in known)}")
 player(dict(zip(free, sample.generate(prior, free, seconds=5.0, seed=seed), strict=True)))

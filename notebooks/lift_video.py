@@ -41,6 +41,7 @@ from pathlib import Path
 from IPython.display import display
 
 from videomdm import features, sample, train, videos
+from videomdm.conventions import DataError
 from videomdm.data import recordings
 from videomdm.data.recordings import demonstration, keypoint_npz, names
 from videomdm.data.recordings.video import overlay_video, sheet, write_overlay
@@ -79,14 +80,15 @@ if film:
 # %% [markdown]
 # ## Lifting
 #
-# The prior knows clips of a few seconds, so a longer recording is covered by windows that overlap.
-# Each window's camera is the one that explains the keypoints best, given the teacher's motion (PnP, appendix I).
-# The teacher's motion is held against the whole recording: bones keep their length, joints move towards the rays on which they were seen ({py:func}`videomdm.cameras.fitting.fit`).
-# From there the prior starts: a little noise is added, and its prediction is moved onto the rays, step by step (appendix G.2), and the camera is corrected with it.
+# The teacher lifts the whole recording at once, and its motion is held against it: bones keep their length, joints move towards the rays on which they were seen ({py:func}`videomdm.cameras.fitting.fit`).
+# It also says where up and the floor are; the camera stands still, so all of the recording has the same.
+# The prior knows clips of a few seconds, so it goes on from there in windows that overlap: a little noise is added, its prediction is moved onto the rays, step by step (appendix G.2), and the camera turns and moves with it, but does not tilt.
 # What is delivered is an average of the two, fitted again; how much of it is the prior's was chosen on people whom no prior had seen ([](evaluate_real_people)).
-# At the end the floor that the feet stand on is turned level.
+# The report below says how well each window's camera, found by PnP (appendix I), explains the keypoints: where it does not, teacher and keypoints disagree.
 
 # %%
+if prior and profile:
+    raise DataError(f"prior {prior!r} and profile {profile!r}, expected one of them: a prior to take or one to train")
 run = Path(prior) if prior else sample.SHIPPED
 if profile:
     run = train.fit(train.profile(profile, seed=seed, runs=runs))

@@ -57,6 +57,16 @@ class TestKey:
         assert {config.but(**{name: value}).key() for name, value in free.items()} == {config.key()}
         assert config.but(guidance=1.0).evaluation_key() != config.evaluation_key()
 
+    def test_a_default_that_was_another_leaves_results_their_keys(self, monkeypatch):
+        """Rows of before `minilm` read captions are found by the keys that they have: "hashed" is not counted."""
+        hashed, now = profile("study"), profile("paper")
+        assert (hashed.model.text, now.model.text, settings.KEYED["text"]) == ("hashed", "minilm", "hashed")
+        before = hashed.key(), now.key(), now.but(text="hashed").key()
+        assert len(set(before)) == 3
+        monkeypatch.setitem(settings.KEYED, "text", "minilm")
+        assert (now.but(text="hashed").key(), now.key()) != before[1:] and hashed.key() != before[0]
+        assert now.key() == before[2]  # what is not counted makes no difference
+
     def test_all_methods_differ(self, config):
         assert len({config.but(method=name).key() for name in METHODS}) == len(METHODS)
 

@@ -42,6 +42,11 @@ def _later(default: object) -> object:
     return field(default=default, metadata={"later": True})
 
 
+def _was(earlier: object, default: object) -> object:
+    """A setting whose default was another: keys count from the earlier one, so that results keep theirs."""
+    return field(default=default, metadata={"earlier": earlier})
+
+
 @dataclass(frozen=True)
 class Data:
     """What is learned from, and how it is seen."""
@@ -71,7 +76,9 @@ class Data:
 class Model:
     """The denoiser and its diffusion."""
 
-    text: str = "hashed"  # encoder of captions: "hashed" (offline), "clip" or, without captions, "none"
+    #: Encoder of captions (:mod:`videomdm.text`): "minilm" (comes with the package), "hashed" (words alone), "clip"
+    #: (the paper's, whose weights have to be fetched) or, without captions, "none".
+    text: str = _was("hashed", "minilm")
     width: int = 512
     n_layers: int = 8
     n_heads: int = 4
@@ -198,13 +205,15 @@ class Config:
     def key(self) -> str:
         """Short hash of what a run's outcome depends on.
 
-        These are the settings that are not the defaults, what the method does, and the versions of the stages that it
-        goes through (:data:`STAGES`).  ``start`` is hashed by file content, not by path.
+        These are the settings that are not the defaults (:data:`KEYED`), what the method does, and the versions of the
+        stages that it goes through (:data:`STAGES`).  ``start`` is hashed by file content, not by path.
 
         Raises:
             FileNotFoundError: ``start`` holds no finished run.
         """
-        chosen = {name: value for name, value in self.changed().items() if name not in (*EVALUATION, *FREE, "method")}
+        left_out = (*EVALUATION, *FREE, "method")
+        own = {name: self.value(name) for name in sorted(SETTINGS) if name not in left_out}
+        chosen = {name: value for name, value in own.items() if value != KEYED[name]}
         if self.start:
             chosen |= {"start": self._start_digest(), "warmup_steps": 0}
         chain = [_differing(m) for m in self.recipe.chain]
@@ -277,6 +286,13 @@ FREE = tuple(
     if "free" in f.metadata
 )
 DEFAULTS = Config()
+#: The defaults that keys count from.
+KEYED = {name: DEFAULTS.value(name) for name in SETTINGS} | {
+    f.metadata.get("name", f.name): f.metadata["earlier"]
+    for kind in (Config, *GROUPS.values())
+    for f in dataclasses.fields(kind)
+    if "earlier" in f.metadata
+}
 _PLAIN_METHOD = dataclasses.asdict(Method(""))
 
 
@@ -319,8 +335,8 @@ NBA = {
 
 PROFILES = {
     "smoke": Config().but(
-        profile="smoke", n_clips=120, max_frames=44, width=32, n_layers=2, feedforward=64, dropout=0.0, t_star=24,
-        weights=SMALL, warmup_steps=20, steps=10, batch_size=8, lr=1e-3, ema=0.9, evaluator_steps=20,
+        profile="smoke", n_clips=120, max_frames=44, text="hashed", width=32, n_layers=2, feedforward=64, dropout=0.0,
+        t_star=24, weights=SMALL, warmup_steps=20, steps=10, batch_size=8, lr=1e-3, ema=0.9, evaluator_steps=20,
         evaluation_samples=32, lift_samples=8, repeats=2, log_every=5, checkpoint_every=5,
     ),
     # Without dropout: these models underfit, and drawing its masks takes a third of a step on a CPU.
@@ -329,8 +345,9 @@ PROFILES = {
         weights=SMALL, warmup_steps=1000, steps=300, batch_size=32, lr=5e-4, lr_decay=0.1, ema=0.99,
         evaluator_steps=500, evaluation_samples=256, lift_samples=64, repeats=2, log_every=20, checkpoint_every=100,
     ),
+    # With the text encoder of the rows that are kept, so that rows to come can be compared with them.
     "study": Config().but(
-        profile="study", n_clips=4000, max_frames=48, width=128, n_layers=4, feedforward=256,
+        profile="study", n_clips=4000, max_frames=48, text="hashed", width=128, n_layers=4, feedforward=256,
         dropout=0.0, t_star=24, weights=SMALL, warmup_steps=2000, steps=2000, batch_size=32, lr=5e-4, lr_decay=0.1,
         ema=0.998, evaluator_steps=1500, evaluation_samples=384, lift_samples=128, repeats=3, log_every=50,
         checkpoint_every=250,
@@ -339,9 +356,9 @@ PROFILES = {
     # the 263 features and has a skip, so that it keeps what a person does; bfloat16 is faster on a CPU.
     "shipped": Config().but(
         profile="shipped", data="procedural+cmu", n_clips=1200, text="minilm", width=288, n_layers=4, feedforward=576,
-        dropout=0.0, skip=2.0, precision="bf16", t_star=24, weights=SMALL, warmup_steps=3000, steps=800,
+        dropout=0.0, skip=2.0, precision="bf16", t_star=24, weights=SMALL, warmup_steps=2500, steps=600,
         batch_size=16, length_buckets=4, lr=5e-4, lr_decay=0.1, ema=0.999, method="videomdm-pnp/sized",
-        evaluator_steps=1500, evaluation_samples=384, lift_samples=64, repeats=3, log_every=50, checkpoint_every=250,
+        evaluator_steps=600, evaluation_samples=256, lift_samples=32, repeats=2, log_every=50, checkpoint_every=250,
     ),
     "paper": Config(),
     "nba": Config().but(profile="nba", **NBA),

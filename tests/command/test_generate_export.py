@@ -1,6 +1,8 @@
 """Motions from text, and motions in other formats."""
 
+import json
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +12,6 @@ from PIL import Image
 
 from videomdm import sample
 from videomdm.command import MISTAKE, main, runs
-from videomdm.conventions import DataError
 from videomdm.data import bvh
 from videomdm.skeletons import H36M17, SMPL22, kinematics
 
@@ -74,11 +75,11 @@ class TestChosen:
     def folders(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
 
-        def finished(name, age):
+        def finished(name, age, method="videomdm", source="procedural"):
             folder = tmp_path / "runs" / name
             folder.mkdir(parents=True)
-            for file in ("config.json", runs.WEIGHTS):
-                (folder / file).write_text("")
+            (folder / runs.WEIGHTS).write_text("")
+            (folder / "config.json").write_text(json.dumps({"method": method, "data": {"source": source}}))
             os.utime(folder / runs.WEIGHTS, (1e9 - age, 1e9 - age))
 
         return finished
@@ -87,6 +88,8 @@ class TestChosen:
         folders("old", 9)
         folders("new", 1)
         folders("older", 10)
+        folders("pictures", 0, "mdm-2d")
+        folders("around the hip", 0, source="nba-like")
         (tmp_path / "runs" / "unfinished").mkdir()
         (tmp_path / "runs" / "cache").mkdir()
         (tmp_path / "runs" / "cache" / runs.WEIGHTS).write_text("")
@@ -96,6 +99,12 @@ class TestChosen:
     def test_none_takes_the_one_that_ships(self, folders, capsys):
         assert runs.chosen(None) == runs.SHIPPED == sample.SHIPPED
         assert capsys.readouterr().err == "prior: the one that comes with the package\n"
+
+    def test_nothing_is_kept_in_the_package(self, tmp_path):
+        assert runs.cache(tmp_path / "mine" / "run") == tmp_path / "mine" / "cache"
+        for name in ("prior", "twin"):
+            assert runs.cache(runs.SHIPPED.parent / name) == runs.RUNS / "cache"
+            assert runs.cache(Path(os.path.relpath(runs.SHIPPED.parent / name))) == runs.RUNS / "cache"
 
 
 class TestExport:

@@ -1,6 +1,7 @@
 """The prior that comes with the package: how a run becomes it, and what lies there."""
 
 import json
+import shlex
 
 import pytest
 import torch
@@ -53,6 +54,14 @@ def test_a_fall_that_goes_on_is_told(tmp_path):
     rows = [{"step": k, "loss": 20.0 - k} for k in range(20)]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert ship._losses(tmp_path) == [1.5, 3.5]
+
+
+def test_the_cards_commands_are_commands():
+    program = "python -m videomdm.study.ship "
+    lines = [line.strip() for line in ship.CARD.splitlines() if line.strip().startswith(program)]
+    assert [ship._parser().parse_args(shlex.split(line.removeprefix(program))).part for line in lines] == [
+        "make", "judge", "card",
+    ]  # fmt: skip
 
 
 class TestShipped:

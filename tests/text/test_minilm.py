@@ -1,4 +1,5 @@
 import json
+import sys
 import warnings
 
 import pytest
@@ -89,6 +90,12 @@ class TestMiniLMText:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             MiniLMText().encode(["step " * 126])
+
+    def test_missing_tokenizers(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "tokenizers.implementations", None)
+        minilm.tokenizer.cache_clear()
+        with pytest.raises(ImportError, match="'minilm' needs tokenizers: pip install tokenizers"):
+            MiniLMText().encode(["walks"])
 
     def test_by_name(self):
         encoder = by_name("minilm")

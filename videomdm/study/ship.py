@@ -26,7 +26,7 @@ from videomdm.storage import checkpoints
 from videomdm.storage.files import write_json
 from videomdm.study import results
 from videomdm.study.train_lifter import LICENCE
-from videomdm.train import observe
+from videomdm.train import finetune, observe
 
 STUDY = "shipped"
 ROWS = {"prior": "trained from 2-D, as it ships", "twin": "its twin, trained from 3-D"}
@@ -40,7 +40,8 @@ TITLES = {
 def make(run: Path, out: Path) -> Path:
     """Write the weights of a run as a run folder that can be shipped; returns it.
 
-    Weights become half precision, the normaliser stays as it is, and the machine's paths go.
+    Weights become half precision, the normaliser stays as it is, and the machine's paths go.  ``start.json`` is the
+    configuration of the run that this one started from, where it did.
 
     Raises:
         DataError: the run is not finished, or a weight does not fit into half precision.
@@ -49,17 +50,26 @@ def make(run: Path, out: Path) -> Path:
     if not path.is_file():
         raise DataError(f"{run}: no finished run there, expected a folder with {path.name}")
     tensors, about = checkpoints.read_tensors(path), checkpoints.read_metadata(path)
-    config = Config.from_json(about["config"]).but(data_root=None, runs=DEFAULTS.runs)
+    trained = Config.from_json(about["config"])
+    config = _portable(trained)
     halves = {name: x if name.startswith("normaliser.") else x.half() for name, x in tensors.items()}
     if wrong := [name for name, x in halves.items() if not x.isfinite().all()]:
         raise DataError(f"{path}: {wrong[0]} is past the range of half precision, expected weights below 65,504")
     out.mkdir(parents=True, exist_ok=True)
     checkpoints.write_tensors(out / path.name, halves, about | {"config": config.to_json()})
     (out / "config.json").write_text(config.to_json() + "\n", encoding="utf-8")
-    clips = len(observe.load(Config.from_json(about["config"]), "train"))
+    if trained.start:
+        start = _portable(finetune.config_of(trained))
+        (out / "start.json").write_text(start.to_json() + "\n", encoding="utf-8")
+    clips = len(observe.load(trained, "train"))
     write_json(out / "about.json", {"run": run.name, "commit": results.commit(), "clips": clips,
                                     "losses": _losses(run), "licence": LICENCE})  # fmt: skip
     return out
+
+
+def _portable(config: Config) -> Config:
+    """Without the places where things lay on one machine."""
+    return config.but(data_root=None, runs=DEFAULTS.runs, start=None)
 
 
 def _losses(run: Path) -> list[float]:
@@ -70,10 +80,17 @@ def _losses(run: Path) -> list[float]:
 
 
 def judge(data_root: str, runs: str, folder: Path) -> list[Path]:
-    """Measure the shipped weights, their twin and real motions; returns the files of results."""
+    """Measure the shipped weights, their twin and real motions; returns the files of results.
+
+    Args:
+        data_root: the folder that ``videomdm prepare-cmu`` made.
+        runs: where evaluators, caches and copies of the weights with their metrics are kept.
+        folder: of results.
+    """
     written = []
     for name, weights in WEIGHTS.items():
-        run = Path(runs) / f"shipped-{name}"  # metrics are kept beside a run, and not in the package
+        # Metrics are kept beside a run: not in the package, nor where `videomdm generate` looks for the newest run.
+        run = Path(runs) / "shipped" / name
         shutil.copytree(weights, run, dirs_exist_ok=True)
         config = sample.load(run).config.but(data_root=data_root, runs=runs)
         if not written:
@@ -93,33 +110,35 @@ CARD = """# The prior that comes with the package
 
 `prior/` is a text-to-motion diffusion model ({weights} million weights, half precision) that has learned how
 people move from 2-D keypoints alone: 22 joints at {fps:g} frames a second, up to {seconds:g} s, English
-captions. `twin/` is the same network, trained for as many batches from true 3-D motions: what the lack of 3-D
-costs is the difference.
+captions. `twin/` is the same network, trained from true 3-D motions ({twin} batches): what the lack of 3-D costs is
+the difference.
 
     videomdm generate "a person walks forward and waves" --seconds 4 --out wave.bvh
 
-`videomdm generate`, `videomdm lift` and the pages on videos use it where no other run is named, and fine-tuning
-on videos starts from it.
+`videomdm generate` and `videomdm lift` use it where no run is named and there is none in `runs/`; the pages on
+videos lift with it, and fine-tune it, where no run is named.
 
 ## What it has seen
 
 - The built-in corpus' prior family, {n_clips:,} clips (80 % of them train).
-- CMU's motion capture, of subjects {subjects}, mirrored too, as `videomdm prepare-cmu` makes it of the open
-  share. Subjects whose number modulo 7 is 2 or 6 are kept for tests and validation.
+- HumanML3D's share of CMU's motion capture, as `videomdm prepare-cmu` makes it, of subjects {subjects},
+  mirrored too. Subjects whose number modulo 7 is 2 or 6 are kept for tests and validation.
 
-Of all these the training sees keypoints of one simulated camera per clip, whose place is not told, people's
-height, and what the built-in teacher (set `procedural`, which has seen nothing of CMU) makes of the keypoints.
+Of all these the training sees keypoints of one simulated camera per clip, whose place is not told, the focal
+length, which way is up, people's height, and what the built-in teacher (set `procedural`, which has seen nothing
+of CMU) makes of the keypoints.
 Nothing of corpora for non-commercial use is in it.
 
 {licence}
 
 ## How it was made
 
-    videomdm train --profile shipped --set data_root=CMU
-    videomdm train --profile shipped --set data_root=CMU method=mdm-3d
+    videomdm train --config prior/start.json --set data_root=CMU
+    videomdm train --config prior/config.json --set data_root=CMU start=RUN
+    videomdm train --config twin/config.json --set data_root=CMU
     python -m videomdm.study.ship make --prior RUN --twin RUN
     python -m videomdm.study.ship judge --data-root CMU
-    python -m videomdm.study.ship card
+    python -m videomdm.study.ship card --data-root CMU
 
 Commit {commit}; {batches}.
 {losses}
@@ -179,17 +198,18 @@ def card(data_root: str, folder: Path) -> str:
     prior = sample.load(WEIGHTS["prior"])
     config, about = prior.config, json.loads((WEIGHTS["prior"] / "about.json").read_text(encoding="utf-8"))
     late, early = about["losses"]
-    optimiser = config.optimiser
+    optimiser, twin = config.optimiser, sample.load(WEIGHTS["twin"]).config.optimiser
     return CARD.format(
         weights=f"{sum(p.numel() for p in prior.model.parameters()) / 1e6:.1f}", fps=prior.fps,
         seconds=config.data.max_frames / prior.fps, n_clips=config.data.n_clips,
         subjects=", ".join(map(str, cmu_actors.actors(data_root, "train"))), licence=LICENCE, commit=about["commit"],
-        batches=f"{optimiser.warmup_steps:,} batches of plain MDM, then {optimiser.steps:,} of the 2-D stage, "
-        f"{optimiser.batch_size} clips each",
+        batches=f"{optimiser.warmup_steps:,} batches of plain MDM on the teacher's motions, then {optimiser.steps:,} "
+        f"of the 2-D stage, {optimiser.batch_size} clips each",
         losses=f"Over its last tenth the 2-D stage's loss was {late:.4f}, over the tenth before {early:.4f}"
         + (": it still fell, and longer training would help." if late < 0.99 * early else "."),
         samples=config.evaluation.samples, repeats=config.evaluation.repeats, table=_table(_results(folder)),
         passes=optimiser.warmup_steps * optimiser.batch_size / about["clips"],
+        twin=f"{twin.warmup_steps + twin.steps:,}",
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ class ClipText:
             raise FileNotFoundError(
                 f"CLIP's weights {model!r} are not on this machine. With a network, fetch them once with "
                 f"'hf download {CLIP_VIT_B32}'; without one, copy that folder here and give its path, "
-                "'clip:/path/to/folder'; or use the encoder 'hashed', which needs no weights."
+                "'clip:/path/to/folder'; or use the encoder 'minilm', which comes with the package."
             ) from error
         self._max_tokens = max_tokens
         self.name = f"clip:{model}"

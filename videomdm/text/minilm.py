@@ -11,9 +11,9 @@ import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from tokenizers.implementations import BertWordPieceTokenizer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -22,10 +22,15 @@ from videomdm.storage.progress import Bar
 from videomdm.text.hashed import FUNCTION_WORDS, HashedText
 from videomdm.text.quantised import unpack
 
+if TYPE_CHECKING:
+    from tokenizers.implementations import BaseTokenizer
+
 WEIGHTS = Path(__file__).parent / "minilm_weights"
 WIDTH, N_LAYERS, N_HEADS, FEEDFORWARD = 384, 6, 12, 1536
 MAX_TOKENS = 128
-HASHED_SHARE = 0.4  # of a vector's square
+#: Of a vector's square: of the shares that bring left and right to a cosine of at most .85, the one by which captions
+#: of one motion find each other best (``python -m videomdm.study.words --choose``, on the clips for choices).
+HASHED_SHARE = 0.4
 MINOR = 0.1  # weight of a token that says nothing of the motion, as hashed function words have
 BATCH = 64
 
@@ -49,8 +54,12 @@ class MiniLM(nn.Module):
 
 
 @cache
-def tokenizer() -> BertWordPieceTokenizer:
-    """Cuts lower-case text into words and pieces of words."""
+def tokenizer() -> BaseTokenizer:
+    """Cuts lower-case text into words and pieces of words; raises ``ImportError`` without the package `tokenizers`."""
+    try:  # only here, so that everything else runs without it
+        from tokenizers.implementations import BertWordPieceTokenizer
+    except ImportError as error:
+        raise ImportError("the text encoder 'minilm' needs tokenizers: pip install tokenizers") from error
     tokens = BertWordPieceTokenizer(str(WEIGHTS / "vocab.txt"))
     tokens.enable_truncation(MAX_TOKENS)
     return tokens
@@ -93,12 +102,19 @@ class MiniLMText:
 
     def encode(self, texts: list[str]) -> Tensor:
         """N captions -> (N, 896) float32.  Captions that cannot be read, or are cut to 128 tokens, are said."""
-        words = normalize(self._hashed.encode(texts), dim=1)
+        distinct = list(dict.fromkeys(texts))  # many motions are often asked for with one caption
+        words = self._hashed.encode(distinct)
         said = words.any(1)
-        sentences = torch.zeros(len(texts), WIDTH)
-        sentences[said] = sentence_vectors([text for text, says in zip(texts, said, strict=True) if says])
-        parts = [sentences * (1 - HASHED_SHARE) ** 0.5, words * HASHED_SHARE**0.5]
-        return torch.cat(parts, 1) * self.width**0.5
+        sentences = torch.zeros(len(distinct), WIDTH)
+        sentences[said] = sentence_vectors([text for text, says in zip(distinct, said, strict=True) if says])
+        vectors = shared(sentences, words, HASHED_SHARE) * self.width**0.5
+        row = {text: i for i, text in enumerate(distinct)}
+        return vectors[[row[text] for text in texts]]
+
+
+def shared(sentences: Tensor, words: Tensor, share: float) -> Tensor:
+    """Unit vectors (N, 384 + 512) of two parts, of which the second has ``share`` of the square."""
+    return torch.cat([normalize(sentences, dim=1) * (1 - share) ** 0.5, normalize(words, dim=1) * share**0.5], 1)
 
 
 def sentence_vectors(texts: list[str]) -> Tensor:
