@@ -97,6 +97,26 @@ claims = [replace(claim, studies=tuple(studies)) for claim in reproduction.CLAIM
 reproduction.table(reproduction.find(results_folder, studies), claims)
 
 # %% [markdown]
+# **What stands.**
+# VideoMDM's motions are likely ones: its precision is above that of the training pictures themselves.
+#
+# **What does not come out.**
+# They are few: recall, recall† and diversity are the lowest of all rows, and so its FID is many times its teacher's.
+# A lifter's motions are the training motions, so they have all of their variety for nothing; a prior has to learn it.
+# That VideoMDM's motions lack variety is known from [Table 1](evaluate_table1.ipynb).
+#
+# **Is it the sampler?**
+# VideoMDM walks over few low steps, as it was trained.
+# The same prior by all steps of DDPM:
+
+# %%
+walk, ddpm = (report.find(results_folder, study)[1] for study in ("table3-procedural", "table3-procedural-ddpm"))
+compared = {"walk": walk, "ddpm": ddpm}
+report.table(
+    {name: rows["videomdm-frame"] for name, corpora_of in compared.items() for rows in corpora_of.values()}, columns
+)
+
+# %% [markdown]
 # ## From the side, and from anywhere
 #
 # *Side* films all motions from 90 degrees, *hybrid* from 45 to 135.
