@@ -60,7 +60,7 @@ for name, rows in corpora.items():
 #
 # All priors have the same sizes and as many batches of as many clips: MDM's stage first, VideoMDM's after it, and for all others MDM's throughout.
 # A corpus has one ElePose and one judge; a row with several seeds is a prior trained several times.
-# These are small budgets, minutes on one core; the last table has the commands.
+# These are small budgets, minutes on one core; the last table has the commands, and rows that it lacks have not been run.
 
 # %% [markdown]
 # ## How sets of motions are compared
@@ -122,7 +122,7 @@ report.table(
 # *Side* films all motions from 90 degrees, *hybrid* from 45 to 135.
 # MAS's paper shows that a method can look good from the views that it was made from, and fall apart in between.
 # Azimuths count from the direction in which a motion starts, so here *side* shows everybody in profile, while the people of the test split face any way.
-# That alone costs FID, also of motions that are nearly true: read these columns against the row *elepose*, which they cost as much.
+# That alone costs FID, also of motions that are nearly true: read these columns against the row *elepose*.
 
 # %%
 views = {f"FID, {way}": f"{way}_fid" for way in ("side", "hybrid")} | {"FID, uniform": "fid"}
@@ -170,7 +170,7 @@ SVG(filename=str(folder / "table3-procedural" / "reconstructions.svg"))
 # %% [markdown]
 # ## Motions of every method
 #
-# One motion of each row that makes motions in 3-D, in metres of people of average size; drag to turn them.
+# One motion of each row that makes motions in 3-D and has run, in metres of people of average size; drag to turn them.
 # The two lifters saw the same training clip.
 # <a href="../_static/compare/table3.html">Six motions of each, side by side</a>: methods in columns, one clock for all, and dragging one turns all cameras (`python -m videomdm.study.motions table3`).
 
