@@ -231,9 +231,10 @@ def conduct(arguments: Sequence[str]) -> None:
             config, row, name, given.results, f"{command} --rows {row}",
             lambda config, row, run: measure(config, row, run, given.budget, given.protocol),
         )  # fmt: skip
-    if given.data == "nba-like" and given.base == "procedural":  # motions of other corpora are not ours to show
+    picture = given.results / name / "reconstructions.svg"
+    shown = given.data == "nba-like" and given.base == "procedural"  # motions of other corpora are not ours to show
+    if shown and not picture.exists():
         judge = evaluator(base, observe.tracks(base, "train"), given.budget)
-        picture = given.results / name / "reconstructions.svg"
         train_motion_vae.reconstructions(judge, observe.tracks(base, "test")).savefig(picture, bbox_inches="tight")
 
 
