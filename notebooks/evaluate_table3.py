@@ -101,7 +101,7 @@ reproduction.table(reproduction.find(results_folder, studies), claims)
 # VideoMDM's motions are likely ones: its precision is above that of the training pictures themselves.
 #
 # **What does not come out.**
-# They are few: recall, recall† and diversity are the lowest of all rows, and so its FID is many times its teacher's.
+# They are few: recall, recall† and diversity are the lowest of the rows that have run, and so its FID is many times its teacher's.
 # A lifter's motions are the training motions, so they have all of their variety for nothing; a prior has to learn it.
 # That VideoMDM's motions lack variety is known from [Table 1](evaluate_table1.ipynb).
 #
@@ -117,6 +117,8 @@ report.table(
 )
 
 # %% [markdown]
+# All steps of DDPM make it no better, so the walk is not to blame: the variety is lost in training.
+#
 # ## From the side, and from anywhere
 #
 # *Side* films all motions from 90 degrees, *hybrid* from 45 to 135.
