@@ -27,7 +27,7 @@ from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
 from videomdm.cameras.unseen import fill_unseen, hang
 from videomdm.conventions import FPS, MIN_FRAMES, MIN_LIFTED, DataError
-from videomdm.data.recordings import captions, keypoint_npz, lens, plausible, reading
+from videomdm.data.recordings import camera_units, captions, keypoint_npz, lens, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
 from videomdm.data.recordings.reading import Source
@@ -330,7 +330,7 @@ def _intrinsics(detections: Detections, intrinsics: Intrinsics | float | None) -
         return detections.intrinsics or Intrinsics.from_field_of_view(*size)
     if not isinstance(intrinsics, Intrinsics):
         return Intrinsics.from_field_of_view(*size, intrinsics)
-    plausible.check_intrinsics(intrinsics, detections.name)
+    camera_units.check_intrinsics(intrinsics, detections.name)
     if (intrinsics.width, intrinsics.height) != size:
         raise DataError(
             f"{detections.name}: intrinsics of {intrinsics.width} x {intrinsics.height} for images of "

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import clock, plausible
+from videomdm.data.recordings import clock, joint_order
 from videomdm.data.recordings.detections import Detections
 from videomdm.data.recordings.names import composed
 from videomdm.skeletons.definitions import BODY25, COCO17, HALPE26, Skeleton
@@ -206,7 +206,7 @@ def _detections(
         people[frame].append(person[: len(layout)])
     stacked = [np.array(p).reshape(-1, len(layout), 3) for p in people.values()]
     notes = [] if size == len(layout) else [f"{size} joints per person, the {len(layout)} of {layout.name} are used"]
-    meant = plausible.layout_of(np.concatenate(stacked), plausible.SAME_COUNT.get(size, (layout,)))
+    meant = joint_order.layout_of(np.concatenate(stacked), joint_order.SAME_COUNT.get(size, (layout,)))
     if meant != layout:
         notes.append(f"{size} joints per person in the order of {meant.name}, not of {layout.name}: read as these")
     notes += _scale_notes(path, found)

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import clock, plausible
+from videomdm.data.recordings import camera_units, clock, fillers, plausible
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack
 from videomdm.skeletons.definitions import by_name
 from videomdm.storage.arrays import read_npz
@@ -69,9 +69,9 @@ def _detections(arrays: Arrays, name: str) -> Detections:
     width, height = _size(arrays)
     notes = []
     if _text(arrays, "units", "pixels") == "normalised":
-        confidence, notes = plausible.without_zeros(points, confidence)
+        confidence, notes = fillers.without_zeros(points, confidence)
         try:
-            plausible.check_normalised(*(torch.from_numpy(x)[None] for x in (points, confidence)))
+            camera_units.check_normalised(*(torch.from_numpy(x)[None] for x in (points, confidence)))
         except ValueError as error:
             raise DataError(f"{name}: units are normalised, but {error}") from None
         intrinsics = intrinsics or _wide_enough(points[confidence > 0], width, height)

@@ -22,7 +22,7 @@ from videomdm.data.recordings.names import composed, safe, split_ending
 from videomdm.data.recordings.video import SUFFIXES, Video, watch_camera
 from videomdm.skeletons.definitions import by_name
 
-#: Endings of what other lifters found, beside the video that it is from (:mod:`videomdm.videos.material` reads them).
+#: Endings of what other lifters found, beside the video that it is from; :mod:`videomdm.videos.other_lifters` reads them.
 LIFTED = (".wham.pkl", ".wham.npz", ".motionbert.npy", ".mvlift.npy", ".elepose.npy")
 #: Every ending that a recording's files have beyond its name.
 ENDINGS = (*SUFFIXES, *LIFTED, ".npz", ".json")
