@@ -15,14 +15,14 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import clock, keypoint_json, keypoint_npz, plausible
+from videomdm.data.recordings import clock, footing, keypoint_json, keypoint_npz, plausible
 from videomdm.data.recordings.detection import Detector, detect
 from videomdm.data.recordings.detections import Detections, Intrinsics
 from videomdm.data.recordings.names import composed, safe, split_ending
 from videomdm.data.recordings.video import SUFFIXES, Video, watch_camera
 from videomdm.skeletons.definitions import by_name
 
-#: Endings of what other lifters found, beside the video that it is from; :mod:`videomdm.videos.other_lifters` reads them.
+#: Endings of what other lifters found, beside the video that it is from (read by :mod:`videomdm.videos.other_lifters`).
 LIFTED = (".wham.pkl", ".wham.npz", ".motionbert.npy", ".mvlift.npy", ".elepose.npy")
 #: Every ending that a recording's files have beyond its name.
 ENDINGS = (*SUFFIXES, *LIFTED, ".npz", ".json")
@@ -30,8 +30,9 @@ ENDINGS = (*SUFFIXES, *LIFTED, ".npz", ".json")
 FOLDER_ENDINGS = ("_json", "_pose", "_keypoints", "_openpose", "_alphapose", "_mmpose", "-json", "-pose", "-keypoints")
 #: Files that a folder may hold beside recordings without a word.
 _OURS = ("captions.csv", "thumbs.db", "desktop.ini")
-_VERSION = 2  # to be raised when the same files are read otherwise: what was kept before is then read again
+_VERSION = 3  # to be raised when the same files are read otherwise: what was kept before is then read again
 UNKNOWN_CAMERA = "no video: whether the camera stands still is not known"
+SLIDING = "; the feet never rest in the image, so it moves, or the person rides"
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def see(source: Source, detector: Detector, cache: str | Path | None = None) -> 
         DataError: whatever is wrong with the files.
     """
     if source.video is None:
-        return CheckedDetections(_read(source, None), None, UNKNOWN_CAMERA)
+        detections = _read(source, None)
+        return CheckedDetections(detections, None, UNKNOWN_CAMERA + SLIDING * bool(footing.sliding(detections)))
     path = partial = None
     if cache is not None:
         path = Path(cache) / f"seen-{safe(source.name)}-{_key(source, detector)}.npz"

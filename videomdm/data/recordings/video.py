@@ -122,6 +122,7 @@ def watch_camera(video: Video, detections: Detections) -> CameraWatch:
     for time, image in video:
         frame = int(np.abs(detections.times - time).argmin())
         watch.look(image, time, [box(k) for k in detections.people[frame] if (k[:, 2] > 0).any()])
+    watch.ask_feet(detections)
     return watch
 
 
