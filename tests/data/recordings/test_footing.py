@@ -1,4 +1,4 @@
-"""Feet of people before a camera that stands rest now and then, whatever they do; before one that turns they never do."""
+"""Feet of people before a camera that stands rest now and then; before one that turns they never do."""
 
 import math
 
@@ -88,6 +88,7 @@ class TestWhatIsSeenOfTheFeet:
         one_foot[:, feet, 2] = 0
         brief[8:] = 0
         assert [of_figure(p) for p in (unsure, one_foot, brief, 0 * points)] == [0, 0, 0, 0]
+        assert footing.sliding(Detections([points[:1]], TIMES[:1], HALPE26, 320, 240, "clip")) == 0
 
     def test_keypoints_without_a_film_are_taken_with_a_note(self, tmp_path):
         npz(tmp_path / "slides.npz", figure(TIMES))

@@ -45,7 +45,7 @@ def sliding(detections: Detections) -> float:
     with np.errstate(invalid="ignore"):
         way = _middle(feet[after] - feet[before]) / span[:, None, None]  # (N, 2, 2) pixels a second
     way = way[np.isfinite(way).all((1, 2)) & (span < 2 * STEP)]
-    if len(way) < ENOUGH / max(float(np.median(np.diff(times))), 1e-6):
+    if len(times) < 2 or len(way) * float(np.median(np.diff(times))) < ENOUGH:
         return 0.0
     slower = np.take_along_axis(way, np.linalg.norm(way, axis=-1).argmin(1)[:, None, None], 1)[:, 0]
     usual = np.median(slower, axis=0)

@@ -151,6 +151,8 @@ def _problems_of_keypoints(arrays: Arrays) -> list[str]:
     if layout not in LAYOUTS:
         return [f"layout is {layout!r}, expected one of {', '.join(LAYOUTS)}"]
     expected = f"(T, {len(by_name(layout))}, 2) for {layout}"
+    if not keypoints.shape[:1] or not len(keypoints):
+        return [f"keypoints are {keypoints.dtype} {keypoints.shape}: no frames, expected {expected}"]
     if keypoints.ndim != 3 or keypoints.shape[1:] != (len(by_name(layout)), 2) or keypoints.dtype.kind != "f":
         return [f"keypoints are {keypoints.dtype} {keypoints.shape}, expected floating point {expected}"]
     if confidence.shape != keypoints.shape[:2] or confidence.dtype.kind != "f":

@@ -22,6 +22,8 @@ from videomdm.data.recordings.detections import Detections
 from videomdm.data.recordings.fillers import without_fillers
 from videomdm.data.recordings.joint_order import check_order
 from videomdm.data.recordings.people import bodies, sizes, upright
+from videomdm.data.recordings.tracking import MIN_JOINTS
+from videomdm.skeletons.definitions import Skeleton
 
 MARGIN = 0.02  # image sides that keypoints may lie outside: detectors see a little beyond the edge
 OUTSIDE_NOTED, OUTSIDE = 0.08, 0.55  # share of confidence outside the image that is said, and that is refused
@@ -29,6 +31,8 @@ GONE = 0.2  # share of people whose middle is outside the image from which a fil
 SMALLEST = 8.0  # pixels: nobody who is smaller can be seen
 CORNER, LARGE = 100.0, 600.0  # pixels: keypoints that all lie within 100 of the corner of a large image are no pixels
 MOST = 0.7  # share of people who are upside down, or on their side, from which all are
+SURE = 0.3  # confidence of joints that tell left from right
+FRONTAL = 0.012  # body sizes squared: toes from heels times left from right, of people who face the camera or turn away
 REPEATED = 0.15  # share of frames equal to the one before that is worth a note; detectors seldom find the same twice
 
 
@@ -48,6 +52,7 @@ def examine(detections: Detections) -> Detections:
     check_order(points, seen, detections.layout, detections.name)
     notes = _check_inside(points, seen, weight, detections)
     notes += _check_upright(points, seen, weight, detections)
+    notes += _check_sides(points, seen, weight, detections.layout)
     notes += _check_new(detections.people)
     return replace(detections, notes=detections.notes + notes)
 
@@ -176,8 +181,36 @@ def _check_upright(points: np.ndarray, seen: np.ndarray, weight: np.ndarray, det
         return [f"{found}: a handstand, or y points up"]
     flat = float(np.average(np.abs(rise[:, 0]) > 2 * np.abs(rise[:, 1]), weights=weight))
     if flat > MOST:
-        return [f"people lie on their side in {100 * flat:.0f} % of the frames: lying down, or a picture on its side"]
+        return [
+            f"people lie on their side in {100 * flat:.0f} % of the frames: lying down, a picture on its side, or x "
+            "and y exchanged"
+        ]
     return []
+
+
+def _check_sides(points: np.ndarray, seen: np.ndarray, weight: np.ndarray, layout: Skeleton) -> list[str]:
+    """A note where left and right are exchanged: toes point towards the camera, but the left side is to the left.
+
+    A camera is above the floor, so toes that point towards it are lower in the image than heels.
+    """
+    toes = next((toe for toe in ("big_toe", "foot_index") if f"left_{toe}" in layout.joints), None)
+    if toes is None:
+        return []
+
+    def apart(first: str, second: str, axis: int) -> np.ndarray:
+        own = [layout.index(first), layout.index(second)]
+        ways = np.where((seen[:, own] >= SURE).all(1), points[:, own[0], axis] - points[:, own[1], axis], np.nan)
+        return ways / weight
+
+    ahead = apart(f"left_{toes}", "left_heel", 1) + apart(f"right_{toes}", "right_heel", 1)
+    leftwards = apart("left_shoulder", "right_shoulder", 0) + apart("left_hip", "right_hip", 0)
+    facing = (ahead * leftwards)[np.isfinite(ahead * leftwards)]
+    if len(facing) < MIN_JOINTS or facing.mean() > -FRONTAL or facing.sum() > -MOST * np.abs(facing).sum():
+        return []
+    return [
+        "left and right are exchanged, as toes tell: found in a mirrored picture, or named as the viewer sees them; "
+        "what is lifted is mirrored"
+    ]
 
 
 def _check_new(people: Sequence[np.ndarray]) -> list[str]:
