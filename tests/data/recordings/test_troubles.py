@@ -196,7 +196,11 @@ class TestJoints:
     @pytest.mark.parametrize("layout", [HALPE26, BODY25])
     def test_sides_as_the_viewer_sees_them(self, tmp_path, layout):
         """Left and right exchanged in all frames."""
-        p = figure(TIMES, layout)[:, list(layout.mirrored)]
+        p = figure(TIMES, layout)
+        p[:, [k for k, joint in enumerate(layout.joints) if joint.endswith("toe")], 1] += 6  # towards the camera
+        npz(tmp_path / "clip.npz", p, layout)
+        assert said(of_npz(tmp_path / "clip.npz")) == ""
+        p = p[:, list(layout.mirrored)]
         npz(tmp_path / "clip.npz", p, layout)
         assert "left and right are exchanged, as toes tell" in said(of_npz(tmp_path / "clip.npz"))
 

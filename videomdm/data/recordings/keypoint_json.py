@@ -215,7 +215,7 @@ def _detections(
 
 
 def _scaled(path: Path, found: Found) -> tuple[Found, list[str]]:
-    """People whose confidence is no percentage, and a note where scores exceeded 1; none of any confidence is refused."""
+    """People whose confidence is no percentage, and a note where it exceeded 1; without any they are refused."""
     confidence = np.concatenate([person[:, 2] for _, person in found])
     most = float(confidence.max(where=np.isfinite(confidence), initial=0.0))
     if not (confidence != 0).any():
