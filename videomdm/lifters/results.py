@@ -22,6 +22,9 @@ from videomdm.skeletons.kinematics import facing, facing_z
 from videomdm.storage.arrays import read_npy
 
 
+LOST, LEAP = 3, 0.05  # frames for which a coordinate is exactly 0, and metres by which it jumps there and back
+
+
 class RootPath(StrEnum):
     """How a lifted motion's root path came about."""
 
@@ -121,7 +124,28 @@ def load_array(path: str | Path, n_joints: tuple[int, ...]) -> Tensor:
         raise DataError(f"{path}: {array.dtype}, expected floating point numbers")
     if not np.isfinite(array).all():
         raise DataError(f"{path}: frame {np.argwhere(~np.isfinite(array))[0][0]} is not finite, expected finite metres")
+    if lost := _zeroed(array):
+        frame, joint = lost
+        raise DataError(
+            f"{path}: a coordinate of joint {joint} is exactly 0 for {LOST} frames and more from frame {frame} on, and "
+            "jumps there: lost values, expected metres"
+        )
     return torch.from_numpy(array.astype(np.float32))
+
+
+def _zeroed(array: np.ndarray) -> tuple[int, int] | None:
+    """Frame and joint at which a coordinate of (T, J, 3) jumps to exactly 0, stays there, and jumps back."""
+    zero = np.pad(array == 0, ((1, 1), (0, 0), (0, 0)))
+    padded = np.pad(array, ((1, 1), (0, 0), (0, 0)))
+    before, after = np.roll(padded, 1, 0), np.roll(padded, -1, 0)
+    begins = zero & (np.abs(before) > LEAP)
+    ends = zero & (np.abs(after) > LEAP)
+    for joint, axis in np.argwhere((begins.any(0)) & (ends.any(0))).tolist():
+        for first in np.flatnonzero(begins[:, joint, axis]):
+            length = int((~zero[first:, joint, axis]).argmax())
+            if length >= LOST and ends[first + length - 1, joint, axis]:
+                return first - 1, joint
+    return None
 
 
 # ---- other layouts ---------------------------------------------------------------------------------------

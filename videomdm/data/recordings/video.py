@@ -29,7 +29,7 @@ SUFFIXES = (
 )  # fmt: skip
 CLOSEST = 1 / 42  # seconds: frames closer to the last one used than this are passed over (60 fps gives 30)
 UNEVEN = 1.5  # longest step between frames, in median steps, from which the frame rate is called variable
-MISSING_FRAMES = 0.03  # share of the promised frames that may lack before a file is called truncated
+MISSING_FRAMES = 0.03  # share of the promised frames, and seconds, that may lack before a file is called truncated
 
 
 class Video:
@@ -104,12 +104,18 @@ class Video:
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         return capture
 
+    @staticmethod
+    def _seconds(times: np.ndarray) -> float:
+        """How long frames (F,) last; some files count frames by their duration, as if their rate did not vary."""
+        return float(times[-1] - times[0] + np.median(np.diff(times))) if len(times) > 1 else 0.0
+
     def _findings(self, times: np.ndarray) -> list[str]:
         notes, steps = [], np.diff(times)
         if self.rotation:
             notes.append(f"turned upright by {self.rotation} degrees, as the file's metadata say")
-        if len(times) < (1 - MISSING_FRAMES) * self.promised - 1:
-            notes.append(f"truncated: {len(times)} of {self.promised} frames can be read")
+        seconds, promised = self._seconds(times), self.promised / self.fps
+        if len(times) < (1 - MISSING_FRAMES) * self.promised - 1 and seconds < (1 - MISSING_FRAMES) * promised:
+            notes.append(f"truncated: {seconds:.1f} of {promised:.1f} s can be read")
         if len(steps) > 1 and steps.max() > UNEVEN * np.median(steps):
             rates = f"{1 / steps.max():.0f} to {1 / steps.min():.0f} fps"
             notes.append(f"variable frame rate ({rates}): frames are used by their time stamps")
