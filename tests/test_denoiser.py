@@ -366,6 +366,10 @@ class TestSkip:
             skipping(x, t, text, lengths)[valid], skipping(other, t, text, lengths)[valid], atol=1e-4, rtol=1e-4
         )
 
+    def test_frames_far_past_the_end_are_finite(self):
+        """Losses mask them by a product, through which what is not a number would pass."""
+        assert low_pass(torch.ones(1, 200, 3), 2.0, torch.tensor([40])).isfinite().all()
+
     def test_what_does_not_move_passes_and_noise_hardly(self):
         still = torch.randn(1, 1, 3, generator=torch.Generator().manual_seed(0)).expand(1, 40, 3)
         torch.testing.assert_close(low_pass(still, 2.0, torch.tensor([30]))[:, :30], still[:, :30])

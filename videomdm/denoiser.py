@@ -197,10 +197,10 @@ def low_pass(x: Tensor, deviation: float, lengths: Tensor | None = None) -> Tens
         (B, T, D); frames at and past a clip's length mean nothing.
     """
     time = torch.arange(x.shape[1], device=x.device)
-    kernel = torch.exp(-0.5 * ((time[:, None] - time) / deviation) ** 2).to(x)
+    exponent = -0.5 * ((time[:, None] - time) / deviation).square().to(x)
     if lengths is not None:
-        kernel = kernel * (time < lengths[:, None, None])
-    return (kernel / kernel.sum(-1, keepdim=True)) @ x
+        exponent = exponent.masked_fill(time >= lengths[:, None, None], -torch.inf)
+    return exponent.softmax(-1) @ x  # far past a clip's end, where all weights vanish, its last frame
 
 
 def sinusoids(n: int, width: int) -> Tensor:

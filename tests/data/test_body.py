@@ -193,6 +193,7 @@ class TestNoFalseAlarms:
             warnings.simplefilter("error")
             assert body.check_corpus([corpus.clip(i) for i in range(120)], corpus.names, family) == []
 
+    @pytest.mark.slow
     @pytest.mark.data
     @pytest.mark.parametrize("name", ["bandai", "cmu"])
     def test_open_data(self, data_root, name):
@@ -253,6 +254,7 @@ class TestJumps:
             x[:, joint] = x[:, knee] + (turn @ (x[:, joint] - x[:, knee])[..., None])[..., 0]
         body.check(x, "kick")
 
+    @pytest.mark.slow
     @pytest.mark.data
     @pytest.mark.parametrize("name", ["bandai", "cmu"])
     def test_bones_of_corpora_change_by_less_than_a_tenth_of_the_limit(self, data_root, name):

@@ -153,6 +153,7 @@ class TestFiles:
 
 
 class TestShippedWeights:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", SETS)
     def test_beat_a_flat_pose_on_bodies_and_actions_never_trained_on(self, name):
         corpus = procedural.generate(24, seed=5, family="prior", max_frames=64)

@@ -292,6 +292,7 @@ class TestOffline:
         assert len(libraries) == 1 and given[0] is libraries[0]
         assert given[1:] == [offline.mimebundle(figure.to_dict()) for figure in figures]
 
+    @pytest.mark.slow
     def test_plotly_is_left_as_it_is(self):
         """Importing the package changes nothing of how a user's own figures look or are shown."""
         script = (

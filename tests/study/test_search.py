@@ -2,7 +2,9 @@
 
 import json
 import math
+from functools import partial
 
+import optuna
 import pytest
 
 from videomdm import train
@@ -33,7 +35,8 @@ def found(path):
     return json.loads(path.read_text())
 
 
-def test_a_search_nears_the_best_settings_on_validation_data(asked, tmp_path):
+def test_a_search_nears_the_best_settings_on_validation_data(asked, tmp_path, monkeypatch):
+    monkeypatch.setattr(optuna.samplers, "TPESampler", partial(optuna.samplers.TPESampler, seed=0))
     result = found(search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 40))
     states = [t["state"] for t in result["trials"]]
     assert len(states) == 40 and states.count("pruned") > 5 and set(states) == {"complete", "pruned"}

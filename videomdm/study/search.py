@@ -124,7 +124,8 @@ def summary(study: optuna.Study, metric: str) -> dict[str, object]:
 
     Returns:
         ``objective``; ``trials``, each with its number, state, parameters, settings, FID after each rung and at its
-        end; ``importance`` of each parameter for FID (PED-ANOVA; shares of 1, where at least 4 trials are complete),
+        end; ``importance`` of each parameter for FID (functional ANOVA on a forest; shares of 1, where at
+        least 4 trials are complete),
         and ``spread``: the best, median and worst FID of complete trials.
     """
     states = _optuna().trial.TrialState
@@ -137,7 +138,9 @@ def summary(study: optuna.Study, metric: str) -> dict[str, object]:
         for t in study.get_trials(deepcopy=False) if t.state.is_finished()
     ]  # fmt: skip
     values = sorted(t["value"] for t in trials if t["value"] is not None)
-    importance = _optuna().importance.get_param_importances(study, evaluator=_optuna().importance.FanovaImportanceEvaluator(seed=0)) if len(values) >= 4 else {}
+    judge = _optuna().importance
+    evaluator = judge.FanovaImportanceEvaluator(seed=0)
+    importance = judge.get_param_importances(study, evaluator=evaluator) if len(values) >= 4 else {}
     spread = [values[0], values[len(values) // 2], values[-1]] if values else []
     return {"objective": metric, "trials": trials, "importance": importance, "spread": spread}
 

@@ -122,7 +122,7 @@ class TestByName:
 
     @pytest.mark.parametrize("name", ["bert", "", "hashed:wide", "hashed:0"])
     def test_unknown(self, name):
-        with pytest.raises(ValueError, match=f"text encoder '{name}', expected hashed"):
+        with pytest.raises(ValueError, match=f"text encoder '{name}', expected one of minilm, hashed"):
             by_name(name)
 
 

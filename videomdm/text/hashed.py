@@ -1,41 +1,17 @@
-"""Text encoders: captions to vectors.  The default needs no download; CLIP is there for published models."""
+"""Captions as sums of random directions of their words: needs neither weights nor a download."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from videomdm.storage.cache import cached
-
-
-class TextEncoder(Protocol):
-    """What a text encoder offers.
-
-    Attributes:
-        name: ``by_name(name)`` gives the same encoder, and equal names mean equal vectors.
-        width: channels of a vector.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def width(self) -> int: ...
-
-    def encode(self, texts: list[str]) -> Tensor:
-        """N captions -> (N, width) float32 on the CPU."""
-        ...
 
 
 class HashedText:
@@ -215,106 +191,3 @@ def _direction(feature: str, width: int) -> np.ndarray:
     """The feature's own +-1 vector, the same on every machine."""
     bits = np.frombuffer(hashlib.shake_256(feature.encode()).digest(-(-width // 8)), np.uint8)
     return np.unpackbits(bits)[:width].astype(np.float32) * 2 - 1
-
-
-CLIP_VIT_B32 = "openai/clip-vit-base-patch32"
-CLIP_TOKENS = 22  # MDM cuts captions to 20 tokens and CLIP's two marks
-
-
-class ClipText:
-    """CLIP's text vectors through ``transformers`` (extra ``clip``), as published MDM models expect them.
-
-    Nothing is downloaded: the weights must lie in transformers' cache or in a folder.
-
-    Args:
-        model: a model's name on the hub, or a folder with its weights and tokenizer.
-        max_tokens: longer captions are cut, with a warning.
-
-    Raises:
-        ImportError: transformers is not installed.
-        FileNotFoundError: the weights are not there; the message says how to place them.
-    """
-
-    def __init__(self, model: str = CLIP_VIT_B32, max_tokens: int = CLIP_TOKENS) -> None:
-        try:
-            from transformers import AutoTokenizer, CLIPTextModelWithProjection
-        except ImportError as error:
-            raise ImportError("CLIP needs transformers: pip install 'videomdm[clip]'") from error
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
-            self._model = CLIPTextModelWithProjection.from_pretrained(
-                model, local_files_only=True, weights_only=True, dtype=torch.float32
-            ).eval()
-        except (OSError, ValueError) as error:
-            raise FileNotFoundError(
-                f"CLIP's weights {model!r} are not on this machine. With a network, fetch them once with "
-                f"'hf download {CLIP_VIT_B32}'; without one, copy that folder here and give its path, "
-                "'clip:/path/to/folder'; or use the encoder 'hashed', which needs no weights."
-            ) from error
-        self._max_tokens = max_tokens
-        self.name = f"clip:{model}"
-        self.width: int = self._model.config.projection_dim
-
-    @torch.no_grad()
-    def encode(self, texts: list[str], batch_size: int = 64) -> Tensor:
-        """N captions -> (N, width) float32, CLIP's projected text vectors without normalisation."""
-        vectors = []
-        for start in range(0, len(texts), batch_size):
-            batch = list(texts[start : start + batch_size])
-            self._warn_if_cut(batch)
-            ids = self._tokenizer(
-                batch, padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
-            )
-            vectors.append(self._model(**ids).text_embeds)
-        return torch.cat(vectors) if vectors else torch.zeros(0, self.width)
-
-    def _warn_if_cut(self, texts: list[str]) -> None:
-        for text, ids in zip(texts, self._tokenizer(texts).input_ids, strict=True):
-            if len(ids) > self._max_tokens:
-                warnings.warn(f"caption cut to {self._max_tokens} of {len(ids)} tokens: {text!r}", stacklevel=3)
-
-
-class NoText:
-    """No text: for data without captions.  Every vector is one zero, the same as no condition."""
-
-    name, width = "none", 1
-
-    def encode(self, texts: list[str]) -> Tensor:
-        """N empty captions -> (N, 1) zeros; raises ``ValueError`` for a caption that says something."""
-        if said := [text for text in texts if text.strip()]:
-            raise ValueError(f"caption {said[0]!r}, expected none: this prior was trained without text")
-        return torch.zeros(len(texts), self.width)
-
-
-def by_name(name: str) -> TextEncoder:
-    """The encoder called ``hashed``, ``hashed:WIDTH``, ``clip``, ``clip:MODEL-OR-FOLDER`` or ``none``.
-
-    Raises:
-        ValueError: no such encoder; lists the known ones.
-    """
-    kind, _, argument = name.partition(":")
-    if kind in ("hashed", "hashed-v1") and re.fullmatch(r"([1-9]\d*)?", argument):
-        return HashedText(int(argument)) if argument else HashedText()
-    if kind == "clip":
-        return ClipText(argument) if argument else ClipText()
-    if name == NoText.name:
-        return NoText()
-    raise ValueError(f"unknown text encoder {name!r}, expected hashed, hashed:WIDTH, clip, clip:FOLDER or none")
-
-
-def embed_cached(encoder: TextEncoder, texts: Sequence[str], cache_dir: str | Path) -> Tensor:
-    """Vectors of captions, computed once and kept on disk.
-
-    Args:
-        encoder: any text encoder; the cache goes by its name and width.
-        texts: N captions; equal ones are encoded once.
-        cache_dir: folder for the cache, made if missing.  A damaged file in it is made anew, with a warning.
-
-    Returns:
-        (N, width) float32.
-    """
-    distinct = sorted(set(texts))
-    key = hashlib.sha256(json.dumps([encoder.name, encoder.width, distinct]).encode()).hexdigest()[:16]
-    vectors = cached(Path(cache_dir) / f"text-{key}.safetensors", lambda: encoder.encode(distinct))
-    row = {text: i for i, text in enumerate(distinct)}
-    return vectors[torch.tensor([row[text] for text in texts], dtype=torch.long)]
