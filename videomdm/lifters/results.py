@@ -21,8 +21,8 @@ from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.kinematics import facing, facing_z
 from videomdm.storage.arrays import read_npy
 
-
-LOST, LEAP = 3, 0.05  # frames for which a coordinate is exactly 0, and metres by which it jumps there and back
+#: Frames for which a coordinate is exactly 0, and metres by which it jumps there and back, of values that were lost.
+LOST, LEAP = 3, 0.05
 
 
 class RootPath(StrEnum):
@@ -124,28 +124,28 @@ def load_array(path: str | Path, n_joints: tuple[int, ...]) -> Tensor:
         raise DataError(f"{path}: {array.dtype}, expected floating point numbers")
     if not np.isfinite(array).all():
         raise DataError(f"{path}: frame {np.argwhere(~np.isfinite(array))[0][0]} is not finite, expected finite metres")
-    if lost := _zeroed(array):
-        frame, joint = lost
-        raise DataError(
-            f"{path}: a coordinate of joint {joint} is exactly 0 for {LOST} frames and more from frame {frame} on, and "
-            "jumps there: lost values, expected metres"
-        )
+    _check_zeros(array, path)
     return torch.from_numpy(array.astype(np.float32))
 
 
-def _zeroed(array: np.ndarray) -> tuple[int, int] | None:
-    """Frame and joint at which a coordinate of (T, J, 3) jumps to exactly 0, stays there, and jumps back."""
-    zero = np.pad(array == 0, ((1, 1), (0, 0), (0, 0)))
-    padded = np.pad(array, ((1, 1), (0, 0), (0, 0)))
-    before, after = np.roll(padded, 1, 0), np.roll(padded, -1, 0)
-    begins = zero & (np.abs(before) > LEAP)
-    ends = zero & (np.abs(after) > LEAP)
-    for joint, axis in np.argwhere((begins.any(0)) & (ends.any(0))).tolist():
-        for first in np.flatnonzero(begins[:, joint, axis]):
-            length = int((~zero[first:, joint, axis]).argmax())
-            if length >= LOST and ends[first + length - 1, joint, axis]:
-                return first - 1, joint
-    return None
+def _check_zeros(joints: np.ndarray, path: str | Path) -> None:
+    """Refuse joints (T, J, 3) of which a coordinate jumps to exactly 0, stays there for some frames, and jumps back.
+
+    Feet that a lifter puts onto a floor at 0 come down and rise more slowly.
+    """
+    zero = joints == 0
+    at = np.arange(len(joints), dtype=np.int32)[:, None, None]
+    last_other = np.maximum.accumulate(np.where(zero, np.int32(-1), at), 0)
+    jumps_down = zero[1:] & (np.abs(joints[:-1]) > LEAP)
+    jumps_up = zero[:-1] & (np.abs(joints[1:]) > LEAP)
+    began = np.take_along_axis(jumps_down, last_other[:-1].clip(0, len(joints) - 2), 0) & (last_other[:-1] >= 0)
+    lost = np.argwhere(jumps_up & began & (at[:-1] - last_other[:-1] >= LOST))
+    if len(lost):
+        frame, joint, axis = lost[0]
+        raise DataError(
+            f"{path}: {'xyz'[axis]} of joint {joint} is exactly 0 in frames {last_other[frame, joint, axis] + 1} to "
+            f"{frame} and jumps there: lost values, expected metres"
+        )
 
 
 # ---- other layouts ---------------------------------------------------------------------------------------

@@ -150,6 +150,16 @@ class TestPlaces:
         assert "3 keypoints that jump away for a single frame count as not seen" in said(track)
         assert (track.pixels - good.pixels).norm(dim=-1).max() < 8, "of a body of 170 pixels"
 
+    def test_a_joint_that_jumps_beside_a_hole(self, tmp_path):
+        """Frames are lost, and the last before them is damaged."""
+        p = figure(TIMES)
+        p[40, HALPE26.index("neck"), 0] += 2000
+        kept = np.r_[:41, 45:FRAMES]
+        alphapose(tmp_path / "clip.json", p[kept], kept)
+        track = of_json(tmp_path / "clip.json")
+        assert "1 keypoints that jump away for a single frame count as not seen" in said(track)
+        assert seconds_off(track) < 0.05 and track.pixels[..., 0].max() < WIDTH
+
     def test_a_quick_hand_is_no_jump(self, tmp_path):
         p = figure(TIMES)
         p[40:43, HALPE26.index("left_wrist"), 1] -= (30, 60, 30)

@@ -106,6 +106,7 @@ def detect(
     name, by = str(video.path), getattr(detector, "name", None)
     notes = [*([f"keypoints by {by}"] if by else []), *video.notes]
     found = Detections(people, np.array(times), layout, video.width, video.height, name, notes, sized=True)
+    found.pixel_aspect = video.pixel_aspect
     watch.ask_feet(found)
     return found, watch
 

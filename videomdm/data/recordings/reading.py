@@ -231,6 +231,9 @@ def _read(source: Source, video: Video | None) -> Detections:
     if video is None:
         return clock.of_no_film(detections)
     detections = plausible.against_film(detections, video.width, video.height, video.rotation)
+    if video.pixel_aspect != 1:  # whether keypoints are of pixels as stored or as shown, the shape of their image tells
+        shown = video.pixel_aspect * video.width / video.height
+        detections.pixel_aspect = shown / (detections.width / detections.height)
     seen_by = clock.Film(video.stamps(), video.fps)
     return clock.seconds(detections, seen_by) if detections.frames is None else clock.number(detections, seen_by)
 
@@ -263,7 +266,7 @@ def _save(found: CheckedDetections, path: Path) -> None:
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     np.savez_compressed(
         partial, people=np.concatenate(seen.people), counts=[len(p) for p in seen.people], times=seen.times,
-        layout=seen.layout.name, size=(seen.width, seen.height), notes=np.array(seen.notes, dtype=np.str_),
+        layout=seen.layout.name, size=(seen.width, seen.height), pixel_aspect=seen.pixel_aspect, notes=np.array(seen.notes, dtype=np.str_),
         unfit=found.unfit or "", camera_note=found.camera_note or "", **camera,
     )  # fmt: skip
     os.replace(partial, path)
@@ -279,5 +282,5 @@ def _load(path: Path, name: str) -> CheckedDetections:
         camera = Intrinsics(m[0][0], m[1][1], m[0][2], m[1][2], *size, str(a["origin"]))
     people = np.split(a["people"], a["counts"].cumsum()[:-1])
     seen = Detections(people, a["times"], by_name(str(a["layout"])), *size, name, a["notes"].tolist(), camera)
-    seen.sized = True  # only recordings with a film are kept
+    seen.sized, seen.pixel_aspect = True, float(a["pixel_aspect"])  # only recordings with a film are kept
     return CheckedDetections(seen, str(a["unfit"]) or None, str(a["camera_note"]) or None)
