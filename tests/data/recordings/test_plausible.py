@@ -170,6 +170,14 @@ class TestExchanged:
         found = recordings.load(tmp_path, on_error="skip")
         assert len(found) == 0 and "is the size (height, width)?" in found.skipped[0][1]
 
+    def test_size_of_a_file_that_all_lie_within(self):
+        """Exchanged or not, everybody is inside: it is asked."""
+        points = figure(TIMES, start=(60, 90), speed=10, scale=0.8)
+        (note,) = examine(points, size=(HEIGHT, WIDTH)).notes
+        assert "is the size (height, width)?" in note
+        standing = figure(TIMES, start=(60, 230), speed=10, scale=0.8)
+        assert examine(standing, size=(HEIGHT, WIDTH)).notes == examine(points).notes == []
+
     def test_rows_and_columns(self):
         points = figure(TIMES, start=(220, 120), speed=10)[..., [1, 0, 2]]
         refused(points, "x and y exchanged")

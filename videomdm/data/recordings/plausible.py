@@ -140,9 +140,15 @@ def _check_inside(points: np.ndarray, seen: np.ndarray, weight: np.ndarray, dete
 
 
 def _check_corner(points: np.ndarray, seen: np.ndarray, detections: Detections) -> list[str]:
-    reach = np.quantile(points[seen > 0], 0.999, axis=0) / (detections.width, detections.height)
+    width, height = detections.width, detections.height
+    reach = np.quantile(points[seen > 0], 0.999, axis=0) / (width, height)
     if reach.max() > 0.52:
-        return []
+        if detections.sized or reach[1] * height > width or width >= height:
+            return []
+        return [  # people who are filmed upright stand in the lower part, too
+            f"all keypoints lie in the upper {100 * reach[1]:.0f} % of the image of {width} x {height} pixels, and "
+            f"within one of {height} x {width}: is the size (height, width)?"
+        ]
     return [
         f"all keypoints lie in the upper left quarter of the image of {detections.width} x {detections.height} pixels: "
         "were they found in a smaller copy?"

@@ -266,8 +266,9 @@ def _save(found: CheckedDetections, path: Path) -> None:
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     np.savez_compressed(
         partial, people=np.concatenate(seen.people), counts=[len(p) for p in seen.people], times=seen.times,
-        layout=seen.layout.name, size=(seen.width, seen.height), pixel_aspect=seen.pixel_aspect, notes=np.array(seen.notes, dtype=np.str_),
-        unfit=found.unfit or "", camera_note=found.camera_note or "", **camera,
+        layout=seen.layout.name, size=(seen.width, seen.height), pixel_aspect=seen.pixel_aspect,
+        notes=np.array(seen.notes, dtype=np.str_), unfit=found.unfit or "", camera_note=found.camera_note or "",
+        **camera,
     )  # fmt: skip
     os.replace(partial, path)
 
