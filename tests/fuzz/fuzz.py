@@ -11,8 +11,9 @@ A file may be refused by a ``DataError`` that names it, or be read.  It is a fau
 
 Everything is read in a process of its own, so that one that hangs is stopped and counted.
 
-With seed 0, of the first 1,600 files 1,056 were refused, 475 read alike and 69 noted, and none was a fault.  A single
-one is read again with ``--first NUMBER --mutations 1``, and 10,000 may be read in parts.
+With seed 0, of the first 10,000 files 6,428 were refused, 3,104 read alike and 468 noted.  Thirteen were faults at
+first; their kinds were mended, and all thirteen are refused or noted since.  A single file is read again with
+``--first NUMBER --mutations 1``, and 10,000 may be read in parts.
 """
 
 from __future__ import annotations
