@@ -33,7 +33,8 @@ test: setup
 smoke: setup
 	mkdir -p _build/smoke
 	for page in train_humanml train_video lift_video; do \
-	  $(BIN)/papermill notebooks/$$page.py _build/smoke/$$page.ipynb -p profile smoke || exit 1; done
+	  $(BIN)/papermill notebooks/$$page.py _build/smoke/$$page.ipynb -p profile smoke -p runs _build/smoke/runs \
+	  || exit 1; done
 
 book: setup
 	$(BIN)/jupyter-book build book/ $(BOOKFLAGS)
@@ -55,7 +56,7 @@ CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
 STUDIES := gap ablations sweeps
 TRAINED := mdm-3d mdm-teacher videomdm
 TABLE2 := --source-steps 2000 --precision bf16
-PAGES := reproduction real_people teachers first_light table1 gap ablations sweeps table2 teachers speed
+PAGES := reproduction shipped real_people teachers first_light table1 gap ablations sweeps table2 teachers speed
 
 study-rows-%: setup
 	set -e; export OMP_NUM_THREADS=1; run="$(BIN)/python -m videomdm.study"; \

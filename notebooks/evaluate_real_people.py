@@ -74,8 +74,8 @@ if found["keep"]:
     display(keep(people.keeping_plot(found), "keeping"))
 
 # %% [markdown]
-# An option gives the denoiser a skip from its input to its prediction, `skip` frames wide: $\hat x_0 = \sqrt{\bar\alpha}\,\mathrm{smooth}(x_t) + F(x_t)$.
-# The smoothed input keeps what a person does, and the gaussian average over time leaves little of the noise.
+# An option gives the denoiser a skip from its input to its prediction, `skip` frames wide: $\hat x_0 = g(t)\,\mathrm{smooth}(x_t) + F(x_t)$.
+# The smoothed input keeps what a person does, and the gaussian average over time leaves little of the noise; the gain $g(t)$ ({py:func}`videomdm.denoiser.skip_gain`) falls to nothing where the noise is high.
 # MDM's own form, without a skip, stays the default: published checkpoints have it.
 #
 # ## The teacher, held against its recording
@@ -102,8 +102,8 @@ for metrics in found["choose"].values():
 
 # %% [markdown]
 # What helps is the fit: 66.0 / 48.1 mm for the teacher, 63.9 / 47.4 once its motion is held against the recording (the mean of both corpora).
-# The prior, which has learned from made-up motions alone, adds next to nothing: an eighth of it leaves the error as it is, a quarter makes it worse, and by itself it errs by 94 mm from a low noise and by 115 from noise alone.
-# So today's prior gets an eighth, and what is delivered is the fitted teacher for the most part.
+# The prior of these rows, which has learned from made-up motions alone, adds next to nothing: an eighth of it leaves the error as it is, a quarter makes it worse, and by itself it errs by 94 mm from a low noise and by 115 from noise alone.
+# So it gets an eighth, and what is delivered is the fitted teacher for the most part.
 # A prior that knows the people it lifts would deserve a larger share: the choice is to be made again whenever the prior or the teacher is another.
 #
 # ## What limits it

@@ -22,7 +22,7 @@
 #
 # Mind what is compared.
 # The paper trains on HumanML3D for 600,000 batches of 64 clips of up to 196 frames.
-# Here two open corpora stand in for it, bandai's motion capture and the built-in corpus, with clips of 48 frames, a model a fifth as wide,
+# Here two open corpora stand in for it, bandai's motion capture and the built-in corpus, with clips of 48 frames, a model a quarter as wide,
 # and minutes of training on two processor cores.
 # So absolute figures are not comparable, and ratios say whether the method's parts do here what they do there.
 #
@@ -64,7 +64,7 @@ reproduction.second_reading(found)
 # **What stands.**
 # On every corpus, with every teacher and by both readings, learning from 2-D with known cameras is better than learning from the lifter's
 # motions, and known cameras are better than cameras by PnP.
-# The ablations come out in the paper's order, two of them at the paper's own size ([The ablations](evaluate_ablations.ipynb)).
+# The ablations come out in the paper's order but for the last two, which change places, and two of them at the paper's own size ([The ablations](evaluate_ablations.ipynb)).
 #
 # **What hangs on the reading.**
 # With cameras by PnP, VideoMDM is better than MDM on the lifter's motions as the paper measures it, and not on bandai once joints are encoded

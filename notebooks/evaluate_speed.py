@@ -126,6 +126,40 @@ timings.gains(found, "metrics")
 timings.gains(found, "detection")
 
 # %% [markdown]
+# ## Beside other processes
+#
+# A batch takes two threads, which wait for each other; by default a waiting thread spins and keeps its core.
+# Where other processes want the cores too, both lose: the one that spins, and the one that is waited for.
+# *short* is what the package sets, a short time of spinning; *passive* none; *one-thread* has nobody to wait for.
+# The other processes are none, one and two that compute without an end.
+
+# %%
+timings.gains(found, "busy")
+
+# %%
+for result in found:
+    shares = {name: value for name, value in result["metrics"].items() if name.endswith("short_over_share")}
+    for name, value in shares.items():
+        print(
+            f"{name.split('_')[0].removeprefix('beside-')} beside it: {value:.2f} times what its share of the processor explains"
+        )
+
+# %% [markdown]
+# ## MAS
+#
+# Motions of MAS are sampled in seven views at once, from a prior of 2-D motion ({doc}`MAS </notebooks/explain_mas>`); the other prior is one of 3-D motion, of the same size.
+
+# %%
+for result in found:
+    if cost := result["metrics"].get("sampling_cost"):
+        metrics = result["metrics"]
+        print(
+            f"{metrics['motions']} motions of {metrics['frames']} frames in {metrics['steps']} steps: MAS costs {cost[0]:.1f} times the other"
+        )
+        print(f"its consistency step in closed form is {metrics['closed_gain'][0]:,.0f} times as fast as 1,000 steps of Adam, "
+              f"and differs from them by {metrics['difference']:.0e}")  # fmt: skip
+
+# %% [markdown]
 # ## A second process
 #
 # The same batches of 8 full-length clips on one process with one thread, and on two that take 4 clips each; *ddp* holds

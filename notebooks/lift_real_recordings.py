@@ -20,8 +20,7 @@
 
 # %% tags=["parameters"]
 data: str | None = None  # folder of the recordings; None takes real/ in the folder that VIDEOMDM_DATA names
-prior: str | None = None  # folder of a finished run; None trains one on the built-in corpus
-profile: str = "smoke"  # smoke, laptop, study or paper: of the prior, where one is trained
+prior: str | None = None  # folder of a finished run; None takes the prior that comes with the package
 seed: int = 0
 runs: str = "runs"  # where run folders, caches and results go
 
@@ -35,7 +34,7 @@ import numpy as np
 import torch
 from IPython.display import display
 
-from videomdm import sample, train, videos
+from videomdm import sample, videos
 from videomdm.cameras.unseen import seen_parts
 from videomdm.conventions import DataError
 from videomdm.data import bvh, recordings
@@ -189,11 +188,10 @@ for name, (track, source) in films.items():
 # The **prior**'s is led to the rays that were seen ([](explain_ray_projection)) and averaged with the teacher's: it knows how people move, as far as it has been trained.
 # Both are in the result, and one of them is what is *delivered* as `joints`; the last column of the table below says which.
 #
-# The prior of this page is trained while the book is built, in the profile that is printed here.
-# The profile `smoke` takes seconds and makes a prior that shows the steps and is good for nothing else; `-p prior RUN` takes a better one.
+# The prior of this page is the one that comes with the package ([](../runs/evaluate_shipped)); `-p prior RUN` takes another.
 
 # %%
-model = sample.load(Path(prior) if prior else train.fit(train.profile(profile, seed=seed, runs=runs)))
+model = sample.load(Path(prior) if prior else sample.SHIPPED)
 config = model.config
 print(f"prior: {config.method}, profile {config.profile}, trained on {config.data.source}")
 

@@ -17,13 +17,13 @@
 #
 # Keypoints that lie beside the video (`squat.json`, `squat.npz` or a folder `squat/` for `squat.mp4`) are used; without them a detector looks for people: BlazePose, which is part of the package, or the paper's RTMPose, which downloads its weights (`pip install 'videomdm[video]'`).
 # Where several people are seen, each has a number in the pictures, and `-p person 1` takes another than the main one.
-# `prior` is the folder of a finished run, of `train_humanml.py` or of `train_video.py`.
+# The prior is the one that comes with the package ([](evaluate_shipped)), or `prior`, the folder of a finished run of `train_humanml.py` or of `train_video.py`.
 # Without `video` the page films a built-in motion, whose truth is known.
 
 # %% tags=["parameters"]
 video: str | None = None  # file; None films a built-in motion
-prior: str | None = None  # folder of a finished run; None trains one on the built-in corpus
-profile: str = "laptop"  # smoke, laptop, study or paper: of the prior, where one is trained
+prior: str | None = None  # folder of a finished run; None takes the prior that comes with the package
+profile: str | None = None  # smoke, laptop, study or paper: train a prior so on the built-in corpus, and take that
 caption: str | None = None  # what the person does; None takes what lies beside the video, or its name
 field_of_view: float | None = None  # degrees across the image's diagonal; None takes the file's, else 53
 person: int = 0  # which person, by the numbers in the picture below; 0 is the main one
@@ -41,6 +41,7 @@ from pathlib import Path
 from IPython.display import display
 
 from videomdm import features, sample, train, videos
+from videomdm.conventions import DataError
 from videomdm.data import recordings
 from videomdm.data.recordings import demonstration, keypoint_npz, names
 from videomdm.data.recordings.video import overlay_video, sheet, write_overlay
@@ -79,15 +80,18 @@ if film:
 # %% [markdown]
 # ## Lifting
 #
-# The prior knows clips of a few seconds, so a longer recording is covered by windows that overlap.
-# Each window's camera is the one that explains the keypoints best, given the teacher's motion (PnP, appendix I).
-# The teacher's motion is held against the whole recording: bones keep their length, joints move towards the rays on which they were seen ({py:func}`videomdm.cameras.fitting.fit`).
-# From there the prior starts: a little noise is added, and its prediction is moved onto the rays, step by step (appendix G.2), and the camera is corrected with it.
+# The teacher lifts the whole recording at once, and its motion is held against it: bones keep their length, joints move towards the rays on which they were seen ({py:func}`videomdm.cameras.fitting.fit`).
+# It also says where up and the floor are; the camera stands still, so all of the recording has the same.
+# The prior knows clips of a few seconds, so it goes on from there in windows that overlap: a little noise is added, its prediction is moved onto the rays, step by step (appendix G.2), and the camera turns and moves with it, but does not tilt.
 # What is delivered is an average of the two, fitted again; how much of it is the prior's was chosen on people whom no prior had seen ([](evaluate_real_people)).
-# At the end the floor that the feet stand on is turned level.
+# The report below says how well each window's camera, found by PnP (appendix I), explains the keypoints: where it does not, teacher and keypoints disagree.
 
 # %%
-run = Path(prior) if prior else train.fit(train.profile(profile, seed=seed, runs=runs))
+if prior and profile:
+    raise DataError(f"prior {prior!r} and profile {profile!r}, expected one of them: a prior to take or one to train")
+run = Path(prior) if prior else sample.SHIPPED
+if profile:
+    run = train.fit(train.profile(profile, seed=seed, runs=runs))
 model = sample.load(run)
 lifted = videos.lift_track(model, track, source, caption, seed, height)
 print(f"prior: {run.name}\nteacher: {lifted.teacher}\n{lifted.motions.report}")

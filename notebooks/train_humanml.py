@@ -51,6 +51,16 @@ if evaluator:
 print(f"run folder: {config.folder}")
 
 # %% [markdown]
+# ## A motion at once
+#
+# The prior that comes with the package has been through the same two stages, with longer clips, and on people's motion too ([](evaluate_shipped)).
+# This is what it makes of three captions; the run below starts from nothing.
+
+# %%
+asked = ["a person walks forward and waves", "a person jumps twice", "a person turns around"]
+player(dict(zip(asked, sample.generate(sample.load(sample.SHIPPED), asked, seconds=4, seed=seed), strict=True)))
+
+# %% [markdown]
 # ## What it is trained on
 #
 # The clips, each in its own canonical frame: first frame at the origin and facing +Z.

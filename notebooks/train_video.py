@@ -29,11 +29,11 @@
 
 # %% tags=["parameters"]
 videos: str | None = None  # folder of videos; None films built-in motions
-prior: str | None = None  # folder of a finished run to start from; None trains one on the built-in corpus
-profile: str = "laptop"  # smoke, laptop, study or paper: sizes and budgets
-method: str | None = None  # see videomdm.config.METHODS; None refines cameras, all but distance if height is given
+prior: str | None = None  # folder of a finished run to start from; None takes the one that comes with the package
+profile: str = "laptop"  # smoke, laptop, study or paper: how long it is trained
+method: str | None = None  # see videomdm.methods.ROWS; None refines cameras, all but distance if height is given
 field_of_view: float | None = None  # degrees across the image's diagonal; None takes the file's, else 53
-height: float | None = None  # metres from floor to crown that the people have; None lets the teacher guess
+height: float | None = None  # metres from floor to crown; None trains on the teacher's guess and lifts adults' mean
 detector: str = "auto"  # rtmpose or blazepose; auto is RTMPose where its package and weights are there, else BlazePose
 moving_camera: bool = False  # take recordings whose camera moves all the same
 person: int = 0  # which of several people, by the numbers in the overlays; 0 is the main one
@@ -87,7 +87,8 @@ found = recordings.load(
     videos, detector, intrinsics=field_of_view, moving_camera=moving_camera, on_error="skip",
     cache=Path(runs) / "cache", person=recordings.persons(persons) if persons else person,
 )  # fmt: skip
-base = sample.load(prior).config if prior else train.profile(profile, seed=seed, runs=runs)
+start = Path(prior) if prior else sample.SHIPPED
+base = sample.load(start).config
 material = gather(found, base.data.max_frames, base.data.root_path, height, keep_invented)
 observed = material.observations
 print("\n".join([f"{len(found)} recordings are used, {len(found.skipped)} are not", *found.notes]))
@@ -122,10 +123,9 @@ if scenes:
 # ## A prior to start from
 #
 # A few minutes of video are too little to learn from scratch how people move.
-# Training starts from a prior that saw the built-in corpus, itself by its keypoints alone, and reads the videos in that prior's units.
+# Training starts from a prior, the one that comes with the package ([](evaluate_shipped)) where no other is named, and reads the videos in that prior's units.
 
 # %%
-start = Path(prior) if prior else train.fit(base)
 method = method or ("videomdm-pnp/sized" if height else "videomdm-pnp/refined")
 config = base.but(
     data=f"videos-{observed.fingerprint()}", data_root=None, method=method, start=str(start), seed=seed, runs=runs,
@@ -191,9 +191,8 @@ metrics_table([
 # ### What the numbers say
 #
 # That a prior's joints lie on the rays is so by construction and says nothing about depth.
-# The teacher of recordings has learned from real motion, the prior from the built-in corpus with a laptop's budget.
-# So the rows say two things, and no more: what such a prior makes of what it was given, and what it would make of it if it were told the true camera.
-# Fine-tuning on three quarters of a minute of motions of kinds that the corpus has teaches it little that is new; it is for videos of what the corpus does not have.
+# The built-in films show motions of kinds that the prior's own corpus has, so fine-tuning on them has little to teach that is new; it is for videos of what that corpus does not have.
+# Their rows say two things, and no more: what the prior makes of what it was given, and what it would make of it if it were told the true camera.
 
 # %%
 if scenes:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from videomdm.denoiser import MDM, guided, load_mdm_checkpoint, low_pass, sinusoids
+from videomdm.denoiser import MDM, UNKNOWN, guided, load_mdm_checkpoint, low_pass, sinusoids, skip_gain
 
 SIZES = {"width": 16, "n_layers": 2, "n_heads": 4, "feedforward": 24, "text_width": 6}
 D, B, T = 7, 3, 5
@@ -336,7 +336,7 @@ def without(state, name):
 
 
 class TestSkip:
-    """x0 = sqrt(abar) smooth(x_t) + F."""
+    """x0 = gain(t) smooth(x_t) + F."""
 
     @pytest.fixture
     def skipping(self):
@@ -347,11 +347,11 @@ class TestSkip:
         assert skipping.state_dict().keys() == model.state_dict().keys()
         skipping.load_state_dict(model.state_dict())
 
-    def test_adds_the_smoothed_input_by_its_signal(self, model, skipping, batch):
+    def test_adds_the_smoothed_input_by_its_gain(self, model, skipping, batch):
         x, t, text, lengths = batch
         added = skipping(x, t, text, lengths) - model(x, t, text, lengths)
         for i, n in enumerate(lengths):
-            expected = skipping.signal[t[i]] * low_pass(x[i : i + 1, :n], 1.5)[0]
+            expected = skipping.gain[t[i]] * low_pass(x[i : i + 1, :n], 1.5)[0]
             torch.testing.assert_close(added[i, :n], expected, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(
             skipping(x, 12, text, lengths)[1], skipping(x, torch.full((3,), 12), text, lengths)[1]
@@ -365,6 +365,16 @@ class TestSkip:
         torch.testing.assert_close(
             skipping(x, t, text, lengths)[valid], skipping(other, t, text, lengths)[valid], atol=1e-4, rtol=1e-4
         )
+
+    def test_gain_is_the_least_squares_one(self):
+        generator = torch.Generator().manual_seed(0)
+        signal = torch.tensor([0.99, 0.7, 0.1])
+        still = UNKNOWN**0.5 * torch.randn(20_000, 1, 1, generator=generator).expand(-1, 80, 1)  # what is not known
+        for s, g in zip(signal, skip_gain(signal, 2.0), strict=True):
+            noisy = s * still + (1 - s**2).sqrt() * torch.randn(still.shape, generator=generator)
+            smooth = low_pass(noisy, 2.0)[:, 20:-20]  # away from the ends, where fewer frames are averaged
+            best = (smooth * still[:, 20:-20]).mean() / smooth.square().mean()
+            assert float(g) == pytest.approx(float(best), rel=0.1)
 
     def test_frames_far_past_the_end_are_finite(self):
         """Losses mask them by a product, through which what is not a number would pass."""

@@ -186,8 +186,14 @@ class Config:
 
     @property
     def start_weights(self) -> Path | None:
-        """The file that training starts from, where it starts from another run."""
-        return Path(self.start) / "weights-last.safetensors" if self.start else None
+        """The file that training starts from, where it starts from another run: its last weights.
+
+        Of a prior that comes with the package there is only the average that is sampled.
+        """
+        if not self.start:
+            return None
+        last = Path(self.start) / "weights-last.safetensors"
+        return last if last.is_file() else last.with_name("weights.safetensors")
 
     def key(self) -> str:
         """Short hash of what a run's outcome depends on.
@@ -333,9 +339,9 @@ PROFILES = {
     # the 263 features and has a skip, so that it keeps what a person does; bfloat16 is faster on a CPU.
     "shipped": Config().but(
         profile="shipped", data="procedural+cmu", n_clips=1200, text="minilm", width=288, n_layers=4, feedforward=576,
-        dropout=0.0, skip=2.0, precision="bf16", t_star=24, weights=SMALL, warmup_steps=3000, steps=800,
+        dropout=0.0, skip=2.0, precision="bf16", t_star=24, weights=SMALL, warmup_steps=2500, steps=600,
         batch_size=16, length_buckets=4, lr=5e-4, lr_decay=0.1, ema=0.999, method="videomdm-pnp/sized",
-        evaluator_steps=1500, evaluation_samples=384, lift_samples=64, repeats=3, log_every=50, checkpoint_every=250,
+        evaluator_steps=600, evaluation_samples=256, lift_samples=32, repeats=2, log_every=50, checkpoint_every=250,
     ),
     "paper": Config(),
     "nba": Config().but(profile="nba", **NBA),

@@ -18,6 +18,7 @@ from videomdm.storage.checkpoints import load_tensors, read_tensors
 
 MAX_TOKENS = 5000  # rows of the table of positions; diffusion steps are looked up in the same table
 
+UNKNOWN = 0.05  # mean square error of a network's own prediction at a low noise, in units of the features' variance
 Denoiser = Callable[..., Tensor]  # (x, t, text=None, lengths=None) -> x0
 
 
@@ -34,8 +35,8 @@ class MDM(nn.Module):
         precision: ``"float32"``, or ``"bf16"``: matrix products in bfloat16 (autocast); weights, normalisation and
             what goes in and out stay float32.
         skip: frames, standard deviation of the gaussian of a low-pass skip (:func:`low_pass`): the network F then
-            predicts what the smoothed input lacks, ``x0 = sqrt(abar) smooth(x_t) + F(x_t)``.  0 is MDM's own form,
-            ``x0 = F(x_t)``.
+            predicts what the smoothed input lacks, ``x0 = gain(t) smooth(x_t) + F(x_t)`` (:func:`skip_gain`).  0 is
+            MDM's own form, ``x0 = F(x_t)``.
         signal: (T,) ``sqrt(abar)`` of the diffusion's steps, which a skip needs.
 
     Raises:
@@ -73,7 +74,8 @@ class MDM(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.predict = nn.Linear(width, n_features)
         self.register_buffer("positions", sinusoids(MAX_TOKENS, width), persistent=False)
-        self.register_buffer("signal", None if signal is None else signal.float(), persistent=False)
+        gain = skip_gain(signal.float(), skip) if skip else None
+        self.register_buffer("gain", gain, persistent=False)
 
     def forward(
         self,
@@ -106,7 +108,7 @@ class MDM(nn.Module):
                 predicted = self._predict(x, t, text, lengths, drop).float()
         if not self.skip:
             return predicted
-        return predicted + self.signal[t].reshape(-1, 1, 1) * low_pass(x, self.skip, lengths)
+        return predicted + self.gain[t].reshape(-1, 1, 1) * low_pass(x, self.skip, lengths)
 
     def _predict(
         self, x: Tensor, t: int | Tensor, text: Tensor | None, lengths: Tensor | None, drop: Tensor | None
@@ -183,6 +185,25 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, dropou
     if attn_mask is not None:
         scores = scores.masked_fill(~attn_mask, -torch.inf)
     return F.dropout(scores.softmax(-1), dropout_p) @ v
+
+
+def skip_gain(signal: Tensor, deviation: float) -> Tensor:
+    """How much of the smoothed noisy motion a skip passes on at each step: Wiener's gain.
+
+    Of the noise in ``x_t = sqrt(abar) x0 + sqrt(1 - abar) noise`` the gaussian of s frames leaves the power
+    ``k = 1 / (2 s sqrt(pi))``.  Where u (:data:`UNKNOWN`) of the motion's power is not known otherwise, ``g x_t`` is
+    nearest to it for ``g = sqrt(abar) u / (abar u + (1 - abar) k)``: all of it at a low noise, none at a high one.  A
+    skip that does not fall so passes slow noise on, and bones of generated motions stretch.
+
+    Args:
+        signal: (T,) ``sqrt(abar)`` of the steps.
+        deviation: s, frames.
+
+    Returns:
+        (T,) gains.
+    """
+    abar, left = signal.square(), 1 / (2 * deviation * math.pi**0.5)
+    return signal * UNKNOWN / (abar * UNKNOWN + (1 - abar) * left)
 
 
 def low_pass(x: Tensor, deviation: float, lengths: Tensor | None = None) -> Tensor:

@@ -16,10 +16,7 @@ PROGRAM = "python -m videomdm.prepare"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prepare, and return the exit status (:mod:`videomdm.programs`)."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    return programs.carry_out(
-        lambda: prepare(settings.config(arguments, PROGRAM, __doc__)), PROGRAM, "--debug" in arguments
-    )
+    return programs.main(lambda given: prepare(settings.config(given, PROGRAM, __doc__)), PROGRAM, arguments)
 
 
 def prepare(config: Config) -> None:

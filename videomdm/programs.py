@@ -10,7 +10,7 @@ import argparse
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -23,6 +23,21 @@ MISTAKES = (
 def add_debug(parser: argparse.ArgumentParser) -> None:
     """The option that :func:`carry_out` knows."""
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
+
+
+def main(conduct: Callable[[Sequence[str]], int | None], program: str, arguments: Sequence[str] | None = None) -> int:
+    """What a program's ``main`` does: :func:`carry_out` with the program's arguments.
+
+    Args:
+        conduct: parses arguments (with :func:`add_debug`) and does the work.
+        program: how it is called.
+        arguments: those of this process when None.
+
+    Raises:
+        SystemExit: as of :func:`carry_out`.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    return carry_out(lambda: conduct(arguments), program, "--debug" in arguments)
 
 
 def carry_out(work: Callable[[], int | None], program: str, debug: bool) -> int:

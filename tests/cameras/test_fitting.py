@@ -74,6 +74,15 @@ class TestFit:
         assert torch.equal(found[0, lengths[0] :], guess[0, lengths[0] :])
         assert (found - fitted).norm(dim=-1)[1:].amax() < 0.5, "metres: no joint runs after what nobody saw"
 
+    def test_what_was_not_seen_may_be_nan(self, seen, guess):
+        lost = seen.confidence.clone()
+        lost[:, 5:9, 3] = 0
+        keypoints = seen.keypoints.masked_fill(lost[..., None] == 0, torch.nan)
+        given, holes = (
+            fitting.fit(guess, Footage(k, lost, seen.camera, seen.lengths)) for k in (seen.keypoints, keypoints)
+        )
+        assert torch.equal(given, holes)
+
     def test_clips_do_not_know_of_each_other(self, seen, guess, fitted):
         alone = fitting.fit(guess[:1], seen.select(slice(1)))
         assert (alone - fitted[:1]).norm(dim=-1)[seen.valid[:1]].mean() < 0.005

@@ -140,12 +140,6 @@ class TestMistakes:
         text = said(capsys)
         assert f"videomdm {arguments[0]}: " in text and message in text
 
-    def test_no_run_yet(self, tmp_path, monkeypatch, capsys):
-        monkeypatch.chdir(tmp_path)
-        assert main(["generate", "x", "--out", "a.npz"]) == command.MISTAKE
-        text = said(capsys)
-        assert f"no finished run in {tmp_path / 'runs'}" in text and "videomdm train --profile laptop" in text
-
     def test_a_folder_that_cannot_be_made(self, here, capsys, tmp_path):
         (tmp_path / "file").write_text("")
         assert main(["generate", "x", "--out", str(tmp_path / "file" / "a.npz")]) == command.MISTAKE

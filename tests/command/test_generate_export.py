@@ -1,6 +1,7 @@
 """Motions from text, and motions in other formats."""
 
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +11,6 @@ from PIL import Image
 
 from videomdm import sample
 from videomdm.command import MISTAKE, main, runs
-from videomdm.conventions import DataError
 from videomdm.data import bvh
 from videomdm.skeletons import H36M17, SMPL22, kinematics
 
@@ -93,9 +93,15 @@ class TestChosen:
         assert runs.chosen(None).name == "new"
         assert capsys.readouterr().err == "run: runs/new\n"
 
-    def test_none(self, folders):
-        with pytest.raises(DataError, match="no finished run in"):
-            runs.chosen(None)
+    def test_none_takes_the_one_that_ships(self, folders, capsys):
+        assert runs.chosen(None) == runs.SHIPPED == sample.SHIPPED
+        assert capsys.readouterr().err == "prior: the one that comes with the package\n"
+
+    def test_nothing_is_kept_in_the_package(self, tmp_path):
+        assert runs.cache(tmp_path / "mine" / "run") == tmp_path / "mine" / "cache"
+        for name in ("prior", "twin"):
+            assert runs.cache(runs.SHIPPED.parent / name) == runs.RUNS / "cache"
+            assert runs.cache(Path(os.path.relpath(runs.SHIPPED.parent / name))) == runs.RUNS / "cache"
 
 
 class TestExport:

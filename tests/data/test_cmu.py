@@ -102,6 +102,20 @@ class TestPlan:
         )
         assert cut.mirrored_text.startswith("a person performs: right turn, counterclockwise#")
 
+    @pytest.mark.parametrize(
+        ("said", "mirrored"),
+        [
+            ("FeintLeftMoveRight", "FeintRightMoveLeft"),
+            ("Left_Lunges", "Right_Lunges"),
+            ("RightDrive (left then right)", "LeftDrive (right then left)"),
+            ("turn counter-clockwise, lefty upright", "turn clockwise, lefty upright"),
+            ("AttitudeWalkRightAngleTurns at a right angle", "AttitudeWalkRightAngleTurns at a right angle"),
+        ],
+    )
+    def test_sides_are_exchanged_wherever_a_description_names_them(self, said, mirrored):
+        (cut, *_), _ = cmu_trials.plan(trial(row("d", 0, 50, text=None), description=said), 50)
+        assert cut.mirrored_text.split("#")[0] == f"a person performs: {mirrored}"
+
     @pytest.mark.parametrize(("name", "split"), [("01_04", "train"), ("01_12", "val"), ("01_13", "test")])
     def test_trials_without_rows_are_split_by_name(self, name, split):
         cuts, _ = cmu_trials.plan(trial(name=name), 400)

@@ -9,6 +9,7 @@ from videomdm.evaluation.pose import errors
 from videomdm.lifters import lifter as module
 from videomdm.lifters.lifter import Lifter, normalise, turn_to_axis
 from videomdm.lifters.weight_sets import SETS
+from videomdm.skeletons import SMPL22
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ class TestLift:
 
     @pytest.mark.parametrize("length", [1, 5, 8, 9, 12, 13, 30, 31])
     def test_windows_cover_every_frame_and_no_padding(self, length):
-        clips, index, valid, weight = module.covering_windows([3, length], 8)
+        clips, index, valid, weight = module.covering_windows([3, length], 8, 4)
         of_second = clips == 1
         assert set(index[of_second][valid[of_second]].tolist()) == set(range(length))
         assert index.max() < max(3, length) and ((weight > 0) == valid).all()
@@ -126,6 +127,19 @@ class TestLift:
         garbage[0, 4:7, 0] = 50.0
         lengths = torch.tensor([20])
         torch.testing.assert_close(lifter.lift(garbage, confidence, lengths), lifter.lift(seen, confidence, lengths))
+
+    def test_an_averaged_one_lifts_both_sides_alike(self):
+        torch.manual_seed(0)
+        lifter = Lifter(window=8, width=16, depth=1, n_heads=2, averaged=True).eval()
+        keypoints, confidence = torch.randn(2, 11, 22, 2) / 5, torch.rand(2, 11, 22)
+        lengths, sides, across = torch.tensor([11, 6]), list(SMPL22.mirrored), torch.tensor([-1.0, 1.0])
+        found = lifter.lift(keypoints, confidence, lengths)
+        other = lifter.lift(keypoints[:, :, sides] * across, confidence[:, :, sides], lengths)
+        torch.testing.assert_close(found, other[:, :, sides] * torch.tensor([-1.0, 1.0, 1.0]))
+        lifter.config["averaged"] = False
+        assert not torch.allclose(found, lifter.lift(keypoints, confidence, lengths), atol=1e-3)
+        with pytest.raises(ValueError, match="averaged with 4 joints, expected the 22 of smpl22"):
+            Lifter(n_joints=4, averaged=True)
 
     def test_bad_shapes_are_named(self, lifter):
         seen, confidence = torch.zeros(2, 5, 4, 2), torch.ones(2, 5, 4)

@@ -89,6 +89,14 @@ class TestRootPath:
         assert bridged.isfinite().all()
         torch.testing.assert_close(bridged, whole, atol=0.01, rtol=0)
 
+    def test_hips_that_are_hidden_for_seconds_do_not_pull_the_root_into_the_camera(self):
+        joints, inside = walk(120), torch.ones(1, 120, dtype=torch.bool)
+        given = project(joints), teacher.bone_lengths(joints, inside)
+        whole = teacher.path_from_bones(*given, inside, teacher.DEPTH_SMOOTHING)
+        inside[:, 30:80] = False
+        path = teacher.path_from_bones(*given, inside, teacher.DEPTH_SMOOTHING)
+        torch.testing.assert_close(path, whole, atol=0.2, rtol=0)  # they come 0.8 m nearer meanwhile
+
 
 class TestSmooth:
     def test_gaussian_of_an_impulse(self):
@@ -103,6 +111,15 @@ class TestSmooth:
         values[:, 12:] = 1e6
         smoothed = teacher.smooth(values, torch.arange(20)[None] < 12, 3.0)
         torch.testing.assert_close(smoothed[:, :12], torch.full((1, 12), 4.0))
+
+    def test_far_from_all_that_is_inside_is_a_straight_line(self):
+        at = torch.arange(140)
+        values = (at < 55).float()[None] + 4
+        inside = (((at - 55).abs() > 25) & (at < 110))[None]
+        smoothed = teacher.smooth(values.masked_fill(~inside, 1e6), inside, 3.0)[0]
+        torch.testing.assert_close(smoothed[inside[0]], values[inside])
+        assert smoothed.min() > 3.99 and smoothed.max() < 5.01 and smoothed[55] == pytest.approx(4.5, abs=0.05)
+        assert smoothed[125:].tolist() == pytest.approx([4.0] * 15)
 
     def test_zero_is_the_frame_by_frame_estimate(self):
         values = torch.randn(2, 9)

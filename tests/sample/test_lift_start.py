@@ -84,3 +84,6 @@ class TestStart:
             lift(prior, seen, corpus, 20)
         with pytest.raises(ValueError, match="start from has shape"):
             sample.lift_footage(prior, seen, Lifting(first=3), start=corpus.joints[:1])
+        walking = replace(prior, config=prior.config.but(t_star=6, n_buckets=3, method="videomdm"))
+        with pytest.raises(ValueError, match=f"step 0, expected {walking.config.multistep.steps[-1]} at least"):
+            lift(walking, seen, corpus, 0, method="walk")

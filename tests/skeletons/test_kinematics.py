@@ -217,3 +217,17 @@ class TestBodies:
         inside = (torch.arange(joints.shape[1]) < lengths[:, None])[..., None]
         cosines = torch.nn.functional.cosine_similarity(bones, before, dim=-1)
         assert cosines[inside.expand_as(cosines)].min() > 0.9999
+
+
+class TestCentreOfMass:
+    def test_of_a_pose_that_is_raised_and_of_an_arm_that_is(self):
+        pose = torch.randn(5, 22, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        up = torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64)
+        middle = kinematics.centre_of_mass(pose)
+        torch.testing.assert_close(kinematics.centre_of_mass(pose + 2 * up), middle + 2 * up)
+        pose[:, SMPL22.index("left_wrist")] += up
+        torch.testing.assert_close(kinematics.centre_of_mass(pose), middle + 0.022 * 0.682 * up)
+
+    def test_a_layout_without_hips(self):
+        with pytest.raises(KeyError, match="coco17 has no joint 'neck'"):
+            kinematics.centre_of_mass(torch.zeros(17, 3), COCO17)

@@ -61,7 +61,7 @@ def test_a_result_is_written_for_each_set(monkeypatch, tmp_path):
         judge_teachers, "judges", lambda data, split: {"own": lambda weights: judge_teachers.filmed(weights, corpus)}
     )
     monkeypatch.setattr(sys, "argv", ["judge", "--data", "nowhere", "--out", str(tmp_path), "--split", "val"])
-    judge_teachers.main()
+    assert judge_teachers.main() == 0
     for name in SETS:
         result = json.loads((tmp_path / "teachers" / f"{name}-val.json").read_text())
         assert 20 < result["metrics"]["own_mpjpe"] < 150 and result["trained_on"] == SETS[name].trained_on

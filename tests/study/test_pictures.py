@@ -13,7 +13,8 @@ NAMES = ("generated", "lifted")
 
 @pytest.mark.slow
 def test_both_are_made_from_a_run(tmp_path):
-    pictures.main(["--profile", "smoke", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)])
+    given = ["--profile", "smoke", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]
+    assert pictures.main(given) == 0
     sizes = {}
     for name in NAMES:
         with Image.open(tmp_path / f"{name}.gif") as film:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from videomdm import programs
 from videomdm.config import STAGES
-from videomdm.conventions import DataError
 from videomdm.data import procedural
 from videomdm.evaluation import posture as measures
 from videomdm.study import posture, results
@@ -15,24 +15,26 @@ from videomdm.study import posture, results
 STORED = Path(__file__).parents[2] / "results"
 
 
-def test_a_family_is_measured_and_says_which_corpus_it_was(tmp_path):
-    file = posture.main(["small", "--family", "teacher", "--clips", "40", "--results", str(tmp_path)])
+def test_a_family_is_measured_and_says_which_corpus_it_was(tmp_path, capsys):
+    posture.conduct(["small", "--family", "teacher", "--clips", "40", "--results", str(tmp_path)])
     (result,) = results.read(tmp_path, "posture")
-    assert file.name == "small.json" and result["corpus"] == STAGES["corpus"] and result["clips"] == 40
+    assert capsys.readouterr().out.strip() == str(tmp_path / "posture" / "small.json")
+    assert result["corpus"] == STAGES["corpus"] and result["clips"] == 40
     corpus = procedural.generate(40, family="teacher")
     assert result["metrics"] == json.loads(json.dumps(measures.distributions(corpus.joints, corpus.lengths)))
 
 
-def test_a_lone_clip(tmp_path):
+def test_a_lone_clip(tmp_path, capsys):
     clip = procedural.generate(1).clip(0)
     np.save(tmp_path / "one.npy", clip.numpy())
     given = ["one", "--data", "humanml3d", "--clip", str(tmp_path / "one.npy"), "--results", str(tmp_path)]
-    result = json.loads(posture.main(given).read_text())
+    assert posture.main(given) == programs.DONE
+    result = json.loads((tmp_path / "posture" / "one.json").read_text())
     assert result["metrics"]["all"]["frames"] == len(clip) and "corpus" not in result
     assert str(tmp_path) not in result["command"]
     np.save(tmp_path / "one.npy", clip[:, :5].numpy())
-    with pytest.raises(DataError, match=r"one\.npy"):
-        posture.main(given)
+    assert posture.main(given) == programs.MISTAKE
+    assert "one.npy" in capsys.readouterr().err
 
 
 @pytest.mark.slow

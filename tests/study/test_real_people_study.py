@@ -86,7 +86,8 @@ class TestChoose:
 
 def test_results_are_written_and_read(run, only, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("VIDEOMDM_DATA", str(tmp_path))
-    real_people.main(["keep", "--row", "a b", "--run", str(run), "--results", str(tmp_path), "--clips", "2"])
+    given = ["--row", "a b", "--run", str(run), "--results", str(tmp_path), "--clips", "2"]
+    assert real_people.main(["keep", *given]) == 0
     (found,) = results.read(tmp_path, real_people.STUDY)
     assert capsys.readouterr().out.strip() == str(tmp_path / "real_people" / "a-b-keep.json")
     assert json.loads((tmp_path / "real_people" / "a-b-keep.json").read_text()) == found

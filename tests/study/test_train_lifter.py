@@ -98,6 +98,9 @@ def test_another_run_in_the_folder_is_refused(corpus, tmp_path):
     train_lifter.train(fresh(), [corpus], tmp_path, steps=1, batch_size=2, seed=0, device=torch.device("cpu"))
     with pytest.raises(ValueError, match="'seed': 0.*expected.*'seed': 1"):
         train_lifter.train(fresh(), [corpus], tmp_path, steps=1, batch_size=2, seed=1, device=torch.device("cpu"))
+    fewer = [corpus.select(range(len(corpus) - 1))]
+    with pytest.raises(ValueError, match="use another --out"):
+        train_lifter.train(fresh(), fewer, tmp_path, steps=1, batch_size=2, seed=0, device=torch.device("cpu"))
 
 
 def test_training_lowers_the_loss(corpus, tmp_path, monkeypatch):
@@ -119,17 +122,19 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     sizes = ["--window=8", "--width=8", "--depth=1", "--heads=2", "--clips=4", "--steps=1", "--batch-size=2"]
     given = ["--out", str(tmp_path), "--device=cpu", "--cmu", str(cmu_folder)]
     monkeypatch.setattr(sys, "argv", ["train", *given, *sizes])
-    train_lifter.main()
+    assert train_lifter.main() == 0
     about = json.loads((tmp_path / "lifter.json").read_text())
     assert about["command"].endswith("--window=8 --width=8 --depth=1 --heads=2 --tokens=frames --seed=0")
     assert str(tmp_path) not in str(about) and str(cmu_folder) not in str(about)
     assert about["trained_on"] == {"procedural": ["teacher"], "cmu": [1]} and "mocap.cs.cmu.edu" in about["licence"]
     assert about["metrics"]["prior family"]["mpjpe"] > 0
-    assert Lifter.load(tmp_path / "lifter.safetensors").config == {"n_joints": 22, **SIZES, "tokens": "frames"}
+    assert Lifter.load(tmp_path / "lifter.safetensors").config == {
+        "n_joints": 22, **SIZES, "tokens": "frames", "averaged": True
+    }  # fmt: skip
     first, started = about["command"], Lifter.load(tmp_path / "lifter.safetensors")
     given[1] = str(tmp_path / "second")
     monkeypatch.setattr(sys, "argv", ["train", *given, "--start", str(tmp_path), "--lr=0", *sizes])
-    train_lifter.main()
+    assert train_lifter.main() == 0
     about = json.loads((tmp_path / "second" / "lifter.json").read_text())
     assert about["start"]["command"] == first and about["start"]["commit"] and "--start=START" in about["command"]
     continued = Lifter.load(tmp_path / "second" / "lifter.safetensors")

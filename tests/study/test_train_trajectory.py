@@ -97,7 +97,7 @@ def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
     given = ["--cmu", str(cmu_folder), "--lifter", str(SETS["procedural"].folder / "lifter.safetensors")]
     sizes = ["--clips=8", "--scenes=2", "--frames=40", "--steps=1", "--batch-size=2", "--width=8"]
     monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), *given, *sizes])
-    train_trajectory.main()
+    assert train_trajectory.main() == 0
     about = json.loads((tmp_path / "trajectory.json").read_text())
     assert about["command"].endswith("--clips=8 --width=8 --seed=0") and str(tmp_path) not in str(about)
     assert about["trained_on"] == {"procedural": ["teacher"], "cmu": [1]} and about["lifter"]

@@ -59,7 +59,8 @@ def fit(
     Args:
         joints: (C, T, J, 3) metres, in the frame of the cameras, each frame where its size says
             (:func:`videomdm.cameras.placement.place`): moved onto rays at another depth, a person would change size.
-        seen: the keypoints, the cameras (C,), and the joints' weights ``c``, their confidence.
+        seen: the keypoints, the cameras (C,), and the joints' weights ``c``, their confidence; what stands at
+            confidence 0 is not read.
         skeleton: joint layout.
         weights: of the terms.
         fps: frames per second; ``bend`` is scaled to it.
@@ -75,13 +76,14 @@ def fit(
         given = camera.to_camera(joints)
         bones = bone_lengths(given, seen.lengths, skeleton) if bones is None else bones
     confidence, frames, bends = seen.weight.to(joints), inside[..., None], inside[:, 2:, None]
+    keypoints = seen.keypoints.where(confidence[..., None] > 0, 0.0)  # they may be NaN where nobody saw them
     bend = weights.bend * (fps / FPS) ** 4
     found = given.clone(memory_format=torch.contiguous_format).requires_grad_()
     solver = torch.optim.LBFGS([found], max_iter=STEPS, history_size=20, line_search_fn="strong_wolfe")
 
     def energy() -> Tensor:
         solver.zero_grad()
-        rays = found[..., :2] - seen.keypoints * found[..., 2:]
+        rays = found[..., :2] - keypoints * found[..., 2:]
         stretch = kinematics.bone_vectors(found, skeleton).norm(dim=-1) - bones[:, None]
         moved = found - given
         total = (

@@ -64,7 +64,7 @@ def run(given: argparse.Namespace) -> None:
         print(videos.unknown_height(), file=sys.stderr)
     prior = sample.load(run)
     began = time.perf_counter()
-    found = _read(given, run.parent / "cache")
+    found = _read(given, runs.cache(run))
     seconds = {"reading": time.perf_counter() - began, "lifting": 0.0, "writing": 0.0}
     rows, skipped = [], list(found.skipped)
     for track, words, source in zip(found.tracks, found.captions, found.sources, strict=True):

@@ -45,7 +45,7 @@ from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors
 from videomdm.storage.progress import Bar
 
-_VERSION = 1  # to be raised when the same files give other clips: what was made before is then made again
+_VERSION = 2  # to be raised when the same files give other clips: what was made before is then made again
 _FASTEST = 18.0  # m/s; in good clips no joint exceeds 17
 _BONE_RANGE = 0.03  # metres by which a bone may change: in the trunk joints blend two bones, which bend
 _JOURNAL = "trials.jsonl"

@@ -23,6 +23,12 @@ _SUBJECTS_AT_60 = (33, 34, 42, 60, 61, 62, 74, 75, 77, 79, 80, 87, 88, 89)
 _TRIALS_AT_60 = ("136_19",)
 
 _TRIAL = re.compile(r"(?P<subject>\d{1,3})_(?P<number>\d{1,2})(?!\d)")
+#: A side in a description, also in words such as ``FeintLeftMoveRight`` and ``Left_Lunges``; a right angle has none.
+_SIDE = re.compile(r"(?:(?<![A-Za-z])(?:left|right|(?:counter-?)?clockwise)|Left|Right)(?![a-z])(?! ?[Aa]ngle)")
+_OTHER = {
+    "left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise",
+    "counter-clockwise": "clockwise",
+}  # fmt: skip
 _AMASS = re.compile(r".*/CMU/(?P<folder>[^/]+)/(?P<trial>\d+_\d+)_poses\.npy")
 _TWO_PEOPLE = re.compile(r"(?P<a>\d+)_(?P<b>\d+)_(?P<person>[A-Za-z]+)\d*")
 
@@ -167,14 +173,17 @@ def _split_of_pieces(trial: Trial) -> str:
 
 def _captions(description: str) -> tuple[str, str]:
     """Caption files of a trial and of its mirror image, without parts of speech."""
-    other = {"left": "right", "clockwise": "counterclockwise"}
-    other |= {b: a for a, b in other.items()}
     sentence = f"a person performs: {description}"
-    mirrored = re.sub(rf"\b({'|'.join(other)})\b", lambda word: other[word[0]], sentence)
+    mirrored = _SIDE.sub(_other_side, sentence)
     return tuple(
         f"{text}#{' '.join(f'{word}/OTHER' for word in re.findall(r'[a-z]+', text.lower()))}#0.0#0.0\n"
         for text in (sentence, mirrored)
     )
+
+
+def _other_side(side: re.Match) -> str:
+    other = _OTHER[side[0].lower()]
+    return other.capitalize() if side[0][0].isupper() else other
 
 
 def read_rows(humanml3d: Path) -> dict[str, list[Row]]:

@@ -1,8 +1,8 @@
 """Clips of 2-D keypoints and nothing else: what a method learns from that never sees a motion in 3-D.
 
-Keypoints are kept twice over in this package's life: in *normalised image coordinates* (v down), in which cameras
-project, and in *picture units* (y up), in which MAS's NBA data are written: a person is about 3.3 high there, and one
-picture unit is .75 / 7 of the former.  :func:`to_picture` and :func:`from_picture` lead from one to the other.
+Keypoints come in two units: *normalised image coordinates* (v down), in which cameras project, and *picture units*
+(y up), in which MAS's NBA data are written.  A person is about 3.3 picture units high; one of them is .75 / 7 in
+normalised image coordinates.  :func:`to_picture` and :func:`from_picture` lead from one to the other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How people hold themselves: angles of joints, lean, stance and speeds of the frames in which they stand or walk.
 
 Joints are (..., T, 22, 3) of SMPL-22 in metres with Y up.  Angles are in degrees; a straight limb has 180.  Sides are
-(left, right).  Frames past a clip's end are NaN, so that quantiles can leave them out.
+(left, right).  Every frame is measured on its own; :func:`distributions` leaves out those past a clip's end.
 """
 
 from __future__ import annotations
@@ -102,7 +102,10 @@ def speeds(joints: Tensor, fps: float = FPS) -> dict[str, Tensor]:
 
 
 def standing(joints: Tensor, fps: float = FPS) -> Tensor:
-    """Frames (..., T) in which a person stands: root and both feet still, hips high, the trunk within 30 degrees."""
+    """Frames (..., T) in which a person stands.
+
+    Root and ankles are still, the ankles within 6 cm of one height, hips high, the trunk within 30 degrees of upright.
+    """
     moved = speeds(joints, fps)
     still = (moved["root"] < STILL) & (moved["ankle"] < STILL).all(-1)
     return still & _upright(joints) & _level(joints)

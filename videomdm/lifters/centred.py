@@ -82,7 +82,9 @@ def to_scale(pose: Tensor, tracks: Tracks) -> tuple[Tensor, Tensor]:
 
 def version(by: str) -> str:
     """Changes when the package's own lifter does, or the file of a network, for the names of caches."""
-    return digest(Path(by)) if Path(by).is_file() else teacher.version("bones", *({by} & set(SETS)))
+    if by in SETS:
+        return teacher.version("bones", by)
+    return digest(Path(by)) if Path(by).is_file() else by
 
 
 def _by_package(tracks: Tracks, name: str, device: torch.device | str) -> Tensor:

@@ -174,14 +174,19 @@ def corrected_path(
 
 
 def smooth(values: Tensor, inside: Tensor, deviation: float) -> Tensor:
-    """Gaussian average over time of ``values`` (C, T), over the frames ``inside`` (C, T) only."""
+    """Gaussian average over time of ``values`` (C, T), over the frames ``inside`` (C, T) only.
+
+    A frame with none of these within three deviations, whose average would come to 0 / 0, lies on a straight line
+    between those that have some; past the last one it is held.
+    """
     if deviation == 0:
         return values
     reach = math.ceil(6 * deviation)
     kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).to(values) / deviation) ** 2)[None, None]
     weight = inside.to(values)
     total, weights = (torch.conv1d(x[:, None], kernel, padding=reach)[:, 0] for x in (values * weight, weight))
-    return total / weights.clamp(min=1e-6)
+    average, near = total / weights.clamp(min=1e-6), weights >= math.exp(-4.5)
+    return fill_missing(average[..., None, None], near[..., None])[..., 0, 0]
 
 
 def to_world(joints: Tensor, camera: Camera) -> Tensor:

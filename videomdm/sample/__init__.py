@@ -2,7 +2,7 @@
 
 from videomdm.sample.generation import generate
 from videomdm.sample.lifting import Lifting, lift, lift_footage
-from videomdm.sample.prior import CHUNK, Prior, build_denoiser, load
+from videomdm.sample.prior import CHUNK, SHIPPED, Prior, build_denoiser, load
 
 __all__ = [
     "build_denoiser",
@@ -13,4 +13,5 @@ __all__ = [
     "Lifting",
     "load",
     "Prior",
+    "SHIPPED",
 ]

@@ -39,11 +39,11 @@ def generate(
             (:mod:`videomdm.sample.multiview`), and by nothing else.
         seed: of the noise.
         progress: show a bar.
-        as_features: return the normalised features instead of joints.
+        as_features: return features instead of joints, not normalised.
 
     Returns:
         (B, T, J, 3) joints in metres, Y up, starting at the origin and facing +Z; frames at and past a motion's
-        length hold its last pose.  One caption gives a batch of one.  As features: (B, T, D), denormalised.
+        length hold its last pose.  One caption gives a batch of one.  As features: (B, T, D).
         Priors of centred data give units (:mod:`videomdm.data.nba`), the hip at the origin in every frame.
 
     Raises:

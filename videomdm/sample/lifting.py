@@ -162,6 +162,8 @@ def _from_motion(
     if not 0 <= how.first < prior.diffusion.n_steps:
         raise ValueError(f"lifting starts at step {how.first}, expected 0 to {prior.diffusion.n_steps - 1}")
     steps = sampler.get("steps") or prior.diffusion.timesteps(sampler["n_steps"])
+    if how.first < steps[-1]:
+        raise ValueError(f"lifting starts at step {how.first}, expected {steps[-1]} at least, the sampler's last")
     steps = [t for t in steps if t <= how.first]
     joints = features.hold_last(start.to(prior.device), seen.lengths)
     clean = rays.encode(joints, seen.lengths, prior.skeleton, prior.normaliser)

@@ -21,6 +21,11 @@ from videomdm.skeletons import by_name
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.storage import checkpoints
 
+#: Run folders that come with the package, with a README that is their card: the prior, trained from 2-D, and the same
+#: network trained from 3-D.
+WEIGHTS = {name: Path(__file__).parent / "weights" / name for name in ("prior", "twin")}
+SHIPPED = WEIGHTS["prior"]
+
 
 def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
     return MDM(

@@ -231,6 +231,42 @@ def uniform_skeleton(joints: Tensor, target_offsets: Tensor, skeleton: Skeleton 
     return body.permute(2, 3, 0, 1).reshape(*batch, *joints.shape[-3:])
 
 
+#: Segments of a body: joints at both ends (means of several), share of the body's mass, and how far its centre is from
+#: the first end to the second (Winter, *Biomechanics and Motor Control of Human Movement*, table 4.1).
+_SEGMENTS = (
+    (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"), 0.497, 0.5),
+    (("neck",), ("head",), 0.081, 1.0),
+    *(
+        ((f"{side}_{near}",), (f"{side}_{far}",), mass, at)
+        for side in ("left", "right")
+        for near, far, mass, at in (
+            ("shoulder", "elbow", 0.028, 0.436), ("elbow", "wrist", 0.022, 0.682), ("hip", "knee", 0.1, 0.433),
+            ("knee", "ankle", 0.061, 0.606),
+        )
+    ),
+)  # fmt: skip
+
+
+def centre_of_mass(joints: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
+    """Where a body's weight is (..., 3), of joints (..., J, 3), by the shares of its segments.
+
+    Raises:
+        KeyError: the layout lacks a joint at a segment's end.
+    """
+    return (joints * _masses(skeleton).to(joints)[:, None]).sum(-2)
+
+
+@table
+def _masses(skeleton: Skeleton) -> Tensor:
+    """The share of the body's mass that each joint (J,) stands for."""
+    masses = torch.zeros(len(skeleton), dtype=torch.float64)
+    for *ends, mass, at in _SEGMENTS:
+        for names, share in zip(ends, (1 - at, at), strict=True):
+            for name in names:
+                masses[skeleton.index(name)] += mass * share / len(names)
+    return masses
+
+
 def body_height(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:
     """How tall a body stands: its bones from the right ankle up to the head, end to end.
 

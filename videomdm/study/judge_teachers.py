@@ -8,8 +8,8 @@ of other actors, on the built-in corpus' other family, on a real trial with 3-D 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from videomdm import cameras
+from videomdm import cameras, programs
 from videomdm.data import cmu_actors, observations, procedural, recordings, sources
 from videomdm.data.corpus import Corpus
 from videomdm.data.recordings.rendering import landmarks
-from videomdm.evaluation import pose, teachers
+from videomdm.evaluation import pose, real_people, teachers
 from videomdm.lifters import teacher
 from videomdm.lifters.weight_sets import SETS, WeightSet
 from videomdm.skeletons.definitions import BLAZEPOSE33, HALPE26, SMPL22, Skeleton
@@ -32,11 +32,12 @@ from videomdm.storage.progress import Bar
 from videomdm.study import results
 from videomdm.videos.heights import to_height
 
+PROGRAM = "python -m videomdm.study.judge_teachers"
 FRAMES = 48  # of bandai's clips, as in the study
 CLIPS = 128  # of the built-in corpus
 #: The trial: its cameras, field of view (degrees) and the person's height (metres), and whose keypoints.
-BALANCE_CAMERAS, BALANCE_VIEW, BALANCE_HEIGHT = (1, 3), 66.6, 1.75
-BALANCE_KEYPOINTS, BALANCE_RATE = ("blazepose", "openpose", "projected_truth"), 30.0
+BALANCE_CAMERAS, BALANCE_VIEW, BALANCE_HEIGHT = (1, 3), real_people.BALANCE["field_of_view"], real_people.HEIGHT
+BALANCE_KEYPOINTS = ("blazepose", "openpose", "projected_truth")
 SIDES = ("right", "left")
 LIMBS = tuple(f"{s}_{j}" for s in SIDES for j in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist"))
 VIDEOS = ("keypoints/lateral_raise", "keypoints/sit_walk", "walk_park")
@@ -105,15 +106,8 @@ def _limb_errors(own: Tensor, truth: Tensor) -> dict[str, Tensor]:
 
 def _truth(folder: Path, camera: int, seconds: Tensor) -> Tensor:
     """The trial's true limbs (T, 12, 3) at some seconds, in a camera's axes, metres; linear between frames."""
-    spec = importlib.util.spec_from_file_location("balance_truth", folder / "truth.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    names, joints = module.joints(camera)
-    columns = [names.index(f"{joint[0].upper()}{joint.split('_')[1].capitalize()}") for joint in LIMBS]
-    joints = torch.from_numpy(joints[:, columns]).float()
-    at = (seconds * BALANCE_RATE).clamp(max=len(joints) - 1)
-    first = at.long().clamp(max=len(joints) - 2)
-    return torch.lerp(joints[first], joints[first + 1], (at - first)[:, None, None])
+    order = [real_people.LIMBS.index(joint) for joint in LIMBS]
+    return real_people.balance(folder, camera).at(seconds)[:, order]
 
 
 def standing(weights: WeightSet, folder: Path) -> dict[str, float]:
@@ -182,14 +176,21 @@ def judges(data: Path, split: str) -> dict[str, Callable[[WeightSet], dict[str, 
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser("python -m videomdm.study.judge_teachers", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Judge, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Judge every set of weights and write its file, ``<out>/teachers/NAME-SPLIT.json``."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("--data", type=Path, required=True, help="folder of the open data: cmu, bandai, real")
     parser.add_argument("--split", choices=("val", "test"), default="test")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS), help="which of the package's")
     parser.add_argument("--also", type=Path, nargs="*", default=[], help="folders of weights that are not shipped")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
 
     sets = [*(SETS[name] for name in args.sets), *(WeightSet(folder.name, folder) for folder in args.also)]
     for weights in sets:
@@ -217,4 +218,4 @@ def row(weights: WeightSet, split: str, metrics: dict[str, float], seconds: floa
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

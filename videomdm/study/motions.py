@@ -13,12 +13,13 @@ with the truth.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
 
-from videomdm import features, sample, train
+from videomdm import features, programs, sample, train
 from videomdm.config import Config
 from videomdm.data import recordings
 from videomdm.data.recordings import demonstration
@@ -29,6 +30,7 @@ from videomdm.study import results
 from videomdm.train import observe
 from videomdm.videos import lift_track
 
+PROGRAM = "python -m videomdm.study.motions"
 MOTIONS = 6
 TRUTH = "truth"  # the method that a page draws as ghosts
 #: Rows of the pages, in the order of their columns.
@@ -84,8 +86,15 @@ def _cut(joints: Tensor, lengths: Tensor) -> list[Tensor]:
     return [motion[:length] for motion, length in zip(joints, lengths.tolist(), strict=True)]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m videomdm.study.motions", description=__doc__.split("\n\n")[0])
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Keep the motions, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Make the motions and write them to ``<out>/STUDY``."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__.split("\n\n")[0])
+    programs.add_debug(parser)
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--profile", default="laptop", help="of the priors, trained where they are missing (laptop)")
     parser.add_argument("--runs", default="runs", help="folder of run folders")
@@ -97,4 +106,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,12 +1,13 @@
 """The two pictures of the README: what a prior generates, and a video that it lifts.
 
-``python -m videomdm.study.pictures`` trains the profile ``laptop`` where no run is given (minutes on two cores) and
-writes ``figures/generated.gif`` and ``figures/lifted.gif``.
+``python -m videomdm.study.pictures`` takes the prior that comes with the package and writes
+``figures/generated.gif`` and ``figures/lifted.gif``.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from videomdm import sample, train
+from videomdm import programs, sample, train
 from videomdm.data import recordings
 from videomdm.data.recordings import demonstration
 from videomdm.data.recordings.video import Video, draw_keypoints
@@ -22,6 +23,7 @@ from videomdm.export import film
 from videomdm.sample.prior import Prior
 from videomdm.videos import lift_recording
 
+PROGRAM = "python -m videomdm.study.pictures"
 #: What is generated.
 CAPTIONS = ("a person walks forward", "a person does jumping jacks", "a person squats down and stands up again")
 SCENE = "wave_both_01"  # of :mod:`videomdm.data.recordings.demonstration`
@@ -60,17 +62,26 @@ def _write(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
     first.save(path, save_all=True, append_images=rest, duration=round(2000 / fps), loop=0, optimize=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m videomdm.study.pictures", description=__doc__.split("\n")[0])
-    parser.add_argument("--run", type=Path, help="folder of a finished run; without it the profile is trained")
-    parser.add_argument("--profile", default="laptop")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw the pictures, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Draw both pictures into ``<out>``."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__.split("\n")[0])
+    programs.add_debug(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--run", type=Path, default=sample.SHIPPED, help="finished run (default: the package's prior)")
+    which.add_argument("--profile", help="train a prior so, and take that")
     parser.add_argument("--runs", default="runs", help="folder of run folders")
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder of the pictures")
     given = parser.parse_args(arguments)
-    prior = sample.load(given.run or train.fit(train.profile(given.profile, runs=given.runs)))
+    profile = given.profile and train.profile(given.profile, runs=given.runs)
+    prior = sample.load(train.fit(profile) if profile else given.run)
     generated(prior, given.out / "generated.gif")
     lifted(prior, given.out / "lifted.gif", Path(given.runs) / "one-video")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

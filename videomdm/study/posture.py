@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from videomdm import programs
 from videomdm.config import STAGES, Data
 from videomdm.conventions import MAX_FRAMES
 from videomdm.data import procedural, sources
@@ -29,12 +31,19 @@ from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.files import write_json
 from videomdm.study import results
 
+PROGRAM = "python -m videomdm.study.posture"
 SPLITS = ("train", "val", "test")
 
 
-def main(arguments: Sequence[str] | None = None) -> Path:
-    """Measure one corpus and write ``<results>/posture/NAME.json``; returns the file."""
-    parser = argparse.ArgumentParser("python -m videomdm.study.posture", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure one corpus, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Measure one corpus, write ``<results>/posture/NAME.json`` and print which file that is."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("name", help="of the result")
     parser.add_argument("--data", default="procedural", help="a source of videomdm.data.sources")
     parser.add_argument("--data-root", help="its folder")
@@ -57,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     }  # fmt: skip
     target = args.results / "posture" / f"{args.name}.json"
     write_json(target, result)
-    return target
+    print(target)
 
 
 def _clips(args: argparse.Namespace) -> tuple[Tensor, Tensor]:
@@ -82,4 +91,4 @@ def _command(args: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from videomdm import sample
+from videomdm import programs, sample
 from videomdm.cameras import fitting
 from videomdm.conventions import DataError
 from videomdm.data import cmu_actors, recordings, sources
@@ -41,6 +41,7 @@ from videomdm.study import results
 from videomdm.videos.windows import Lifting
 
 STUDY, PARTS = "real_people", ("lift", "keep", "choose")
+PROGRAM = "python -m videomdm.study.real_people"
 CAMERAS = (1, 3)  # of ``balance``
 KEYPOINTS = ("blazepose", "projected_truth")
 CLIPS = 12  # recordings of each corpus
@@ -173,8 +174,10 @@ def _errors(file: Path, truth: Truth) -> dict[str, dict[str, float]]:
 
 
 def keep(run: Path, data: Path, clips: int = CLIPS) -> dict[str, object]:
-    """What a prior makes of clean motions (:func:`videomdm.evaluation.keeping.errors`): of its own corpus, CMU's and
-    bandai's actors, and ``balance`` as the fitted teacher has it from the projected truth.
+    """What a prior makes of clean motions (:func:`videomdm.evaluation.keeping.errors`).
+
+    Of the built-in corpus, of CMU's and bandai's actors, and of ``balance`` as the fitted teacher has it from the
+    projected truth.
 
     Returns:
         Corpus -> step -> measure.
@@ -259,8 +262,15 @@ def _fitted_balance(prior: Prior, folder: Path) -> tuple[torch.Tensor, torch.Ten
 # ---- the command -----------------------------------------------------------------------------------------
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m videomdm.study.real_people", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one part of the study, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Run one part, write ``<results>/real_people/ROW-PART.json`` and print which file that is."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--row", required=True, help="what the result is called")
     parser.add_argument("--run", type=Path, required=True, help="folder of the prior")
@@ -299,4 +309,4 @@ def write(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -119,7 +119,7 @@ def former(result: Mapping) -> int:
 
     Results are older than versions, and then name none: theirs is the first.
     """
-    version = result.get("corpus", 1) if result["data"] == "procedural" else STAGES["corpus"]
+    version = result.get("corpus", 1) if "procedural" in result["data"].split("+") else STAGES["corpus"]
     return version if version != STAGES["corpus"] else 0
 
 

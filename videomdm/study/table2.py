@@ -206,8 +206,7 @@ def _intervals(errors: dict[str, Tensor], name: str) -> dict[str, list[float]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the table, and return the exit status (:mod:`videomdm.programs`)."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    return programs.carry_out(lambda: conduct(arguments), PROGRAM, "--debug" in arguments)
+    return programs.main(conduct, PROGRAM, arguments)
 
 
 def conduct(arguments: Sequence[str]) -> None:

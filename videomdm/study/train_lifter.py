@@ -12,6 +12,7 @@ import json
 import math
 import platform
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import cameras
+from videomdm import cameras, programs
 from videomdm.cameras.unseen import fill_unseen
 from videomdm.data import cmu_actors, observations, procedural, sources
 from videomdm.data.corpus import Corpus
@@ -29,10 +30,12 @@ from videomdm.lifters.lifter import TOKENS, Lifter
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage import checkpoints
 from videomdm.storage.checkpoints import load_weights
+from videomdm.storage.files import digest
 from videomdm.storage.progress import Bar
 from videomdm.study import results
 from videomdm.train import distributed
 
+PROGRAM = "python -m videomdm.study.train_lifter"
 STEPS = 12_000
 LICENCE = (
     "Trained on the CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu, which is free for use in research "
@@ -142,12 +145,17 @@ def train(
     lifter: Lifter, corpora: Sequence[Corpus], out: Path, steps: int, batch_size: int, seed: int, device: torch.device,
     lr: float = LR,
 ) -> float:  # fmt: skip
-    """Train for ``steps`` batches, resuming what ``out`` holds; returns the seconds spent in all."""
+    """Train for ``steps`` batches, resuming what ``out`` holds; returns the seconds spent in all.
+
+    Raises:
+        ValueError: ``out`` holds a run of other settings or clips.
+    """
     generator = torch.Generator().manual_seed(seed)
     lifter.to(device).train()
     optimizer = torch.optim.AdamW(lifter.parameters(), LR, weight_decay=WEIGHT_DECAY)
     parts = {"lifter": lifter, "optimizer": optimizer, "generator": generator}
     run = {"steps": steps, "batch_size": batch_size, "seed": seed, "lr": lr, **lifter.config}
+    run["clips"] = digest([corpus.names for corpus in corpora], *(corpus.lengths for corpus in corpora))
     last = checkpoints.load_latest(out / "checkpoints")
     first, seconds = 0, 0.0
     if last is not None:
@@ -184,8 +192,15 @@ def measure(lifter: Lifter, corpus: Corpus, seed: int, smoothing: float = teache
     return teachers.report(lifted, corpus.joints, corpus.lengths, corpus.fps, corpus.skeleton)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser("python -m videomdm.study.train_lifter", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and measure, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Train, and write ``lifter.safetensors`` and ``lifter.json`` into ``<out>``."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the result")
     parser.add_argument("--cmu", type=Path, required=True, help="folder that videomdm prepare-cmu made")
     parser.add_argument("--steps", type=int, default=STEPS, help="batches")
@@ -200,12 +215,12 @@ def main() -> None:
     parser.add_argument("--tokens", choices=TOKENS, default="frames")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default=str(distributed.device()))
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
 
     corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
     training = [corpus.select(range(args.clips)), cmu_actors.load(args.cmu, "train")]
     torch.manual_seed(args.seed)
-    lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads, args.tokens)
+    lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads, args.tokens, averaged=True)
     if args.start:
         load_weights(args.start / "lifter.safetensors", lifter)
     device = torch.device(args.device)
@@ -250,4 +265,4 @@ def _given(args: argparse.Namespace) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

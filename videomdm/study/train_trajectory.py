@@ -10,6 +10,7 @@ import argparse
 import json
 import platform
 import shlex
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import cameras
+from videomdm import cameras, programs
 from videomdm.data import cmu_actors, observations, procedural, sources
 from videomdm.data.corpus import Corpus
 from videomdm.evaluation import teachers
@@ -37,6 +38,7 @@ from videomdm.study.train_lifter import (
     learning_rate,
 )
 
+PROGRAM = "python -m videomdm.study.train_trajectory"
 DRIFT = 2.0  # weight of the error without its mean
 LIFTED_AT_ONCE = 64  # scenes
 BANDAI_FRAMES = 48  # as in the study
@@ -132,8 +134,15 @@ def measure(corpus: Corpus, seed: int, lifter: Lifter, network: Trajectory) -> d
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser("python -m videomdm.study.train_trajectory", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and measure, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Train, and write ``trajectory.safetensors`` and ``trajectory.json`` into ``<out>``."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the result")
     parser.add_argument("--cmu", type=Path, required=True, help="folder that videomdm prepare-cmu made")
     parser.add_argument("--lifter", type=Path, required=True, help="the lifter's weights")
@@ -145,7 +154,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bandai", type=Path, help="folder of the bandai corpus: measure on its test split too")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
 
     corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
     lifter = Lifter.load(args.lifter)
@@ -200,4 +209,4 @@ def _given(args: argparse.Namespace) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,10 +15,7 @@ PROGRAM = "python -m videomdm.train"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, and return the exit status (:mod:`videomdm.programs`)."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    return programs.carry_out(
-        lambda: train(settings.config(arguments, PROGRAM, __doc__)), PROGRAM, "--debug" in arguments
-    )
+    return programs.main(lambda given: train(settings.config(given, PROGRAM, __doc__)), PROGRAM, arguments)
 
 
 def train(config: Config) -> None:

@@ -1,0 +1,134 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What it generates
+#
+# A prior comes with the package, so that the first motion needs no training:
+#
+#     videomdm generate "a person walks forward and waves" --seconds 4 --out wave.bvh
+#
+# It has learned from 2-D keypoints alone: of the built-in corpus and of CMU's motion capture as far as HumanML3D has captions of it, filmed by simulated cameras, with the package's own teacher.
+# It was not told where the cameras stood, but it was told their focal length, which way is up, and how tall people are.
+# Its card lies beside it (`videomdm/sample/weights/README.md`); this page looks at what it does.
+#
+# Beside it ships its *twin*, the same network after as many batches of 3-D supervision.
+# What one has and the other lacks is the price of having seen no 3-D.
+
+# %% tags=["parameters"]
+results_folder: str = "results"
+seed: int = 0
+
+# %%
+import json
+import time
+from pathlib import Path
+
+import torch
+from IPython.display import display
+
+from videomdm import sample
+from videomdm.data import sources
+from videomdm.evaluation import motion
+from videomdm.pages.parameters import check_parameters
+from videomdm.plots import metrics_table, player
+from videomdm.study import ship
+
+check_parameters(globals())
+prior, twin = (sample.load(folder) for folder in ship.WEIGHTS.values())
+about = json.loads((sample.SHIPPED / "about.json").read_text())
+print(
+    f"{sum(p.numel() for p in prior.model.parameters()) / 1e6:.1f} million weights, at most {prior.config.data.max_frames} frames"
+)
+
+# %% [markdown]
+# ## In numbers
+#
+# Captions and true motions of the test split of both corpora; the judge was trained on the true motions of their training split, and knows neither prior.
+# *Real* compares training motions with test motions: nobody can be expected to be nearer.
+
+# %%
+metrics_table(ship.rows(Path(results_folder)))
+
+# %% [markdown]
+# The training was short; whether it was too short, its loss over the last tenth says:
+
+# %%
+late, early = about["losses"]
+print(f"loss over the last tenth of the 2-D stage {late:.4f}, over the tenth before {early:.4f}")
+
+# %% [markdown]
+# ## Twenty-four captions
+#
+# One caption of every action of the built-in corpus' test split, as long as the real motion that it describes.
+
+# %%
+data = prior.config.data
+train, real = (sources.load("procedural", None, split, data.max_frames, data.n_clips) for split in ("train", "test"))
+chosen = real.varied(24)
+captions, lengths = [real.captions[i][0] for i in chosen], real.lengths[chosen]
+began = time.perf_counter()
+motions = {name: sample.generate(p, captions, lengths, seed=seed) for name, p in (("prior", prior), ("twin", twin))}
+seconds = time.perf_counter() - began
+print(
+    f"{len(captions)} motions of {float(lengths.float().mean()):.0f} frames on average by each of the two, {seconds:.0f} s"
+)
+
+# %% [markdown]
+# How they move, beside the real ones (means over the captions).
+# A root that is too low or too high tells of people who sink into the floor or float above it; the path is the length of the root's way over the ground.
+
+
+# %%
+def moves(joints: torch.Tensor, lengths: torch.Tensor) -> dict[str, float]:
+    inside = torch.arange(joints.shape[1]) < lengths[:, None]
+    return {
+        "acceleration m/s²": float(motion.mean_acceleration(joints, lengths)),
+        "path m": float(motion.path_length(joints, lengths)),
+        "skating": float(motion.skating_ratio(joints, lengths)),
+        "root height m": float(joints[:, :, 0, 1][inside].mean()),
+    }
+
+
+shown = {"real": real.joints[chosen, : int(lengths.max())], **motions}
+found = {name: moves(joints, lengths) for name, joints in shown.items()}
+metrics_table([{"": name, **row} for name, row in found.items()])
+
+# %%
+for key, value in found["prior"].items():
+    if real_value := found["real"][key]:
+        print(f"{key}: {100 * (value / real_value - 1):+.0f} % from the real motions to the prior's")
+
+# %% [markdown]
+# All of them, six at a time: the prior's motion, in grey the real one.
+# They need not be alike: a caption does not say which way or with which arm first.
+
+# %%
+for first in range(0, len(chosen), 6):
+    group = range(first, min(first + 6, len(chosen)))
+    names = {k: f"{k + 1}. {captions[k][:44]}" for k in group}
+    display(
+        player(
+            {names[k]: motions["prior"][k, : lengths[k]] for k in group},
+            ghosts={names[k]: real.clip(chosen[k]) for k in group},
+        )
+    )
+
+# %% [markdown]
+# ## Captions in other words
+#
+# Words that no training caption of the built-in corpus has; the text encoder is to place them near those that it knows.
+# CMU's captions, of which the prior has seen some too, are not looked through here.
+
+# %%
+free = ["someone strolls along", "a man sneaks forward slowly", "a dancer twirls", "somebody saunters about",
+        "a soldier marches on", "a person climbs up some stairs"]  # fmt: skip
+known = {word.strip(".,") for clip in train.captions for caption in clip for word in caption.lower().split()}
+for caption in free:
+    print(f"{caption}: new {', '.join(word for word in caption.split() if word not in known)}")
+player(dict(zip(free, sample.generate(prior, free, seconds=5.0, seed=seed), strict=True)))

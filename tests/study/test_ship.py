@@ -1,0 +1,84 @@
+"""The prior that comes with the package: how a run becomes it, and what lies there."""
+
+import json
+import shlex
+
+import pytest
+import torch
+
+from videomdm import sample, train
+from videomdm.conventions import DataError
+from videomdm.sample.prior import WEIGHTS
+from videomdm.storage import checkpoints
+from videomdm.study import results, ship
+
+TEXTS = ["a person walks", "somebody jumps twice"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    runs = tmp_path_factory.mktemp("a machine") / "runs"
+    return train.fit(train.profile("smoke", warmup_steps=2, steps=2, method="mdm-teacher", runs=str(runs)))
+
+
+@pytest.mark.slow
+class TestMake:
+    def test_motions_stay_and_paths_go(self, run, tmp_path):
+        made = ship.make(run, tmp_path / "prior")
+        own, other = (sample.generate(sample.load(folder), TEXTS, seconds=1.0) for folder in (run, made))
+        assert float((own - other).norm(dim=-1).max()) < 5e-3  # metres: half precision
+        for path in made.iterdir():
+            assert b"a machine" not in path.read_bytes()
+        assert b"a machine" in (run / "weights.safetensors").read_bytes()
+        size, whole = ((folder / "weights.safetensors").stat().st_size for folder in (made, run))
+        assert size < 0.6 * whole
+
+    def test_training_goes_on_from_it(self, run, tmp_path):
+        made = ship.make(run, tmp_path / "prior")
+        config = sample.load(made).config.but(start=str(made), steps=1, runs=str(tmp_path / "runs"))
+        tuned = checkpoints.read_tensors(train.fit(config) / "weights.safetensors")
+        assert all(x.dtype == torch.float32 for x in tuned.values())
+
+    def test_what_cannot_be(self, run, tmp_path):
+        with pytest.raises(DataError, match="no finished run there"):
+            ship.make(tmp_path, tmp_path / "out")
+        tensors, about = (read(run / "weights.safetensors")
+                          for read in (checkpoints.read_tensors, checkpoints.read_metadata))  # fmt: skip
+        tensors["predict.bias"][0] = 1e6
+        checkpoints.write_tensors(tmp_path / "weights.safetensors", tensors, about)
+        with pytest.raises(DataError, match="predict.bias is past the range of half precision"):
+            ship.make(tmp_path, tmp_path / "out")
+
+
+def test_a_fall_that_goes_on_is_told(tmp_path):
+    rows = [{"step": k, "loss": 20.0 - k} for k in range(20)]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert ship._losses(tmp_path) == [1.5, 3.5]
+
+
+def test_the_cards_commands_are_commands():
+    program = "python -m videomdm.study.ship "
+    lines = [line.strip() for line in ship.CARD.splitlines() if line.strip().startswith(program)]
+    assert [ship._parser().parse_args(shlex.split(line.removeprefix(program))).part for line in lines] == [
+        "make", "judge", "card",
+    ]  # fmt: skip
+
+
+class TestShipped:
+    def test_they_are_small_and_name_no_machine(self):
+        sizes = 0
+        for folder in WEIGHTS.values():
+            sizes += (folder / "weights.safetensors").stat().st_size
+            config = sample.load(folder).config
+            assert (config.data.root, config.runs, config.data.source) == (None, "runs", "procedural+cmu")
+            assert config.data.max_frames == 196
+        assert sizes < 20e6
+
+    def test_the_card_has_the_results(self):
+        text = (sample.SHIPPED.parent / "README.md").read_text(encoding="utf-8")
+        config = sample.load(sample.SHIPPED).config
+        path = results.path(ship.Path(__file__).parents[2] / "results", ship.STUDY, config, config.method)
+        metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        for key in ("fid", "fid_raw", "r_precision_3", "skating"):
+            assert ship._figure(metrics[key]) in text
+        assert "CMU Graphics Lab" in text and "EIA-0196217" in text

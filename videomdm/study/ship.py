@@ -1,0 +1,268 @@
+"""The prior that comes with the package: ``python -m videomdm.study.ship make | judge | card``.
+
+``make`` turns finished runs of profile ``shipped`` into the files of ``videomdm/sample/weights``: ``prior``, trained
+from 2-D, and ``twin``, the same network under 3-D supervision, which says what the lack of 3-D costs.  ``judge``
+measures them, as they lie there, on people and captions of no training split, and writes ``results/shipped``.  ``card``
+writes the README beside the weights from these results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from videomdm import programs, sample
+from videomdm.config import DEFAULTS, Config
+from videomdm.conventions import DataError
+from videomdm.data import cmu_actors
+from videomdm.evaluation import protocol
+from videomdm.sample.prior import WEIGHTS
+from videomdm.storage import checkpoints
+from videomdm.storage.files import write_json
+from videomdm.study import results
+from videomdm.study.train_lifter import LICENCE
+from videomdm.train import finetune, observe
+
+STUDY = "shipped"
+ROWS = {"prior": "trained from 2-D, as it ships", "twin": "its twin, trained from 3-D"}
+TITLES = {
+    "fid": "FID (joints encoded anew)", "fid_raw": "FID (features as generated)", "r_precision_3": "R-precision, top 3",
+    "diversity": "diversity", "recall": "recall", "acceleration": "acceleration, m/s²", "skating": "skating",
+    "path_length": "path, m", "bone_deviation": "bones change by, %", "lift_truth_mpjpe": "lifting test keypoints, mm",
+}  # fmt: skip
+
+
+def make(run: Path, out: Path) -> Path:
+    """Write the weights of a run as a run folder that can be shipped; returns it.
+
+    Weights become half precision, the normaliser stays as it is, and the machine's paths go.  ``start.json`` is the
+    configuration of the run that this one started from, where it did.
+
+    Raises:
+        DataError: the run is not finished, or a weight does not fit into half precision.
+    """
+    path = run / "weights.safetensors"
+    if not path.is_file():
+        raise DataError(f"{run}: no finished run there, expected a folder with {path.name}")
+    tensors, about = checkpoints.read_tensors(path), checkpoints.read_metadata(path)
+    trained = Config.from_json(about["config"])
+    config = _portable(trained)
+    halves = {name: x if name.startswith("normaliser.") else x.half() for name, x in tensors.items()}
+    if wrong := [name for name, x in halves.items() if not x.isfinite().all()]:
+        raise DataError(f"{path}: {wrong[0]} is past the range of half precision, expected weights below 65,504")
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoints.write_tensors(out / path.name, halves, about | {"config": config.to_json()})
+    (out / "config.json").write_text(config.to_json() + "\n", encoding="utf-8")
+    if trained.start:
+        start = _portable(finetune.config_of(trained))
+        (out / "start.json").write_text(start.to_json() + "\n", encoding="utf-8")
+    clips = len(observe.load(trained, "train"))
+    write_json(out / "about.json", {"run": run.name, "commit": results.commit(), "clips": clips,
+                                    "losses": _losses(run), "licence": LICENCE})  # fmt: skip
+    return out
+
+
+def _portable(config: Config) -> Config:
+    """Without the places where things lay on one machine."""
+    return config.but(data_root=None, runs=DEFAULTS.runs, start=None)
+
+
+def _losses(run: Path) -> list[float]:
+    """The loss over the last tenth of the run and over the tenth before: whether it still fell."""
+    log = [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
+    n = max(1, len(log) // 10)
+    return [sum(part) / len(part) for part in (log[-n:], log[-2 * n : -n] or log[:n])]
+
+
+def judge(data_root: str, runs: str, folder: Path) -> list[Path]:
+    """Measure the shipped weights, their twin and real motions; returns the files of results.
+
+    Args:
+        data_root: the folder that ``videomdm prepare-cmu`` made.
+        runs: where evaluators, caches and copies of the weights with their metrics are kept.
+        folder: of results.
+    """
+    written = []
+    for name, weights in WEIGHTS.items():
+        # Metrics are kept beside a run: not in the package, nor where `videomdm generate` looks for the newest run.
+        run = Path(runs) / "shipped" / name
+        shutil.copytree(weights, run, dirs_exist_ok=True)
+        config = sample.load(run).config.but(data_root=data_root, runs=runs)
+        if not written:
+            written.append(_measured(folder, config, "real", None))
+        written.append(_measured(folder, config, config.method, run))
+    return written
+
+
+def _measured(folder: Path, config: Config, row: str, run: Path | None) -> Path:
+    began = time.monotonic()
+    metrics = protocol.evaluate(config, row, run)
+    command = "python -m videomdm.study.ship judge --data-root CMU"
+    return results.write(folder, STUDY, config, command, time.monotonic() - began, metrics, row)
+
+
+CARD = """# The prior that comes with the package
+
+`prior/` is a text-to-motion diffusion model ({weights} million weights, half precision) that has learned how
+people move from 2-D keypoints alone: 22 joints at {fps:g} frames a second, up to {seconds:g} s, English
+captions. `twin/` is the same network, trained from true 3-D motions ({twin} batches): what the lack of 3-D costs is
+the difference.
+
+    videomdm generate "a person walks forward and waves" --seconds 4 --out wave.bvh
+
+`videomdm generate` and `videomdm lift` use it where no run is named and there is none in `runs/`; the pages on
+videos lift with it, and fine-tune it, where no run is named.
+
+## What it has seen
+
+- The built-in corpus' prior family, {n_clips:,} clips (80 % of them train).
+- HumanML3D's share of CMU's motion capture, as `videomdm prepare-cmu` makes it, of subjects {subjects},
+  mirrored too. Subjects whose number modulo 7 is 2 or 6 are kept for tests and validation.
+
+Of all these the training sees keypoints of one simulated camera per clip, whose place is not told, the focal
+length, which way is up, people's height, and what the built-in teacher (set `procedural`, which has seen nothing
+of CMU) makes of the keypoints.
+Nothing of corpora for non-commercial use is in it.
+
+{licence}
+
+## How it was made
+
+    videomdm train --config prior/start.json --set data_root=CMU
+    videomdm train --config prior/config.json --set data_root=CMU start=RUN
+    videomdm train --config twin/config.json --set data_root=CMU
+    python -m videomdm.study.ship make --prior RUN --twin RUN
+    python -m videomdm.study.ship judge --data-root CMU
+    python -m videomdm.study.ship card --data-root CMU
+
+Commit {commit}; {batches}.
+{losses}
+
+## How it does
+
+On the test split of both corpora, {samples} motions in each of {repeats} repeats, with 95 % intervals over
+repeats (one training seed). The evaluator was trained on the true motions of the training split.
+
+{table}
+
+## Limits
+
+- A small model after a short training: it has seen every clip some {passes:.0f} times in its warm-up, MDM's own
+  recipe hundreds of times.
+- It knows what its corpora hold: walking, running, jumping, waving, exercises, dances. Objects, other people,
+  hands, faces and floors that are not level are none of it.
+- Captions are read by a sentence encoder for English; what it cannot read counts as no caption, and is said.
+- Everybody has about the same body, that of HumanML3D's first step and of the built-in corpus.
+- It is no judge of people: motions are averages of what was seen, not of anybody in particular.
+"""
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    """A table of what :func:`judge` measured, a row each for real motions, the prior and its twin.
+
+    Raises:
+        DataError: a result is missing.
+    """
+    return [
+        {"": name, **{title: metrics.get(key, "") for key, title in TITLES.items()}}
+        for name, metrics in _results(folder).items()
+    ]
+
+
+def _results(folder: Path) -> dict[str, Mapping[str, object]]:
+    prior, twin = (sample.load(weights).config for weights in WEIGHTS.values())
+    found = {}
+    for title, row, config in (
+        ("real motions of the training split", "real", prior),
+        (ROWS["prior"], prior.method, prior),
+        (ROWS["twin"], twin.method, twin),
+    ):
+        path = results.path(folder, STUDY, config, row)
+        if not path.is_file():
+            raise DataError(f"{path}: no such file, expected what 'python -m videomdm.study.ship judge' writes")
+        found[title] = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    return found
+
+
+def card(data_root: str, folder: Path) -> str:
+    """The model card, from the results of :func:`judge`.
+
+    Raises:
+        DataError: a result is missing.
+    """
+    prior = sample.load(WEIGHTS["prior"])
+    config, about = prior.config, json.loads((WEIGHTS["prior"] / "about.json").read_text(encoding="utf-8"))
+    late, early = about["losses"]
+    optimiser, twin = config.optimiser, sample.load(WEIGHTS["twin"]).config.optimiser
+    return CARD.format(
+        weights=f"{sum(p.numel() for p in prior.model.parameters()) / 1e6:.1f}", fps=prior.fps,
+        seconds=config.data.max_frames / prior.fps, n_clips=config.data.n_clips,
+        subjects=", ".join(map(str, cmu_actors.actors(data_root, "train"))), licence=LICENCE, commit=about["commit"],
+        batches=f"{optimiser.warmup_steps:,} batches of plain MDM on the teacher's motions, then {optimiser.steps:,} of the 2-D stage, "
+        f"{optimiser.batch_size} clips each",
+        losses=f"Over its last tenth the 2-D stage's loss was {late:.4f}, over the tenth before {early:.4f}"
+        + (": it still fell, and longer training would help." if late < 0.99 * early else "."),
+        samples=config.evaluation.samples, repeats=config.evaluation.repeats, table=_table(_results(folder)),
+        twin=f"{twin.warmup_steps + twin.steps:,}", passes=optimiser.warmup_steps * optimiser.batch_size / about["clips"],
+    )  # fmt: skip
+
+
+def _table(found: Mapping[str, Mapping[str, object]]) -> str:
+    head = f"| | {' | '.join(found)} |\n|{' --- |' * (len(found) + 1)}"
+    rows = [
+        f"| {title} | {' | '.join(_figure(metrics.get(key)) for metrics in found.values())} |"
+        for key, title in TITLES.items()
+    ]
+    return "\n".join([head, *rows])
+
+
+def _figure(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value[0]:.3g} ± {value[1]:.2g}" if isinstance(value, list) else f"{value:.3g}"
+
+
+# ---- the command -----------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m videomdm.study.ship", description=__doc__)
+    parts = parser.add_subparsers(dest="part", required=True)
+    for part in ("make", "judge", "card"):
+        own = parts.add_parser(part)
+        programs.add_debug(own)
+        if part == "make":
+            for name, what in ROWS.items():
+                own.add_argument(f"--{name}", type=Path, required=True, metavar="RUN", help=f"run folder: {what}")
+        else:
+            own.add_argument("--data-root", required=True, help="folder that videomdm prepare-cmu made")
+            own.add_argument("--results", type=Path, default=Path("results"))
+        if part == "judge":
+            own.add_argument("--runs", default=DEFAULTS.runs, help="where evaluators and caches are kept")
+    return parser
+
+
+def _carry_out(given: argparse.Namespace) -> None:
+    if given.part == "make":
+        for name, folder in WEIGHTS.items():
+            print(make(getattr(given, name), folder))
+    elif given.part == "judge":
+        print(*judge(given.data_root, given.runs, given.results), sep="\n")
+    else:
+        path = WEIGHTS["prior"].parent / "README.md"
+        path.write_text(card(given.data_root, given.results), encoding="utf-8")
+        print(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _parser().parse_args(arguments)
+    return programs.carry_out(lambda: _carry_out(given), "python -m videomdm.study.ship", given.debug)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
