@@ -125,7 +125,7 @@ class Video:
         if self.pixel_aspect != 1:
             notes.append(f"pixels are {self.pixel_aspect:.3g} times as wide as high, as the file's metadata say")
         if len(times) < (1 - MISSING_FRAMES) * self.promised - 1 and seconds < (1 - MISSING_FRAMES) * promised:
-            notes.append(f"truncated: {seconds:.1f} of {promised:.1f} s can be read")
+            notes.append(f"truncated: {len(times)} of {self.promised} frames can be read")
         if len(steps) > 1 and steps.max() > UNEVEN * np.median(steps):
             rates = f"{1 / steps.max():.0f} to {1 / steps.min():.0f} fps"
             notes.append(f"variable frame rate ({rates}): frames are used by their time stamps")
