@@ -40,7 +40,7 @@ def folder(tmp_path):
 def test_encoders_stand_in_their_order_and_the_best_is_bold(folder):
     rows = word_tables.find(folder, "words")
     table = str(word_tables.encoders(rows))
-    assert table.index("hashed words") < table.index("the same beside hashed words")
+    assert table.index("hashed words") < table.index("minilm: the same beside hashed words")
     assert "**0.400 ± 0.010**" in table and "CLIP" not in table
     assert "17" in str(word_tables.costs(rows))
 
@@ -56,7 +56,12 @@ def test_shares(folder):
 
 def test_priors_of_several_seeds_are_one_row(folder):
     table = str(word_tables.priors(word_tables.find(folder, "phrasings")))
-    assert table.count("hashed") == 2 and "never trained on" in table and "60" in table
+    assert table.count("hashed") == 2 and "never trained on" in table and table.count("0.600 ± ") == 4
+
+
+def test_one_prior_has_no_interval(folder):
+    table = str(word_tables.priors(word_tables.find(folder, "phrasings")[:1]))
+    assert "0.500" in table and "±" not in table
 
 
 def test_a_study_that_was_not_run_is_named(tmp_path):

@@ -66,7 +66,7 @@ def shares(rows: Sequence[Mapping]) -> Table:
 
 
 def priors(rows: Sequence[Mapping]) -> Table:
-    """R-precision of priors by text encoder, asked in the corpus' words and in others; intervals over seeds."""
+    """R-precision of priors by text encoder, asked in the corpus' words and in others; intervals over several seeds."""
     by_encoder: dict[str, list[Mapping]] = defaultdict(list)
     for row in rows:
         by_encoder[row["text"]].append(row["metrics"])
@@ -74,9 +74,11 @@ def priors(rows: Sequence[Mapping]) -> Table:
     for encoder, seeds in by_encoder.items():
         for asked, title in (("corpus", "the corpus'"), ("phrasing", "never trained on")):
             figures = {
-                heading: seed_interval(metrics[f"{asked}_{metric}"][0] for metrics in seeds)
+                heading: [round(x, 3) for x in seed_interval(metrics[f"{asked}_{metric}"][0] for metrics in seeds)]
                 for heading, metric in PRECISION.items()
             }
+            if len(seeds) == 1:  # nothing is known of other seeds
+                figures = {heading: mean for heading, (mean, _) in figures.items()}
             found.append({"encoder": encoder, "words": title, "priors": len(seeds), **figures})
     return metrics_table(found, reference=0)
 

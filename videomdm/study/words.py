@@ -91,7 +91,9 @@ CANDIDATES = {
     "pooled": Candidate(
         "MiniLM-L6 without function words, centred", lambda: minilm.sentence_vectors, lambda: minilm.WEIGHTS
     ),
-    "minilm": Candidate("the same beside hashed words", lambda: text.by_name("minilm").encode, lambda: minilm.WEIGHTS),
+    "minilm": Candidate(
+        "minilm: the same beside hashed words", lambda: text.by_name("minilm").encode, lambda: minilm.WEIGHTS
+    ),
     "clip": Candidate("CLIP ViT-B/32", lambda: text.by_name("clip").encode),
 }  # fmt: skip
 
