@@ -1,8 +1,8 @@
 """Does the camera stand still?  The check (:mod:`videomdm.data.recordings.static_camera`) on films of all four kinds.
 
 Rooms with a moving person are filmed by a camera that stands, pans (or tilts, or travels), shakes, or whose film is
-cut; some rooms are plain, sensors are noisy, the light flickers, and pictures are compressed twice.  The check sees
-the file and the boxes of a detector that errs, as it does with people's own videos.  Its thresholds were chosen on the
+cut; some rooms are plain, sensors are noisy, the light flickers, and pictures are compressed twice.  The check sees the
+file and the keypoints of a detector that errs, as it does with people's own videos.  Its thresholds were chosen on the
 films of :data:`CHOSEN` (and on 25 of each kind from seed 1000); those of :data:`HELD_OUT` were not looked at before.
 """
 

@@ -358,7 +358,7 @@ PROFILES = {
         profile="shipped", data="procedural+cmu", n_clips=1200, text="minilm", width=288, n_layers=4, feedforward=576,
         dropout=0.0, skip=2.0, precision="bf16", t_star=24, weights=SMALL, warmup_steps=2500, steps=600,
         batch_size=16, length_buckets=4, lr=5e-4, lr_decay=0.1, ema=0.999, method="videomdm-pnp/sized",
-        evaluator_steps=600, evaluation_samples=256, lift_samples=32, repeats=2, log_every=50, checkpoint_every=250,
+        evaluator_steps=600, evaluation_samples=192, lift_samples=32, repeats=2, log_every=50, checkpoint_every=250,
     ),
     "paper": Config(),
     "nba": Config().but(profile="nba", **NBA),

@@ -175,6 +175,14 @@ class TestPlace:
         valid = torch.arange(wrong.shape[1]) < corpus.lengths[:, None]
         assert shift.abs().max() > 0.1 and gradient[valid].abs().max() < 1e-4
 
+    def test_ten_minutes(self, corpus, camera):
+        """A system that grew with the square of the frames would take 10 GB."""
+        joints = corpus.joints[:1, :60].repeat(1, 200, 1, 1)
+        keypoints = camera[:1].project(joints)[0]
+        off = joints + 0.1 * camera.rotation[:1, None, None, 2]
+        found = place(off, Footage.of(keypoints, camera[:1]), stay=1e-6)
+        assert (found - joints).norm(dim=-1).mean() < 0.02
+
     def test_unseen_frames_go_with_the_others(self, corpus, camera, drifting):
         wrong, keypoints = drifting
         confidence = torch.ones(keypoints.shape[:-1])

@@ -1,6 +1,9 @@
 """Small videos, cameras that move and a detector of the renderer's figures."""
 
+from fractions import Fraction
+
 import numpy as np
+import pytest
 import torch
 
 from videomdm.cameras import Camera
@@ -15,6 +18,23 @@ def write_numbered(path, frames, fps=20.0, size=(64, 48)):
         film.write(np.full((size[1], size[0], 3), 8 * k, np.uint8))
     film.release()
     return path
+
+
+def av_film(path, times, rate=20, size=(64, 48), aspect=None):
+    """A film of noise with frames at given seconds, by PyAV; skipped without it."""
+    av = pytest.importorskip("av", reason="needs PyAV to write the film")
+    generator = np.random.default_rng(0)
+    picture = generator.integers(0, 255, (size[1] // 8, size[0] // 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=rate, width=size[0], height=size[1], pix_fmt="yuv420p")
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = Fraction(*aspect)
+        for time in times:
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            frame.pts, frame.time_base = round(1000 * time), Fraction(1, 1000)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
 
 
 def panned(camera, frames, degrees_per_second):

@@ -241,9 +241,17 @@ class TestJumps:
         with pytest.raises(DataError, match="squat: a joint jumps at frame 12"):
             body.check(x, "squat")
 
-    @pytest.mark.parametrize("speed", [5, 15, 30])
+    def test_a_leg_that_is_elsewhere_for_a_frame(self):
+        """About the hip, as one wrong rotation turns it: its bones keep their lengths."""
+        x = clips()[0][0].clone()
+        hip, *leg = (SMPL22.index(f"left_{j}") for j in ("hip", "knee", "ankle", "foot"))
+        x[12, leg] = x[12, [hip]] - (x[12, leg] - x[12, [hip]])
+        with pytest.raises(DataError, match="squat: a joint jumps at frame 12"):
+            body.check(x, "squat")
+
+    @pytest.mark.parametrize("speed", [5, 15])
     def test_a_fast_kick_is_none(self, speed):
-        """Metres a second of an ankle about its knee: the bones keep their lengths."""
+        """Metres a second of an ankle about its knee, as sport knows them: the bones keep their lengths."""
         x = clips()[0][0].clone()
         knee, ankle, foot = (SMPL22.index(f"left_{j}") for j in ("knee", "ankle", "foot"))
         shin = float((x[0, ankle] - x[0, knee]).norm())
@@ -266,6 +274,7 @@ class TestJumps:
             lengths = bone_vectors(corpus.clip(i), SMPL22).norm(dim=-1)
             tall = lengths.median(0).values[body._UPWARDS].sum()
             assert lengths.diff(dim=0).abs().max() < body.TORN[0] / 10 * tall, corpus.names[i]
+            assert not len(body._elsewhere(corpus.clip(i), tall)), corpus.names[i]
 
     @pytest.mark.data
     def test_real_detections_are_none(self, data_root):

@@ -126,6 +126,15 @@ class TestWrite:
 
 
 BROKEN = {
+    "an OFFSET twice": (
+        TEXT.replace("OFFSET 0 -5 0", "OFFSET 0 -5 0\n      OFFSET 0 4 0"),
+        "line 12: said .* a second time",
+    ),
+    "CHANNELS twice": (
+        TEXT.replace("CHANNELS 1 Yrotation", "CHANNELS 1 Yrotation\n      CHANNELS 1 Xrotation"),
+        "line 13: said of this joint a second time, expected one OFFSET and one CHANNELS",
+    ),
+    "an end site's OFFSET twice": (TEXT.replace("OFFSET 0 0 2", "OFFSET 0 0 2\nOFFSET 0 0 3"), "a second time"),
     "empty file": ("", r"no HIERARCHY"),
     "no hierarchy": (TEXT.replace("HIERARCHY", "SKELETON"), r"no HIERARCHY"),
     "no motion": (TEXT.split("MOTION")[0], r"no MOTION section"),

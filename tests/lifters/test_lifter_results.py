@@ -294,6 +294,33 @@ class TestMvlift:
             mvlift.read(tmp_path / "a.npy", up="x")
 
 
+class TestZeros:
+    """Values of exactly 0 that were lost, and those that are right."""
+
+    def motion(self):
+        t = torch.linspace(0, 2, 40)[:, None, None]
+        return (torch.linspace(0.2, 1.5, 22)[None, :, None] + 0.1 * torch.sin(t) * torch.ones(1, 1, 3)).numpy()
+
+    def read(self, folder, joints):
+        np.save(folder / "a.npy", joints)
+        return results.load_array(folder / "a.npy", (22,))
+
+    def test_lost_values(self, tmp_path):
+        joints = self.motion()
+        joints[10:15, 4, 2] = 0
+        with pytest.raises(DataError, match=r"a\.npy: z of joint 4 is exactly 0 in frames 10 to 14 and jumps there"):
+            self.read(tmp_path, joints)
+
+    def test_right_ones(self, tmp_path):
+        joints = self.motion()
+        joints[:, 0] = 0  # a root that is the origin
+        joints[:3, 1], joints[30:, 2] = 0, 0  # at the ends nothing jumps back
+        joints[10:20, 7, 1] = 0  # a foot on the floor, down and up again
+        joints[9, 7, 1] = joints[20, 7, 1] = 0.04
+        joints[25:27, 5] = 0  # too brief to be told from a crossing
+        assert self.read(tmp_path, joints).shape == (40, 22, 3)
+
+
 class TestElepose:
     @pytest.fixture(scope="class")
     @staticmethod

@@ -79,6 +79,6 @@ class TestShipped:
         config = sample.load(sample.SHIPPED).config
         path = results.path(ship.Path(__file__).parents[2] / "results", ship.STUDY, config, config.method)
         metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
-        for key in ("fid", "fid_raw", "r_precision_3", "skating"):
+        for key in ship.TITLES:
             assert ship._figure(metrics[key]) in text
         assert "CMU Graphics Lab" in text and "EIA-0196217" in text

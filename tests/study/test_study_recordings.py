@@ -33,5 +33,5 @@ def test_a_recording_is_measured(tmp_path, monkeypatch):
     for way in ("teacher", "prior"):
         found = result["metrics"][way]
         assert found["size_change"] < 3 and found["reprojection"] >= 0
-        assert found["size"] == pytest.approx(0.9 * videos.material.HEIGHT, rel=0.03)
+        assert found["size"] == pytest.approx(0.9 * videos.heights.HEIGHT, rel=0.03)
     assert torch.isfinite(torch.tensor(result["metrics"]["teacher"]["lean"]))

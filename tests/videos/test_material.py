@@ -142,8 +142,8 @@ class TestOtherLifters:
 
     def test_is_the_teacher(self, recording, monkeypatch):
         found, scene = recording
-        reader = videos.material.mvlift.read
-        monkeypatch.setitem(videos.material.LIFTERS, "mvlift", lambda path: reader(path, fps=40.0))
+        reader = videos.other_lifters.mvlift.read
+        monkeypatch.setitem(videos.other_lifters.LIFTERS, "mvlift", lambda path: reader(path, fps=40.0))
         material = videos.gather(found, 60)
         assert material.rows()[0]["teacher"] == "mvlift"
         truth, true_camera = demonstration.ground_truth([c.track for c in material.clips], {"walk_01": scene})

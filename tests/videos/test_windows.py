@@ -16,7 +16,7 @@ from videomdm.evaluation import posture
 from videomdm.features.normaliser import Normaliser
 from videomdm.sample.prior import Prior, build_denoiser
 from videomdm.skeletons import SMPL22, kinematics
-from videomdm.videos import material, windows
+from videomdm.videos import heights, windows
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +104,7 @@ class TestLift:
         for motion, camera in ((whole.joints, whole.camera), (whole.teacher, whole.teacher_camera)):
             found = posture.steadiness(motion)
             assert found["size_change"] < 3
-            assert found["size"] == pytest.approx(0.9 * (height or material.HEIGHT), rel=0.03)
+            assert found["size"] == pytest.approx(0.9 * (height or heights.HEIGHT), rel=0.03)
             up = camera.rotation[:, 1] @ scene.camera.rotation[:, 1]
             assert up > torch.tensor(5.0).deg2rad().cos(), "up is gravity's within 5 degrees"
         teacher = posture.steadiness(whole.teacher)

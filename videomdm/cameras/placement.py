@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from scipy.linalg import solveh_banded
 from torch import Tensor
 
 from videomdm.cameras.footage import Footage
@@ -42,10 +43,32 @@ def place(joints: Tensor, seen: Footage, stay: float = STAY, smooth: float = SMO
         slope = torch.cat((eye[:2, :2].expand(B, T, J, 2, 2), -keypoints[..., None]), -1)  # d r / d d_t
         normal = torch.einsum("btj,btjax,btjay->bxyt", weight, slope, slope)
         pull = -torch.einsum("btj,btjax,btja->btx", weight, slope, residual)
-        bend = torch.eye(T).to(joints).diff(n=2, dim=0) * valid[:, 2:, None]  # (B, T-2, T): second differences
-        damping = stay * torch.eye(T).to(joints) + smooth * bend.mT @ bend
-        system = torch.diag_embed(normal) + eye[:, :, None, None] * damping[:, None, None]  # (B, 3, 3, T, T)
-        # In double precision: the system is stiff, as a bend is held 10^5 times as hard as size holds depth.
-        system = system.permute(0, 3, 1, 4, 2).reshape(B, 3 * T, 3 * T).double()
-        shift = torch.cholesky_solve(pull.reshape(B, 3 * T, 1).double(), torch.linalg.cholesky(system))
-        return camera.to_world(inside + shift.reshape(B, T, 1, 3).to(inside))
+        shift = _solved(normal, pull, smooth * valid[:, 2:], stay)
+        return camera.to_world(inside + shift[:, :, None].to(inside))
+
+
+def _solved(normal: Tensor, pull: Tensor, bend: Tensor, stay: float) -> Tensor:
+    """Shifts (B, T, 3) for which ``normal_t d_t + stay d_t + D' bend D d = pull``, with second differences ``D``.
+
+    Frames know their neighbours and those beside them, so the symmetric system of all clips, one after the other, has
+    entries at most eight places off its diagonal (T = 12,000, ten minutes, would else take 10 GB).  In double
+    precision: it is stiff, as a bend is held 10^5 times as hard as size holds depth.
+
+    Args:
+        normal: (B, 3, 3, T) symmetric.
+        pull: (B, T, 3).
+        bend: (B, T - 2) what holds a second difference back.
+        stay: what holds a shift back.
+    """
+    B, _, _, T = normal.shape
+    bend = bend.double().cpu()
+    band = torch.zeros(9, B, T, 3, dtype=torch.float64)  # band[k] at an unknown: its entry with the one k further on
+    for x in range(3):
+        for y in range(x, 3):
+            band[y - x, ..., x] = normal[:, x, y].double().cpu()
+    for first, a in enumerate((1.0, -2.0, 1.0)):  # a second difference holds three frames
+        for second, b in enumerate((1.0, -2.0, 1.0)[first:]):
+            band[3 * second, :, first : first + T - 2] += (a * b * bend)[..., None]
+    band[0] += stay
+    solution = solveh_banded(band.flatten(1).numpy(), pull.double().cpu().flatten().numpy(), lower=True)
+    return torch.from_numpy(solution).reshape(B, T, 3).to(normal.device)

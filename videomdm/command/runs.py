@@ -25,8 +25,8 @@ def add_argument(parser: argparse.ArgumentParser) -> None:
 def chosen(run: Path | None) -> Path:
     """The run that was named, or the newest finished one in ``runs/``, or the prior that comes with the package.
 
-    Which of the last two is said on stderr.  Runs on pictures that are centred on the hip, and priors of 2-D motion, are
-    taken only where they are named: their motions have no place in a room.
+    Which of the last two is said on stderr.  Runs on pictures that are centred on the hip, and priors of 2-D motion,
+    are taken only where they are named: their motions have no place in a room.
 
     Raises:
         DataError: the one that was named is not finished.

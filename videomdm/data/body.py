@@ -38,7 +38,7 @@ BACKWARDS = -0.2  # knees and toes together; corpora have at least +.6
 #: what the bone that changes most does in the median frame.  No corpus comes near a tenth of the first, no detection in
 #: 3-D of real films near both (``TestJumps`` in tests/data/test_body.py holds them to it).
 TORN = (0.1, 12.0)
-SPIKE = (0.5, 0.25)  # ankle-to-head lengths that the root is off for a single frame, while its neighbours are so near
+SPIKE = (0.5, 0.25)  # ankle-to-head lengths that a joint is off for a single frame, while its neighbours are so near
 LOST = 0.1  # of its usual extent, below which a body has collapsed into a point: a lost frame
 UPRIGHT = 0.5  # cosine to an axis from which a body is said to stand along it
 CLIMBS = 0.7  # of its ankle-to-head length, by which nobody who lies or crawls rises or sinks
@@ -237,7 +237,7 @@ def _lost(clips: Sequence[Tensor]) -> Tensor:
 def _jump(clips: Sequence[Tensor], tall: Tensor) -> Tensor:
     first = []
     for clip, size in zip(clips, tall, strict=True):
-        frames = torch.cat([_torn(clip, size), _elsewhere(clip[:, 0], size)])
+        frames = torch.cat([_torn(clip, size), _elsewhere(clip, size)])
         first.append(int(frames.min()) if len(frames) else -1)
     return torch.tensor(first)
 
@@ -257,11 +257,11 @@ def _torn(clip: Tensor, size: Tensor) -> Tensor:
     return before + (unusual[before + 1, bone] >= unusual[before, bone])
 
 
-def _elsewhere(root: Tensor, size: Tensor) -> Tensor:
-    """Frames in which the root (T, 3) is elsewhere for this frame alone (:data:`SPIKE`)."""
-    before, here, after = root[:-2], root[1:-1], root[2:]
+def _elsewhere(clip: Tensor, size: Tensor) -> Tensor:
+    """Frames of a clip (T, 22, 3) in which a joint is elsewhere for this frame alone (:data:`SPIKE`)."""
+    before, here, after = clip[:-2], clip[1:-1], clip[2:]
     off = (here - (before + after) / 2).norm(dim=-1) > SPIKE[0] * size
-    return (off & ((after - before).norm(dim=-1) < SPIKE[1] * size)).nonzero()[:, 0] + 1
+    return (off & ((after - before).norm(dim=-1) < SPIKE[1] * size)).any(-1).nonzero()[:, 0] + 1
 
 
 #: Bones, by the index of the joint where they end less one, from the right ankle up to the head.

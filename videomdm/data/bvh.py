@@ -177,11 +177,11 @@ def _hierarchy(lines: Sequence[str], first: int, path: Path):
         elif key == "}" and inside is not None:
             open_joints.pop()
         elif key == "OFFSET" and inside == _END_SITE:
-            end_sites[open_joints[-2]] = _offset(words, where)
+            _once(end_sites, open_joints[-2], _offset(words, where), where)
         elif key == "OFFSET" and inside is not None:
-            offsets[inside] = _offset(words, where)
+            _once(offsets, inside, _offset(words, where), where)
         elif key == "CHANNELS" and inside not in (None, _END_SITE):
-            channels[inside] = _channel_names(words[1:], where)
+            _once(channels, inside, _channel_names(words[1:], where), where)
         else:
             raise DataError(f"{where}: {' '.join(words)[:60]!r} does not belong here in a HIERARCHY")
     if open_joints or opening is not None or not names:
@@ -192,6 +192,13 @@ def _hierarchy(lines: Sequence[str], first: int, path: Path):
     order = range(len(names))
     stacked = torch.stack([offsets[j] for j in order])
     return tuple(names), tuple(parents), stacked, tuple(channels.get(j, ()) for j in order), end_sites
+
+
+def _once(found: dict, joint: int, value: object, where: str) -> None:
+    """Keep what is said of a joint, which is said once."""
+    if joint in found:
+        raise DataError(f"{where}: said of this joint a second time, expected one OFFSET and one CHANNELS for each")
+    found[joint] = value
 
 
 def _statements(lines: Sequence[str], first: int) -> Iterator[tuple[int, list[str]]]:

@@ -94,6 +94,12 @@ def path_length(joints: Tensor, lengths: Tensor | None = None, root: int = 0, pe
     return clips if per_clip else clips.mean()
 
 
+def root_height(joints: Tensor, lengths: Tensor | None = None, root: int = 0, per_clip: bool = False) -> Tensor:
+    """Mean height of the root above the floor, m: who sinks in or floats shows here."""
+    joints, valid = check_clips(joints, lengths, "joints", least=1)
+    return average_frames(joints[..., root, 1].double(), valid, per_clip)
+
+
 def _clips(joints: Tensor, lengths: Tensor | None, skeleton: Skeleton, least: int = 1) -> tuple[Tensor, Tensor]:
     joints, valid = check_clips(joints, lengths, "joints", least)
     if joints.shape[-2] != len(skeleton):

@@ -136,7 +136,7 @@ class Lifter(nn.Module):
         total = keypoints.new_zeros(*keypoints.shape[:3], 3)
         weights = keypoints.new_zeros(keypoints.shape[:2])
         device = self.network.temp_embed.device
-        for batch in Bar(torch.arange(len(clips)).split(batch_size), desc="lift", disable=not progress):
+        for batch in Bar(torch.arange(len(clips)).split(batch_size), desc="lift", disable=not progress, delay=2):
             batch = batch.to(keypoints.device)
             where = clips[batch, None].expand_as(index[batch]), index[batch]
             seen = keypoints[where], confidence[where], valid[batch]

@@ -21,6 +21,9 @@ from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.kinematics import facing, facing_z
 from videomdm.storage.arrays import read_npy
 
+#: Frames for which a coordinate is exactly 0, and metres by which it jumps there and back, of values that were lost.
+LOST, LEAP = 3, 0.05
+
 
 class RootPath(StrEnum):
     """How a lifted motion's root path came about."""
@@ -121,7 +124,28 @@ def load_array(path: str | Path, n_joints: tuple[int, ...]) -> Tensor:
         raise DataError(f"{path}: {array.dtype}, expected floating point numbers")
     if not np.isfinite(array).all():
         raise DataError(f"{path}: frame {np.argwhere(~np.isfinite(array))[0][0]} is not finite, expected finite metres")
+    _check_zeros(array, path)
     return torch.from_numpy(array.astype(np.float32))
+
+
+def _check_zeros(joints: np.ndarray, path: str | Path) -> None:
+    """Refuse joints (T, J, 3) of which a coordinate jumps to exactly 0, stays there for some frames, and jumps back.
+
+    Feet that a lifter puts onto a floor at 0 come down and rise more slowly.
+    """
+    zero = joints == 0
+    at = np.arange(len(joints), dtype=np.int32)[:, None, None]
+    last_other = np.maximum.accumulate(np.where(zero, np.int32(-1), at), 0)
+    jumps_down = zero[1:] & (np.abs(joints[:-1]) > LEAP)
+    jumps_up = zero[:-1] & (np.abs(joints[1:]) > LEAP)
+    began = np.take_along_axis(jumps_down, last_other[:-1].clip(0, len(joints) - 2), 0) & (last_other[:-1] >= 0)
+    lost = np.argwhere(jumps_up & began & (at[:-1] - last_other[:-1] >= LOST))
+    if len(lost):
+        frame, joint, axis = lost[0]
+        raise DataError(
+            f"{path}: {'xyz'[axis]} of joint {joint} is exactly 0 in frames {last_other[frame, joint, axis] + 1} to "
+            f"{frame} and jumps there: lost values, expected metres"
+        )
 
 
 # ---- other layouts ---------------------------------------------------------------------------------------

@@ -74,6 +74,7 @@ def player(
     low, high = _bounds(bodies + shades)
     content = [np.array([[x, low[1], z] for x in (low[0], high[0]) for z in (low[2], high[2])])]
     content += [body[::5].reshape(-1, 3) for body in bodies]
+    content += [_above(body)[None] for body in bodies]  # the head's ball, and the name
     fixed = _floor(low, high) + [_line(body[:, 0] * [1, 0, 1], GHOST, 2.5) for body in bodies]
     if camera is not None:
         for one in camera if camera.batch_shape else camera[None]:
@@ -241,8 +242,13 @@ def camera_outline(camera: Camera, size: float = 0.3) -> np.ndarray:
 
 def _label(name: str, body: np.ndarray) -> dict:
     """The motion's name above the body's first pose."""
-    x, y, z = (1000 * body[0].mean(0) * [1, 0, 1] + [0, 1000 * body[0, :, 1].max() + 350, 0]).tolist()
+    x, y, z = (1000 * _above(body)).tolist()
     return {"text": name, "x": z, "y": x, "z": y, "showarrow": False, "font": {"color": INK, "size": 13}}
+
+
+def _above(body: np.ndarray) -> np.ndarray:
+    """(3,) metres, a place above the first pose of a body (T, J, 3)."""
+    return body[0].mean(0) * [1, 0, 1] + [0, body[0, :, 1].max() + 0.35, 0]
 
 
 @dataclass

@@ -12,7 +12,7 @@ from videomdm import features, text
 from videomdm.cameras import placement, refinement
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
-from videomdm.data.recordings import plausible
+from videomdm.data.recordings import camera_units
 from videomdm.features import rays
 from videomdm.sample.prior import Prior, _in_chunks
 
@@ -85,8 +85,8 @@ def lift(
 
     Raises:
         ValueError: keypoints of another shape, in pixels or shares of the image, or not finite where they have
-            confidence (:func:`videomdm.data.recordings.plausible.check_normalised`); a motion to start from without its
-            step or the other way round; a prior of 2-D pictures.
+            confidence (:func:`videomdm.data.recordings.camera_units.check_normalised`); a motion to start from without
+            its step or the other way round; a prior of 2-D pictures.
 
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
@@ -128,7 +128,7 @@ def lift_footage(
     # where the camera is known, motions stand on the origin of their frame, so a person's size can be checked too
     middle = seen.camera.translation.new_tensor([0.0, 0.9, 0.0]).expand(n, 3)
     depth = None if how.refine else seen.camera.to_camera(middle)[:, 2]
-    plausible.check_normalised(seen.keypoints, seen.weight, depth)
+    camera_units.check_normalised(seen.keypoints, seen.weight, depth)
     seen = replace(seen, keypoints=seen.keypoints.where(seen.keypoints.isfinite(), 0.0)).to(prior.device)
     words = None
     if texts is not None:

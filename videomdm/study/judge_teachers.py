@@ -30,7 +30,7 @@ from videomdm.skeletons.definitions import BLAZEPOSE33, HALPE26, SMPL22, Skeleto
 from videomdm.storage.files import write_json
 from videomdm.storage.progress import Bar
 from videomdm.study import results
-from videomdm.videos.material import to_height
+from videomdm.videos.heights import to_height
 
 PROGRAM = "python -m videomdm.study.judge_teachers"
 FRAMES = 48  # of bandai's clips, as in the study

@@ -1,23 +1,10 @@
 """From recordings of real people to clips that training sees, and to whole lifted motions."""
 
+from videomdm.videos.heights import check_height, steady_size, unknown_height
+from videomdm.videos.levelling import height_error, level, up_error
 from videomdm.videos.lifted import LiftedRecording, lift_track, save, write_report
-from videomdm.videos.material import (
-    CAMERA_AXES,
-    Clip,
-    Material,
-    check_height,
-    cut,
-    gather,
-    height_error,
-    level,
-    lift_clips,
-    lift_observed,
-    other_lifter,
-    steady_size,
-    unknown_height,
-    up_error,
-    usable_lifter,
-)
+from videomdm.videos.material import CAMERA_AXES, Clip, Material, cut, gather, lift_clips, lift_observed
+from videomdm.videos.other_lifters import other_lifter, usable_lifter
 from videomdm.videos.windows import Whole, blend, lift_recording
 
 __all__ = [

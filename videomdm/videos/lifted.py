@@ -22,7 +22,8 @@ from videomdm.export.bvh import write_both
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.files import written_whole
-from videomdm.videos.material import unknown_height, usable_lifter
+from videomdm.videos.heights import unknown_height
+from videomdm.videos.other_lifters import usable_lifter
 from videomdm.videos.windows import Whole, lift_recording, windows
 
 #: Units of measures, by name.

@@ -46,18 +46,22 @@ class Piece:
         times: (N,) seconds of the film, increasing.
         joints: (N, 22, 3) metres in a world of its own, Y up.
         in_camera: (N, 22, 3) in the camera's axes; None where the file does not tell.
+        file: for messages.
     """
 
     key: Any
     times: np.ndarray
     joints: Tensor
     in_camera: Tensor | None
+    file: str = "wham"
 
     def lifted(self, fps: float, in_camera: bool = False) -> Lifted:
         """At a constant rate, in the world's or in the camera's axes."""
         joints = self.in_camera if in_camera else self.joints
         valid = torch.ones(len(joints), dtype=torch.bool)
-        return Lifted(joints, valid, fps, RootPath.WORLD, SMPL22, "wham", f"wham-{self.key}").timed(self.times, fps)
+        return Lifted(joints, valid, fps, RootPath.WORLD, SMPL22, "wham", f"{self.file}, person {self.key}").timed(
+            self.times, fps
+        )
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,8 @@ def _in_time(people: list[wham.Person], path: Path, film: Film | None) -> tuple[
         kept = np.isin(p.frames, numbers[inside])
         if kept.any():
             at, own = times[np.searchsorted(numbers[inside], p.frames[kept])], torch.from_numpy(kept)
-            pieces.append(Piece(p.key, at, p.joints[own], None if p.in_camera is None else p.in_camera[own]))
+            in_camera = None if p.in_camera is None else p.in_camera[own]
+            pieces.append(Piece(p.key, at, p.joints[own], in_camera, path.name))
     return pieces, notes
 
 
@@ -242,7 +247,7 @@ def _join(pieces: list[Piece]) -> Piece:
         moved = (piece.joints @ own_turn.mT + own_shift) @ turn.mT + shift
         joints.append(piece.joints if piece is main else moved)
     keys = "+".join(str(p.key) for p in pieces)
-    return Piece(keys, np.concatenate([p.times for p in pieces]), torch.cat(joints), None)
+    return Piece(keys, np.concatenate([p.times for p in pieces]), torch.cat(joints), None, main.file)
 
 
 def _rigid(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

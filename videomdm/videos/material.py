@@ -2,13 +2,11 @@
 
 Every recording is cut into clips, the clips are lifted by a teacher, and each gets the camera that explains its
 keypoints (:mod:`videomdm.cameras.pnp`).  What is lifted in the axes of an uncalibrated camera does not know where up
-is, so
-motion and camera are then levelled on the floor that the feet stand on (:mod:`videomdm.cameras.ground`), and put into
-the
-motion's canonical frame.
+is, so motion and camera are then levelled on the floor that the feet stand on (:mod:`videomdm.cameras.ground`), and put
+into the motion's canonical frame.
 
 Teachers: the package's own (:mod:`videomdm.lifters.teacher`), or what another lifter found, in a file beside the
-video (:data:`videomdm.data.recordings.reading.LIFTED`): ``squat.wham.pkl`` or ``.wham.npz``, ``squat.motionbert.npy``,
+video (:mod:`videomdm.videos.other_lifters`): ``squat.wham.pkl`` or ``.wham.npz``, ``squat.motionbert.npy``,
 ``squat.mvlift.npy``, ``squat.elepose.npy``.
 
 What levelling buys, measured on the 8 recordings of :mod:`videomdm.data.recordings.demonstration`: up is off by 7.3
@@ -17,51 +15,34 @@ degrees with the cameras from PnP and by 2.2 afterwards, and the root's height e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from videomdm import features, sample
-from videomdm.cameras import ground, pnp
+from videomdm.cameras import pnp
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import bridge
 from videomdm.cameras.unseen import invented, seen_parts
 from videomdm.conventions import MIN_FRAMES, DataError
-from videomdm.data import body, clips, recordings
-from videomdm.data.observations import Observations, to_body_height
-from videomdm.data.recordings import reading
+from videomdm.data import clips, recordings
+from videomdm.data.observations import Observations
 from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.data.recordings.folder import Recordings
-from videomdm.data.recordings.reading import Source
-from videomdm.lifters import elepose, motionbert, mvlift, results, teacher
+from videomdm.lifters import teacher
 from videomdm.lifters.results import Lifted, RootPath
 from videomdm.sample.prior import Prior
-from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import SMPL22
-from videomdm.skeletons.padding import valid_frames
 from videomdm.videos import matching
+from videomdm.videos.heights import to_height
+from videomdm.videos.levelling import level
+from videomdm.videos.other_lifters import usable_lifter
 
 #: Y up, towards the viewer -> x right, y down, z forward, and back.
 CAMERA_AXES = (1.0, -1.0, -1.0)
-#: Body height as :func:`videomdm.skeletons.kinematics.body_height` measures it, ankle to head joint bone by bone,
-#: over a person's height from the floor to the crown.  By Drillis and Contini's proportions (1966) these joints are .88
-#: of the height apart, and bones are not all upright.
-BONES_OF_HEIGHT = 0.9
-HEIGHTS = (0.5, 2.5)  # metres that somebody's height may be
-#: Metres: mean height of adults and its deviation, men and women in equal shares (NHANES 2015-2018, Fryar et al. 2021,
-#: Vital and Health Statistics 3(46): men 1.75, women 1.61, each with a deviation of about 0.07).
-HEIGHT, HEIGHT_SPREAD = 1.68, 0.10
-SIZE_SMOOTHING = 5.0  # frames, standard deviation of the gaussian over a person's size
-#: Readers of what other lifters found, by their name in the file's (:data:`videomdm.data.recordings.reading.LIFTED`);
-#: WHAM's files hold several people, and :mod:`videomdm.videos.matching` reads them.
-LIFTERS: dict[str, Callable[[Path], Lifted]] = {
-    "motionbert": motionbert.read, "mvlift": mvlift.read, "elepose": elepose.read,
-}  # fmt: skip
-OWN_RATE = ("mvlift", "elepose")  # these work at a rate of their own; others give a pose for each frame of the video
 
 
 @dataclass(frozen=True)
@@ -215,61 +196,6 @@ def lift_clips(chosen: Sequence[Clip], seen: Footage, root_path: str = "bones", 
     return world if height is None else to_height(world, seen.camera, height, seen.lengths)
 
 
-def to_height(joints: Tensor, camera: Camera, height: float, lengths: Tensor) -> Tensor:
-    """People (C, T, 22, 3) scaled to a known height about their cameras (C,), so that the image stays as it is.
-
-    Args:
-        joints: metres, in the world of ``camera``.
-        camera: batch (C,).
-        height: metres, from the floor to the crown.
-        lengths: (C,) frames that count.
-
-    Raises:
-        ValueError: a height that is not in metres.
-    """
-    check_height(height)
-    return to_body_height(joints, camera, torch.full((len(joints),), BONES_OF_HEIGHT * height), lengths, SMPL22)
-
-
-def steady_size(joints: Tensor, seen: Footage, height: float) -> Tensor:
-    """People (C, T, 22, 3) of one known height in all frames, each frame scaled about its camera, as :func:`to_height`.
-
-    A camera cannot tell a person who shrinks from one who walks away, and nobody shrinks.  Sizes are smoothed over
-    time, so that no tremble comes in.
-
-    Args:
-        joints: metres, in the world of the cameras of ``seen``.
-        seen: keypoints' cameras and lengths.
-        height: metres, from the floor to the crown.
-
-    Raises:
-        ValueError: a height that is not in metres.
-    """
-    check_height(height)
-    frames = joints.flatten(0, 1)[:, None]
-    one = torch.ones(len(frames), dtype=torch.long)
-    sides = [kinematics.body_height(x, one) for x in (frames, frames[:, :, SMPL22.mirrored])]
-    sizes = torch.stack(sides).mean(0).reshape(joints.shape[:2]).clamp(min=0.1)
-    scale = BONES_OF_HEIGHT * height / teacher.smooth(sizes, seen.valid, SIZE_SMOOTHING)
-    return seen.camera.to_world(seen.camera.to_camera(joints) * scale[..., None, None])
-
-
-def unknown_height() -> str:
-    """A sentence for people whose height is not known: what is assumed, and what it changes."""
-    share = 100 * HEIGHT_SPREAD / HEIGHT
-    return (
-        f"height not given: {HEIGHT:.2f} m is taken, the mean of adults (deviation {HEIGHT_SPREAD:.2f} m); of somebody "
-        f"{HEIGHT_SPREAD:.2f} m taller all sizes, distances and speeds would be {share:.0f} % larger, poses and angles "
-        "the same"
-    )
-
-
-def check_height(height: float | None) -> None:
-    """Raises ``ValueError`` for a height, where one is known, that cannot be somebody's in metres."""
-    if height is not None and not HEIGHTS[0] <= height <= HEIGHTS[1]:
-        raise ValueError(f"height is {height}, expected metres, {HEIGHTS[0]} to {HEIGHTS[1]}")
-
-
 def lift_observed(
     prior: Prior, observed: Observations, seed: int = 0, progress: bool = False, height: float | None = None
 ) -> tuple[Tensor, Camera]:
@@ -289,84 +215,6 @@ def lift_observed(
     if height is not None:
         joints = to_height(joints, observed.camera, height, observed.lengths)
     return level(joints, observed.seen)
-
-
-def level(joints: Tensor, seen: Footage, believed: str = "balance") -> tuple[Tensor, Camera]:
-    """Motions with their floor level, in their canonical frames, and the cameras that see them as before.
-
-    Args:
-        joints: (C, T, J, 3) metres, Y roughly up.
-        seen: their keypoints, by cameras in the frame of ``joints``; feet that were not seen say nothing about the
-            floor.
-        believed: where up is before the floor is seen (:func:`videomdm.cameras.ground.estimate_floor`).
-    """
-    floor = ground.estimate_floor(joints, lengths=seen.lengths, prior=believed, confidence=seen.confidence)
-    joints, camera = ground.level(joints, floor, seen.camera)
-    return features.canonicalise_with_camera(joints, camera, lengths=seen.lengths)
-
-
-def other_lifter(source: Source, fps: float, track: KeypointTrack | None = None) -> Lifted | None:
-    """What another lifter found in a recording, as SMPL-22 at ``fps``; None where there is no file of one.
-
-    Its time is the film's (:mod:`videomdm.data.recordings.clock`).
-
-    Args:
-        source: the recording's files.
-        fps: of the result.
-        track: of the person who is wanted, where the lifter found several (:mod:`videomdm.videos.matching`); gets
-            notes on what was taken.
-
-    Raises:
-        DataError: the file is not what its ending says, or not of this film.
-    """
-    if source.lifted is None:
-        return None
-    kind, film = source.lifted.name.rsplit(".", 2)[1], reading.film(source)
-    if kind == "wham":
-        found, notes = matching.from_wham(source.lifted, film, fps, track)
-        body.check(found.joints[found.valid], str(source.lifted))
-    else:
-        found = LIFTERS[kind](source.lifted)
-        if found.skeleton != SMPL22:
-            found = replace(found, joints=results.to_smpl22(found.joints, found.skeleton), skeleton=SMPL22)
-        body.check(found.joints, str(source.lifted))  # as written: between frames of a fast turn bones shrink
-        found, notes = matching.poses(found, film, fps, found.fps if kind in OWN_RATE else None)
-    if track is not None:
-        notes += matching.out_of_step(found, track)
-        track.notes += [note for note in notes if note not in track.notes]
-    return found
-
-
-def usable_lifter(track: KeypointTrack, source: Source) -> tuple[Lifted | None, list[str]]:
-    """:func:`other_lifter`'s motion, held against the track (:func:`videomdm.data.body.check_upright`), and notes.
-
-    None, with a note, where there is a file of another lifter but it cannot be used.
-    """
-    try:
-        lifted = other_lifter(source, track.fps, track)
-        return lifted, [] if lifted is None else _check_up(track, lifted, source)
-    except DataError as error:
-        return None, [f"{error}; the package's teacher lifts instead"]
-
-
-def up_error(camera: Camera, true: Camera) -> Tensor:
-    """Degrees (C,) between a camera's up and the true one's, both batch (C,): how far from level a world is."""
-    return torch.rad2deg(torch.acos((camera.rotation[..., 1] * true.rotation[..., 1]).sum(-1).clamp(-1, 1)))
-
-
-def height_error(joints: Tensor, true: Tensor, lengths: Tensor) -> Tensor:
-    """Millimetres (C,) by which the root's height errs over a clip, root mean square about the clip's mean.
-
-    A floor that leans makes people rise or sink as they walk.
-
-    Args:
-        joints, true: (C, T, J, 3) metres, Y up.
-        lengths: (C,) frames.
-    """
-    inside = valid_frames(lengths, joints.shape[1]).to(joints)
-    error = (joints - true)[..., 0, 1]
-    error = error - ((error * inside).sum(1) / lengths)[:, None]
-    return 1000 * ((error.square() * inside).sum(1) / lengths).sqrt()
 
 
 def table(
@@ -411,12 +259,6 @@ def _cut(found: Recordings, max_frames: int) -> tuple[list[Clip], list[Unused], 
         used += as_clips(parts, track, lifted, i)
         unused += [Unused(i, *stretch) for stretch in left]
     return used, unused, teachers
-
-
-def _check_up(track: KeypointTrack, lifted: Lifted, source: Source) -> list[str]:
-    at, seen = matching.matched(track, lifted)
-    confidence = track.confidence * seen[:, None]
-    return body.check_upright(lifted.joints[at], track.keypoints, confidence, source.lifted.name)
 
 
 def _seen(track: KeypointTrack) -> str:

@@ -26,7 +26,7 @@ from videomdm.data.recordings.detections import KeypointTrack
 from videomdm.lifters.results import Lifted
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.padding import triangle
-from videomdm.videos import material
+from videomdm.videos import heights, levelling, material
 
 OVERLAP = 0.25  # least share of a window that the next one covers too
 FIT = fitting.Weights()
@@ -95,7 +95,7 @@ def lift_recording(
         seed: of the noise.
         progress: show a bar.
         height: metres from the floor to the crown; where it is not known, adults' mean
-            (:data:`videomdm.videos.material.HEIGHT`).
+            (:data:`videomdm.videos.heights.HEIGHT`).
         mixing: of the prior's motion and the teacher's.
 
     Raises:
@@ -126,7 +126,7 @@ class Lifting:
         height: float | None = None,
     ) -> None:  # fmt: skip
         self.prior, self.track = prior, track
-        self.height = material.HEIGHT if height is None else height
+        self.height = heights.HEIGHT if height is None else height
         world, self.camera = _teacher(track, lifted, root_path, self.height)
         self.teacher = self.camera.to_camera(world)
         whole = recordings.footage([track]).by(self.camera[None])
@@ -148,7 +148,7 @@ class Lifting:
             self.prior, self.seen.by(cameras), how, start=None if step is None else motions,
             texts=None if caption is None else [caption] * len(motions), seed=seed, progress=progress,
         )  # fmt: skip
-        own = material.to_height(own, cameras, self.height, self.seen.lengths)
+        own = heights.to_height(own, cameras, self.height, self.seen.lengths)
         return blend(cameras.to_camera(own), self.starts, len(self.track))
 
     def fitted_with(self, weights: fitting.Weights) -> Tensor:
@@ -225,5 +225,5 @@ def _levelled(
     ``believed``: whether up is given by the world or to be found from balance.
     """
     seen = recordings.footage([track]).by(camera[None])
-    joints, camera = material.level(material.steady_size(joints[None], seen, height), seen, believed)
+    joints, camera = levelling.level(heights.steady_size(joints[None], seen, height), seen, believed)
     return joints[0], camera[0]

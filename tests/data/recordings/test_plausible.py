@@ -23,7 +23,7 @@ from mp4_boxes import turn_upright
 
 from videomdm.conventions import DataError
 from videomdm.data import recordings
-from videomdm.data.recordings import keypoint_npz, plausible
+from videomdm.data.recordings import camera_units, keypoint_npz, plausible
 from videomdm.data.recordings.detections import Detections
 from videomdm.data.recordings.video import Video
 from videomdm.skeletons import BODY25, BODY25B, COCO17, H36M17, HALPE26, SMPL22
@@ -169,6 +169,14 @@ class TestExchanged:
         assert "none would with width and height exchanged" in problem
         found = recordings.load(tmp_path, on_error="skip")
         assert len(found) == 0 and "is the size (height, width)?" in found.skipped[0][1]
+
+    def test_size_of_a_file_that_all_lie_within(self):
+        """Exchanged or not, everybody is inside: it is asked."""
+        points = figure(TIMES, start=(60, 90), speed=10, scale=0.8)
+        (note,) = examine(points, size=(HEIGHT, WIDTH)).notes
+        assert "is the size (height, width)?" in note
+        standing = figure(TIMES, start=(60, 230), speed=10, scale=0.8)
+        assert examine(standing, size=(HEIGHT, WIDTH)).notes == examine(points).notes == []
 
     def test_rows_and_columns(self):
         points = figure(TIMES, start=(220, 120), speed=10)[..., [1, 0, 2]]
@@ -318,40 +326,40 @@ class TestNormalised:
     SEEN = torch.ones(1, FRAMES, 26)
 
     def test_good_ones(self):
-        plausible.check_normalised(self.POINTS, self.SEEN)
-        plausible.check_normalised(self.POINTS, self.SEEN, torch.tensor([4.0]))
+        camera_units.check_normalised(self.POINTS, self.SEEN)
+        camera_units.check_normalised(self.POINTS, self.SEEN, torch.tensor([4.0]))
         hole = self.POINTS.clone()
         hole[0, 3, 4] = torch.nan
         seen = self.SEEN.clone()
         seen[0, 3, 4] = 0
-        plausible.check_normalised(hole, seen, torch.tensor([4.0]))
+        camera_units.check_normalised(hole, seen, torch.tensor([4.0]))
         seen[0, 30:] = 0
-        plausible.check_normalised(hole, seen, torch.tensor([4.0]))
+        camera_units.check_normalised(hole, seen, torch.tensor([4.0]))
 
     @pytest.mark.parametrize("value", [math.nan, math.inf])
     def test_not_finite(self, value):
         hole = self.POINTS.clone()
         hole[0, 10, 5] = value
         with pytest.raises(ValueError, match="clip 0, frame 10: the keypoint of joint 5 is not finite"):
-            plausible.check_normalised(hole, self.SEEN)
+            camera_units.check_normalised(hole, self.SEEN)
         with pytest.raises(ValueError, match="confidence is not finite"):
-            plausible.check_normalised(self.POINTS, self.SEEN * torch.nan)
+            camera_units.check_normalised(self.POINTS, self.SEEN * torch.nan)
 
     @pytest.mark.parametrize("size", [64, 320, 1000, 1920])
     def test_pixels(self, size):
         with pytest.raises(ValueError, match="expected normalised image coordinates"):
-            plausible.check_normalised((self.POINTS + 0.5) * size, self.SEEN)
+            camera_units.check_normalised((self.POINTS + 0.5) * size, self.SEEN)
 
     def test_one_clip_of_many(self):
         many = torch.cat([self.POINTS] * 5)
         many[3] *= 400
         with pytest.raises(ValueError, match="clip 3: keypoints reach"):
-            plausible.check_normalised(many, self.SEEN.expand(5, -1, -1))
+            camera_units.check_normalised(many, self.SEEN.expand(5, -1, -1))
 
     def test_shares_and_one_to_minus_one_beside_a_camera(self):
         for wrong in (self.POINTS * 400 / 120, self.POINTS * 400 / 170):  # a person of 1.4 and 1 times the height
             with pytest.raises(ValueError, match="m from the camera, expected 0.1 to 6"):
-                plausible.check_normalised(wrong, self.SEEN, torch.tensor([7.0]))
+                camera_units.check_normalised(wrong, self.SEEN, torch.tensor([7.0]))
 
     @pytest.mark.parametrize("change", [lambda p: (p + 0.5) * 400, lambda p: (p * 400 + 160) / 320])
     def test_npz_that_says_normalised(self, tmp_path, change):

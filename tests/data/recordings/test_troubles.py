@@ -150,6 +150,16 @@ class TestPlaces:
         assert "3 keypoints that jump away for a single frame count as not seen" in said(track)
         assert (track.pixels - good.pixels).norm(dim=-1).max() < 8, "of a body of 170 pixels"
 
+    def test_a_joint_that_jumps_beside_a_hole(self, tmp_path):
+        """Frames are lost, and the last before them is damaged."""
+        p = figure(TIMES)
+        p[40, HALPE26.index("neck"), 0] += 2000
+        kept = np.r_[:41, 45:FRAMES]
+        alphapose(tmp_path / "clip.json", p[kept], kept)
+        track = of_json(tmp_path / "clip.json")
+        assert "1 keypoints that jump away for a single frame count as not seen" in said(track)
+        assert seconds_off(track) < 0.05 and track.pixels[..., 0].max() < WIDTH
+
     def test_a_quick_hand_is_no_jump(self, tmp_path):
         p = figure(TIMES)
         p[40:43, HALPE26.index("left_wrist"), 1] -= (30, 60, 30)
@@ -179,6 +189,30 @@ class TestJoints:
         p[..., COCO17.index("left_wrist"), 2] = 1
         alphapose(tmp_path / "clip.json", p)
         assert "scores up to 2.0: those above 1 count as 1" in said(of_json(tmp_path / "clip.json"))
+
+    def test_percent_in_place_of_confidence(self, tmp_path):
+        p = figure(TIMES)
+        p[..., HALPE26.index("left_wrist"), 2] = 0.05
+        p[..., 2] *= 100
+        alphapose(tmp_path / "clip.json", p)
+        track = of_json(tmp_path / "clip.json")
+        assert "confidence up to 90 is percent: divided by 100" in said(track)
+        assert track.unseen[:, track.layout.index("left_wrist")].all(), "five percent is a guess"
+        p[..., 2] *= 2.55 / 0.9
+        alphapose(tmp_path / "clip.json", p)
+        with pytest.raises(DataError, match=r"clip\.json: confidence up to 255, expected 0 to 1"):
+            of_json(tmp_path / "clip.json")
+
+    @pytest.mark.parametrize("layout", [HALPE26, BODY25])
+    def test_sides_as_the_viewer_sees_them(self, tmp_path, layout):
+        """Left and right exchanged in all frames."""
+        p = figure(TIMES, layout)
+        p[:, [k for k, joint in enumerate(layout.joints) if joint.endswith("toe")], 1] += 6  # towards the camera
+        npz(tmp_path / "clip.npz", p, layout)
+        assert said(of_npz(tmp_path / "clip.npz")) == ""
+        p = p[:, list(layout.mirrored)]
+        npz(tmp_path / "clip.npz", p, layout)
+        assert "left and right are exchanged, as toes tell" in said(of_npz(tmp_path / "clip.npz"))
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
     def test_confidence_that_is_none(self, tmp_path, value):
@@ -214,6 +248,11 @@ class TestArrays:
         npz(tmp_path / "clip.npz", figure(TIMES))
         assert (track.pixels - of_npz(tmp_path / "clip.npz").pixels).abs().max() <= off + 1e-3
         assert track.keypoints.dtype == torch.float32
+
+    def test_no_frames(self, tmp_path):
+        npz(tmp_path / "clip.npz", figure(TIMES)[:0])
+        with pytest.raises(DataError, match=r"clip\.npz: keypoints are .* \(0, 26, 2\): no frames"):
+            of_npz(tmp_path / "clip.npz")
 
     def test_objects(self, tmp_path):
         npz(tmp_path / "clip.npz", figure(TIMES).astype(object))

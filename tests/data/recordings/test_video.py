@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from figure import figure, npz
 from mp4_boxes import contents_first, set_steps, turn_upright
-from rendered import write_numbered
+from rendered import av_film, write_numbered
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import rendering, track, video
+from videomdm.data.recordings import load_one, rendering, track, video
 from videomdm.data.recordings.video import Video
 from videomdm.skeletons import HALPE26
 
@@ -54,6 +55,38 @@ class TestFrames:
         assert all(image.shape == (64, 48, 3) for _, image in frames)
         assert frames[0][1][:28].mean() > 180 and frames[0][1][36:].mean() < 20
         assert seen.notes == ["turned upright by 90 degrees, as the file's metadata say"]
+
+    def test_a_file_that_counts_frames_by_its_duration(self, tmp_path):
+        """Matroska of a varying rate: frames are counted by the nominal rate, half of which are there, to the end."""
+        av_film(tmp_path / "a.mkv", np.arange(30) / 10, rate=20)
+        seen = Video(tmp_path / "a.mkv")
+        assert seen.promised > 55 and len(list(seen)) == 30 and seen.notes == []
+
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_pixels_that_are_not_square(self, tmp_path, turned):
+        """As of DVDs and camcorders: the image is shown 4:3, and stored as 64 x 72."""
+        path = tmp_path / "a.mp4"
+        av_film(path, np.arange(30) / 20, size=(64, 72), aspect=(3, 2))
+        if turned:
+            path.write_bytes(turn_upright(path.read_bytes()))
+        seen = Video(path)
+        list(seen)
+        across = 2 / 3 if turned else 1.5
+        assert seen.pixel_aspect == pytest.approx(across)
+        assert seen.notes[-1] == f"pixels are {across:.3g} times as wide as high, as the file's metadata say"
+
+    @pytest.mark.parametrize(("size", "ratio"), [((64, 72), 1.5), ((96, 72), 1.0)])
+    def test_a_circle_stays_a_circle(self, tmp_path, size, ratio):
+        """Keypoints of pixels as stored, and as shown."""
+        av_film(tmp_path / "clip.mp4", np.arange(60) / 20, size=(64, 72), aspect=(3, 2))
+        points = figure(np.arange(60) / 20, speed=0, start=(160, 120))
+        points[..., :2] *= np.array(size) / (320, 240)
+        npz(tmp_path / "clip.npz", points, size=size)
+        camera = load_one(tmp_path / "clip.mp4", cache=tmp_path / "cache")[0].intrinsics
+        assert camera.fy / camera.fx == pytest.approx(ratio)
+        assert load_one(tmp_path / "clip.mp4", cache=tmp_path / "cache")[0].intrinsics == camera
+        wide = load_one(tmp_path / "clip.mp4", intrinsics=90.0)[0].intrinsics
+        assert wide.fy / wide.fx == pytest.approx(ratio) and wide.fy == pytest.approx(np.hypot(96, 72) / 2)
 
     def test_truncated_with_contents_first(self, clip_mp4, tmp_path):
         data = contents_first(clip_mp4.read_bytes())

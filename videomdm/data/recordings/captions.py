@@ -45,7 +45,7 @@ _VAGUE = _words(
     """
     movie film filmed footage clips file untitled unnamed unbenannt new copy kopie final edit edited cut trim trimmed
     crop cropped compressed converted output result test sample take session trial scene sequence seq raw original
-    left right front back side top view screen recording record capture slow motion and the not
+    left right front back side top view screen recording record capture slow motion signal and the not
     jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august september october
     november december
     """

@@ -105,7 +105,10 @@ def detect(
         raise DataError(f"{video.path}: a single frame, expected a video")
     name, by = str(video.path), getattr(detector, "name", None)
     notes = [*([f"keypoints by {by}"] if by else []), *video.notes]
-    return Detections(people, np.array(times), layout, video.width, video.height, name, notes, sized=True), watch
+    found = Detections(people, np.array(times), layout, video.width, video.height, name, notes, sized=True)
+    found.pixel_aspect = video.pixel_aspect
+    watch.ask_feet(found)
+    return found, watch
 
 
 def _found(

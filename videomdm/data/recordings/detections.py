@@ -52,12 +52,15 @@ class Intrinsics:
             raise ValueError(f"focal lengths {values[:2]} and size {self.width} x {self.height}, expected more than 0")
 
     @classmethod
-    def from_field_of_view(cls, width: int, height: int, degrees: float | None = None) -> Intrinsics:
-        """Principal point in the middle, square pixels, and a field of view across the diagonal.
+    def from_field_of_view(
+        cls, width: int, height: int, degrees: float | None = None, pixel_aspect: float = 1.0
+    ) -> Intrinsics:
+        """Principal point in the middle, and a field of view across the diagonal.
 
         Args:
             width, height: pixels.
             degrees: field of view; :data:`FIELD_OF_VIEW` is assumed, and said to be, when None.
+            pixel_aspect: width of a pixel over its height.
 
         Raises:
             ValueError: not within 0 and 180 degrees, or no number.
@@ -67,9 +70,9 @@ class Intrinsics:
             raise ValueError(f"field of view is {angle} degrees, expected more than 0 and less than 180")
         if angle < SMALLEST_ANGLE:
             raise ValueError(f"field of view is {angle} degrees, expected {SMALLEST_ANGLE:g} or more (not radians)")
-        focal = math.hypot(width, height) / 2 / math.tan(math.radians(angle) / 2)
+        focal = math.hypot(width * pixel_aspect, height) / 2 / math.tan(math.radians(angle) / 2)
         origin = f"{'assumed' if degrees is None else 'given'} field of view of {angle:.1f} degrees across the diagonal"
-        return cls(focal, focal, width / 2, height / 2, width, height, origin)
+        return cls(focal / pixel_aspect, focal, width / 2, height / 2, width, height, origin)
 
     @classmethod
     def from_matrix(cls, matrix: np.ndarray | Tensor, width: int, height: int) -> Intrinsics:
@@ -119,6 +122,7 @@ class Detections:
         intrinsics: of the camera, where the source tells them.
         frames: (F,) the numbers that the source gives its frames, where it counts them.
         sized: whether width and height are those of the film, and not only told by a file.
+        pixel_aspect: width of a pixel over its height, of the film's.
     """
 
     people: list[np.ndarray]
@@ -131,6 +135,7 @@ class Detections:
     intrinsics: Intrinsics | None = None
     frames: np.ndarray | None = None
     sized: bool = False
+    pixel_aspect: float = 1.0
 
     def __post_init__(self) -> None:
         """Check times, shapes and values; confidence above 1 (some detectors' scores) counts as 1."""

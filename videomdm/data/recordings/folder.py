@@ -27,7 +27,7 @@ from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
 from videomdm.cameras.unseen import fill_unseen, hang
 from videomdm.conventions import FPS, MIN_FRAMES, MIN_LIFTED, DataError
-from videomdm.data.recordings import captions, keypoint_npz, lens, plausible, reading
+from videomdm.data.recordings import camera_units, captions, keypoint_npz, lens, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
 from videomdm.data.recordings.reading import Source
@@ -288,7 +288,7 @@ def _read(
     seen = reading.see(source, detector, cache)
     found = seen.detections
     if found.intrinsics is None and source.video is not None:
-        found.intrinsics = lens.intrinsics(source.video, found.width, found.height)
+        found.intrinsics = lens.intrinsics(source.video, found.width, found.height, found.pixel_aspect)
     if seen.unfit and not moving_camera:
         raise DataError(f"{source.name}: {seen.unfit}; moving_camera=True takes it all the same")
     result = track(found, intrinsics, layout, person=person)
@@ -326,11 +326,11 @@ def _check_sight(filled: Tensor, times: np.ndarray, seen: Detections, fps: float
 
 def _intrinsics(detections: Detections, intrinsics: Intrinsics | float | None) -> Intrinsics:
     size = (detections.width, detections.height)
-    if intrinsics is None:
-        return detections.intrinsics or Intrinsics.from_field_of_view(*size)
+    if intrinsics is None and detections.intrinsics is not None:
+        return detections.intrinsics
     if not isinstance(intrinsics, Intrinsics):
-        return Intrinsics.from_field_of_view(*size, intrinsics)
-    plausible.check_intrinsics(intrinsics, detections.name)
+        return Intrinsics.from_field_of_view(*size, intrinsics, detections.pixel_aspect)
+    camera_units.check_intrinsics(intrinsics, detections.name)
     if (intrinsics.width, intrinsics.height) != size:
         raise DataError(
             f"{detections.name}: intrinsics of {intrinsics.width} x {intrinsics.height} for images of "

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import clock, plausible
+from videomdm.data.recordings import clock, joint_order
 from videomdm.data.recordings.detections import Detections
 from videomdm.data.recordings.names import composed
 from videomdm.skeletons.definitions import BODY25, COCO17, HALPE26, Skeleton
@@ -37,6 +37,7 @@ LAYOUTS = {17: COCO17, 25: BODY25, 26: HALPE26, 133: COCO17, 136: HALPE26}
 #: ``walk_000000000012_keypoints.json``, ``walk_000012.json``, ``walk.0012.json``, ``12.json``: recording and frame.
 _FRAME_NAME = re.compile(r"(?P<stem>.*?)[._-]?(?P<frame>\d+)(_keypoints)?\.json", re.IGNORECASE | re.DOTALL)
 LARGEST_FRAME = 2_000_000  # bytes; a file with all frames of a recording is not read to learn that it is one
+LARGEST_SCORE = 20.0  # heatmaps' and SimCC's scores exceed 1 now and then; what exceeds this is percent
 SPARSE = 100  # times as many numbers as frames with people: these numbers count no frames
 
 
@@ -191,6 +192,7 @@ def _detections(
     sizes = {len(person) for _, person in found}
     if len(sizes) > 1 or not sizes <= set(LAYOUTS):
         raise DataError(f"{path}: people of {sorted(sizes)} joints, expected one of {', '.join(map(str, LAYOUTS))}")
+    found, said = _scaled(path, found)
     (size,) = sizes
     layout: Skeleton = LAYOUTS[size]
     numbers = np.unique([frame for frame, _ in found] if listed is None else listed)
@@ -206,22 +208,25 @@ def _detections(
         people[frame].append(person[: len(layout)])
     stacked = [np.array(p).reshape(-1, len(layout), 3) for p in people.values()]
     notes = [] if size == len(layout) else [f"{size} joints per person, the {len(layout)} of {layout.name} are used"]
-    meant = plausible.layout_of(np.concatenate(stacked), plausible.SAME_COUNT.get(size, (layout,)))
+    meant = joint_order.layout_of(np.concatenate(stacked), joint_order.SAME_COUNT.get(size, (layout,)))
     if meant != layout:
         notes.append(f"{size} joints per person in the order of {meant.name}, not of {layout.name}: read as these")
-    notes += _scale_notes(path, found)
-    return Detections(stacked, numbers / fps, meant, width, height, str(path), notes, frames=numbers, sized=True)
+    return Detections(stacked, numbers / fps, meant, width, height, str(path), notes + said, frames=numbers, sized=True)
 
 
-def _scale_notes(path: Path, found: Found) -> list[str]:
-    """Refuse people without any confidence; say so when scores exceed 1."""
-    points = np.concatenate([person for _, person in found])
-    seen = points[points[:, 2] > 0]
-    if not len(seen):
+def _scaled(path: Path, found: Found) -> tuple[Found, list[str]]:
+    """People whose confidence is no percentage, and a note where it exceeded 1; without any they are refused."""
+    confidence = np.concatenate([person[:, 2] for _, person in found])
+    most = float(confidence.max(where=np.isfinite(confidence), initial=0.0))
+    if not (confidence != 0).any():
         raise DataError(f"{path}: every confidence is 0, expected a person to be seen")
-    if seen[:, 2].max() > 1.05:
-        return [f"scores up to {seen[:, 2].max():.1f}: those above 1 count as 1"]
-    return []
+    if most > 1.001 * 100:
+        raise DataError(f"{path}: confidence up to {most:.4g}, expected 0 to 1")
+    if most > LARGEST_SCORE:
+        return [(frame, person / (1, 1, 100)) for frame, person in found], [
+            f"confidence up to {most:.4g} is percent: divided by 100"
+        ]
+    return found, [f"scores up to {most:.1f}: those above 1 count as 1"] if most > 1.05 else []
 
 
 def _person(path: Path, flat: object) -> np.ndarray:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import clock, plausible
+from videomdm.data.recordings import camera_units, clock, fillers, plausible
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack
 from videomdm.skeletons.definitions import by_name
 from videomdm.storage.arrays import read_npz
@@ -69,9 +69,9 @@ def _detections(arrays: Arrays, name: str) -> Detections:
     width, height = _size(arrays)
     notes = []
     if _text(arrays, "units", "pixels") == "normalised":
-        confidence, notes = plausible.without_zeros(points, confidence)
+        confidence, notes = fillers.without_zeros(points, confidence)
         try:
-            plausible.check_normalised(*(torch.from_numpy(x)[None] for x in (points, confidence)))
+            camera_units.check_normalised(*(torch.from_numpy(x)[None] for x in (points, confidence)))
         except ValueError as error:
             raise DataError(f"{name}: units are normalised, but {error}") from None
         intrinsics = intrinsics or _wide_enough(points[confidence > 0], width, height)
@@ -151,6 +151,8 @@ def _problems_of_keypoints(arrays: Arrays) -> list[str]:
     if layout not in LAYOUTS:
         return [f"layout is {layout!r}, expected one of {', '.join(LAYOUTS)}"]
     expected = f"(T, {len(by_name(layout))}, 2) for {layout}"
+    if not keypoints.shape[:1] or not len(keypoints):
+        return [f"keypoints are {keypoints.dtype} {keypoints.shape}: no frames, expected {expected}"]
     if keypoints.ndim != 3 or keypoints.shape[1:] != (len(by_name(layout)), 2) or keypoints.dtype.kind != "f":
         return [f"keypoints are {keypoints.dtype} {keypoints.shape}, expected floating point {expected}"]
     if confidence.shape != keypoints.shape[:2] or confidence.dtype.kind != "f":

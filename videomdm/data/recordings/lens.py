@@ -24,18 +24,19 @@ _INTEGERS = {21: True, 22: False}  # of one to four bytes -> whether they are si
 Box = tuple[bytes, bytes]  # type and content
 
 
-def intrinsics(path: str | Path, width: int, height: int) -> Intrinsics | None:
+def intrinsics(path: str | Path, width: int, height: int, pixel_aspect: float = 1.0) -> Intrinsics | None:
     """A camera with the field of view that a video's file tells; None where it tells none.
 
     Args:
         path: the video, of any kind.
         width, height: pixels of its upright images.
+        pixel_aspect: width of a pixel over its height.
     """
     focal = focal_length(path)
     if focal is None:
         return None
     angle = 2 * math.degrees(math.atan(DIAGONAL / 2 / focal))
-    found = Intrinsics.from_field_of_view(width, height, angle)
+    found = Intrinsics.from_field_of_view(width, height, angle, pixel_aspect)
     origin = f"field of view of {angle:.1f} degrees across the diagonal, of the {focal:g} mm lens that the file names"
     return Intrinsics(found.fx, found.fy, found.cx, found.cy, width, height, origin)
 

@@ -15,14 +15,14 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from videomdm.conventions import DataError
-from videomdm.data.recordings import clock, keypoint_json, keypoint_npz, plausible
+from videomdm.data.recordings import clock, footing, keypoint_json, keypoint_npz, plausible
 from videomdm.data.recordings.detection import Detector, detect
 from videomdm.data.recordings.detections import Detections, Intrinsics
 from videomdm.data.recordings.names import composed, safe, split_ending
 from videomdm.data.recordings.video import SUFFIXES, Video, watch_camera
 from videomdm.skeletons.definitions import by_name
 
-#: Endings of what other lifters found, beside the video that it is from (:mod:`videomdm.videos.material` reads them).
+#: Endings of what other lifters found, beside the video that it is from (read by :mod:`videomdm.videos.other_lifters`).
 LIFTED = (".wham.pkl", ".wham.npz", ".motionbert.npy", ".mvlift.npy", ".elepose.npy")
 #: Every ending that a recording's files have beyond its name.
 ENDINGS = (*SUFFIXES, *LIFTED, ".npz", ".json")
@@ -30,8 +30,9 @@ ENDINGS = (*SUFFIXES, *LIFTED, ".npz", ".json")
 FOLDER_ENDINGS = ("_json", "_pose", "_keypoints", "_openpose", "_alphapose", "_mmpose", "-json", "-pose", "-keypoints")
 #: Files that a folder may hold beside recordings without a word.
 _OURS = ("captions.csv", "thumbs.db", "desktop.ini")
-_VERSION = 2  # to be raised when the same files are read otherwise: what was kept before is then read again
+_VERSION = 3  # to be raised when the same files are read otherwise: what was kept before is then read again
 UNKNOWN_CAMERA = "no video: whether the camera stands still is not known"
+SLIDING = "; the feet never rest in the image, so it moves, or the person rides"
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def see(source: Source, detector: Detector, cache: str | Path | None = None) -> 
         DataError: whatever is wrong with the files.
     """
     if source.video is None:
-        return CheckedDetections(_read(source, None), None, UNKNOWN_CAMERA)
+        detections = _read(source, None)
+        return CheckedDetections(detections, None, UNKNOWN_CAMERA + SLIDING * bool(footing.sliding(detections)))
     path = partial = None
     if cache is not None:
         path = Path(cache) / f"seen-{safe(source.name)}-{_key(source, detector)}.npz"
@@ -229,6 +231,9 @@ def _read(source: Source, video: Video | None) -> Detections:
     if video is None:
         return clock.of_no_film(detections)
     detections = plausible.against_film(detections, video.width, video.height, video.rotation)
+    if video.pixel_aspect != 1:  # whether keypoints are of pixels as stored or as shown, the shape of their image tells
+        shown = video.pixel_aspect * video.width / video.height
+        detections.pixel_aspect = shown / (detections.width / detections.height)
     seen_by = clock.Film(video.stamps(), video.fps)
     return clock.seconds(detections, seen_by) if detections.frames is None else clock.number(detections, seen_by)
 
@@ -261,8 +266,9 @@ def _save(found: CheckedDetections, path: Path) -> None:
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     np.savez_compressed(
         partial, people=np.concatenate(seen.people), counts=[len(p) for p in seen.people], times=seen.times,
-        layout=seen.layout.name, size=(seen.width, seen.height), notes=np.array(seen.notes, dtype=np.str_),
-        unfit=found.unfit or "", camera_note=found.camera_note or "", **camera,
+        layout=seen.layout.name, size=(seen.width, seen.height), pixel_aspect=seen.pixel_aspect,
+        notes=np.array(seen.notes, dtype=np.str_), unfit=found.unfit or "", camera_note=found.camera_note or "",
+        **camera,
     )  # fmt: skip
     os.replace(partial, path)
 
@@ -277,5 +283,5 @@ def _load(path: Path, name: str) -> CheckedDetections:
         camera = Intrinsics(m[0][0], m[1][1], m[0][2], m[1][2], *size, str(a["origin"]))
     people = np.split(a["people"], a["counts"].cumsum()[:-1])
     seen = Detections(people, a["times"], by_name(str(a["layout"])), *size, name, a["notes"].tolist(), camera)
-    seen.sized = True  # only recordings with a film are kept
+    seen.sized, seen.pixel_aspect = True, float(a["pixel_aspect"])  # only recordings with a film are kept
     return CheckedDetections(seen, str(a["unfit"]) or None, str(a["camera_note"]) or None)

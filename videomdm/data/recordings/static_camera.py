@@ -8,6 +8,8 @@ Where corners cannot be followed, the picture decides, by how much its details c
 Nothing but noise: nothing is known.  As before: the camera stands, as before a plain wall.  Otherwise the frames since
 the last look are gone through one by one, as the quickest pan can be followed from each frame to the next.
 
+Where the background tells nothing, people's feet may (:mod:`videomdm.data.recordings.footing`).
+
 A cut lies between two neighbouring frames, which are suddenly much less alike than those before, though nothing moved
 that could be followed.
 
@@ -21,6 +23,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from videomdm.data.recordings import footing
+from videomdm.data.recordings.detections import Detections
 
 LOOKS_PER_SECOND = 5.0  #: frames that are used
 WIDTH = 320  # pixels of the reduced image in which corners are followed
@@ -81,6 +86,7 @@ class CameraWatch:
         looks, blind: number of looks, and of those that show nothing to go by.
         lines: number of looks that show lines of one direction, along which nothing tells whether the camera turns.
         jerks: times of the looks at which the picture changed and could not be followed.
+        sliding: image diagonals a second by which the floor slides under somebody's feet (:meth:`ask_feet`).
     """
 
     def __init__(self) -> None:
@@ -88,6 +94,7 @@ class CameraWatch:
         self.cuts: list[float] = []
         self.jerks: list[float] = []
         self.looks = self.blind = self.lines = 0
+        self.sliding = 0.0
         self._travelled = 0.0  # image diagonals, from look to look
         self._age = 0
         self._pose = np.eye(3)  # from the first look to the one that is compared with
@@ -128,6 +135,11 @@ class CameraWatch:
         else:
             self._take(np.eye(3) if motion is None else motion, picture)
         self._since = [picture]
+
+    def ask_feet(self, detections: Detections) -> None:
+        """Where the background told nothing, take what the people tell who were seen in all frames."""
+        if self.verdict == "unknown":
+            self.sliding = footing.sliding(detections)
 
     def _is_cut(self, picture: _Picture) -> bool:
         """Whether something else is shown from this frame on; notes how unlike it is to the frame before."""
@@ -188,6 +200,8 @@ class CameraWatch:
             return "cut"
         if jerks or self.drift > STEADY:
             return "moves"
+        if self.sliding:
+            return "moves"
         return "unknown" if not self.looks or self.blind + self.lines > self.looks / 2 else "stands"
 
     @property
@@ -199,6 +213,11 @@ class CameraWatch:
             return f"the whole picture changes at {self.cuts[0]:.1f} s (a cut); expected one shot"
         if verdict == "stands" or verdict == "unknown":
             return None
+        if self.sliding:
+            return (
+                "the camera moves: the background is too plain to tell, but the feet never rest, the floor slides by "
+                f"{100 * self.sliding:.0f} % of the image's diagonal a second (unless the person rides); {expected}"
+            )
         if self.drift <= STEADY:
             return f"the camera {verdict}: from {since:.1f} s on faster than it can be followed; {expected}"
         if verdict == "shakes":

@@ -26,7 +26,7 @@ OVERLAP = 0.3  # intersection over union of two people's boxes from which they m
 SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from which a switch is likely
 SWAP_COST = 0.02  #: body sizes of uneven motion that a frame of swapped arms or legs has to save
 JUMP = (0.5, 0.25)  # body sizes that a joint is off for one frame, at least, while its neighbours are so near
-JUMP_STEP = 0.06  # seconds between frames up to which no hand is so quick
+JUMP_STEP = 0.06  # seconds between frames up to which no hand is so quick; beyond, what :data:`SPEED` allows is added
 ARMS = ("shoulder", "elbow", "wrist", "pinky", "index", "thumb")
 LEGS = ("hip", "knee", "ankle", "foot", "big_toe", "small_toe", "foot_index", "heel")
 EDGE = 0.6  # share by which somebody at the picture's edge counts less than one in its middle
@@ -270,8 +270,9 @@ def drop_jumps(person: Person, times: np.ndarray) -> int:
     points, seen = keypoints[..., :2], keypoints[..., 2] > 0
     off = np.linalg.norm(points - (points[before] + points[after]) / 2, axis=-1)
     apart = np.linalg.norm(points[after] - points[before], axis=-1)
-    brief = np.maximum(np.abs(at - at[before]), np.abs(at[after] - at)) <= JUMP_STEP
-    jumps = (off > JUMP[0] * size) & (apart < JUMP[1] * size) & brief[:, None]
+    span = np.maximum(np.abs(at - at[before]), np.abs(at[after] - at))
+    least = JUMP[0] + SPEED * np.maximum(span - JUMP_STEP, 0)
+    jumps = (off > least[:, None] * size) & (apart < JUMP[1] * size)
     jumps &= seen & seen[before] & seen[after]
     for k, own in enumerate(jumps):
         person.keypoints[k] = np.where(own[:, None], 0.0, person.keypoints[k])

@@ -29,7 +29,7 @@ SUFFIXES = (
 )  # fmt: skip
 CLOSEST = 1 / 42  # seconds: frames closer to the last one used than this are passed over (60 fps gives 30)
 UNEVEN = 1.5  # longest step between frames, in median steps, from which the frame rate is called variable
-MISSING_FRAMES = 0.03  # share of the promised frames that may lack before a file is called truncated
+MISSING_FRAMES = 0.03  # share of the promised frames, and seconds, that may lack before a file is called truncated
 
 
 class Video:
@@ -48,6 +48,7 @@ class Video:
         fps: the nominal frame rate.
         promised: number of frames that the file claims.
         rotation: degrees by which the metadata turn the picture.
+        pixel_aspect: width of an upright frame's pixel over its height; camcorders' and DVDs' are not square.
         notes: what iterating found: an early end, a variable frame rate.
 
     Raises:
@@ -67,6 +68,7 @@ class Video:
         self.fps = nominal if math.isfinite(nominal) and 0 < nominal < 1000 else 30.0
         self.promised = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
         self.rotation = int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        self.pixel_aspect = self._pixel_aspect(capture)
         self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
@@ -104,11 +106,25 @@ class Video:
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         return capture
 
+    @staticmethod
+    def _seconds(times: np.ndarray) -> float:
+        """How long frames (F,) last; some files count frames by their duration, as if their rate did not vary."""
+        return float(times[-1] - times[0] + np.median(np.diff(times))) if len(times) > 1 else 0.0
+
+    def _pixel_aspect(self, capture: cv2.VideoCapture) -> float:
+        across, up = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
+        if not (across > 0 and up > 0 and 1 / 4 <= across / up <= 4):
+            return 1.0
+        return up / across if self.rotation % 180 else across / up
+
     def _findings(self, times: np.ndarray) -> list[str]:
         notes, steps = [], np.diff(times)
         if self.rotation:
             notes.append(f"turned upright by {self.rotation} degrees, as the file's metadata say")
-        if len(times) < (1 - MISSING_FRAMES) * self.promised - 1:
+        seconds, promised = self._seconds(times), self.promised / self.fps
+        if self.pixel_aspect != 1:
+            notes.append(f"pixels are {self.pixel_aspect:.3g} times as wide as high, as the file's metadata say")
+        if len(times) < (1 - MISSING_FRAMES) * self.promised - 1 and seconds < (1 - MISSING_FRAMES) * promised:
             notes.append(f"truncated: {len(times)} of {self.promised} frames can be read")
         if len(steps) > 1 and steps.max() > UNEVEN * np.median(steps):
             rates = f"{1 / steps.max():.0f} to {1 / steps.min():.0f} fps"
@@ -122,6 +138,7 @@ def watch_camera(video: Video, detections: Detections) -> CameraWatch:
     for time, image in video:
         frame = int(np.abs(detections.times - time).argmin())
         watch.look(image, time, [box(k) for k in detections.people[frame] if (k[:, 2] > 0).any()])
+    watch.ask_feet(detections)
     return watch
 
 
