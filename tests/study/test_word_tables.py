@@ -41,7 +41,7 @@ def test_encoders_stand_in_their_order_and_the_best_is_bold(folder):
     rows = word_tables.find(folder, "words")
     table = str(word_tables.encoders(rows))
     assert table.index("hashed words") < table.index("minilm: the same beside hashed words")
-    assert "**0.400 ± 0.010**" in table and "CLIP" not in table
+    assert "**0.400 ± 0.01**" in table and "CLIP" not in table
     assert "17" in str(word_tables.costs(rows))
 
 
