@@ -38,7 +38,7 @@ BACKWARDS = -0.2  # knees and toes together; corpora have at least +.6
 #: what the bone that changes most does in the median frame.  No corpus comes near a tenth of the first, no detection in
 #: 3-D of real films near both (``TestJumps`` in tests/data/test_body.py holds them to it).
 TORN = (0.1, 12.0)
-SPIKE = (0.5, 0.25)  # ankle-to-head lengths that a joint is off for a single frame, while its neighbours are so near
+SPIKE = (1.0, 0.25)  # ankle-to-head lengths that a joint is off for a single frame, while its neighbours are so near
 LOST = 0.1  # of its usual extent, below which a body has collapsed into a point: a lost frame
 UPRIGHT = 0.5  # cosine to an axis from which a body is said to stand along it
 CLIMBS = 0.7  # of its ankle-to-head length, by which nobody who lies or crawls rises or sinks

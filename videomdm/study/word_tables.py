@@ -17,7 +17,7 @@ VERBS = {"rare verbs": "verbs", "of these unlisted": "verbs_unlisted"}
 APART = {"sides apart": "sides_apart", "directions apart": "directions_apart", "amounts apart": "amounts_apart"}
 OPPOSITES = {"left, right: cosine": "sides_opposites", "forward, backward: cosine": "directions_opposites"}
 COST = {
-    "MB": "megabytes", "first vector, CPU s": "load_seconds", "captions / CPU s": "captions_per_second",
+    "MB": "megabytes", "first vector, CPU s": "load_cpu_seconds", "captions / CPU s": "captions_per_cpu_second",
     "width": "width",
 }  # fmt: skip
 #: Heading -> metric after that of what the motion was asked for with.
@@ -90,5 +90,5 @@ def _encoders(rows: Sequence[Mapping], columns: Mapping[str, str]) -> list[dict[
 
 
 def _figures(metrics: Mapping[str, object], columns: Mapping[str, str]) -> dict[str, object]:
-    rounded = {heading: metrics[key] for heading, key in columns.items()}
+    rounded = {heading: metrics[key] for heading, key in columns.items() if key in metrics}
     return {k: [round(x, 3) for x in v] if isinstance(v, list) else round(v, 2) for k, v in rounded.items()}

@@ -103,8 +103,8 @@ def measure(name: str, clips: words.Clips, n_pools: int = POOLS) -> dict[str, ob
 
     ``partner_1`` and ``partner_3``, ``<contrast>_apart`` and ``_opposites``, ``verbs`` and ``verbs_unlisted`` are of
     :mod:`videomdm.evaluation.words`; ``width``; ``megabytes`` of its files.  Seconds are the processor's, so that
-    nothing else that runs counts: ``load_seconds`` from a fresh process' imports to the first vector, and
-    ``captions_per_second``.
+    nothing else that runs counts: ``load_cpu_seconds`` from a fresh process' imports to the first vector, and
+    ``captions_per_cpu_second``.
     """
     candidate = CANDIDATES[name]
     try:
@@ -122,8 +122,8 @@ def measure(name: str, clips: words.Clips, n_pools: int = POOLS) -> dict[str, ob
         found |= {f"{contrast}_{key}": value for key, value in words.told_apart(encode, triples).items()}
         found[f"{contrast}_captions"] = len(triples)
     return {
-        **found, "width": width, "megabytes": _megabytes(candidate), "load_seconds": _load_seconds(name),
-        "captions_per_second": round(speed),
+        **found, "width": width, "megabytes": _megabytes(candidate), "load_cpu_seconds": _load_seconds(name),
+        "captions_per_cpu_second": round(speed),
     }  # fmt: skip
 
 
