@@ -285,7 +285,8 @@ def conduct(arguments: Sequence[str]) -> None:
         metrics: Mapping[str, object] = lift(given.run, given.package, data, given.clips)
     else:
         metrics = {"keep": keep, "choose": choose}[given.part](given.run, data, given.clips)
-    command = f"python -m videomdm.study.real_people {given.part} --row '{given.row}' --run runs/{given.run.name}"
+    run = f"runs/{given.run.name}" if given.run.is_absolute() else given.run
+    command = f"python -m videomdm.study.real_people {given.part} --row '{given.row}' --run {run}"
     command += (" --package CHECKOUT" if given.package else "") + f" --clips {given.clips}"
     print(write(given.results, given.part, given.row, given.run, metrics, time.monotonic() - began, command))
 
