@@ -83,7 +83,7 @@ class TestObserve:
             )
         ]  # fmt: skip
         (up_before, height_before), (up_after, height_after) = ((u.mean(), h.mean()) for u, h in figures)
-        assert up_before == pytest.approx(7.3, abs=0.4) and up_after == pytest.approx(2.2, abs=0.4)
+        assert up_before == pytest.approx(7.4, abs=0.4) and up_after == pytest.approx(3.0, abs=0.4)
         assert height_before == pytest.approx(32, abs=2) and height_after == pytest.approx(14, abs=2)
 
     def test_people_of_known_height(self, found, material):
@@ -192,8 +192,9 @@ class TestOtherLifters:
     def test_somebody_elses_motion_has_no_camera(self, recording, found):
         few, _ = recording
         pose = procedural.generate(1, seed=0).clip(0)[0]
-        turns = roma.random_rotmat(200, generator=torch.Generator().manual_seed(0))
-        np.save(few.sources[0].lifted, ((pose - pose[0]) @ turns.mT).numpy())  # a body that tumbles at random
+        axis = torch.nn.functional.normalize(torch.tensor([1.0, 0.5, 0.7]), dim=0)
+        turns = roma.rotvec_to_rotmat(0.6 * torch.arange(200)[:, None] * axis)
+        np.save(few.sources[0].lifted, ((pose - pose[0]) @ turns.mT).numpy())  # a body that tumbles
         message = "no usable clip in 1 recordings.*\n.*expected at most 0.25"
         with pytest.warns(UserWarning), pytest.raises(DataError, match=message):
             videos.gather(few, 60)
