@@ -120,8 +120,8 @@ for row, metrics in found["choose"].items():
 
 # %% [markdown]
 # What helps is the fit.
-# The prior adds next to nothing on people whom it does not know: an eighth of it leaves the error as it is, more makes it worse.
-# So it gets an eighth, and what is delivered is the fitted teacher for the most part.
+# The prior adds nothing on people whom it does not know: an eighth of it makes the error a little larger, and the more of it, the worse.
+# So by default it gets nothing, and what is delivered is the teacher's motion, fitted to the recording.
 # A prior that knows the people it lifts would deserve a larger share: the choice is to be made again whenever the prior or the teacher is another.
 #
 # ## What limits it

@@ -55,7 +55,7 @@ print(
 # Motions slide less, but they hardly move: the loss in the image asks for the mean of all motions that may be where the noise is high, and that mean stands still.
 # The page [](evaluate_reproduction) calls it the lost diversity; on clips four times as long as the studies' it is worse, we think because errors of the root's path add up over a clip and are punished with the square of the depth.
 # So what ships is plain MDM on the teacher's motions, which is trained from 2-D as well, and not VideoMDM.
-# What the motions say is not measured: a judge of clips of this length, for FID and R-precision, would take hours to train on two cores.
+# What the motions say is not measured: a judge of clips of this length, for FID and R-precision, has not been trained yet.
 
 # %%
 metrics_table(ship.rows(Path(results_folder)))

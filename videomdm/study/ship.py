@@ -152,7 +152,7 @@ Commit {commit}; {batches}.
 
 How motions move, of {clips} captions of the test split of both corpora and as long as the real ones, means with 95 %
 intervals over captions (one training seed). What they say has not been measured: a judge of motions of this length,
-for FID and R-precision, takes hours to train on two cores.
+for FID and R-precision, has not been trained yet.
 
 {table}
 
@@ -160,8 +160,8 @@ for FID and R-precision, takes hours to train on two cores.
 
 - A small model after a short training: it has seen every clip some {passes:.0f} times. Limbs change their
   length, feet slide, and captions of CMU's dances are beyond it. Written BVH files have constant bones all the same.
-- It has had no 2-D stage, the paper's own: after 350 batches of it ({tuned}) motions were smoother and slid less, but
-  hardly moved, see the last column.
+- It has had no 2-D stage, the paper's own: after 350 batches of it ({tuned}) motions slid less,
+  but hardly moved, see the last column.
 - It knows what its corpora hold: walking, running, jumping, waving, exercises, dances. Objects, other people,
   hands, faces and floors that are not level are none of it.
 - Captions are read by a sentence encoder for English; what it cannot read counts as no caption, and is said.

@@ -35,7 +35,7 @@ UNITS = {
 }  # fmt: skip
 #: Whose motion is the result, "prior" or "teacher": whose errors are smaller on recordings of people who were not made
 #: here (``results/real_people``, :doc:`/runs/evaluate_real_people`).  "prior" is the prior's motion mixed with the
-#: teacher's, fitted to the recording (:class:`videomdm.videos.windows.Mixing`).
+#: teacher's, fitted to the recording, in shares that were chosen (:class:`videomdm.videos.windows.Mixing`).
 DELIVERED = "prior"
 
 

@@ -36,16 +36,18 @@ FIT = fitting.Weights()
 class Mixing:
     """How much of a recording's motion is the prior's.
 
-    Chosen on validation recordings of people whom no prior had seen (``python -m videomdm.study.real_people choose``).
+    Chosen on validation recordings of people whom no prior had seen (``python -m videomdm.study.real_people choose``)
+    for the prior that comes with the package: nothing of it, so that the motion is the teacher's, fitted to the
+    recording.
 
     Attributes:
         first: where the prior begins, as a share of the diffusion's steps from the clean end; 1 begins with noise
             alone, as the paper does.
-        share: of its motion in the average; 1 leaves the teacher out.
+        share: of its motion in the average; 1 leaves the teacher out, 0 the prior.
     """
 
     first: float = 0.08
-    share: float = 0.125
+    share: float = 0.0
 
     def step(self, n_steps: int) -> int | None:
         """The step, 0-based, at which lifting begins; None for noise."""
@@ -102,7 +104,7 @@ def lift_recording(
         ValueError: a height that is not in metres.
     """
     lifting = Lifting(prior, track, lifted, root_path, height)
-    own = lifting.by_prior(mixing.first, caption, seed, progress)
+    own = lifting.by_prior(mixing.first, caption, seed, progress) if mixing.share else lifting.fitted
     joints = lifting.on_floor(lifting.mixed(own, mixing.share))
     joints, camera = _levelled(joints, track, lifting.camera, lifting.height)
     return Whole(joints, camera, lifting.on_floor(lifting.teacher), lifting.camera, lifting.report)
