@@ -68,9 +68,9 @@ late, early = about["losses"]
 print(f"loss over the last tenth {late:.4f}, over the tenth before {early:.4f}")
 
 # %% [markdown]
-# ## Twenty-four captions
+# ## One caption of every action
 #
-# One caption of every action of the built-in corpus' test split, as long as the real motion that it describes.
+# Of the built-in corpus' test split, each as long as the real motion that it describes.
 
 # %%
 data = prior.config.data
