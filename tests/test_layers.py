@@ -85,3 +85,8 @@ class TestHouse:
 
     def test_the_package_has_none(self):
         assert house.read(ROOT / "videomdm").figures["upward arrows"] == 0
+
+
+def test_files_outside_packages_import_downwards_too():
+    """Import-linter sees packages alone; the house is made of every file."""
+    assert house.read(ROOT / "videomdm").figures["upward arrows"] == 0

