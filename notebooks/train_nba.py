@@ -48,8 +48,8 @@ runs: str = "runs"  # where run folders and caches go
 import math
 from pathlib import Path
 
+from videomdm import config as configuration
 from videomdm import sample, train
-from videomdm.config import NBA
 from videomdm.data import nba
 from videomdm.data.tracks import to_picture
 from videomdm.evaluation import unconditional
@@ -67,7 +67,7 @@ given = {
     "data": data, "data_root": data_root, "base": base, "method": method, "seed": seed, "on_error": on_error,
     "runs": runs, "lifter": lifter or ("elepose" if data == "nba" else "procedural"),
 }  # fmt: skip
-config = train.profile(profile, **{**NBA, **given, **changes(settings)})
+config = train.profile(profile, **{**configuration.NBA, **given, **changes(settings)})
 observe.check(config)  # what the data cannot tell is to be missed before the training
 print(f"run folder: {config.folder}")
 
