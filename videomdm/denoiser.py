@@ -191,7 +191,7 @@ def skip_gain(signal: Tensor, deviation: float) -> Tensor:
     """How much of the smoothed noisy motion a skip passes on at each step: Wiener's gain.
 
     Of the noise in ``x_t = sqrt(abar) x0 + sqrt(1 - abar) noise`` the gaussian of s frames leaves the power
-    ``k = 1 / (2 s sqrt(pi))``.  Where u (:data:`UNKNOWN`) of the motion's power is not known otherwise, ``g x_t`` is
+    ``k = 1 / (2 s sqrt(pi))``.  Where u (``UNKNOWN``) of the motion's power is not known otherwise, ``g x_t`` is
     nearest to it for ``g = sqrt(abar) u / (abar u + (1 - abar) k)``: all of it at a low noise, none at a high one.  A
     skip that does not fall so passes slow noise on, and bones of generated motions stretch.
 

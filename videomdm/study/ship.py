@@ -81,7 +81,7 @@ def _losses(run: Path) -> list[float]:
 def judge(data_root: str, folder: Path, tuned: Path) -> list[Path]:
     """Measure how real motions move, the shipped prior's, its twin's and the tuned one's; returns the files of results.
 
-    :data:`CLIPS` clips of the test split of both corpora, evenly spaced: the priors are asked for their captions, as
+    ``CLIPS`` clips of the test split of both corpora, evenly spaced: the priors are asked for their captions, as
     long as they are.
 
     Args:

@@ -60,7 +60,7 @@ def measure(config: Config, row: str, run: Path | None, budget: str, protocol: s
 
     Args:
         config: of the run.
-        row: one of :data:`ROWS`.
+        row: one of ``ROWS``.
         run: where the row is a method.
         budget: of the judge's training.
         protocol: a key of :data:`videomdm.evaluation.unconditional.PROTOCOLS`.
