@@ -79,7 +79,7 @@ if found["keep"]:
 # The row *skip* is such a prior, of the same data and about the same training as *shipped*, the one that comes with the package: at low noise it gives even the balancing person back.
 #
 # MDM's own form, without a skip, stays the default, in the shipped prior too.
-# With a skip slow noise stays in what is generated: in a trial limbs of generated motions changed their length by a sixth, in MDM's form by a twentieth.
+# With a skip slow noise stays in what is generated, and limbs change their length more than in MDM's form; no command of the repository measures how much yet.
 # And giving back what it is given is no help in lifting, as the next sections show: the teacher's errors are slow as well.
 #
 # ## The teacher, held against its recording

@@ -177,7 +177,7 @@ def rows(folder: Path) -> list[dict[str, object]]:
         DataError: a result is missing.
     """
     return [
-        {"": name, **{title: metrics.get(key, "") for key, title in TITLES.items()}}
+        {"": name, **{title: metrics[key] for key, title in TITLES.items()}}
         for name, metrics in _results(folder).items()
     ]
 
@@ -224,16 +224,14 @@ def card(data_root: str, folder: Path) -> str:
 def _table(found: Mapping[str, Mapping[str, object]]) -> str:
     head = f"| | {' | '.join(found)} |\n|{' --- |' * (len(found) + 1)}"
     rows = [
-        f"| {title} | {' | '.join(_figure(metrics.get(key)) for metrics in found.values())} |"
+        f"| {title} | {' | '.join(_figure(metrics[key]) for metrics in found.values())} |"
         for key, title in TITLES.items()
     ]
     return "\n".join([head, *rows])
 
 
-def _figure(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value[0]:.3g} ± {value[1]:.2g}" if isinstance(value, list) else f"{value:.3g}"
+def _figure(value: Sequence[float]) -> str:
+    return f"{value[0]:.3g} ± {value[1]:.2g}"
 
 
 # ---- the command -----------------------------------------------------------------------------------------
