@@ -14,6 +14,7 @@ from videomdm.conventions import DataError
 from videomdm.data import bvh, recordings
 from videomdm.data.recordings import keypoint_npz
 from videomdm.skeletons import SMPL22, kinematics
+from videomdm.videos.windows import Mixing
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +101,7 @@ class TestFolder:
         assert not any(row["used"] for row in left_out)
         assert "cannot be opened" in left_out[0]["reason"] and "the camera moves" in left_out[1]["reason"]
         assert used["used"] and used["name"] == "walk_01" and used["frames"] == len(arrays["times"])
+        assert used["prior_share"] == Mixing().share
         assert used["delivered"] == arrays["delivered"] and used["teacher"] == "own" and used["cut"] == []
         assert used["caption"] == arrays["caption"] and len(used["caption"].split()) > 2
         assert any("given field of view of 60.0 degrees" in note for note in used["notes"])

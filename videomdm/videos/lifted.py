@@ -24,7 +24,7 @@ from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.files import written_whole
 from videomdm.videos.heights import unknown_height
 from videomdm.videos.other_lifters import usable_lifter
-from videomdm.videos.windows import Whole, lift_recording, windows
+from videomdm.videos.windows import Mixing, Whole, lift_recording, windows
 
 #: Units of measures, by name.
 UNITS = {
@@ -35,7 +35,8 @@ UNITS = {
 }  # fmt: skip
 #: Whose motion is the result, "prior" or "teacher": whose errors are smaller on recordings of people who were not made
 #: here (``results/real_people``, :doc:`/runs/evaluate_real_people`).  "prior" is the prior's motion mixed with the
-#: teacher's, fitted to the recording, in shares that were chosen (:class:`videomdm.videos.windows.Mixing`).
+#: teacher's, fitted to the recording, in shares that were chosen (:class:`videomdm.videos.windows.Mixing`); reports
+#: say how much of it is the prior's (``prior_share``), which may be nothing.
 DELIVERED = "prior"
 
 
@@ -117,7 +118,8 @@ class LiftedRecording:
         ]  # fmt: skip
         return {
             "name": track.name, "used": True, "caption": self.caption, "frames": len(track), "fps": track.fps,
-            "from": at[0], "to": at[-1], "delivered": DELIVERED, "teacher": self.teacher,
+            "from": at[0], "to": at[-1], "delivered": DELIVERED, "prior_share": Mixing().share,
+            "teacher": self.teacher,
             "unseen": float(self.unseen.double().mean()), "camera_error": _finite(float(found.relative.median())),
             "cameras": cameras,
             "measures": {w: {k: _finite(v) for k, v in own.items()} for w, own in self.measures().items()},
