@@ -34,6 +34,9 @@ class Method:
         depth_from_scale: whether lifted motions are put at every frame where their size says
             (:func:`videomdm.cameras.placement.place`).
         rays_between_steps: whether predictions are moved onto the observed rays between the steps of a multistep batch.
+        teacher_above: whether batches of multistep training whose noise hides the teacher's errors are compared with
+            the teacher's motion itself, as in plain MDM, and only those below the threshold with the picture (ours,
+            :doc:`/notebooks/explain_diversity`).
         group: which of the book's questions it belongs to, a key of :data:`ROWS`.
     """
 
@@ -50,6 +53,7 @@ class Method:
     body: str = "free"
     depth_from_scale: bool = False
     rays_between_steps: bool = False
+    teacher_above: bool = False
     group: str = field(default="", compare=False)
 
     @property
@@ -92,7 +96,14 @@ class Method:
     def warmup(self) -> Method:
         """Plain MDM on the same motions, which a 2-D stage goes on from."""
         return dataclasses.replace(
-            self, frame=None, refine=False, multistep=True, weights={}, camera_noise=0.0, rays_between_steps=False
+            self,
+            frame=None,
+            refine=False,
+            multistep=True,
+            weights={},
+            camera_noise=0.0,
+            rays_between_steps=False,
+            teacher_above=False,
         )
 
 
@@ -135,6 +146,13 @@ ROWS: dict[str, dict[str, Method]] = {
         "videomdm-pnp/sized-round-1": Method("lifted", lifter="videomdm-pnp/sized", **_SIZED),
         "videomdm-pnp/sized-lifter-2": Method("lifted", "pnp", lifter="videomdm-pnp/sized", refine=True, **_SIZED),
         "videomdm-pnp/sized-round-2": Method("lifted", lifter="videomdm-pnp/sized-lifter-2", **_SIZED),
+    },
+    "diversity": {
+        # The mean that a loss in the picture asks for is not the mean that sampling needs, where noise is high.
+        "videomdm/teacher-above": Method("teacher", "truth", teacher_above=True),
+        "videomdm-pnp/sized-teacher-above": Method(
+            "teacher", "pnp", refine=True, known_height=True, teacher_above=True
+        ),
     },
     "centred": {
         # Pictures centred on the hip: nothing tells more of their cameras than what is assumed of them.

@@ -435,6 +435,29 @@ class TestVariants:
         assert losses["videomdm", "high"] == losses["videomdm/projected", "high"]
         assert losses["videomdm"] != losses["videomdm/projected"]
 
+    def test_noise_that_hides_the_teacher_is_left_to_plain_mdm(self, config, observed, tmp_path):
+        """Above the threshold the loss is plain MDM's on the same batch, below it that of the picture."""
+        config = config.but(runs=str(tmp_path), warmup_steps=0)
+        losses = {}
+        for method in ("mdm-teacher", "videomdm", "videomdm/teacher-above"):
+            one = config.but(method=method)
+            for walks, timesteps in ((True, Multistep(32, 24, 4)), (False, Multistep(one.model.n_steps, 0, 4))):
+                trainer = Trainer(one, dataset.training_set(one, observed))
+                trainer.timesteps = timesteps  # every batch walks, or none does
+                losses[method, walks] = float(trainer.step(0, 0.0)["loss"])
+        own = "videomdm/teacher-above"
+        assert losses[own, True] == losses["videomdm", True] != losses["mdm-teacher", True]
+        assert losses[own, False] == pytest.approx(losses["mdm-teacher", False], rel=1e-5)
+        assert losses[own, False] != pytest.approx(losses["videomdm", False], rel=0.01)
+
+    def test_terms_of_some_batches_alone_are_averaged_over_these(self, config, observed, tmp_path):
+        config = config.but(runs=str(tmp_path), warmup_steps=0, steps=12, log_every=12, checkpoint_every=12)
+        config = config.but(method="videomdm/teacher-above")
+        train.fit(config, observed)
+        (row,) = train.history(config)
+        assert 0.3 < row["above"] < 3  # an untrained network's error of normalised features
+        assert row["representation"] > 0.1
+
     def test_a_known_body_height_corrects_the_teachers_size(self, config, tmp_path):
         config = config.but(runs=str(tmp_path), n_clips=40)
         corpus = observe.load(config, "train")

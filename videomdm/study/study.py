@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from videomdm import programs, train
-from videomdm.config import DEFAULTS, PRECISIONS, Config
+from videomdm.config import DEFAULTS, EVALUATION_SPLITS, PRECISIONS, Config
 from videomdm.conventions import LIFTERS, ROOT_PATHS
 from videomdm.evaluation import protocol
 from videomdm.methods import METHODS
@@ -32,6 +32,7 @@ STUDIES = {
     "table1": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp"),
     "ablations": ("real", "mdm-teacher", "videomdm", *METHOD_ROWS["ablations"]),
     "sweeps": ("real", "mdm-teacher", "videomdm", *METHOD_ROWS["sweeps"]),
+    "diversity": ("real", "mdm-3d", "mdm-teacher", "videomdm", "videomdm/teacher-above"),
     "gap": ("real", "teacher", "mdm-3d", "videomdm", "videomdm-pnp", *METHOD_ROWS["gap"]),
 }  # fmt: skip
 
@@ -76,6 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", default="", choices=["", *protocol.PROTOCOLS], help="the profile's own by default"
     )
     parser.add_argument("--sampler", default="", choices=["", "ddpm", "ddim"], help="as trained by default")
+    parser.add_argument(
+        "--evaluation-split",
+        default=DEFAULTS.evaluation.split,
+        choices=EVALUATION_SPLITS,
+        help="val where something is chosen",
+    )
     parser.add_argument("--evaluator", help="folder of HumanML3D's published evaluator, the first evaluator")
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -88,7 +95,7 @@ def conduct(given: argparse.Namespace) -> None:
     command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
-    names = ("root_path", "lifter", "seed", "precision", "protocol", "sampler")
+    names = ("root_path", "lifter", "seed", "precision", "protocol", "sampler", "evaluation_split")
     chosen = {name: getattr(given, name) for name in names}
     told = {name: value for name, value in chosen.items() if name == "seed" or value != given.default_of(name)}
     command += "".join(f" --{name.replace('_', '-')} {value}" for name, value in told.items())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -222,7 +223,7 @@ class _Log:
     """
 
     def __init__(self, path: Path, start: int) -> None:
-        self.path, self.sums, self.n, self.began = path, {}, 0, time.monotonic()
+        self.path, self.sums, self.counts, self.began = path, {}, Counter(), time.monotonic()
         if distributed.rank():
             return
         lines = path.read_text().splitlines() if path.exists() else []
@@ -234,16 +235,16 @@ class _Log:
     def add(self, parts: dict[str, Tensor]) -> None:
         for name, value in parts.items():
             self.sums[name] = self.sums.get(name, 0) + value
-        self.n += 1
+        self.counts.update(parts.keys())  # not every batch has every term
 
     def write(self, step: int) -> dict[str, float]:
         """All processes call it together."""
-        if not self.n:
+        if not self.counts:
             return {}
-        means = {name: float(value) / self.n for name, value in distributed.mean(self.sums).items()}
+        means = {name: float(value) / self.counts[name] for name, value in distributed.mean(self.sums).items()}
         if distributed.rank() == 0:
             with self.path.open("a") as file:
                 seconds = round(time.monotonic() - self.began, 2)
                 file.write(json.dumps({"step": step, "seconds": seconds, **means}) + "\n")
-        self.sums, self.n = {}, 0
+        self.sums, self.counts = {}, Counter()
         return means

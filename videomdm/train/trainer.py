@@ -116,7 +116,7 @@ class Trainer:
             more = i + 1 < len(timesteps)
             with distributed.accumulate(self._parallel, more):
                 predicted = self._parallel(x_t, t, batch.text, batch.lengths, drop)
-                loss, parts = self._loss(batch, predicted, t, shares)
+                loss, parts = self._loss(batch, predicted, t, shares, len(timesteps) == 1)
                 (loss * weight).backward()
             for name, part in {"loss": loss.detach(), **parts}.items():
                 total[name] = total.get(name, 0) + part / len(timesteps)
@@ -132,13 +132,15 @@ class Trainer:
         return self.config.seed * 1_000_003 + step
 
     def _loss(
-        self, batch: Batch, predicted: Tensor, t: Tensor, shares: dict[str, Tensor] | None
+        self, batch: Batch, predicted: Tensor, t: Tensor, shares: dict[str, Tensor] | None, high: bool
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        if self.config.recipe.frame is None:
-            counts = None if batch.seen is None else batch.seen.confidence
-            loss = self._x0(predicted, batch.features, batch.lengths, counts)
-            return loss if shares is None else shares["x0"] * loss, {}
-        refined = t < refinement.BELOW * self.config.model.n_steps if self.config.recipe.refine else None
+        recipe = self.config.recipe
+        if recipe.frame is None or recipe.teacher_above and high:
+            planar = recipe.motions == "keypoints"  # whose features are keypoints, some of which were not seen
+            loss = self._x0(predicted, batch.features, batch.lengths, batch.seen.confidence if planar else None)
+            loss = loss if shares is None else shares["x0"] * loss
+            return loss, {} if recipe.frame is None else {"above": loss.detach()}
+        refined = t < refinement.BELOW * self.config.model.n_steps if recipe.refine else None
         return self._videomdm(predicted, batch.features, batch.seen, refined, shares)
 
     @torch.no_grad()
