@@ -47,18 +47,21 @@ print(
 # %% [markdown]
 # ## In numbers
 #
-# How motions move, of 96 captions of the test split of both corpora: means with 95 % intervals over captions.
-# It is a weak prior, and the table shows where: limbs change their length, as the mean of two poses has shorter arms than either, and feet slide.
-# The twin, which was shown true motions, says how much of it is the training's fault: both have seen every clip some twenty times.
-#
-# The last row is the same prior after 350 batches of the paper's own 2-D stage, with cameras by PnP.
-# Motions slide less, but they hardly move: the loss in the image asks for the mean of all motions that may be where the noise is high, and that mean stands still.
-# The page [](evaluate_reproduction) calls it the lost diversity; on clips four times as long as the studies' it is worse, we think because errors of the root's path add up over a clip and are punished with the square of the depth.
-# So what ships is plain MDM on the teacher's motions, which is trained from 2-D as well, and not VideoMDM.
-# What the motions say is not measured: a judge of clips of this length, for FID and R-precision, has not been trained yet.
+# Motions for captions of the test split of both corpora, as long as the real ones, against the real ones: means with 95 % intervals over repeats (`python -m videomdm.study.ship judge`).
+# The evaluators behind FID and R-precision were trained on the true motions of the training split; under *real motions* stand as many of these against the test split, which is the best that can be reached.
 
 # %%
 metrics_table(ship.rows(Path(results_folder)))
+
+# %% [markdown]
+# Which run ships was chosen by FID on the validation split (`ship choose`): the prior after its first stage, plain MDM on what the teacher makes of the keypoints, or after a second one, in which predictions are compared with the picture where noise does not hide the teacher's errors ({doc}`Which mean </notebooks/explain_diversity>`).
+
+# %%
+columns = {"": "method"} | {ship.TITLES[key]: key for key in ("fid", "fid_raw", "r_precision_3", "recall", "path_length",
+                                                             "acceleration", "skating")}  # fmt: skip
+metrics_table([
+    {title: row[key] for title, key in columns.items()} for row in ship.candidates(Path(results_folder))
+])  # fmt: skip
 
 # %% [markdown]
 # The training was short; whether it was too short, its loss over the last tenth says:

@@ -356,7 +356,7 @@ PROFILES = {
     # the 263 features; bfloat16 is faster on a CPU.
     "shipped": Config().but(
         profile="shipped", data="procedural+cmu", n_clips=1200, text="minilm", width=288, n_layers=4, feedforward=576,
-        dropout=0.0, precision="bf16", t_star=24, weights=SMALL, warmup_steps=0, steps=2200,
+        dropout=0.0, precision="bf16", t_star=24, weights=SMALL, warmup_steps=0, steps=18000,
         batch_size=16, length_buckets=4, lr=5e-4, lr_decay=0.1, ema=0.999, method="mdm-teacher/sized",
         evaluator_steps=600, evaluation_samples=192, lift_samples=32, repeats=2, log_every=50, checkpoint_every=250,
     ),

@@ -150,9 +150,6 @@ ROWS: dict[str, dict[str, Method]] = {
     "diversity": {
         # The mean that a loss in the picture asks for is not the mean that sampling needs, where noise is high.
         "videomdm/teacher-above": Method("teacher", "truth", teacher_above=True),
-        "videomdm-pnp/sized-teacher-above": Method(
-            "teacher", "pnp", refine=True, known_height=True, teacher_above=True
-        ),
     },
     "centred": {
         # Pictures centred on the hip: nothing tells more of their cameras than what is assumed of them.

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from videomdm.sample.prior import WEIGHTS
 from videomdm.storage import checkpoints
 from videomdm.study import results, ship
 
+RESULTS = Path(__file__).parents[2] / "results"
 TEXTS = ["a person walks", "somebody jumps twice"]
 
 
@@ -50,6 +52,30 @@ class TestMake:
             ship.make(tmp_path, tmp_path / "out")
 
 
+@pytest.mark.slow
+class TestMeasured:
+    def test_a_run_is_chosen_and_the_stages_are_told(self, run, tmp_path, monkeypatch):
+        first = sample.load(run).config
+        tuned = train.fit(first.but(method="videomdm/teacher-above", start=str(run), steps=2))
+        made = ship.make(tuned, tmp_path / "prior")
+        assert json.loads((made / "about.json").read_text())["stages"] == [
+            ["mdm-teacher", 2], ["videomdm/teacher-above", 2],
+        ]  # fmt: skip
+        fids = {"mdm-teacher": 3.0, "videomdm/teacher-above": 2.0}
+        monkeypatch.setattr(ship, "evaluators", lambda config: [])
+        monkeypatch.setattr(
+            ship.protocol, "generation", lambda prior, *others: {"fid": [fids[prior.config.method], 0.1]}
+        )
+        assert ship.choose([run, tuned], str(tmp_path), tmp_path / "results") == tuned
+        assert {row["method"]: row["fid"][0] for row in ship.candidates(tmp_path / "results")} == fids
+        assert {p.parent.name for p in (tmp_path / "results").rglob("*.json")} == {ship.CANDIDATES}
+
+    def test_a_commands_line_for_every_stage(self):
+        one, two = ship._commands([("mdm-teacher", 7)]), ship._commands([("mdm-teacher", 7), ("videomdm", 3)])
+        assert len(one) == 1 and "start" not in one[0]
+        assert "method=mdm-teacher steps=7" in two[0] and two[1].endswith("start=RUN")
+
+
 def test_a_fall_that_goes_on_is_told(tmp_path):
     rows = [{"step": k, "loss": 20.0 - k} for k in range(20)]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -60,7 +86,7 @@ def test_the_cards_commands_are_commands():
     program = "python -m videomdm.study.ship "
     lines = [line.strip() for line in ship.CARD.splitlines() if line.strip().startswith(program)]
     assert [ship._parser().parse_args(shlex.split(line.removeprefix(program))).part for line in lines] == [
-        "make", "judge", "card",
+        "choose", "make", "judge", "card",
     ]  # fmt: skip
 
 
@@ -77,8 +103,15 @@ class TestShipped:
     def test_the_card_has_the_results(self):
         text = (sample.SHIPPED.parent / "README.md").read_text(encoding="utf-8")
         config = sample.load(sample.SHIPPED).config
-        path = results.path(ship.Path(__file__).parents[2] / "results", ship.STUDY, config, config.method)
+        path = results.path(RESULTS, ship.STUDY, config, config.method)
         metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
         for key in ship.TITLES:
             assert ship._figure(metrics[key]) in text
+        for row in ship.candidates(RESULTS):
+            assert f"| {row['method']} | {ship._figure(row['fid'])} |" in text
+
         assert "CMU Graphics Lab" in text and "EIA-0196217" in text
+
+    def test_the_best_candidate_ships(self):
+        best = min(ship.candidates(RESULTS), key=lambda row: row["fid"][0])
+        assert sample.load(sample.SHIPPED).config.method == best["method"]

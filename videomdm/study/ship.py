@@ -1,40 +1,40 @@
-"""The prior that comes with the package: ``python -m videomdm.study.ship make | judge | card``.
+"""The prior that comes with the package: ``python -m videomdm.study.ship choose | make | judge | card``.
 
-``make`` turns finished runs of profile ``shipped`` into the files of ``videomdm/sample/weights``: ``prior``, trained
-from 2-D, and ``twin``, the same network under 3-D supervision, which says what the lack of 3-D costs.  ``judge``
-measures how their motions move, for captions of no training split, and writes ``results/shipped``.  ``card`` writes the
-README beside the weights from these results.
+``choose`` measures finished runs of profile ``shipped`` on validation data and says which has the lowest FID.
+``make`` turns it into the files of ``videomdm/sample/weights``: ``prior``, trained from 2-D, and ``twin``, the same
+network under 3-D supervision, which says what the lack of 3-D costs.  ``judge`` measures what ships on the test split,
+by the protocol of :mod:`videomdm.evaluation.protocol`, and ``card`` writes the README beside the weights from these
+results.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from torch import Tensor
-
-from videomdm import features, programs, sample
+from videomdm import programs, sample
 from videomdm.config import DEFAULTS, Config
-from videomdm.conventions import FPS, DataError
+from videomdm.conventions import DataError
 from videomdm.data import cmu_actors
-from videomdm.evaluation import motion
-from videomdm.evaluation.measures import MEASURES, seed_interval
+from videomdm.evaluation import protocol
+from videomdm.evaluation.evaluators import evaluators
 from videomdm.sample.prior import WEIGHTS
-from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage import checkpoints
-from videomdm.storage.files import write_json
+from videomdm.storage.files import digest, write_json
 from videomdm.study import results
 from videomdm.study.train_lifter import LICENCE
-from videomdm.train import observe
+from videomdm.train import finetune, observe
 
-STUDY, CLIPS = "shipped", 96
+STUDY, CANDIDATES = "shipped", "shipped-val"  # folders of results: what ships on test, what might have on val
 ROWS = {"prior": "trained from 2-D, as it ships", "twin": "its twin, trained from 3-D"}
-TUNED, TUNED_METHOD = "the prior after a 2-D stage", "videomdm-pnp/sized"  # measured; it does not ship
 TITLES = {
+    "fid": "FID, joints encoded anew", "fid_raw": "FID, features as generated", "tmr_fid": "FID, second evaluator",
+    "r_precision_3": "R-precision, top 3", "diversity": "diversity", "recall": "recall",
     "acceleration": "acceleration, m/s²", "jitter": "jitter, m/s³", "path_length": "path, m", "skating": "skating",
     "bone_deviation": "bones change by, %", "root_height": "height of the root, m",
 }  # fmt: skip
@@ -61,14 +61,20 @@ def make(run: Path, out: Path) -> Path:
     checkpoints.write_tensors(out / path.name, halves, about | {"config": config.to_json()})
     (out / "config.json").write_text(config.to_json() + "\n", encoding="utf-8")
     clips = len(observe.load(trained, "train"))
-    write_json(out / "about.json", {"run": run.name, "commit": results.commit(), "clips": clips,
-                                    "losses": _losses(run), "licence": LICENCE})  # fmt: skip
+    about = {"run": run.name, "commit": results.commit(), "clips": clips, "stages": _stages(trained)}
+    write_json(out / "about.json", about | {"losses": _losses(run), "licence": LICENCE})
     return out
 
 
 def _portable(config: Config) -> Config:
     """Without the places where things lay on one machine."""
     return config.but(data_root=None, runs=DEFAULTS.runs, start=None)
+
+
+def _stages(config: Config) -> list[tuple[str, int]]:
+    """The runs that led to these weights: method and number of batches, the first one first."""
+    before = config.start and finetune.config_of(config)
+    return [*(_stages(before) if before else []), (config.method, config.optimiser.steps)]
 
 
 def _losses(run: Path) -> list[float]:
@@ -78,46 +84,59 @@ def _losses(run: Path) -> list[float]:
     return [sum(part) / len(part) for part in (log[-n:], log[-2 * n : -n] or log[:n])]
 
 
-def judge(data_root: str, folder: Path, tuned: Path) -> list[Path]:
-    """Measure how real motions move, the shipped prior's, its twin's and the tuned one's; returns the files of results.
+def choose(runs: Sequence[Path], data_root: str, folder: Path) -> Path:
+    """Measure finished runs on the validation split, and say which of them has the lowest FID.
 
-    ``CLIPS`` clips of the test split of both corpora, evenly spaced: the priors are asked for their captions, as
-    long as they are.
+    Args:
+        runs: folders of runs of different methods.
+        data_root: the folder that ``videomdm prepare-cmu`` made.
+        folder: of results.
+    """
+    for run in runs:
+        prior = sample.load(run)
+        config = prior.config.but(data_root=data_root, evaluation_split="val")
+        command = f"python -m videomdm.study.ship choose --data-root CMU {' '.join(['RUN'] * len(runs))}"
+        _generated(run, config, CANDIDATES, folder, command)
+    best = min(candidates(folder), key=lambda row: row["fid"][0])
+    return next(run for run in runs if sample.load(run).config.method == best["method"])
+
+
+def candidates(folder: Path) -> list[dict[str, object]]:
+    """What :func:`choose` measured: a row each, with ``method`` and metrics by name."""
+    return [row["metrics"] | {"method": row["method"]} for row in results.read(folder, CANDIDATES)]
+
+
+def judge(data_root: str, folder: Path) -> list[Path]:
+    """Measure real motions, the shipped prior's and its twin's on the test split; returns the files of results.
 
     Args:
         data_root: the folder that ``videomdm prepare-cmu`` made.
         folder: of results.
-        tuned: run folder of the prior after a 2-D stage.
     """
-    priors = {name: sample.load(weights) for name, weights in (WEIGHTS | {"tuned": tuned}).items()}
-    config = priors["prior"].config.but(data_root=data_root)
-    test = observe.load(config, "test")
-    test = test.select(test.spaced(CLIPS))
-    texts = [captions[0] for captions in test.captions]
-    written = [_measured(folder, config, "real", test.joints, test.lengths)]
-    for prior in priors.values():
-        began = time.monotonic()
-        joints = sample.generate(prior, texts, test.lengths, progress=True)
-        own = prior.config.but(data_root=data_root)
-        written.append(_measured(folder, own, own.method, joints, test.lengths, time.monotonic() - began))
-    return written
+    command = "python -m videomdm.study.ship judge --data-root CMU"
+    written = []
+    for name, weights in WEIGHTS.items():
+        config = sample.load(weights).config.but(data_root=data_root)
+        run = Path(config.runs) / "shipped" / f"{name}-{digest(weights / 'weights.safetensors')}"
+        shutil.copytree(weights, run, dirs_exist_ok=True)  # what is measured on the way is kept outside the package
+        written.append(_generated(run, config, STUDY, folder, command))
+    real = protocol.real(config)
+    return [*written, results.write(folder, STUDY, config, command, 0.0, real, "real")]
 
 
-def _measured(folder: Path, config: Config, row: str, joints: Tensor, lengths: Tensor, seconds: float = 0.0) -> Path:
-    held = features.hold_last(joints, lengths)
-    found = {name: measure(held, lengths, SMPL22, FPS) for name, measure in MEASURES.items()}
-    found["root_height"] = motion.root_height(held, lengths, per_clip=True)
-    command = "python -m videomdm.study.ship judge --data-root CMU --tuned RUN"
-    metrics = {name: seed_interval(values.tolist()) for name, values in found.items()}
-    return results.write(folder, STUDY, config, command, seconds, metrics, row)
+def _generated(run: Path, config: Config, study: str, folder: Path, command: str) -> Path:
+    began, judges = time.monotonic(), evaluators(config)
+    about = digest(protocol.protocol(config), config.evaluation_key(), [judge.digest for judge in judges])
+    found = protocol.generation(sample.load(run), config, judges, run / "evaluation" / about)
+    return results.write(folder, study, config, command, time.monotonic() - began, found)
 
 
 CARD = """# The prior that comes with the package
 
 `prior/` is a text-to-motion diffusion model ({weights} million weights, half precision) that has learned how
-people move from 2-D keypoints alone, plain MDM on what a lifter makes of them: 22 joints at {fps:g} frames a
-second, up to {seconds:g} s, English captions. `twin/` is the same network, trained from true 3-D motions ({twin}
-batches): what the lack of 3-D costs is the difference.
+people move from 2-D keypoints alone: {recipe}. 22 joints at {fps:g} frames a second, up to
+{seconds:g} s, English captions. `twin/` is the same network, trained from true 3-D motions ({twin} batches): what the
+lack of 3-D costs is the difference.
 
     videomdm generate "a person walks forward and waves" --seconds 4 --out wave.bvh
 
@@ -139,10 +158,11 @@ Nothing of corpora for non-commercial use is in it.
 
 ## How it was made
 
-    videomdm train --config prior/config.json --set data_root=CMU
+{commands}
     videomdm train --config twin/config.json --set data_root=CMU
+    python -m videomdm.study.ship choose --data-root CMU RUN ...
     python -m videomdm.study.ship make --prior RUN --twin RUN
-    python -m videomdm.study.ship judge --data-root CMU --tuned TUNED
+    python -m videomdm.study.ship judge --data-root CMU
     python -m videomdm.study.ship card --data-root CMU
 
 Commit {commit}; {batches}.
@@ -150,18 +170,20 @@ Commit {commit}; {batches}.
 
 ## How it does
 
-How motions move, of {clips} captions of the test split of both corpora and as long as the real ones, means with 95 %
-intervals over captions (one training seed). What they say has not been measured: a judge of motions of this length,
-for FID and R-precision, has not been trained yet.
+By motions for {samples} captions of the test split of both corpora, as long as the real ones; means with 95 % intervals
+over {repeats} repeats (one training seed). The evaluators of FID and R-precision were trained on the true motions of
+the training split; beside *real motions* stand as many of that split.
 
 {table}
 
+What ships was chosen on the validation split, by FID:
+
+{candidates}
+
 ## Limits
 
-- A small model after a short training: it has seen every clip some {passes:.0f} times. Limbs change their
-  length, feet slide, and captions of CMU's dances are beyond it. Written BVH files have constant bones all the same.
-- It has had no 2-D stage, the paper's own: after 350 batches of it ({tuned}) motions slid less,
-  but hardly moved, see the last column.
+- A small model: it has seen every clip some {passes:.0f} times. Limbs change their length, feet slide, and captions of
+  CMU's dances are beyond it. Written BVH files have constant bones all the same.
 - It knows what its corpora hold: walking, running, jumping, waving, exercises, dances. Objects, other people,
   hands, faces and floors that are not level are none of it.
 - Captions are read by a sentence encoder for English; what it cannot read counts as no caption, and is said.
@@ -171,25 +193,24 @@ for FID and R-precision, has not been trained yet.
 
 
 def rows(folder: Path) -> list[dict[str, object]]:
-    """A table of what :func:`judge` measured, a row each for real motions, the prior and its twin.
+    """A table of what :func:`judge` measured: a row for each figure, with columns for real motions, prior and twin.
 
     Raises:
         DataError: a result is missing.
     """
+    found = _results(folder)
     return [
-        {"": name, **{title: metrics[key] for key, title in TITLES.items()}}
-        for name, metrics in _results(folder).items()
+        {"": title, **{name: metrics[key] for name, metrics in found.items() if key in metrics}}
+        for key, title in TITLES.items()
     ]
 
 
 def _results(folder: Path) -> dict[str, Mapping[str, object]]:
-    prior, twin = (sample.load(weights).config for weights in WEIGHTS.values())
+    configs = {name: Config.from_json((weights / "config.json").read_text()) for name, weights in WEIGHTS.items()}
     found = {}
     for title, row, config in (
-        ("real motions", "real", prior),
-        (ROWS["prior"], prior.method, prior),
-        (ROWS["twin"], twin.method, twin),
-        (TUNED, TUNED_METHOD, prior),
+        ("real motions", "real", configs["prior"]),
+        *((ROWS[name], config.method, config) for name, config in configs.items()),
     ):
         path = results.path(folder, STUDY, config, row)
         if not path.is_file():
@@ -199,38 +220,59 @@ def _results(folder: Path) -> dict[str, Mapping[str, object]]:
 
 
 def card(data_root: str, folder: Path) -> str:
-    """The model card, from the results of :func:`judge`.
+    """The model card, from the results of :func:`choose` and :func:`judge`.
 
     Raises:
         DataError: a result is missing.
     """
     prior = sample.load(WEIGHTS["prior"])
     config, about = prior.config, json.loads((WEIGHTS["prior"] / "about.json").read_text(encoding="utf-8"))
+    twin = sample.load(WEIGHTS["twin"]).config.optimiser
     late, early = about["losses"]
-    optimiser, twin = config.optimiser, sample.load(WEIGHTS["twin"]).config.optimiser
+    size, stages = protocol.protocol(config), about["stages"]
     return CARD.format(
         weights=f"{sum(p.numel() for p in prior.model.parameters()) / 1e6:.1f}", fps=prior.fps,
         seconds=config.data.max_frames / prior.fps, n_clips=config.data.n_clips,
         subjects=", ".join(map(str, cmu_actors.actors(data_root, "train"))), licence=LICENCE, commit=about["commit"],
-        batches=f"{optimiser.steps:,} batches of {optimiser.batch_size} clips", tuned=TUNED_METHOD,
+        recipe=", then ".join(f"{method} ({steps:,} batches)" for method, steps in stages),
+        commands="\n".join(_commands(stages)), batches=f"batches of {config.optimiser.batch_size} clips",
         losses=f"Over the last tenth of the training the loss was {late:.4f}, over the tenth before {early:.4f}"
         + (": it still fell, and longer training would help." if late < 0.99 * early else "."),
-        clips=CLIPS, table=_table(_results(folder)),
-        passes=optimiser.steps * optimiser.batch_size / about["clips"],
-        twin=f"{twin.warmup_steps + twin.steps:,}",
+        samples=size.samples, repeats=size.repeats, table=_table(_results(folder)),
+        candidates=_listed(candidates(folder)), twin=f"{twin.warmup_steps + twin.steps:,}",
+        passes=sum(steps for _, steps in stages) * config.optimiser.batch_size / about["clips"],
     )  # fmt: skip
+
+
+def _commands(stages: Sequence[tuple[str, int]]) -> list[str]:
+    """How the prior was trained, a command for each stage; only the last one's configuration ships."""
+    last = "    videomdm train --config prior/config.json --set data_root=CMU"
+    first = [f"    videomdm train --profile shipped --set data_root=CMU method={m} steps={n}" for m, n in stages[:-1]]
+    return [*first, last + " start=RUN" * bool(first)]
 
 
 def _table(found: Mapping[str, Mapping[str, object]]) -> str:
     head = f"| | {' | '.join(found)} |\n|{' --- |' * (len(found) + 1)}"
     rows = [
-        f"| {title} | {' | '.join(_figure(metrics[key]) for metrics in found.values())} |"
+        f"| {title} | {' | '.join(_figure(metrics[key]) if key in metrics else '' for metrics in found.values())} |"
         for key, title in TITLES.items()
     ]
     return "\n".join([head, *rows])
 
 
-def _figure(value: Sequence[float]) -> str:
+def _listed(rows: Sequence[Mapping[str, object]]) -> str:
+    """The candidates as a table in Markdown, the best first."""
+    keys = ("fid", "r_precision_3", "acceleration", "path_length", "skating")
+    head = f"| | {' | '.join(TITLES[key] for key in keys)} |\n|{' --- |' * (len(keys) + 1)}"
+    ordered = sorted(rows, key=lambda row: row["fid"][0])
+    return "\n".join(
+        [head, *(f"| {row['method']} | {' | '.join(_figure(row[key]) for key in keys)} |" for row in ordered)]
+    )
+
+
+def _figure(value: Sequence[float] | float) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
     return f"{value[0]:.3g} ± {value[1]:.2g}"
 
 
@@ -240,7 +282,7 @@ def _figure(value: Sequence[float]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m videomdm.study.ship", description=__doc__)
     parts = parser.add_subparsers(dest="part", required=True)
-    for part in ("make", "judge", "card"):
+    for part in ("choose", "make", "judge", "card"):
         own = parts.add_parser(part)
         programs.add_debug(own)
         if part == "make":
@@ -249,8 +291,8 @@ def _parser() -> argparse.ArgumentParser:
         else:
             own.add_argument("--data-root", required=True, help="folder that videomdm prepare-cmu made")
             own.add_argument("--results", type=Path, default=Path("results"))
-        if part == "judge":
-            own.add_argument("--tuned", type=Path, required=True, metavar="RUN", help=f"run folder: {TUNED}")
+        if part == "choose":
+            own.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of different methods")
     return parser
 
 
@@ -258,8 +300,10 @@ def _carry_out(given: argparse.Namespace) -> None:
     if given.part == "make":
         for name, folder in WEIGHTS.items():
             print(make(getattr(given, name), folder))
+    elif given.part == "choose":
+        print(choose(given.runs, given.data_root, given.results))
     elif given.part == "judge":
-        print(*judge(given.data_root, given.results, given.tuned), sep="\n")
+        print(*judge(given.data_root, given.results), sep="\n")
     else:
         path = WEIGHTS["prior"].parent / "README.md"
         path.write_text(card(given.data_root, given.results), encoding="utf-8")
