@@ -186,16 +186,15 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def table(study, rows):
-    """Rows of a study on bandai."""
-    measured = report.find(studies, study)[1]["bandai"]
+def table(study, corpus_name, rows):
+    measured = report.find(studies, study)[1][corpus_name]
     return metrics_table([
         {"": title, **{column: measured[row].get(key, "") for column, key in COLUMNS.items()}}
         for row, title in rows.items()
     ])  # fmt: skip
 
 
-table("gap", {
+table("gap", "bandai (study)", {
     "real": "real motions", "mdm-3d": "MDM, true 3-D",
     "videomdm": "VideoMDM, cameras known", "videomdm/round-1": "its round",
     "videomdm-pnp/sized": "VideoMDM, height known", "videomdm-pnp/sized-round-1": "its round",
@@ -213,12 +212,13 @@ table("gap", {
 # That is the row `videomdm/teacher-above`, tried with the small profile on the validation split (`python -m videomdm.study diversity --profile laptop --data bandai --precision bf16 --evaluation-split val`; one seed):
 
 # %%
-table("diversity", {
+table("diversity", "bandai (laptop)", {
     "real": "real motions", "mdm-3d": "MDM, true 3-D", "mdm-teacher": "MDM, the teacher's motions",
     "videomdm": "VideoMDM", "videomdm/teacher-above": "MDM's loss above the threshold",
 })  # fmt: skip
 
 # %% [markdown]
+# MDM's own recall with true 3-D is .69 here.
 # Part of the recall and of the multimodality that VideoMDM has lost against plain MDM on the teacher's motions comes back, so the noisy levels are where it was lost.
 # But the teacher's trembling comes back too, and FID rises: noise does not hide everything that a teacher does wrong.
 # A round is better.
