@@ -275,7 +275,7 @@ metrics_table(rows) if rows else Table("*no recordings*")
 # Keypoints of another program are read in place of a film (here BlazePose's, in npz files of the project's own format).
 # There are no pictures to look at, and whether the camera stood still cannot be checked.
 #
-# `lateral_raise` is long, so it is lifted in windows that overlap; in `sit_walk` the woman comes into the picture late; in `bicep_curls` the legs are outside the picture.
+# `lateral_raise` is longer than a prior's clips, which would take it in windows that overlap; in `sit_walk` the woman comes into the picture late; in `bicep_curls` the legs are outside the picture.
 # What was never seen is not invented silently: the table says so, and the arrays mark those joints as `unseen`.
 
 # %%
@@ -349,7 +349,7 @@ metrics_table(rows) if rows else Table("*not measured*")
 # %% [markdown]
 # ## What goes wrong
 #
-# - **Poses that the detector does not know.** In the middle of his somersault the man is upside down, and the detector loses him; after he has landed he counts as another person. The notes above say where the main person ends, and everything after that is not lifted. BlazePose looks for one person only: the woman who walks past is found only after the man is lost.
+# - **Poses that the detector does not know.** In the middle of his somersault the man is upside down, and the detector loses him until he comes down; the notes above say for how long. What lies between is marked as not seen: the lifted motion bridges it, and shows no somersault. The woman who walks past is followed too, under a number of her own.
 # - **People who cross.** When one person hides another, a tracker may go on with the wrong one. The numbers in the overlay show who was followed, and `person` chooses.
 # - **Fast limbs.** A hand that moves far between two frames is blurred, and left and right are taken for each other; the notes count the frames in which sides were put right.
 # - **What is outside the picture** is a guess. Legs that were never seen hang from the hips, and a motion made of them is fit for its upper half alone.
