@@ -46,6 +46,7 @@ from videomdm.pages.parameters import check_parameters
 from videomdm.plots import Picture, Table, metrics_table, player
 from videomdm.storage.film import codec
 from videomdm.study import results as study
+from videomdm.videos.windows import Mixing
 
 check_parameters(globals())
 root = Path(data or Path(os.environ.get("VIDEOMDM_DATA", "no data")) / "real")
@@ -184,8 +185,9 @@ for name, (track, source) in films.items():
 # ## The third dimension
 #
 # Two motions are made of the keypoints.
-# The **teacher**'s is the lifter's that the package ships.
-# The **prior**'s is led to the rays that were seen ([](explain_ray_projection)) and averaged with the teacher's: it knows how people move, as far as it has been trained.
+# The **teacher**'s is what the lifter that the package ships makes of them.
+# The **prior**'s begins with it: held against the recording, so that bones keep their lengths and joints lie where they were seen, and averaged with what the prior makes of it, led to the rays that were seen ([](explain_ray_projection)).
+# The prior's share in that average was chosen on validation recordings, and is printed below; where it is nothing, the motion is the teacher's, fitted to the recording.
 # Both are in the result, and one of them is what is *delivered* as `joints`; the last column of the table below says which.
 #
 # The prior of this page is the one that comes with the package ([](../runs/evaluate_shipped)); `-p prior RUN` takes another.
@@ -194,6 +196,7 @@ for name, (track, source) in films.items():
 model = sample.load(Path(prior) if prior else sample.SHIPPED)
 config = model.config
 print(f"prior: {config.method}, profile {config.profile}, trained on {config.data.source}")
+print(f"its share in what is called the prior's motion: {100 * Mixing().share:.0f} %")
 
 # %%
 lifted = {
@@ -272,7 +275,7 @@ metrics_table(rows) if rows else Table("*no recordings*")
 # Keypoints of another program are read in place of a film (here BlazePose's, in npz files of the project's own format).
 # There are no pictures to look at, and whether the camera stood still cannot be checked.
 #
-# `lateral_raise` is long, so it is lifted in windows that overlap; in `sit_walk` the woman comes into the picture late; in `bicep_curls` the legs are outside the picture.
+# `lateral_raise` is longer than a prior's clips, which would take it in windows that overlap; in `sit_walk` the woman comes into the picture late; in `bicep_curls` the legs are outside the picture.
 # What was never seen is not invented silently: the table says so, and the arrays mark those joints as `unseen`.
 
 # %%
@@ -325,7 +328,8 @@ metrics_table(files) if files else Table("*no recordings*")
 # ## How long it takes
 #
 # Measured by `python -m benchmarks lift --video walk_park.mp4` in processes of their own with an empty cache.
-# After a fresh install a prior is trained (once), then the film is lifted; making the environment and downloading its packages come before and are not counted.
+# A prior comes with the package, so after a fresh install a film takes what is said *of lifting*; `train` is a prior of your own (`make train`), once.
+# Making the environment and downloading its packages come before and are not counted.
 # *Start* is the time until Python has loaded the program.
 
 # %%
@@ -345,11 +349,11 @@ metrics_table(rows) if rows else Table("*not measured*")
 # %% [markdown]
 # ## What goes wrong
 #
-# - **Poses that the detector does not know.** In the middle of his somersault the man is upside down, and the detector loses him; after he has landed he counts as another person. The notes above say where the main person ends, and everything after that is not lifted. BlazePose looks for one person only: the woman who walks past is found only after the man is lost.
+# - **Poses that the detector does not know.** In the middle of his somersault the man is upside down, and the detector loses him until he comes down; the notes above say for how long. What lies between is marked as not seen: the lifted motion bridges it, and shows no somersault. The woman who walks past is followed too, under a number of her own.
 # - **People who cross.** When one person hides another, a tracker may go on with the wrong one. The numbers in the overlay show who was followed, and `person` chooses.
 # - **Fast limbs.** A hand that moves far between two frames is blurred, and left and right are taken for each other; the notes count the frames in which sides were put right.
 # - **What is outside the picture** is a guess. Legs that were never seen hang from the hips, and a motion made of them is fit for its upper half alone.
 # - **Standing people may come out with bent knees or a lean.** One camera sees a knee that bends towards it only by a slightly shorter leg. The prior can only know poses that it was trained on.
 # - **Size and distance are one number.** Without `height` an adult's mean is taken: a person's absolute size and path are as wrong as that.
 # - **The vertical is found from the feet.** Somebody who stands on one spot says little about where the floor is; *up* in the table of errors is then off by several degrees, and root-aligned errors count it in every joint.
-# - **A prior is no oracle.** Whether it improves on its teacher depends on what it was trained on; the tables of this page say so for each recording with truth, whatever the answer is today.
+# - **A prior is no oracle.** Whether it improves on its teacher depends on what it was trained on; no more of it is taken than helped on validation recordings, and the tables of this page show both motions for each recording with truth.

@@ -98,6 +98,39 @@ class TestFit:
         torch.testing.assert_close(fitting.fit(guess, seen, weights=fitting.Weights(bend=1.0), fps=40.0), plain)
 
 
+class TestLongRecordings:
+    """Clips one after the other, to and fro, as one recording."""
+
+    @pytest.fixture
+    def long(self, guess, seen):
+        def joined(x, frames=8 * 40):
+            whole = torch.cat([x[0, :40], x[0, :40].flip(0)])
+            return whole.repeat(-(-frames // len(whole)), *[1] * (whole.ndim - 1))[None, :frames]
+
+        frames = Footage(joined(seen.keypoints), joined(seen.confidence), seen.camera[:1], torch.tensor([8 * 40]))
+        return joined(guess), frames
+
+    def test_take_no_more_steps_than_short_ones(self, guess, seen, long, monkeypatch):
+        """So time grows as the number of frames does: 960 take half a second."""
+        steps, vectors = [0, 0], kinematics.bone_vectors
+        for k, given in enumerate(((guess[:1], seen.select(slice(1))), long)):
+
+            def counted(*arguments, k=k):
+                steps[k] += 1
+                return vectors(*arguments)
+
+            monkeypatch.setattr(kinematics, "bone_vectors", counted)
+            fitting.fit(*given)
+        assert 0 < steps[1] < 1.25 * steps[0]
+
+    def test_come_out_as_their_beginning_alone(self, long):
+        joints, frames = long
+        part = Footage(frames.keypoints[:, :120], frames.confidence[:, :120], frames.camera, torch.tensor([120]))
+        bones = fitting.bone_lengths(frames.camera.to_camera(joints), frames.lengths)
+        whole, alone = fitting.fit(joints, frames, bones=bones), fitting.fit(joints[:, :120], part, bones=bones)
+        assert (whole[:, :80] - alone[:, :80]).norm(dim=-1).amax() < 0.001, "metres; two seconds from where it is cut"
+
+
 def test_bones_are_alike_on_both_sides(corpus):
     lengths = fitting.bone_lengths(corpus.joints, corpus.lengths)
     left, right = (SMPL22.index(f"{side}_wrist") - 1 for side in ("left", "right"))

@@ -226,6 +226,11 @@ class TestWham:
             (lambda p: p.update(pose_world=p["pose_world"][:, :69]), r"pose_world has shape \(6, 69\)"),
             (lambda p: p.update(trans_world=p["trans_world"] * np.nan), "trans_world.*expected finite"),
             (lambda p: p.update(frame_ids=p["frame_ids"][::-1].copy()), "frame_ids.*expected ascending"),
+            (
+                lambda p: p["pose_world"].__setitem__((2, 12), -1e5),
+                "pose_world turns joint 4 by 1e.05 in frame 2, .*radians",
+            ),
+            (lambda p: p.update(pose_world=np.degrees(p["pose_world"] + 1)), "expected rotation vectors in radians"),
             (lambda p: p.update(trans_world=p["trans_world"] * 1e5), "are these centimetres or millimetres"),
         ],
     )
@@ -234,6 +239,25 @@ class TestWham:
         change(person)
         with pytest.raises(DataError, match=message):
             wham.read(wham_file(tmp_path, {0: person}))
+
+    @pytest.mark.parametrize(("joint", "axis", "at"), [(16, 2, 13), (1, 0, 4), (0, 1, 20)])
+    def test_a_rotation_of_the_other_sign_in_one_frame(self, tmp_path, joint, axis, at):
+        """One bit of a file: all bones keep their lengths."""
+        t, pose = np.arange(30) / 30, np.zeros((30, 24, 3), "f4")
+        pose[:, 0, 1], pose[:, 16, 2], pose[:, 17, 2] = 0.6, -1.2, 1.2
+        pose[:, 1, 0], pose[:, 2, 0] = 0.3 + 0.6 * np.sin(5.6 * t), 0.3 - 0.6 * np.sin(5.6 * t)
+        person = wham_person(30) | {"pose_world": pose.reshape(30, 72), "trans_world": np.zeros((30, 3), "f4")}
+        wham.read(wham_file(tmp_path, {0: person}))
+        pose[at, joint, axis] = -pose[at, joint, axis]
+        with pytest.raises(DataError, match=f"pose_world jumps at joint {joint} in frame {at}, and back: a damaged"):
+            wham.read(wham_file(tmp_path, {0: person}))
+
+    def test_quick_hands_are_no_damage(self, tmp_path):
+        """Ten frames a second of somebody who waves three times a second."""
+        t, pose = np.arange(30) / 10, np.zeros((30, 24, 3), "f4")
+        pose[:, 18, 1] = 1 + 0.8 * np.sin(2 * np.pi * 3 * t + 0.3)
+        person = wham_person(30) | {"pose_world": pose.reshape(30, 72), "trans_world": np.zeros((30, 3), "f4")}
+        assert len(wham.read(wham_file(tmp_path, {0: person})).joints) == 30
 
     def test_other_mistakes(self, tmp_path):
         path = wham_file(tmp_path, {0: wham_person()})

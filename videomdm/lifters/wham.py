@@ -22,6 +22,7 @@ runs, and give the file as ``body``.  Without it the mean of the built-in bodies
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import forward_kinematics
 from videomdm.storage.arrays import read_npz
 
+TURNS = 2.0  # full turns of a joint at most, though every rotation is half a turn or less: optimisers run past that
+# Radians that a joint is off for a single frame, at least, and in terms of its usual step, while its neighbours agree.
+SPIKE = (1.0, 6.0, 0.5)
 _KEYS = {RootPath.WORLD: ("pose_world", "trans_world"), RootPath.CAMERA: ("pose", "trans")}
 
 
@@ -173,4 +177,27 @@ def _checked(found: dict, pose_key: str, trans_key: str, name: str) -> tuple[Ten
             raise DataError(f"{name}: {key} has shape {array.shape} and type {array.dtype}, expected finite "
                             f"numbers ({len(frames)}, {width})")  # fmt: skip
         arrays.append(torch.from_numpy(array.astype(np.float32)))
+    if fault := _no_turns(arrays[0].unflatten(-1, (-1, 3))[:, : len(SMPL22)]):
+        raise DataError(f"{name}: {pose_key} {fault}")
     return *arrays, frames.astype(np.int64)
+
+
+def _no_turns(pose: Tensor) -> str | None:
+    """What is wrong with rotation vectors (T, J, 3): degrees, or a number that was damaged; bones stay as they were."""
+    turn = pose.norm(dim=-1)
+    frame, joint = divmod(int(turn.argmax()), turn.shape[1])
+    if turn.max() > TURNS * 2 * math.pi:
+        return (
+            f"turns joint {joint} by {turn.max():.5g} in frame {frame}, expected rotation vectors in radians, at most "
+            f"{TURNS * 2 * math.pi:.1f} long"
+        )
+    turns = roma.rotvec_to_rotmat(pose)
+    step, across = (roma.rotmat_geodesic_distance(turns[:-n], turns[n:]) for n in (1, 2))
+    if not len(across):
+        return None
+    limit = (SPIKE[1] * step.median(0).values).clamp(min=SPIKE[0])
+    off = ((torch.minimum(step[:-1], step[1:]) > limit) & (across < SPIKE[2])).nonzero()
+    if not len(off):
+        return None
+    before, joint = off[0].tolist()
+    return f"jumps at joint {joint} in frame {before + 1}, and back: a damaged frame"
