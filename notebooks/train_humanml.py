@@ -53,7 +53,7 @@ print(f"run folder: {config.folder}")
 # %% [markdown]
 # ## A motion at once
 #
-# The prior that comes with the package has been through the same two stages, with longer clips, and on people's motion too ([](evaluate_shipped)).
+# The prior that comes with the package has learned from keypoints too, of longer clips and of people's motion, but has had the first of the two stages only ([](evaluate_shipped)).
 # This is what it makes of three captions; the run below starts from nothing.
 
 # %%

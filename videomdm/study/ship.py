@@ -134,9 +134,9 @@ def _generated(run: Path, config: Config, study: str, folder: Path, command: str
 CARD = """# The prior that comes with the package
 
 `prior/` is a text-to-motion diffusion model ({weights} million weights, half precision) that has learned how
-people move from 2-D keypoints alone: {recipe}. 22 joints at {fps:g} frames a second, up to
-{seconds:g} s, English captions. `twin/` is the same network, trained from true 3-D motions ({twin} batches): what the
-lack of 3-D costs is the difference.
+people move from 2-D keypoints alone ({recipe}): 22 joints at {fps:g} frames a second, up to {seconds:g} s,
+English captions. `twin/` is the same network, trained from true 3-D motions ({twin} batches): what the lack of 3-D
+costs is the difference.
 
     videomdm generate "a person walks forward and waves" --seconds 4 --out wave.bvh
 
@@ -234,7 +234,7 @@ def card(data_root: str, folder: Path) -> str:
         weights=f"{sum(p.numel() for p in prior.model.parameters()) / 1e6:.1f}", fps=prior.fps,
         seconds=config.data.max_frames / prior.fps, n_clips=config.data.n_clips,
         subjects=", ".join(map(str, cmu_actors.actors(data_root, "train"))), licence=LICENCE, commit=about["commit"],
-        recipe=", then ".join(f"{method} ({steps:,} batches)" for method, steps in stages),
+        recipe=", then ".join(f"method `{method}`, {steps:,} batches" for method, steps in stages),
         commands="\n".join(_commands(stages)), batches=f"batches of {config.optimiser.batch_size} clips",
         losses=f"Over the last tenth of the training the loss was {late:.4f}, over the tenth before {early:.4f}"
         + (": it still fell, and longer training would help." if late < 0.99 * early else "."),

@@ -37,8 +37,7 @@ class Mixing:
     """How much of a recording's motion is the prior's.
 
     Chosen on validation recordings of people whom no prior had seen (``python -m videomdm.study.real_people choose``)
-    for the prior that comes with the package: nothing of it, so that the motion is the teacher's, fitted to the
-    recording.
+    for the prior that comes with the package: an eighth of it, the rest is the teacher's, fitted to the recording.
 
     Attributes:
         first: where the prior begins, as a share of the diffusion's steps from the clean end; 1 begins with noise
@@ -47,7 +46,7 @@ class Mixing:
     """
 
     first: float = 0.08
-    share: float = 0.0
+    share: float = 0.125
 
     def step(self, n_steps: int) -> int | None:
         """The step, 0-based, at which lifting begins; None for noise."""
