@@ -76,7 +76,7 @@ if found["keep"]:
 # %% [markdown]
 # An option gives the denoiser a skip from its input to its prediction, `skip` frames wide: $\hat x_0 = g(t)\,\mathrm{smooth}(x_t) + F(x_t)$.
 # The smoothed input keeps what a person does, and the gaussian average over time leaves little of the noise; the gain $g(t)$ ({py:func}`videomdm.denoiser.skip_gain`) falls to nothing where the noise is high.
-# The row *skip* is such a prior, of the same data and about the same training as *shipped*, the one that comes with the package: at low noise it gives even the balancing person back.
+# The row *skip* is such a prior, of the same data as *shipped*, the one that comes with the package, after about an eighth of its training: at low noise it gives even the balancing person back.
 #
 # MDM's own form, without a skip, stays the default, in the shipped prior too.
 # With a skip slow noise stays in what is generated, and limbs change their length more than in MDM's form; no command of the repository measures how much yet.
@@ -119,10 +119,10 @@ for row, metrics in found["choose"].items():
     print(f"{row}: " + ", ".join(f"{title} {a:.1f} / {b:.1f} mm" for title, (a, b) in means.items()))
 
 # %% [markdown]
-# What helps is the fit.
-# The prior adds nothing on people whom it does not know: an eighth of it makes the error a little larger, and the more of it, the worse.
-# So by default it gets nothing, and what is delivered is the teacher's motion, fitted to the recording.
-# A prior that knows the people it lifts would deserve a larger share: the choice is to be made again whenever the prior or the teacher is another.
+# What helps most is the fit.
+# The prior alone makes the error larger, on people whom it does not know; an eighth of it, from the lowest noise, makes it a little smaller in the sum of both corpora, and that is what is delivered.
+# On the person of `balance`, who is in none of the corpora, the eighth is worth more than on the recordings that it was chosen on (first table).
+# The choice is to be made again whenever the prior or the teacher is another.
 #
 # ## What limits it
 #

@@ -34,9 +34,10 @@ STUDY, CANDIDATES = "shipped", "shipped-val"  # folders of results: what ships o
 ROWS = {"prior": "trained from 2-D, as it ships", "twin": "its twin, trained from 3-D"}
 TITLES = {
     "fid": "FID, joints encoded anew", "fid_raw": "FID, features as generated", "tmr_fid": "FID, second evaluator",
-    "r_precision_3": "R-precision, top 3", "diversity": "diversity", "recall": "recall",
-    "acceleration": "acceleration, m/s²", "jitter": "jitter, m/s³", "path_length": "path, m", "skating": "skating",
-    "bone_deviation": "bones change by, %", "root_height": "height of the root, m",
+    "r_precision_3": "R-precision, top 3", "recall": "recall", "diversity": "diversity",
+    "multimodality": "multimodality", "acceleration": "acceleration, m/s²", "jitter": "jitter, m/s³",
+    "path_length": "path, m", "skating": "skating", "bone_deviation": "bones change by, %",
+    "root_height": "height of the root, m",
 }  # fmt: skip
 
 
