@@ -27,13 +27,15 @@ PROGRAM = "python -m videomdm.study.pictures"
 #: What is generated.
 CAPTIONS = ("a person walks forward", "a person does jumping jacks", "a person squats down and stands up again")
 SCENE = "wave_both_01"  # of :mod:`videomdm.data.recordings.demonstration`
+SECONDS = 5.0
 HEIGHT = 288  # pixels
 COLOURS = 48  # of a GIF's palette: few keep it small
 
 
 def generated(prior: Prior, path: Path, seed: int = 0) -> None:
     """Draw one generated motion for each of :data:`CAPTIONS`, side by side."""
-    motions = sample.generate(prior, CAPTIONS, seed=seed)
+    seconds = min(SECONDS, prior.config.data.max_frames / prior.fps)
+    motions = sample.generate(prior, CAPTIONS, seconds=seconds, seed=seed)
     panels = [film.draw(motion, prior.skeleton, text, HEIGHT) for motion, text in zip(motions, CAPTIONS, strict=True)]
     _write(path, (np.concatenate(row, axis=1) for row in zip(*panels, strict=True)), prior.fps)
 
