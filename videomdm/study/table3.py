@@ -187,8 +187,7 @@ def evaluator(config: Config, pictures: Tracks, budget: str) -> PlanarEvaluator:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the table, and return the exit status (:mod:`videomdm.programs`)."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    return programs.carry_out(lambda: conduct(arguments), PROGRAM, "--debug" in arguments)
+    return programs.main(conduct, PROGRAM, arguments)
 
 
 def conduct(arguments: Sequence[str]) -> None:
