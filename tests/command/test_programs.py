@@ -8,7 +8,7 @@ import pytest
 from videomdm import prepare, programs, study, train
 from videomdm.command import main
 from videomdm.data import fit3d_clips
-from videomdm.study import phrasings, table3, train_elepose, train_motion_vae, words
+from videomdm.study import convert_minilm, phrasings, table3, train_elepose, train_motion_vae, words
 from videomdm.study import recordings as study_of_recordings
 from videomdm.train.__main__ import main as train_program
 
@@ -54,6 +54,7 @@ def test_errors_of_a_run_are_sentences(tmp_path, capsys, monkeypatch):
         (study, "t --profile tiny --runs OUT --results OUT", "profile is 'tiny', expected one of"),
         (study_of_recordings, "MISSING film.mp4 --results OUT", "MISSING"),
         (words, "--data MISSING --out OUT", "MISSING"),
+        (convert_minilm, "MISSING", "MISSING"),
         (phrasings, "--encoders braille --profile smoke --runs OUT --out OUT", "braille"),
     ],
 )
