@@ -232,7 +232,7 @@ def conduct(arguments: Sequence[str]) -> None:
         )  # fmt: skip
     picture = given.results / name / "reconstructions.svg"
     shown = given.data == "nba-like" and given.base == "procedural"  # motions of other corpora are not ours to show
-    if shown and not picture.exists():
+    if shown and "training-data" in given.rows and not picture.exists():
         judge = evaluator(base, observe.tracks(base, "train"), given.budget)
         train_motion_vae.reconstructions(judge, observe.tracks(base, "test")).savefig(picture, bbox_inches="tight")
 
