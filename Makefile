@@ -69,6 +69,10 @@ study-rows-%: setup
 	for name in $(STUDIES); do $$run $$name $$on --precision bf16; done; \
 	for seed in 0 1 2; do $(BIN)/python -m videomdm.study.table3 --base $* --seed $$seed $(TABLE3) \
 	  $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai); done; \
+	$(if $(filter procedural,$*), \
+	  probe="$(BIN)/python -m videomdm.study.table3 --rows videomdm-frame --study table3-procedural"; \
+	  $$probe-ddpm $(TABLE3) sampler=ddpm; \
+	  $$probe-100 $(TABLE3:600=100);) \
 	$(if $(filter bandai,$*), \
 	  $$run table1 $$on --seed 1 --precision bf16 --rows $(TRAINED); \
 	  $$run table1 $$on --seed 1 --root-path network --rows mdm-teacher videomdm; \

@@ -65,6 +65,7 @@ reproduction.second_reading(found)
 # On every corpus, with every teacher and by both readings, learning from 2-D with known cameras is better than learning from the lifter's
 # motions, and known cameras are better than cameras by PnP.
 # The ablations come out in the paper's order but for the last two, which change places, and two of them at the paper's own size ([The ablations](evaluate_ablations.ipynb)).
+# From pictures alone, its precision is better than MAS's and its FID and diversity are behind, as the paper says ([Table 3](evaluate_table3.ipynb)).
 #
 # **What hangs on the reading.**
 # With cameras by PnP, VideoMDM is better than MDM on the lifter's motions as the paper measures it, and not on bandai once joints are encoded
@@ -74,7 +75,8 @@ reproduction.second_reading(found)
 # Table 2's halving of the lifter's error: it is 1.3 times less, by the paper's alignment, and 1.9 times where every frame is placed by its size
 # ([Table 2](evaluate_table2.ipynb) has the experiments that say why).
 # Accelerations cannot improve by 5.5 times here, as our lifter does not jitter as WHAM does: it works on windows of frames.
-# And training costs twice plain MDM's instead of 1.3 times, because two low batches of three take four passes each.
+# Training costs twice plain MDM's instead of 1.3 times, because two low batches of three take four passes each.
+# And its recall†, the best of all in the paper's table 3, is below MAS's: its motions are too much alike.
 #
 # ## What is derived
 #

@@ -97,6 +97,14 @@ class TestKey:
         with pytest.raises(FileNotFoundError, match="expected the weights of a finished run"):
             config.but(start=str(tmp_path / "d")).key()
 
+    def test_a_lifter_counts_by_its_place_among_the_runs(self):
+        """A run is the same wherever its folder is moved; another lifter, or one from elsewhere, makes another run."""
+        here = profile("smoke", lifter="runs/cache/elepose-1/elepose.safetensors")
+        assert here.but(runs="/a", lifter="/a/cache/elepose-1/elepose.safetensors").key() == here.key()
+        others = ("runs/cache/elepose-2/elepose.safetensors", "cache/elepose-1/elepose.safetensors", "real")
+        assert here.key() not in {here.but(lifter=other).key() for other in others}
+        assert profile("smoke", runs=".").key() == profile("smoke").key()
+
 
 class TestFile:
     def test_round_trip(self):

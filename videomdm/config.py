@@ -206,13 +206,15 @@ class Config:
         """Short hash of what a run's outcome depends on.
 
         These are the settings that are not the defaults (:data:`KEYED`), what the method does, and the versions of the
-        stages that it goes through (:data:`STAGES`).  ``start`` is hashed by file content, not by path.
+        stages that it goes through (:data:`STAGES`).  ``start`` is hashed by file content, not by path, and a lifter
+        in the folder of runs by its place there, wherever that folder lies.
 
         Raises:
             FileNotFoundError: ``start`` holds no finished run.
         """
         left_out = (*EVALUATION, *FREE, "method")
         own = {name: self.value(name) for name in sorted(SETTINGS) if name not in left_out}
+        own["lifter"] = self._lifter()
         chosen = {name: value for name, value in own.items() if value != KEYED[name]}
         if self.start:
             chosen |= {"start": self._start_digest(), "warmup_steps": 0}
@@ -229,6 +231,11 @@ class Config:
     def changed(self) -> dict[str, object]:
         """The settings that are not the defaults, by their flat names."""
         return {name: self.value(name) for name in sorted(SETTINGS) if self.value(name) != DEFAULTS.value(name)}
+
+    def _lifter(self) -> str:
+        file = Path(self.data.lifter)
+        inside = file.suffix and file.is_relative_to(self.runs)
+        return str("runs" / file.relative_to(self.runs)) if inside else self.data.lifter
 
     def _start_digest(self) -> str:
         if not self.start_weights.is_file():

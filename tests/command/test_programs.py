@@ -5,8 +5,11 @@ import json
 
 import pytest
 
-from videomdm import prepare, study, train
+from videomdm import prepare, programs, study, train
 from videomdm.command import main
+from videomdm.data import fit3d_clips
+from videomdm.study import convert_minilm, phrasings, table3, train_elepose, train_motion_vae, words
+from videomdm.study import recordings as study_of_recordings
 from videomdm.train.__main__ import main as train_program
 
 
@@ -37,6 +40,33 @@ def test_errors_of_a_run_are_sentences(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(study.study, "conduct", full)
     assert study.main(["t"]) == 1
     assert capsys.readouterr().err == "python -m videomdm.study: weights.safetensors: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "named"),
+    [
+        (table3, "--data nba --data-root MISSING --runs OUT --results OUT", "MISSING"),
+        (table3, "--set steps=many --runs OUT --results OUT", "steps is 'many', expected"),
+        (train_elepose, "--base bandai --root MISSING --out OUT", "MISSING"),
+        (train_motion_vae, "--base bandai --root MISSING --out OUT", "MISSING"),
+        (fit3d_clips, "MISSING", "MISSING"),
+        (study, "t --data bandai --data-root MISSING --rows mdm-3d --runs OUT --results OUT", "MISSING"),
+        (study, "t --profile tiny --runs OUT --results OUT", "profile is 'tiny', expected one of"),
+        (study_of_recordings, "MISSING film.mp4 --results OUT", "MISSING"),
+        (words, "--data MISSING --out OUT", "MISSING"),
+        (convert_minilm, "MISSING", "MISSING"),
+        (phrasings, "--encoders braille --profile smoke --runs OUT --out OUT", "braille"),
+    ],
+)
+def test_a_users_mistake_is_a_sentence(program, arguments, named, tmp_path, capsys):
+    """Programs of the study end as the command does, and write nothing."""
+    missing, out = str(tmp_path / "missing"), str(tmp_path / "out")
+    given = arguments.replace("MISSING", missing).replace("OUT", out).split()
+    name = "python -m videomdm.study" if program is study else program.PROGRAM
+    assert program.main(given) == programs.MISTAKE
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"{name}: ") and named.replace("MISSING", missing) in said
+    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_values_are_typed(runs, run, capsys):

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from videomdm import train
+from videomdm.config import NBA
 from videomdm.conventions import DataError
 from videomdm.data import nba, sources
 from videomdm.evaluation import pose
 from videomdm.lifters import centred, predictions
+from videomdm.train import observe
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,23 @@ def test_17_joints_are_read(copy, tracks):
         poses = np.load(path)
         np.save(path, np.insert(poses, 7, poses[:, 7] / 2, axis=1))  # Human3.6M's spine
     assert centred.lift(nba.load(copy, "test", 196), "elepose", copy).shape[2] == 16
+
+
+def test_kept_motions_are_of_the_files_as_they_are(copy, tmp_path):
+    """Other predictions of the same clips are other motions, and a file that has gone is missed; a folder may move."""
+    config = train.profile("smoke", **NBA, data_root=str(copy), max_frames=24, runs=str(tmp_path / "runs"))
+    pictures = observe.tracks(config, "test")
+    before = observe.centred(config, pictures).teacher
+    moved = config.but(data_root=str(shutil.copytree(copy, tmp_path / "moved")))
+    path = copy / "nba" / "elepose_predictions" / f"{pictures.names[0].partition('@')[0]}.npy"
+    np.save(path, np.load(path) + np.float32(0.02) * (np.arange(16)[:, None] > 0))
+    after = observe.centred(config, pictures).teacher
+    assert not torch.equal(before[0], after[0]) and torch.equal(before[-1], after[-1])
+    assert torch.equal(observe.centred(moved, pictures).teacher, before)
+    assert len(list(config.cache.glob("teacher-*"))) == 2
+    path.unlink()
+    with pytest.raises(DataError, match="no such file"):
+        observe.centred(config, pictures)
 
 
 def test_predictions_of_another_clip(copy):

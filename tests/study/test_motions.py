@@ -25,13 +25,26 @@ def test_every_method_has_a_motion_of_every_caption(base, study, tmp_path, monke
     monkeypatch.setitem(train_elepose.BUDGETS, "laptop", train_elepose.BUDGETS["smoke"])
     motions.main([study, "--profile", "smoke", "--runs", base.runs, "--out", str(tmp_path)])
     about = json.loads((tmp_path / study / "made.json").read_text())
-    assert about["methods"] == list(motions.ROWS[study]) and about["profile"] == "smoke" and about["commit"]
+    assert list(about["methods"]) == list(motions.ROWS[study]) and about["profile"] == "smoke"
+    assert all(made["command"] and made["commit"] for made in about["methods"].values())
     read = [scenes.read(str(tmp_path / study / f"{method}.npz")) for method in about["methods"]]
     matched = scenes.match(read)
     assert len(matched) == 2 and all(list(scene.motions) == about["methods"] for scene in matched)
     for motion in (motion for result in read for motion in result.clips.values()):
         millimetres = 1000 * motion.double().numpy()
         assert np.abs(millimetres - millimetres.round()).max() < 1e-3
+
+
+def test_methods_are_made_one_by_one(base, tmp_path):
+    clip = [observe.load(base, "test").clip(0)]
+    order = motions.ROWS["table1"]
+    for command, made in (("a", {"videomdm": clip, "teacher": clip}), ("b", {"teacher": clip})):
+        motions.write(tmp_path, base, command, ["a word"], made, order)
+    about = json.loads((tmp_path / "made.json").read_text())
+    commands = [(method, made["command"]) for method, made in about["methods"].items()]
+    assert commands == [("teacher", "b"), ("videomdm", "a")]
+    motions.write(tmp_path, base.but(seed=1), "c", ["a word"], {"teacher": clip}, order)
+    assert list(json.loads((tmp_path / "made.json").read_text())["methods"]) == ["teacher"]
 
 
 def test_real_motions_are_test_clips(base):

@@ -35,7 +35,7 @@ def test_the_side_is_the_clips():
 @pytest.mark.slow
 def test_a_result_for_each_encoder_and_seed(tmp_path):
     arguments = ["--profile", "smoke", "--encoders", "hashed", "minilm", "--runs", str(tmp_path / "runs")]
-    phrasings.main([*arguments, "--out", str(tmp_path)])
+    assert phrasings.main([*arguments, "--out", str(tmp_path)]) == 0
     hashed, ours = results.read(tmp_path, "phrasings")
     assert (hashed["text"], ours["text"]) == ("hashed", "minilm") and hashed["config"] != ours["config"]
     for metrics in (hashed["metrics"], ours["metrics"]):

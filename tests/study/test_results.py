@@ -175,6 +175,12 @@ def test_seeds_make_a_mean_and_an_interval(folder):
     assert rows["real"]["fid"] == [4.0, 0.2]
 
 
+def test_a_row_that_is_the_same_for_all_seeds_keeps_its_interval(folder):
+    results.write(folder, "s", train.profile("smoke", seed=1), "python -m x", 0.0, METRICS, "real")
+    (rows,) = report.find(folder, "s")[1].values()
+    assert rows["real"]["fid"] == [4.0, 0.2]
+
+
 def test_a_corpus_is_that_of_the_first_study_that_has_it(folder):
     for config in (train.profile("smoke", seed=1), train.profile("smoke", data="bandai")):
         results.write(folder, "more", config, "python -m x", 61.0, {**METRICS, "fid": 6.0}, "videomdm")

@@ -27,8 +27,8 @@ def test_a_recording_is_measured(tmp_path, monkeypatch):
     camera = Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW)
     seen = rendering.detect([corpus.clip(0)], demonstration.framed(corpus.clip(0), 0.3, 0.2), camera, name="one")
     keypoint_npz.save(recordings.track(seen, camera), tmp_path / "one.npz")
-    (file,) = study.main(["RUN", str(tmp_path / "one.npz"), "--results", str(tmp_path)])
-    result = json.loads(file.read_text())
+    assert study.main(["RUN", str(tmp_path / "one.npz"), "--results", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "recordings" / "one.json").read_text())
     assert str(tmp_path) not in result["command"] and any("height not given" in note for note in result["notes"])
     for way in ("teacher", "prior"):
         found = result["metrics"][way]

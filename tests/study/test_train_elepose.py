@@ -161,7 +161,7 @@ def test_command(tmp_path):
     inside = tracks.counted.weight > 0
     assert lifted.shape == (*tracks.seen.keypoints.shape[:3], 3)
     assert (seen - tracks.seen.keypoints)[inside].norm(dim=-1).mean() < 0.05  # scaled to where it was seen
-    assert centred.version(str(tmp_path / "elepose.safetensors")) != centred.version("procedural")
+    assert centred.version(tracks, str(tmp_path / "elepose.safetensors")) != centred.version(tracks, "procedural")
 
 
 def test_unknown_lifter(tmp_path):

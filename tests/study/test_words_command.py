@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from videomdm import programs
 from videomdm.study import results
 from videomdm.study import words as command
 
@@ -51,8 +52,7 @@ def test_choose_shares(data, tmp_path, capsys):
 
 
 def test_missing_captions_are_named(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        command.main(["--data", str(tmp_path)])
+    assert command.main(["--data", str(tmp_path)]) == programs.MISTAKE
     assert "humanml3d_test.json" in capsys.readouterr().err
 
 

@@ -170,6 +170,12 @@ class TestRefusals:
         with pytest.raises(ValueError, match="shard_clips is 5, expected 0"):
             train.fit(planar.but(shard_clips=5))
 
+    def test_a_folder_of_observations(self, planar, tmp_path):
+        with pytest.raises(ValueError, match="expected observations in memory for method 'mdm-2d'"):
+            train.fit(planar.but(data="procedural"), tmp_path)
+        with pytest.raises(ValueError, match="expected a configuration with shard_clips of 1 or more"):
+            train.fit(planar.but(data="procedural", method="videomdm"), tmp_path)
+
     @pytest.mark.slow
     def test_true_motions_never_reach_what_training_sees(self, planar, monkeypatch):
         tracks = observe.tracks(planar, "train")

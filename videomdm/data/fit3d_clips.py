@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 from collections.abc import Sequence as Ordered
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videomdm import features
+from videomdm import features, programs
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.conventions import FPS, DataError
@@ -34,6 +35,7 @@ from videomdm.skeletons import layouts
 from videomdm.skeletons.definitions import COCO17, H36M17, HALPE26, SMPL22
 from videomdm.storage.progress import Bar
 
+PROGRAM = "python -m videomdm.data.fit3d_clips"
 SIZE = 900  # pixels, both sides of every video
 LAYOUTS = {len(layout): layout for layout in (HALPE26, SMPL22, COCO17)}
 #: SMPL's foot joint lies so far from the ankle to the toes (see :mod:`videomdm.skeletons.layouts`).
@@ -218,11 +220,18 @@ def _largest(people: np.ndarray) -> np.ndarray | None:
     return max(people, key=lambda person: np.ptp(person[:, :2], axis=0).prod(), default=None)
 
 
-def main(arguments: Ordered[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m videomdm.data.fit3d_clips", description=detect.__doc__)
+def main(arguments: Ordered[str] | None = None) -> int:
+    """Write keypoint files, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Ordered[str]) -> None:
+    """Detect what is missing, and say how many files were written."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=detect.__doc__.partition("\n")[0])
+    programs.add_debug(parser)
     parser.add_argument("root", type=Path, help="the data set's folder")
     print(f"{len(detect(parser.parse_args(arguments).root))} keypoint files written")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -80,10 +80,16 @@ def to_scale(pose: Tensor, tracks: Tracks) -> tuple[Tensor, Tensor]:
     return scaled, torch.div(*squared).sqrt()
 
 
-def version(by: str) -> str:
-    """Changes when the package's own lifter does, or the file of a network, for the names of caches."""
+def version(tracks: Tracks, by: str, root: str | Path | None = None) -> str:
+    """Changes when the package's own lifter does, the file of a network, or predictions; for the names of caches.
+
+    Args:
+        tracks, by, root: as of :func:`lift`.
+    """
     if by in SETS:
         return teacher.version("bones", by)
+    if by in predictions.FOLDERS and root is not None:
+        return predictions.version(root, by, tracks)
     return digest(Path(by)) if Path(by).is_file() else by
 
 

@@ -13,6 +13,7 @@ from videomdm.data import nba
 from videomdm.data.tracks import Tracks
 from videomdm.lifters import elepose
 from videomdm.skeletons.padding import pad
+from videomdm.storage.files import digest
 
 #: Lifter -> its folder.
 FOLDERS = {"elepose": "elepose_predictions", "motionbert": "motionBert_predictions"}
@@ -43,6 +44,13 @@ def read(root: str | Path, by: str, tracks: Tracks) -> Tensor:
             whole[clip] = _read(root, by, clip)
         poses.append(whole[clip][int(start or 0) :][:length])
     return pad(poses)[0] * torch.tensor((1.0, -1.0, -1.0))
+
+
+def version(root: str | Path, by: str, tracks: Tracks) -> str:
+    """Changes when the files of clips do, for the names of caches; what is missing is :func:`read`'s to say."""
+    clips = dict.fromkeys(name.partition("@")[0] for name in tracks.names)
+    paths = (_path(root, by, clip) for clip in clips)
+    return digest(by, *(path if path.is_file() else None for path in paths))
 
 
 def check(root: str | Path, by: str, tracks: Tracks, error: Tensor) -> None:

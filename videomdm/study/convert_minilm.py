@@ -11,20 +11,24 @@ vectors of the built-in corpus' captions.  ``original.json`` holds vectors of th
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from videomdm import programs
 from videomdm.data import procedural
 from videomdm.storage import checkpoints
 from videomdm.text import minilm
 from videomdm.text.quantised import pack
 
+PROGRAM = "python -m videomdm.study.convert_minilm"
 HERE = Path(__file__).parents[1] / "text" / "minilm_weights"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors, on the hub too
 SENTENCES = [
@@ -39,7 +43,17 @@ SENTENCES = [
 ]
 
 
-def main(folder: Path) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the files, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Write what the package holds of the original in a folder."""
+    parser = argparse.ArgumentParser(PROGRAM, description=__doc__)
+    programs.add_debug(parser)
+    parser.add_argument("folder", type=Path, help="all-MiniLM-L6-v2, with model.safetensors and vocab.txt")
+    folder = parser.parse_args(arguments).folder
     found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     if found != SHA256:
         raise ValueError(f"{folder}/model.safetensors: SHA-256 {found}, expected {SHA256}")
@@ -97,4 +111,4 @@ def vectors(folder: Path, sentences: list[str]) -> Tensor:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(main())

@@ -3,7 +3,7 @@
 Results hold numbers alone.  This keeps six motions a method in ``results/motions/NAME``, and when the book is built
 they become a page of ``videomdm compare``: methods in columns, captions in rows.  The motions are of the built-in
 corpus and of priors trained on it, in a small profile, not of the runs that a table was measured on; ``made.json``
-says by which command and commit.
+says by which command and commit.  ``--rows`` makes some of them and leaves the others.
 
 ``table1``: what test clips show, their teacher's motion, and what priors generate for their captions.
 ``videos``: the built-in films of :mod:`videomdm.data.recordings.demonstration`, lifted by the teacher and by a prior,
@@ -15,6 +15,7 @@ generated; ``--set`` as for :mod:`videomdm.study.table3`, whose runs are taken w
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -103,18 +104,25 @@ def _stand(motion: Tensor) -> Tensor:
 STUDIES = {"table1": table1, "videos": videos, "table3": centred_motions}
 
 
-def write(folder: Path, config: Config, command: str, captions: Sequence[str], motions: Motions) -> Path:
-    """``METHOD.npz`` of each method (coordinates in whole millimetres, which pack well) and ``made.json``."""
+def write(
+    folder: Path, config: Config, command: str, captions: Sequence[str], motions: Motions, order: Sequence[str]
+) -> Path:
+    """``METHOD.npz`` of each method (coordinates in whole millimetres, which pack well) and ``made.json``.
+
+    Methods that the folder has of the same profile, data and seed stay beside them, all in ``order``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     layouts = {len(skeleton): skeleton for skeleton in (SMPL22, NBA16)}
     for method, own in motions.items():
         packed = [motion.mul(1000).round() / 1000 for motion in own]
         to_npz(folder / f"{method}.npz", packed, captions=captions, skeleton=layouts[packed[0].shape[1]])
-    about = {
-        "methods": list(motions), "profile": config.profile, "data": config.data.source, "seed": config.seed,
-        "command": command, "commit": results.commit(), "machine": results.machine(),
-    }  # fmt: skip
-    write_json(folder / "made.json", about)
+    about = {"profile": config.profile, "data": config.data.source, "seed": config.seed}
+    made = {"command": command, "commit": results.commit(), "machine": results.machine()}
+    file = folder / "made.json"
+    before = json.loads(file.read_text()) if file.exists() else {}
+    kept = before["methods"] if about.items() <= before.items() else {}
+    methods = kept | dict.fromkeys(motions, made)
+    write_json(file, about | {"methods": {method: methods[method] for method in order if method in methods}})
     return folder
 
 
@@ -149,7 +157,8 @@ def conduct(arguments: Sequence[str]) -> None:
         command += f" --set {' '.join(given.set)}"
     if given.rows:
         command += f" --rows {' '.join(rows)}"
-    print(write(given.out / given.study, config, command, *STUDIES[given.study](config, rows)))
+    captions, motions = STUDIES[given.study](config, rows)
+    print(write(given.out / given.study, config, command, captions, motions, ROWS[given.study]))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ import argparse
 import json
 import random
 import re
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from videomdm import train
+from videomdm import programs, train
 from videomdm.config import PROFILES, Config
 from videomdm.data.corpus import Corpus
 from videomdm.evaluation import measures, protocol
@@ -26,6 +27,7 @@ from videomdm.storage.files import write_json
 from videomdm.study import results
 from videomdm.train import observe
 
+PROGRAM = "python -m videomdm.study.phrasings"
 #: Other words for each action of the built-in corpus' prior family; ``{side}`` is the clip's left or right.
 PHRASINGS: dict[str, tuple[str, ...]] = {
     "walk": ("a pedestrian strolls along", "somebody ambles onward", "a soldier marches"),
@@ -89,8 +91,15 @@ def _phrases(corpus: Corpus, rows: Sequence[int], seed: int) -> list[str]:
     return [phrase(corpus.actions[row], corpus.captions[row], draw) for row in rows]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser("python -m videomdm.study.phrasings", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and measure, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Train what is not trained yet, and write a result for each encoder and seed."""
+    parser = argparse.ArgumentParser(PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("--encoders", nargs="+", default=["hashed", "minilm"], help="text encoders, by their names")
     parser.add_argument("--profile", choices=list(PROFILES), default="laptop", help="size of the priors")
     parser.add_argument("--seeds", type=int, default=1, help="priors of each encoder")
@@ -103,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             config = train.profile(args.profile, text=encoder, method="mdm-3d", seed=seed, runs=args.runs)
             found = measure(config)
             name = f"{encoder.replace(':', '-')}-{args.profile}-s{seed}"
-            command = f"python -m videomdm.study.phrasings --profile {args.profile} --seeds {args.seeds}"
+            command = f"{PROGRAM} --profile {args.profile} --seeds {args.seeds}"
             kept = row(encoder, config, command, time.monotonic() - started, found)
             write_json(args.out / "phrasings" / f"{name}.json", kept)
             print(name, json.dumps(found, indent=1), flush=True)
@@ -121,4 +130,4 @@ def row(encoder: str, config: Config, command: str, seconds: float, metrics: dic
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

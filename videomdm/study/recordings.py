@@ -12,24 +12,32 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
-from videomdm import sample, videos
+from videomdm import programs, sample, videos
 from videomdm.data import recordings
 from videomdm.evaluation import posture
 from videomdm.storage.files import write_json
 from videomdm.study import results
 
+PROGRAM = "python -m videomdm.study.recordings"
 JOINTS = ("knee", "hip")
 
 
-def main(arguments: Sequence[str] | None = None) -> list[Path]:
-    """Measure recordings and write ``<results>/recordings/NAME.json`` for each; returns the files."""
-    parser = argparse.ArgumentParser("python -m videomdm.study.recordings", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure recordings, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Write ``<results>/recordings/NAME.json`` for each recording."""
+    parser = argparse.ArgumentParser(PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("run", type=Path, help="folder of a prior's run")
     parser.add_argument("files", type=Path, nargs="+", help="videos or keypoint files")
     parser.add_argument("--height", type=float, help="metres, of the people in all of them")
@@ -39,25 +47,21 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     prior = sample.load(args.run)
     given = {"--height": args.height, "--field-of-view": args.field_of_view}
     options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-    written = []
     for file in args.files:
         started = time.monotonic()
         track, words, source = recordings.load_one(file, intrinsics=args.field_of_view)
         lifted = videos.lift_track(prior, track, source, words[0], height=args.height, progress=True)
         known = lifted.measures()
         found = {way: known[way] | _posture(joints) for way, (joints, _) in lifted.ways.items()}
-        target = args.results / "recordings" / f"{track.name}.json"
-        write_json(target, {
+        write_json(args.results / "recordings" / f"{track.name}.json", {
             "study": "recordings", "data": track.name, "method": prior.config.method, "profile": prior.config.profile,
             "seed": prior.config.seed, "prior": prior.config.key(), "frames": len(track), "notes": lifted.notes,
-            "command": shlex.join(["python", "-m", "videomdm.study.recordings", "RUN", file.name, *options]),
+            "command": f"{PROGRAM} {shlex.join(['RUN', file.name, *options])}",
             "commit": results.commit(), "machine": results.machine(),
             "versions": {name: results.version(name) for name in ("videomdm", "torch", "numpy")},
             "seconds": round(time.monotonic() - started, 1), "metrics": found,
         })  # fmt: skip
         print(track.name, json.dumps(found, indent=1))
-        written.append(target)
-    return written
 
 
 def _posture(joints: Tensor) -> dict[str, float]:
@@ -69,4 +73,4 @@ def _posture(joints: Tensor) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -150,9 +150,12 @@ def mean(value: object) -> float:
 
 
 def _over_seeds(runs: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
-    """One row's metrics over its seeds; those that not all seeds have are left out, and so are words."""
+    """One row's metrics over its seeds; those that not all seeds have are left out, and so are words.
+
+    A row that trains nothing is the same for all seeds, and keeps its interval over repeats.
+    """
     first, *others = runs
-    if not others:
+    if all(run == first for run in others):
         return first
     shared = [name for name in first if all(name in run for run in others)]
     return {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from videomdm.methods import ROWS as METHOD_ROWS
 from videomdm.parameters import argument
 from videomdm.study import results
 
+PROGRAM = "python -m videomdm.study"
 log = logging.getLogger(__name__)
 ROWS = ("real", "teacher", *METHODS)
 _BOUNDS = ("real", "teacher", "mdm-3d", "mdm-teacher")
@@ -55,11 +55,10 @@ def run(config: Config, row: str, study: str, folder: Path, command: str, evalua
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a study, and return the exit status (:mod:`videomdm.programs`)."""
-    program, arguments = "python -m videomdm.study", sys.argv[1:] if arguments is None else list(arguments)
-    parser = argparse.ArgumentParser(prog=program, description=__doc__)
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     add_arguments(parser)
     programs.add_debug(parser)
-    return programs.carry_out(lambda: conduct(parser.parse_args(arguments)), program, "--debug" in arguments)
+    return programs.main(lambda given: conduct(parser.parse_args(given)), PROGRAM, arguments)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

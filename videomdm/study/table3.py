@@ -187,8 +187,7 @@ def evaluator(config: Config, pictures: Tracks, budget: str) -> PlanarEvaluator:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the table, and return the exit status (:mod:`videomdm.programs`)."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    return programs.carry_out(lambda: conduct(arguments), PROGRAM, "--debug" in arguments)
+    return programs.main(conduct, PROGRAM, arguments)
 
 
 def conduct(arguments: Sequence[str]) -> None:
@@ -233,7 +232,7 @@ def conduct(arguments: Sequence[str]) -> None:
         )  # fmt: skip
     picture = given.results / name / "reconstructions.svg"
     shown = given.data == "nba-like" and given.base == "procedural"  # motions of other corpora are not ours to show
-    if shown and not picture.exists():
+    if shown and "training-data" in given.rows and not picture.exists():
         judge = evaluator(base, observe.tracks(base, "train"), given.budget)
         train_motion_vae.reconstructions(judge, observe.tracks(base, "test")).savefig(picture, bbox_inches="tight")
 

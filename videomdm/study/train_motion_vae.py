@@ -120,8 +120,7 @@ def reconstructions(evaluator: PlanarEvaluator, tracks: Tracks, clips: int = 3, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train and measure, and return the exit status (:mod:`videomdm.programs`)."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    return programs.carry_out(lambda: conduct(arguments), PROGRAM, "--debug" in arguments)
+    return programs.main(conduct, PROGRAM, arguments)
 
 
 def conduct(arguments: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import text
+from videomdm import programs, text
 from videomdm.evaluation import words
 from videomdm.storage.checkpoints import read_tensors
 from videomdm.storage.files import write_json
@@ -28,6 +28,7 @@ from videomdm.storage.progress import Bar
 from videomdm.study import results
 from videomdm.text import minilm
 
+PROGRAM = "python -m videomdm.study.words"
 POOLS = 100
 SHARES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 CAPTIONS = Path("cmu/captions/humanml3d_test.json")
@@ -187,19 +188,23 @@ def row(name: str, command: str, seconds: float, metrics: dict[str, object]) -> 
     }  # fmt: skip
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser("python -m videomdm.study.words", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure encoders, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Write a result for each encoder, or for the shares of hashed words."""
+    parser = argparse.ArgumentParser(PROGRAM, description=__doc__)
+    programs.add_debug(parser)
     parser.add_argument("--data", type=Path, required=True, help=f"folder of the open data, which holds {CAPTIONS}")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of results")
     parser.add_argument("--encoders", nargs="*", choices=CANDIDATES, default=list(CANDIDATES))
     parser.add_argument("--choose", action="store_true", help="measure shares of hashed words, on clips for choices")
     parser.add_argument("--pools", type=int, default=POOLS, help="of 32 pairs of captions")
     args = parser.parse_args(arguments)
-    try:
-        chosen_on, reported = words.halves(words.read_captions(args.data / CAPTIONS))
-    except ValueError as error:
-        parser.error(str(error))
-    command = "python -m videomdm.study.words --data $VIDEOMDM_DATA"
+    chosen_on, reported = words.halves(words.read_captions(args.data / CAPTIONS))
+    command = f"{PROGRAM} --data $VIDEOMDM_DATA"
     if args.choose:
         started = time.monotonic()
         found = choose(chosen_on, args.pools)
@@ -215,4 +220,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

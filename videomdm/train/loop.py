@@ -112,9 +112,9 @@ def _data(config: Config, observations: Observations | Path | None) -> TrainingS
     if config.data.shard_clips:
         return _streamed(config, observations)
     if isinstance(observations, Path):
-        raise ValueError(
-            f"{observations}: a folder is streamed, expected a configuration with shard_clips of 1 or more"
-        )
+        streams = "a configuration with shard_clips of 1 or more"
+        expected = streams if observe.streamable(config) else f"observations in memory for method {config.method!r}"
+        raise ValueError(f"{observations}: a folder is streamed, expected {expected}")
     if method.motions == "truth":
         with distributed.first():
             return dataset.training_set(config, observe.load(config, "train"))

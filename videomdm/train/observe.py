@@ -128,7 +128,7 @@ def centred(config: Config, pictures: Tracks) -> Observations:
         pictures: of one split, as :func:`tracks` gave them.
     """
     lifter = config.data.lifter
-    about = provenance.pictures(pictures), lifter, config.data.root, lifter_of_centred.version(lifter)
+    about = provenance.pictures(pictures), lifter, lifter_of_centred.version(pictures, lifter, config.data.root)
     estimate = cached(
         config.cache / f"teacher-{digest(*about)}.safetensors",
         lambda: lifter_of_centred.lift(pictures, config.data.lifter, config.data.root, device=distributed.device()),
@@ -155,8 +155,13 @@ def check(config: Config) -> None:
     for name in ("keypoint_noise", "keypoint_missing", "keypoint_smoothing"):
         if config.centred and (value := config.value(name)):
             raise DataError(f"{name} is {value}, expected 0: {data.source!r} has keypoints of its own")
-    if data.shard_clips and (config.centred or config.recipe.motions == "keypoints"):
+    if data.shard_clips and not streamable(config):
         raise ValueError(f"shard_clips is {data.shard_clips}, expected 0: 2-D data are held in memory")
+
+
+def streamable(config: Config) -> bool:
+    """Whether training can read its data from disk as it goes; that of pictures alone is held in memory."""
+    return not config.centred and config.recipe.motions != "keypoints"
 
 
 def _lifter(config: Config) -> ElePose | str:

@@ -10,6 +10,7 @@ the layers that lead to them alone, weights stay the half-precision numbers that
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -92,4 +93,6 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("wheel", help="MediaPipe's, a file")
+    main(parser.parse_args().wheel)
