@@ -10,7 +10,7 @@
 # # Which mean: why samples lose their variety
 #
 # VideoMDM's motions are good one by one, and too much alike.
-# In {doc}`table 1 </runs/evaluate_table1>` on `bandai` its samples cover a fifth to a quarter of the real motions (recall .19 and .25), where the same network with 3-D supervision covers three quarters.
+# In {doc}`table 1 </runs/evaluate_table1>` on `bandai` its samples cover a fifth of the real motions (recall .19, the mean of two seeds), where the same network with 3-D supervision covers three quarters.
 # On clips of ten seconds it is worse still: people hardly leave the spot.
 # A perfect teacher and true cameras do not help, nor does multistep training, so the 2-D losses have to do with it.
 #
@@ -126,9 +126,9 @@ keep(figure, "diversity_means")
 # %%
 # NBVAL_CHECK_OUTPUT
 walked, straight, short = (float(path(joints).mean()) for joints in (corpus.joints, of_features, of_places))
-print(f"{len(corpus)} walks of {walked:.2f} m; mean of features {straight:.2f} m, mean of places {short:.2f} m")
 claims.check("mean of features: share of a walk's path", straight / walked, 1, 0.03)
 claims.check("mean of places: share of a walk's path", short / walked, 0.58, 0.03)
+print(f"{len(corpus)} walks of {walked:.2f} m; mean of features {straight:.2f} m, mean of places {short:.2f} m")
 
 # %% [markdown]
 # ## What the losses ask for
@@ -159,10 +159,10 @@ best = {
     "MDM's loss": fitted(lambda x: losses.x0(x, clean, lengths), steps=50),
     "eq. 4": fitted(lambda x: picture(x, clean, seen)[0]),
 }
-for name, joints in best.items():
-    print(f"{name}: the best motion walks {float(path(joints)):.2f} m")
 claims.check("path of MDM's best, share of the mean of features", path(best["MDM's loss"]) / straight, 1, 0.02)
 claims.check("path of eq. 4's best, share of the mean of places", path(best["eq. 4"]) / short, 1, 0.1)
+for name, joints in best.items():
+    print(f"{name}: the best motion walks {float(path(joints)):.2f} m")
 
 # %% [markdown]
 # So eq. 4 trains a denoiser whose first answers, where noise is high, are people who walk little more than half as far, and a sampler takes these for the mean that it needs.
@@ -202,7 +202,7 @@ table("gap", "bandai (study)", {
 })  # fmt: skip
 
 # %% [markdown]
-# The round brings recall from three tenths to nine tenths of what 3-D supervision has, and FID falls with it; where cameras are not known, from a fifth to eight tenths.
+# The round brings recall from a quarter to nine tenths of what 3-D supervision has, and FID falls with it; where cameras are not known, from a fifth to eight tenths.
 # On these clips of two seconds nobody turns far, and the path is what it was; what comes back is variety.
 #
 # ## A shorter way, which is not enough
