@@ -29,7 +29,7 @@ def test_every_method_has_a_motion_of_every_caption(base, study, tmp_path, monke
     assert all(made["command"] and made["commit"] for made in about["methods"].values())
     read = [scenes.read(str(tmp_path / study / f"{method}.npz")) for method in about["methods"]]
     matched = scenes.match(read)
-    assert len(matched) == 2 and all(list(scene.motions) == about["methods"] for scene in matched)
+    assert len(matched) == 2 and all(list(scene.motions) == list(about["methods"]) for scene in matched)
     for motion in (motion for result in read for motion in result.clips.values()):
         millimetres = 1000 * motion.double().numpy()
         assert np.abs(millimetres - millimetres.round()).max() < 1e-3
