@@ -62,10 +62,8 @@ metrics_table(ship.rows(Path(results_folder)))
 
 # %%
 shown = "fid", "fid_raw", "r_precision_3", "recall", "multimodality", "path_length", "acceleration", "skating"
-columns = {"": "method"} | {ship.TITLES[key]: key for key in shown}
-metrics_table([
-    {title: row[key] for title, key in columns.items()} for row in ship.candidates(Path(results_folder))
-])  # fmt: skip
+candidates = ship.candidates(Path(results_folder))
+metrics_table([{"": ship.TITLES[key], **{row["method"]: row[key] for row in candidates}} for key in shown])
 
 # %% [markdown]
 # The difference is within the intervals, and so VideoMDM's own losses have no part in what ships.

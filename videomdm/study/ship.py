@@ -31,7 +31,7 @@ from videomdm.study.train_lifter import LICENCE
 from videomdm.train import finetune, observe
 
 STUDY, CANDIDATES = "shipped", "shipped-val"  # folders of results: what ships on test, what might have on val
-ROWS = {"prior": "trained from 2-D, as it ships", "twin": "its twin, trained from 3-D"}
+ROWS = {"prior": "prior, from 2-D", "twin": "twin, from 3-D"}
 TITLES = {
     "fid": "FID, joints encoded anew", "fid_raw": "FID, features as generated", "tmr_fid": "FID, second evaluator",
     "r_precision_3": "R-precision, top 3", "recall": "recall", "diversity": "diversity",
