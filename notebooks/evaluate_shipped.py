@@ -67,7 +67,7 @@ metrics_table([{"": ship.TITLES[key], **{row["method"]: row[key] for row in cand
 
 # %% [markdown]
 # The difference is within the intervals, and so VideoMDM's own losses have no part in what ships.
-# They cost variety (multimodality, {doc}`Which mean </notebooks/explain_diversity>`), and on clips of ten seconds they are hard to train: errors of the root's path add up, and are punished with the square of the depth.
+# They cost variety (multimodality, {doc}`Which mean </notebooks/explain_diversity>`).
 # Whether the training was too short, its loss over the last tenth says:
 
 # %%

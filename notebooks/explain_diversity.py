@@ -11,7 +11,6 @@
 #
 # VideoMDM's motions are good one by one, and too much alike.
 # In {doc}`table 1 </runs/evaluate_table1>` on `bandai` its samples cover a fifth of the real motions (recall .19, the mean of two seeds), where the same network with 3-D supervision covers three quarters.
-# On clips of ten seconds it is worse still: people hardly leave the spot.
 # A perfect teacher and true cameras do not help, nor does multistep training, so the 2-D losses have to do with it.
 #
 # This page finds a cause that can be written down.

@@ -111,7 +111,7 @@ class TestLongRecordings:
         return joined(guess), frames
 
     def test_take_no_more_steps_than_short_ones(self, guess, seen, long, monkeypatch):
-        """So time grows as the number of frames does: 960 take half a second."""
+        """So time grows as the number of frames does."""
         steps, vectors = [0, 0], kinematics.bone_vectors
         for k, given in enumerate(((guess[:1], seen.select(slice(1))), long)):
 

@@ -67,6 +67,8 @@ class TestMeasured:
             ship.protocol, "generation", lambda prior, *others: {"fid": [fids[prior.config.method], 0.1]}
         )
         assert ship.choose([run, tuned], str(tmp_path), tmp_path / "results") == tuned
+        with pytest.raises(DataError, match="2 runs, expected one of each method"):
+            ship.choose([run, run], str(tmp_path), tmp_path / "results")
         assert {row["method"]: row["fid"][0] for row in ship.candidates(tmp_path / "results")} == fids
         assert {p.parent.name for p in (tmp_path / "results").rglob("*.json")} == {ship.CANDIDATES}
 

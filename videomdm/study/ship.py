@@ -92,14 +92,19 @@ def choose(runs: Sequence[Path], data_root: str, folder: Path) -> Path:
         runs: folders of runs of different methods.
         data_root: the folder that ``videomdm prepare-cmu`` made.
         folder: of results.
+
+    Raises:
+        DataError: two runs of one method, whose results would have one name.
     """
+    of_method = {sample.load(run).config.method: run for run in runs}
+    if len(of_method) < len(runs):
+        raise DataError(f"runs of the methods {', '.join(of_method)}: {len(runs)} runs, expected one of each method")
     for run in runs:
-        prior = sample.load(run)
-        config = prior.config.but(data_root=data_root, evaluation_split="val")
+        config = sample.load(run).config.but(data_root=data_root, evaluation_split="val")
         command = f"python -m videomdm.study.ship choose --data-root CMU {' '.join(['RUN'] * len(runs))}"
         _generated(run, config, CANDIDATES, folder, command)
-    best = min(candidates(folder), key=lambda row: row["fid"][0])
-    return next(run for run in runs if sample.load(run).config.method == best["method"])
+    measured = [row for row in candidates(folder) if row["method"] in of_method]
+    return of_method[min(measured, key=lambda row: row["fid"][0])["method"]]
 
 
 def candidates(folder: Path) -> list[dict[str, object]]:
