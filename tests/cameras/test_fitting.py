@@ -87,11 +87,6 @@ class TestFit:
         alone = fitting.fit(guess[:1], seen.select(slice(1)))
         assert (alone - fitted[:1]).norm(dim=-1)[seen.valid[:1]].mean() < 0.005
 
-    def test_given_bones(self, seen, guess):
-        bones = 1.1 * fitting.bone_lengths(guess, seen.lengths)
-        found = fitting.fit(guess, seen, weights=fitting.Weights(image=0.0, bones=1000.0, bend=0.0), bones=bones)
-        torch.testing.assert_close(fitting.bone_lengths(found, seen.lengths), bones, atol=0.005, rtol=0)
-
     def test_at_another_frame_rate_a_bend_costs_the_same(self, seen, guess):
         """Half as many frames a second bend 16 times as much."""
         plain = fitting.fit(guess, seen, weights=fitting.Weights(bend=16.0))
@@ -125,10 +120,10 @@ class TestLongRecordings:
 
     def test_come_out_as_their_beginning_alone(self, long):
         joints, frames = long
-        part = Footage(frames.keypoints[:, :120], frames.confidence[:, :120], frames.camera, torch.tensor([120]))
-        bones = fitting.bone_lengths(frames.camera.to_camera(joints), frames.lengths)
-        whole, alone = fitting.fit(joints, frames, bones=bones), fitting.fit(joints[:, :120], part, bones=bones)
-        assert (whole[:, :80] - alone[:, :80]).norm(dim=-1).amax() < 0.001, "metres; two seconds from where it is cut"
+        half = 160  # to and fro twice, so that bones have the same medians
+        part = Footage(frames.keypoints[:, :half], frames.confidence[:, :half], frames.camera, torch.tensor([half]))
+        whole, alone = fitting.fit(joints, frames), fitting.fit(joints[:, :half], part)
+        assert (whole[:, :120] - alone[:, :120]).norm(dim=-1).amax() < 0.001, "metres; two seconds from where it is cut"
 
 
 def test_bones_are_alike_on_both_sides(corpus):

@@ -44,6 +44,9 @@ def test_a_search_nears_the_best_settings_on_validation_data(asked, tmp_path, mo
     assert abs(search.best(result)["t_star"] - 20) < 8
     assert result["importance"]["lambda_2d_times"] > result["importance"]["guidance"]
     assert {c.evaluation.split for c in asked} == {"val"}
+    first, own = result["trials"][0]["settings"], BASE.optimiser
+    assert (first["t_star"], first["n_buckets"], first["lr"]) == (own.t_star, own.n_buckets, own.lr), "the base itself"
+    assert first["weights"] == vars(own.weights) and first["guidance"] == BASE.evaluation.guidance
     for trial in result["trials"]:
         assert len(trial["rungs"]) == (1 if trial["state"] == "pruned" else 2)
 
@@ -90,4 +93,6 @@ def test_the_command_trains_and_measures(tmp_path, capsys):
     trial = found(path)["trials"][0]
     assert trial["state"] == "complete" and len(trial["rungs"]) == 2 and math.isfinite(trial["value"])
     printed = json.loads(capsys.readouterr().out)
-    assert printed["evaluation_split"] == "val" and printed["t_star"] == trial["settings"]["t_star"]
+    assert printed == trial["settings"] and printed["t_star"] == BASE.optimiser.t_star
+    assert str(tmp_path) not in path.read_text(), "no path of this machine"
+    assert found(path)["command"].startswith("videomdm search --profile=smoke --set steps=3 warmup_steps=2")

@@ -45,12 +45,11 @@ def fit(
     skeleton: Skeleton = SMPL22,
     weights: Weights = Weights(),
     fps: float = FPS,
-    bones: Tensor | None = None,
 ) -> Tensor:
     """The motion near ``joints`` whose bones keep their lengths, whose joints are where they were seen, and smooth.
 
-    In camera axes, with residuals ``r = X.xy - k X.z`` of the keypoints ``k``, bones ``b`` of lengths ``B``,
-    and poses ``P = X - X_root``, L-BFGS minimises
+    In camera axes, with residuals ``r = X.xy - k X.z`` of the keypoints ``k``, bones ``b`` of median lengths ``B``,
+    left and right alike, and poses ``P = X - X_root``, L-BFGS minimises
 
         image c |r|^2 + bones (|b| - B)^2 + bend |X_{t-1} - 2 X_t + X_{t+1}|^2 + |P - P_given|^2 + place |X - X_given|^2
 
@@ -64,7 +63,6 @@ def fit(
         skeleton: joint layout.
         weights: of the terms.
         fps: frames per second; ``bend`` is scaled to it.
-        bones: (C, J - 1) metres, the lengths; a clip's own medians, left and right alike, when None.
 
     Returns:
         (C, T, J, 3) in the same frame; frames at and past a clip's length are as they were given.  No gradient flows.
@@ -74,7 +72,7 @@ def fit(
     camera, inside = seen.camera, seen.valid.to(joints)
     with torch.no_grad():
         given = camera.to_camera(joints)
-        bones = bone_lengths(given, seen.lengths, skeleton) if bones is None else bones
+        bones = bone_lengths(given, seen.lengths, skeleton)
     confidence, frames, bends = seen.weight.to(joints), inside[..., None], inside[:, 2:, None]
     keypoints = seen.keypoints.where(confidence[..., None] > 0, 0.0)  # they may be NaN where nobody saw them
     bend = weights.bend * (fps / FPS) ** 4

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -63,6 +62,20 @@ def space(trial: optuna.Trial, base: Config) -> Config:
     )  # fmt: skip
 
 
+def _searched(config: Config) -> dict[str, object]:
+    """The settings that :func:`space` decides, by the names that ``--set`` and ``Config.but`` know."""
+    own = config.optimiser
+    return {"t_star": own.t_star, "n_buckets": own.n_buckets, "weights": vars(own.weights), "lr": own.lr,
+            "guidance": config.evaluation.guidance}  # fmt: skip
+
+
+def _own(base: Config) -> dict[str, float]:
+    """The parameters of :func:`space` that ask for the base itself; the first trial, so that a search says its gain."""
+    own = base.optimiser
+    return {"n_buckets": own.n_buckets, "t_star_share": own.t_star / base.model.n_steps, "lambda_2d_times": 1.0,
+            "lambda_vel_times": 1.0, "lr_times": 1.0, "guidance": base.evaluation.guidance}  # fmt: skip
+
+
 def objective(base: Config, metric: str, trial: optuna.Trial) -> float:
     """FID on the validation split of a prior trained as the trial asks.
 
@@ -70,7 +83,7 @@ def objective(base: Config, metric: str, trial: optuna.Trial) -> float:
         optuna.TrialPruned: worse than the median of earlier trials after a share of the batches.
     """
     config, value = space(trial, base), float("nan")
-    trial.set_user_attr("settings", config.changed() | {"weights": vars(config.optimiser.weights)})
+    trial.set_user_attr("settings", _searched(config))
     for rung, share in enumerate(RUNGS):
         own = config.but(steps=max(1, round(share * config.optimiser.steps)))
         run = train.fit(own)
@@ -113,6 +126,7 @@ def search(
     ended = (_optuna().trial.TrialState.COMPLETE, _optuna().trial.TrialState.PRUNED)
     left = trials - len(study.get_trials(deepcopy=False, states=ended))
     if left > 0:
+        study.enqueue_trial(_own(base), skip_if_exists=True)
         enough = _optuna().study.MaxTrialsCallback(trials, states=ended)
         study.optimize(lambda trial: objective(base, metric, trial), n_trials=left, callbacks=[write, enough])
     write(study, None)
@@ -206,11 +220,18 @@ def run(given: argparse.Namespace) -> None:
     base = settings.read(given)
     name = f"{base.data.source}-{base.profile}-{base.method.replace('/', '-')}-{given.search_sampler}"
     storage = given.storage or Path(base.runs) / f"search-{name}.db"
-    command = shlex.join([
+    command = " ".join([
         "videomdm", "search", f"--config={given.config}" if given.config else f"--profile={given.profile}",
-        *(["--set", *given.set] if given.set else []), f"--trials={given.trials}",
+        *_portable(given.set), f"--trials={given.trials}",
         f"--search-sampler={given.search_sampler}", f"--objective={given.objective}",
     ])  # fmt: skip
     out = given.results / "search" / f"{name}.json"
     search(base, storage, out, given.trials, given.search_sampler, given.objective, command)
     print(json.dumps(best(json.loads(out.read_text())), indent=1))
+
+
+def _portable(settings: Sequence[str]) -> list[str]:
+    """Settings as the record has them: where data and runs lie on this machine is nobody else's path."""
+    kept = [text for text in settings if not text.startswith("runs=")]
+    named = [f"data_root=$VIDEOMDM_DATA/{Path(t).name}" if t.startswith("data_root=") else t for t in kept]
+    return ["--set", *named] if named else []

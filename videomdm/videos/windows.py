@@ -6,8 +6,8 @@ that overlap, each in the frame of its first pose (appendix G.2) on that floor b
 noise; where windows overlap their motions are blended in the camera's axes.  All of them lie on the rays that were
 seen, so the blend differs from both in depth alone; the person's size, the same in all frames, settles that.
 
-What the prior made and the fitted motion are then averaged and fitted again: a prior that has not seen such people or
-poses moves them towards those that it knows, and errs otherwise than the teacher does.
+What the prior made and the teacher's motion are then averaged, and the average is held against the recording: a prior
+that has not seen such people or poses moves them towards those that it knows, and errs otherwise than the teacher does.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Whole:
     """A lifted recording.
 
     Attributes:
-        joints: (T, J, 3) metres, level, in the motion's canonical frame: the prior's, mixed with the fitted teacher's.
+        joints: (T, J, 3) metres, level, in the motion's canonical frame: prior's and teacher's, averaged and fitted.
         camera: the static camera in that frame, batch ().
         teacher: (T, J, 3) what the teacher made of it, in the same manner, and ``teacher_camera`` its camera.
         report: how well the windows' cameras explain the keypoints of their teacher's motions.
@@ -154,16 +154,15 @@ class Lifting:
 
     def fitted_with(self, weights: fitting.Weights) -> Tensor:
         """The teacher's motion held against the recording with other weights."""
-        return self._fit(self._placed, weights=weights)
+        return self._fit(self._placed, weights)
 
     def windows_of_fitted(self) -> tuple[Tensor, Camera]:
         """Windows (n, T, J, 3) of the fitted motion, each in its canonical frame on the floor, and their cameras."""
         return self._windows(self.fitted)
 
     def mixed(self, own: Tensor, share: float) -> Tensor:
-        """The prior's motion and the fitted one, averaged, with the latter's bones."""
-        bones = fitting.bone_lengths(self.fitted[None], torch.tensor([len(self.fitted)]))
-        return self._fit(torch.lerp(self.fitted, own, share), bones)
+        """The prior's motion and the teacher's, averaged, held against the recording; ``fitted`` for a share of 0."""
+        return self._fit(torch.lerp(self._placed, own, share))
 
     def on_floor(self, motion: Tensor) -> Tensor:
         """A motion in the world in which the teacher's stands on its floor."""
@@ -178,11 +177,11 @@ class Lifting:
         moved = (motions - origin[:, None, None]) @ rotation[:, None].mT
         return moved, self.camera.in_frame(rotation, origin)
 
-    def _fit(self, motion: Tensor, bones: Tensor | None = None, weights: fitting.Weights = FIT) -> Tensor:
+    def _fit(self, motion: Tensor, weights: fitting.Weights = FIT) -> Tensor:
         seen = recordings.footage([self.track])
         camera = Camera(torch.eye(3)[None], torch.zeros(1, 3))
         bridged = replace(seen, camera=camera, confidence=bridge(seen.confidence, self.track.fps))
-        return fitting.fit(motion[None], bridged, weights=weights, fps=self.track.fps, bones=bones)[0]
+        return fitting.fit(motion[None], bridged, weights=weights, fps=self.track.fps)[0]
 
 
 def _teacher(track: KeypointTrack, lifted: Lifted | None, root_path: str, height: float) -> tuple[Tensor, Camera]:
