@@ -24,7 +24,8 @@ def asked(monkeypatch):
         configs.append(config)
         off = math.log(config.optimiser.weights.reprojection / BASE.optimiser.weights.reprojection)
         short = BASE.optimiser.steps / config.optimiser.steps
-        return {"fid_raw": [1 + (config.optimiser.t_star / 20 - 1) ** 2 + off**2 + 0.1 * short, 0.1]}
+        rest = {name: [0.5, 0.1] for name in search.CONFIRMED}
+        return rest | {"fid_raw": [1 + (config.optimiser.t_star / 20 - 1) ** 2 + off**2 + 0.1 * short, 0.1]}
 
     monkeypatch.setattr(search.train, "fit", lambda config: None)
     monkeypatch.setattr(search.protocol, "evaluate", evaluate)
@@ -59,6 +60,15 @@ def test_a_search_goes_on_where_it_stopped(asked, tmp_path):
     calls = len(asked)
     assert found(search.search(BASE, storage, out, 5))["trials"] == trials and len(asked) == calls
     assert found(out)["trials"] == trials
+
+
+def test_the_best_is_confirmed_with_other_seeds(asked, tmp_path):
+    result = found(search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 3))
+    asked.clear()
+    own, best = search.confirm(BASE, result, 2).values()
+    assert [config.seed for config in asked] == 2 * [BASE.seed + 1, BASE.seed + 2]
+    assert {config.evaluation.split for config in asked} == {"val"}
+    assert own["fid_raw"] == 2 * [result["trials"][0]["value"]] and best["fid_raw"] == 2 * [result["spread"][0]]
 
 
 def test_every_trial_is_a_schedule_that_fits(asked, tmp_path):

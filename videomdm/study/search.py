@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SAMPLERS = ("tpe", "random")
 OBJECTIVES = ("fid_raw", "fid")  # the paper's reading of FID, and joints encoded anew
+#: Metrics of :func:`confirm`.
+CONFIRMED = ("fid_raw", "fid", "recall", "r_precision_3")
 RUNGS = 1 / 3, 1.0  # shares of the 2-D stage's batches after which a trial is measured
 STARTUP = 8  # trials that chance draws before the estimator knows enough, and before any is given up
 HEARTBEAT = 60  # seconds after which a trial whose process says nothing is taken for killed, times two
@@ -171,6 +173,27 @@ def best(found: Mapping[str, object]) -> Mapping[str, object]:
     return min(complete, key=lambda t: t["value"])["settings"]
 
 
+def confirm(base: Config, found: Mapping[str, object], seeds: int) -> dict[str, dict[str, list[float]]]:
+    """What the settings in use and the best ones measure with training seeds that the search did not see.
+
+    The best of many trials is lucky as well as good; this tells the two apart.  Validation data too.
+
+    Returns:
+        ``"own"`` and ``"best"`` -> metric (:data:`CONFIRMED`) -> a value for each seed.
+    """
+    best_settings = best(found)
+    chosen = {"own": base, "best": base.but(**best_settings | {"weights": Weights(**best_settings["weights"])})}
+    values: dict[str, dict[str, list[float]]] = {}
+    for who, config in chosen.items():
+        rows = values.setdefault(who, {metric: [] for metric in CONFIRMED})
+        for seed in range(base.seed + 1, base.seed + 1 + seeds):
+            own = config.but(seed=seed, evaluation_split="val")
+            metrics = protocol.evaluate(own, own.method, train.fit(own))
+            for metric, row in rows.items():
+                row.append(report.mean(metrics[metric]))
+    return values
+
+
 def _optuna() -> ModuleType:
     try:
         import optuna
@@ -211,6 +234,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--objective", choices=OBJECTIVES, default="fid_raw", help="FID as the paper reads it, or of joints"
     )
+    parser.add_argument(
+        "--confirm", type=argument(int), default=0, metavar="SEEDS",
+        help="train the settings in use and the best ones with so many other seeds as well",
+    )  # fmt: skip
     parser.add_argument("--storage", type=Path, help="SQLite file of the search (default: in the runs' folder)")
     parser.add_argument("--results", type=Path, default=Path("results"))
 
@@ -224,10 +251,14 @@ def run(given: argparse.Namespace) -> None:
         "videomdm", "search", f"--config={given.config}" if given.config else f"--profile={given.profile}",
         *_portable(given.set), f"--trials={given.trials}",
         f"--search-sampler={given.search_sampler}", f"--objective={given.objective}",
+        *([f"--confirm={given.confirm}"] if given.confirm else []),
     ])  # fmt: skip
     out = given.results / "search" / f"{name}.json"
     search(base, storage, out, given.trials, given.search_sampler, given.objective, command)
-    print(json.dumps(best(json.loads(out.read_text())), indent=1))
+    found = json.loads(out.read_text())
+    if given.confirm:
+        write_json(out, found | {"confirmed": confirm(base, found, given.confirm)})
+    print(json.dumps(best(found), indent=1))
 
 
 def _portable(settings: Sequence[str]) -> list[str]:

@@ -1,0 +1,131 @@
+"""The page on settings, from what :mod:`videomdm.study.search` wrote alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from videomdm.evaluation.measures import seed_interval
+from videomdm.plots import Table, metrics_table, panels
+from videomdm.plots.panels import plain_logarithms
+from videomdm.plots.style import GHOST, INK, LEFT, RIGHT
+
+#: Parameter of :func:`videomdm.study.search.space` -> what it is called in figures.
+PARAMETERS = {
+    "t_star_share": "t*, share of the steps", "n_buckets": "buckets", "lambda_2d_times": "λ_2D, times that in use",
+    "lambda_vel_times": "λ_vel, times that in use", "lr_times": "learning rate, times that in use",
+    "guidance": "guidance",
+}  # fmt: skip
+LOGARITHMIC = ("lambda_2d_times", "lambda_vel_times", "lr_times")
+READINGS = {"fid_raw": "FID as generated", "fid": "FID, joints anew"}
+MEASURES = {**READINGS, "recall": "recall", "r_precision_3": "R-precision 3"}
+Found = Mapping[str, Mapping]
+
+
+def find(folder: str | Path) -> dict[str, dict]:
+    """What every search found, by a name for the reader; the folder as seen from the repository's root or a notebook.
+
+    Raises:
+        FileNotFoundError: no search has run.
+    """
+    for place in (Path(folder), Path("..") / folder):
+        if files := sorted((place / "search").glob("*.json")):
+            found = [json.loads(file.read_text()) for file in files]
+            return {f"{one['method']} on {one['data']}, {one['sampler']}": one for one in found}
+    raise FileNotFoundError(f"no searches in {folder}; run videomdm search")
+
+
+def spread(found: Found) -> Table:
+    """How many trials there were, and the objective of the settings in use and of the complete trials."""
+    rows = []
+    for name, one in found.items():
+        least, median, most = one["spread"]
+        given_up = sum(t["state"] == "pruned" for t in one["trials"])
+        rows.append({
+            "search": name, "trials": len(one["trials"]), "given up": given_up,
+            "in use": _round(one["trials"][0]["value"]), "best": _round(least), "median": _round(median),
+            "worst": _round(most),
+        })  # fmt: skip
+    return metrics_table(rows, reference=0)
+
+
+def importances(found: Found) -> Table:
+    """Shares of the objective's variance that each parameter explains."""
+    return metrics_table([
+        {"parameter": title, **{name: _round(one["importance"].get(key, 0.0)) for name, one in found.items()}}
+        for key, title in PARAMETERS.items()
+    ], reference=0)  # fmt: skip
+
+
+def settings(one: Mapping) -> Table:
+    """The settings in use beside those of the best complete trial."""
+    used, best = one["trials"][0], min((t for t in one["trials"] if t["value"] is not None), key=lambda t: t["value"])
+    return metrics_table([
+        {"parameter": title, "in use": _round(used["parameters"][key]), "best": _round(best["parameters"][key])}
+        for key, title in PARAMETERS.items()
+    ], reference=0)  # fmt: skip
+
+
+def confirmed(one: Mapping) -> Table:
+    """The two with training seeds that the search did not see: means and intervals over seeds."""
+    titles = {"own": "in use", "best": "best of the search"}
+    return metrics_table([
+        {"settings": titles[who], "seeds": len(values["fid"]), **{
+            title: [_round(x) for x in seed_interval(values[metric])] for metric, title in MEASURES.items()
+        }}
+        for who, values in one["confirmed"].items()
+    ], reference=0)  # fmt: skip
+
+
+def history(one: Mapping) -> Figure:
+    """The objective trial by trial: complete ones, those given up after a third of the batches, and the best so far."""
+    figure, (axes,) = panels("", height=3.2)
+    trials, best = one["trials"], None
+    steps = []
+    for trial in trials:
+        if trial["value"] is not None:
+            best = trial["value"] if best is None else min(best, trial["value"])
+        steps.append(best)
+    _dots(axes, trials, [trial["number"] for trial in trials])
+    axes.step([t["number"] for t in trials], steps, where="post", color=INK, linewidth=1, label="best so far")
+    axes.set_xlabel("trial")
+    axes.set_ylabel(READINGS[one["objective"]])
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def sensitivity(one: Mapping, *parameters: str) -> Figure:
+    """The objective against parameters, a panel for each; the vertical line is the value in use."""
+    figure, row = panels(*("" for _ in parameters), height=3.0, share_y=True)
+    for axes, name in zip(row, parameters, strict=True):
+        _dots(axes, one["trials"], [trial["parameters"][name] for trial in one["trials"]])
+        axes.axvline(one["trials"][0]["parameters"][name], color=INK, linewidth=0.8, linestyle="--", zorder=0)
+        axes.set_xlabel(PARAMETERS[name])
+        if name in LOGARITHMIC:
+            axes.set_xscale("log")
+            plain_logarithms(axes.xaxis)
+    row[0].set_ylabel(READINGS[one["objective"]])
+    return figure
+
+
+def _dots(axes: Axes, trials: list[Mapping], at: list[float]) -> None:
+    """Complete trials as dots, others where they stood when they were given up; the settings in use stand out."""
+    for done, colour, label in ((True, LEFT, "complete"), (False, GHOST, "given up after a third")):
+        points = [
+            (x, t["rungs"][-1])
+            for x, t in zip(at, trials, strict=True)
+            if (t["value"] is not None) is done and t["rungs"]
+        ]
+        if points:
+            axes.plot(*zip(*points, strict=True), "o", color=colour, markersize=4, label=label)
+    axes.plot(at[0], trials[0]["value"], "o", color=RIGHT, markersize=7, label="in use")
+    axes.set_yscale("log")
+    plain_logarithms(axes.yaxis)
+
+
+def _round(value: float) -> float:
+    return round(value, 3 if value < 1 else 2)
