@@ -34,7 +34,7 @@ def training_set(config: Config, kind: str, device: torch.device, n: int = 2048)
     """Clips of noise, with keypoints where the method uses them."""
     generator = torch.Generator().manual_seed(0)
     T, J = config.data.max_frames, len(SMPL22)
-    D, two_d = features.n_features(J), config.recipe.frame is not None
+    D, two_d = channels(config), config.recipe.frame is not None or config.recipe.motions == "keypoints"
     camera = cameras.orbit(torch.rand(n, generator=generator), 0.1, torch.zeros(n, 3), torch.full((n,), 4.0))
     own = lengths(n, kind, T)
     data = TrainingSet(
@@ -47,12 +47,18 @@ def training_set(config: Config, kind: str, device: torch.device, n: int = 2048)
     return data.to(device)
 
 
+def channels(config: Config) -> int:
+    """Of what a method diffuses, motions or pictures, of SMPL's joints."""
+    return 2 * len(SMPL22) if config.recipe.motions == "keypoints" else features.n_features(len(SMPL22))
+
+
 def prior(config: Config, device: torch.device) -> Prior:
     """An untrained one: sampling takes as long as with a trained one."""
-    D = features.n_features(len(SMPL22))
+    D = channels(config)
+    views = Views(elevation=0.1, distance=4.0, height=1.0) if config.recipe.motions == "keypoints" else None
     torch.manual_seed(0)
     model = build_denoiser(config, D, text.by_name(config.model.text).width).to(device).eval()
-    return Prior(model, Normaliser(torch.zeros(D), torch.full((D,), 0.1)).to(device), SMPL22, 20.0, config)
+    return Prior(model, Normaliser(torch.zeros(D), torch.full((D,), 0.1)).to(device), SMPL22, 20.0, config, views)
 
 
 def centred_priors(config: Config, device: torch.device) -> dict[str, Prior]:

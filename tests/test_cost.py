@@ -25,6 +25,14 @@ def test_one_method(monkeypatch, capsys):
     assert metrics["full_evaluation_minutes"] > 50 * metrics["quick_evaluation_minutes"]  # 20,000 motions for 36
 
 
+@pytest.mark.parametrize("row, trains", [("teacher", False), ("mdm-2d", True)])
+def test_rows_that_lift_or_film(row, trains, capsys):
+    cost.main(["--profile", "smoke", "--steps", "1", "--one", row])
+    metrics = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert ("training_hours" in metrics) is trains and "quick_evaluation_minutes" not in metrics
+    assert metrics["seconds_per_100_motions"] > 0 and metrics["peak_memory_mb"] > 0
+
+
 def test_a_result_per_method(tmp_path, monkeypatch):
     def run(command, **_):
         return subprocess.CompletedProcess(command, 0, json.dumps({"method": command[-1]}))
