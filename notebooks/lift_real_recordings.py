@@ -186,7 +186,7 @@ for name, (track, source) in films.items():
 #
 # Two motions are made of the keypoints.
 # The **teacher**'s is what the lifter that the package ships makes of them.
-# The **prior**'s begins with it: held against the recording, so that bones keep their lengths and joints lie where they were seen, and averaged with what the prior makes of it, led to the rays that were seen ([](explain_ray_projection)).
+# The **prior**'s begins with it: averaged with what the prior makes of it, led to the rays that were seen ([](explain_ray_projection)), it is held against the recording, so that bones keep their lengths and joints lie where they were seen.
 # The prior's share in that average was chosen on validation recordings, and is printed below; where it is nothing, the motion is the teacher's, fitted to the recording.
 # Both are in the result, and one of them is what is *delivered* as `joints`; the last column of the table below says which.
 #

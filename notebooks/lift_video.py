@@ -83,7 +83,7 @@ if film:
 # The teacher lifts the whole recording at once, and its motion is held against it: bones keep their length, joints move towards the rays on which they were seen ({py:func}`videomdm.cameras.fitting.fit`).
 # It also says where up and the floor are; the camera stands still, so all of the recording has the same.
 # The prior knows clips of a few seconds, so it goes on from there in windows that overlap: a little noise is added, its prediction is moved onto the rays, step by step (appendix G.2), and the camera turns and moves with it, but does not tilt.
-# What is delivered is an average of the two, fitted again; how much of it is the prior's was chosen on people whom no prior had seen ([](evaluate_real_people)): nothing so far, a teacher that is held against its recording is better.
+# What is delivered is an average of the teacher's motion and the prior's, held against the recording; how much of it is the prior's was chosen on people whom no prior had seen ([](evaluate_real_people)), and the report says it.
 # The report below says how well each window's camera, found by PnP (appendix I), explains the keypoints: where it does not, teacher and keypoints disagree.
 
 # %%

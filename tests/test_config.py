@@ -83,6 +83,12 @@ class TestKey:
         monkeypatch.setitem(settings.STAGES, "corpus", 99)
         assert [one.key() != key for one, key in zip(configs, before, strict=True)] == [True, False]
 
+    def test_new_weights_of_the_real_teacher_count_for_the_runs_that_have_them(self, config, monkeypatch):
+        configs = [config.but(lifter=name) for name in ("procedural", "real")]
+        before = [one.key() for one in configs]
+        monkeypatch.setitem(settings.STAGES, "real_teacher", 99)
+        assert [one.key() != key for one, key in zip(configs, before, strict=True)] == [False, True]
+
     def test_a_method_counts_by_what_it_does(self, config, monkeypatch):
         before = config.but(method="videomdm/round-1").key()
         monkeypatch.setitem(METHODS, "videomdm", Method("teacher", "truth", camera_noise=1.0))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videomdm.conventions import CENTRED, ROOT_PATHS, STUDY_LIFTER
+from videomdm.conventions import CENTRED, DEFAULT_LIFTER, ROOT_PATHS, STUDY_LIFTER
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, Method
@@ -23,8 +23,9 @@ PRECISIONS = ("float32", "bf16")
 EVALUATION_SPLITS = ("test", "val")
 #: What a stage's outcome depends on besides settings: its code.  Count a stage up when its outcome changes.
 #: ``corpus`` is the built-in corpus, 2 since people in it stand and walk as captured people do; it counts where a run
-#: learns from it.  ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.
-STAGES = {"corpus": 2, "observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4}
+#: learns from it.  ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.  ``real_teacher`` is the
+#: set of weights for real people, 2 since they were trained for twice as long; it counts where a run has them.
+STAGES = {"corpus": 2, "real_teacher": 2, "observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4}
 
 
 def _named(default: object, name: str) -> object:
@@ -67,9 +68,10 @@ class Data:
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
 
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
-        """The stages that make the data, with their versions: the built-in corpus has one."""
+        """The stages that make the data, with their versions: the built-in corpus, the weights for real people."""
         sources = (self.base if self.source == "nba-like" else self.source).split("+")
-        return {"corpus": versions["corpus"]} if "procedural" in sources else {}
+        through = {"corpus": "procedural" in sources, "real_teacher": self.lifter == DEFAULT_LIFTER}
+        return {name: versions[name] for name, goes in through.items() if goes}
 
 
 @dataclass(frozen=True)

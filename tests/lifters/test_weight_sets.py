@@ -3,8 +3,9 @@ import shutil
 
 import pytest
 
+from videomdm.config import STAGES
 from videomdm.conventions import LIFTERS, DataError
-from videomdm.lifters import weight_sets
+from videomdm.lifters import teacher, weight_sets
 from videomdm.lifters.weight_sets import SETS, WeightSet, check_unseen
 
 
@@ -28,6 +29,12 @@ def test_shipped_sets_say_what_they_learned_from(name):
         assert (SETS[name].folder / f"{network}.safetensors").stat().st_size < 10e6
         if "cmu" in about["trained_on"]:
             assert "mocap.cs.cmu.edu" in about["licence"]
+
+
+def test_weights_and_their_version_change_together():
+    """A run's key holds the version, as it cannot hold what is read later: count it up with new weights."""
+    versions = {2: "b7b906f1-s3-network-164c8065"}
+    assert versions[STAGES["real_teacher"]] == teacher.version("network", SETS["real"])
 
 
 def test_what_nobody_learned_from_may_be_lifted(seen_one):
