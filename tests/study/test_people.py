@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from videomdm.study import people, real_people
+from videomdm.study import people, real_people, results
 
 ERRORS = {"mpjpe": 100.0, "pa_mpjpe": 80.0, "up": 4.0, "acceleration": 3.0}
 
@@ -71,3 +71,14 @@ def test_results_of_the_repository_are_read():
     if not (folder / "real_people").is_dir():
         pytest.skip("no results of this study in the checkout")
     assert people.find(folder)["lift"], "old and new package side by side"
+
+
+def test_recordings_of_which_nobody_knows_the_truth(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run python -m videomdm.study.recordings"):
+        people.steadiness_table(tmp_path)
+    (tmp_path / "recordings").mkdir()
+    known = {"size": 1.5, "size_change": 0.25, "lean": 4.0, "lean_change": 2.0}
+    row = dict.fromkeys(results.KEYS, "") | {"data": "walk", "metrics": {"prior": known}}
+    (tmp_path / "recordings" / "walk.json").write_text(json.dumps(row))
+    table = str(people.steadiness_table(tmp_path)).splitlines()
+    assert table[-1] == "| walk | 1.50 | 0.250 | 4.00 | 2.00 |"

@@ -33,7 +33,7 @@ class Weights:
         place: distance of a joint from where it was given.
     """
 
-    image: float = 3.0
+    image: float = 1.0
     bones: float = 1.0
     bend: float = 5.0
     place: float = 0.01

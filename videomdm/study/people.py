@@ -46,6 +46,8 @@ def lifting_table(found: Found, sets: Mapping[str, str]) -> Table:
     for row, metrics in found["lift"].items():
         for way in ("teacher", "prior"):
             own = {title: metrics[name][way] for title, name in sets.items() if name in metrics}
+            if not own:
+                continue
             delivered = all(
                 metrics[name]["delivered"] == metrics[name][way] for name in sets.values() if name in metrics
             )
@@ -100,6 +102,27 @@ def fits_table(metrics: Mapping[str, object]) -> Table:
         {"": way, **{name: f"{rows[way]['mpjpe']:.1f} / {rows[way]['pa_mpjpe']:.1f}" for name, rows in corpora.items()}}
         for way in ways
     ])  # fmt: skip
+
+
+#: Heading -> metric of :mod:`videomdm.study.recordings`.
+STEADY = {
+    "size, m": "size", "changes by, %": "size_change", "lean, degrees": "lean", "changes by, degrees": "lean_change",
+}  # fmt: skip
+
+
+def steadiness_table(folder: str | Path) -> Table:
+    """How much people change over recordings of which nobody knows the truth, of the delivered motion.
+
+    Raises:
+        FileNotFoundError: no recording was measured.
+    """
+    for place in (Path(folder), Path("..") / folder):
+        if found := results.read(place, "recordings"):
+            return metrics_table([
+                {"recording": row["data"], **{title: row["metrics"]["prior"][name] for title, name in STEADY.items()}}
+                for row in found
+            ], reference=0)  # fmt: skip
+    raise FileNotFoundError(f"no recordings in {folder}; run python -m videomdm.study.recordings")
 
 
 def better(found: Found, row: str, sets: Mapping[str, str]) -> dict[str, bool]:
