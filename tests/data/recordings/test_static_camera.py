@@ -132,6 +132,46 @@ class TestLines:
     def test_two_lines(self, pan, verdict):
         assert watch(room(40, True, pan)).verdict == verdict
 
+    @pytest.mark.parametrize(("pan", "verdict"), [(0.0, "stands"), (0.2, "moves")])
+    def test_two_lines_in_much_noise(self, pan, verdict):
+        """No shift explains noise, so what noise changes is not held against the one that explains the rest."""
+        assert watch(room(50, True, pan, noise=20.0)).verdict == verdict
+
+
+class TestPeopleBeforeAPlainWall:
+    """A plain wall outvotes nobody."""
+
+    def test_who_comes_in_before_being_found_is_no_motion(self):
+        images, people = list(room(60, False)), []
+        for t, image in enumerate(images):
+            x = 4 * t - 40
+            for k in range(5):
+                reach = 14 - 2 * k
+                cv2.rectangle(image, (x - reach, 30 + 22 * k), (x + reach, 51 + 22 * k), (20 + 50 * (k % 2),) * 3, -1)
+            people.append([np.array([max(x - 14, 0), 30, x + 14, 140])] if x > 4 else [])
+        assert people[:11] == [[]] * 11
+        found = watch(images, people)
+        assert found.finding is None and not found.jerks and found.looks == 11, "counted from who is found first"
+
+    def test_a_camera_that_moves_once_somebody_is_found(self):
+        image = np.repeat(np.random.default_rng(0).integers(0, 256, (12, 40, 1), np.uint8), 3, 2)
+        image = cv2.resize(image, (640, 180), interpolation=cv2.INTER_CUBIC)
+        person = [np.array([100, 40, 140, 160])]
+        people = [[]] * 30 + [person] * 30
+        before, after = ([image[:, x : x + 320] for x in xs] for xs in (range(60, 0, -2), range(0, 60, 2)))
+        assert watch(before + after[:1] * 30, people).verdict == "stands", "nobody is lifted while it moves"
+        assert watch(before[:1] * 30 + after, people).verdict == "moves"
+
+    def test_a_wall_that_is_hidden_in_turn_is_no_motion(self):
+        """Somebody near goes to and fro: from one side the one half is seen, from the other side the other."""
+        images, people = list(room(100, False)), []
+        for t, image in enumerate(images):
+            x = 160 - round(90 * np.cos(2 * np.pi * t / 50))
+            cv2.rectangle(image, (x - 65, 65), (x + 65, 145), (60, 60, 60), -1)
+            people.append([np.array([x - 70, 60, x + 70, 150])])
+        found = watch(images, people)
+        assert found.finding is None and not found.jerks and found.blind
+
 
 def test_a_person_who_fills_the_picture_is_no_cut():
     people = [[np.array([2, 0, 318, 180])] if 10 <= t < 30 else [np.array([100, 20, 160, 170])] for t in range(40)]

@@ -2,11 +2,14 @@
 
 Corners of the background are followed by optical flow from a look that is at most two seconds old, and the
 similarity that most of them obey (RANSAC) is the camera's motion in the image.  People are masked out where
-their boxes are known; otherwise they are outvoted by the background.
+their boxes are known; otherwise they are outvoted by the background.  A plain background cannot outvote somebody who
+comes into the picture and is not found yet, so nothing that was seen before the first person is found counts: there is
+nobody to lift either.
 
 Where corners cannot be followed, the picture decides, by how much its details correlate with those of another frame.
-Nothing but noise: nothing is known.  As before: the camera stands, as before a plain wall.  Otherwise the frames since
-the last look are gone through one by one, as the quickest pan can be followed from each frame to the next.
+Nothing but noise where neither hides people: nothing is known.  As before: the camera stands, as before a plain wall.
+Otherwise the frames since the last look are gone through one by one, as the quickest pan can be followed from each
+frame to the next.
 
 Where the background tells nothing, people's feet may (:mod:`videomdm.data.recordings.footing`).
 
@@ -36,11 +39,11 @@ MIN_CORNERS = 12  # with fewer, nothing can be said of a look
 AGREEING, SURE = 0.4, 0.6  # share of corners that must obey one motion, and from which nothing else is asked
 SPREAD = 0.08  # image diagonals, standard deviation of these corners' places: a shadow is smaller than a background
 BETTER = 0.7  # a motion must bring a picture's unlikeness below this share of what it is without
-BETTER_EDGES = 0.25  # the same where edges alone tell: shadows move too
+BETTER_EDGES = 0.25  # the same where edges alone tell, beyond noise: shadows move too
 LEAST = 0.1  # share of the picture that two of them must both show beside people, or nothing can be said
 LINES = (2.0, 0.12)  # gradients along lines, in terms of the noise's and of those across, of a picture with lines alone
 FLAT = 1.5  # grey levels, standard deviation of a picture's details below which there is nothing to see
-CHANGE, EDGES = 0.002, 0.03  # unlikeness from which something moved, and from which edges alone tell
+CHANGE, EDGES = 0.002, 0.03  # unlikeness from which something moved, and, beyond noise, from which edges alone tell
 UNLIKE = 0.5  # one minus the correlation of details from which two pictures do not show the same
 CUT = (0.15, 5.0)  # unlikeness of neighbouring frames at a cut, at least, and in terms of the frames' before
 BEFORE = 12  # frames before, of which the median counts
@@ -70,12 +73,6 @@ class _Picture:
     details: np.ndarray
     mask: np.ndarray
 
-    @property
-    def flat(self) -> bool:
-        """Whether there is nothing to see but noise where there are no people."""
-        seen = self.details[self.mask > 0]
-        return len(seen) < LEAST * self.details.size or float(seen.std()) < FLAT
-
 
 class CameraWatch:
     """Looks at a video's frames as they come and adds up how the camera moves.
@@ -90,6 +87,10 @@ class CameraWatch:
     """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing."""
         self.drift, self.moved_at = 0.0, 0.0
         self.cuts: list[float] = []
         self.jerks: list[float] = []
@@ -113,6 +114,8 @@ class CameraWatch:
             boxes: (P, 4) left, top, right, bottom of people, in pixels.
         """
         if len(boxes):
+            if not len(self._boxes):  # who was there before was not masked out
+                self._begin()
             self._boxes = boxes  # who is missed in a frame is still there
         picture = _reduced(image, time, self._boxes)
         if self._reference is None or self._is_cut(picture):
@@ -123,13 +126,12 @@ class CameraWatch:
             return
         self.looks += 1
         if not _common(self._reference, picture).any():  # people fill the picture
-            self.blind += 1
-            self._reference, self._since, self._pose, self._age = picture, [picture], self._last, 0
+            self._skip(picture)
             return
         self.lines += _lines_only(self._since[-2], picture)
-        motion = _motion(self._reference, picture)
-        if motion is None and self._reference.flat and picture.flat:
-            self.blind += 1
+        motion = _motion(self._reference, picture, self._noise)
+        if motion is None and _flat(self._reference, picture):
+            self._skip(picture)
         elif motion is None and _unlikeness(self._reference, picture) > UNLIKE:
             self._follow_closely()
         else:
@@ -141,6 +143,16 @@ class CameraWatch:
         if self.verdict == "unknown":
             self.sliding = footing.sliding(detections)
 
+    @property
+    def _noise(self) -> float:
+        """The unlikeness that noise makes: neighbouring frames', where the least else changed."""
+        return min(self._steps[-BEFORE:], default=0.0)
+
+    def _skip(self, picture: _Picture) -> None:
+        """Nothing is known of a look; the next one is compared with it."""
+        self.blind += 1
+        self._reference, self._since, self._pose, self._age = picture, [picture], self._last, 0
+
     def _is_cut(self, picture: _Picture) -> bool:
         """Whether something else is shown from this frame on; notes how unlike it is to the frame before."""
         before = self._since[-1]
@@ -149,7 +161,7 @@ class CameraWatch:
         step, usual = _unlikeness(before, picture), self._steps[-BEFORE:]
         self._steps.append(step)
         limit = max(CUT[0], CUT[1] * float(np.median(usual))) if len(usual) > 1 else np.inf
-        if step > limit and not (before.flat and picture.flat):
+        if step > limit and not _flat(before, picture):
             motion = _motion(before, picture, far=True)
             if motion is None or _unlikeness(before, picture, motion) > max(limit, UNLIKE * step):
                 self.cuts.append(picture.time)
@@ -250,12 +262,12 @@ def _reduced(image: np.ndarray, time: float, boxes: Sequence[np.ndarray]) -> _Pi
     return _Picture(time, grey.clip(0, 255).round().astype(np.uint8), cv2.GaussianBlur(grey, (0, 0), 2), mask)
 
 
-def _motion(first: _Picture, second: _Picture, far: bool = False) -> np.ndarray | None:
+def _motion(first: _Picture, second: _Picture, noise: float = 0.0, far: bool = False) -> np.ndarray | None:
     """(3, 3) similarity from one picture to the other; None where it cannot be seen.
 
     It is the one that most corners obey, or, where there are too few, the shift that brings edges together; and it
-    must explain what changed.  ``far`` looks for corners also where the whole picture seems to have gone (phase
-    correlation).
+    must explain what changed.  No shift explains the unlikeness that is ``noise``.  ``far`` looks for corners also
+    where the whole picture seems to have gone (phase correlation).
     """
     guesses = [np.zeros(2, np.float32)]
     if far:
@@ -270,9 +282,9 @@ def _motion(first: _Picture, second: _Picture, far: bool = False) -> np.ndarray 
         if motion is not None and (sure or _unlikeness(first, second, motion) < BETTER * change):
             return motion
         agreed |= motion is not None
-    if not agreed and change > EDGES:
+    if not agreed and change - noise > EDGES:
         motion = _aligned(first, second)
-        if motion is not None and _unlikeness(first, second, motion) < BETTER_EDGES * change:
+        if motion is not None and _unlikeness(first, second, motion) - noise < BETTER_EDGES * (change - noise):
             return motion
     return np.eye(3) if agreed and change < UNLIKE else None
 
@@ -330,6 +342,12 @@ def _common(first: _Picture, second: _Picture) -> np.ndarray:
     """(H, W) bool: what both pictures show beside people; nowhere where that is too little to compare."""
     both = (first.mask == 255) & (second.mask == 255)
     return both & (both.mean() >= LEAST)
+
+
+def _flat(first: _Picture, second: _Picture) -> bool:
+    """Whether there is nothing to see but noise in what both pictures show beside people."""
+    both = _common(first, second)
+    return not both.any() or max(float(x.details[both].std()) for x in (first, second)) < FLAT
 
 
 def _lines_only(before: _Picture, picture: _Picture) -> bool:
