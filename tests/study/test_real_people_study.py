@@ -36,7 +36,7 @@ def only(corpus, monkeypatch):
     monkeypatch.setattr(real_people, "corpora", lambda data, split, clips=2, frames=80: {"small": corpus})
     monkeypatch.setattr(real_people, "FIRST", (0.1, 1.0))
     monkeypatch.setattr(real_people, "SHARE", (0.0, 0.5, 1.0))
-    monkeypatch.setattr(real_people, "FITS", {"image": (0.0, 3.0)})
+    monkeypatch.setattr(real_people, "FITS", {"image": (0.0, 1.0)})
 
 
 class TestRecordings:
@@ -70,7 +70,7 @@ class TestChoose:
         found = real_people.choose(run, tmp_path)
         rows = found["small"]
         assert len(rows) == 2 + 2 + 2 * 3
-        assert rows["image=3"] == rows["fitted"] != rows["image=0"]
+        assert rows["image=1"] == rows["fitted"] != rows["image=0"]
         best = min((way for way in rows if " " in way), key=lambda way: rows[way]["mpjpe"] + rows[way]["pa_mpjpe"])
         assert best == f"{found['first']} {found['share']}"
         for name, value in rows["0.1 0.0"].items():

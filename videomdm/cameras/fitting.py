@@ -35,7 +35,7 @@ class Weights:
 
     image: float = 1.0
     bones: float = 1.0
-    bend: float = 5.0
+    bend: float = 1.0
     place: float = 0.01
 
 

@@ -115,16 +115,21 @@ def errors(joints: Tensor, rotation: Tensor, translation: Tensor, seconds: Tenso
     Returns:
         ``mpjpe``, root-aligned at the middle of the hips, and ``pa_mpjpe``, after Procrustes, in mm, of
         :data:`LIMBS`; ``up``, degrees between the world's up and the true one; ``acceleration``, mean of these joints,
-        in m/s^2.
+        in m/s^2, and ``true_acceleration``, that of the truth.
     """
     limbs = joints[:, [SMPL22.index(j) for j in LIMBS]] @ rotation.mT + translation
-    own, true = (x - x[:, :2].mean(1, keepdim=True) for x in (limbs, truth.at(seconds)))
+    known = truth.at(seconds)
+    own, true = (x - x[:, :2].mean(1, keepdim=True) for x in (limbs, known))
     fps = 1 / float(np.median(np.diff(seconds.numpy())))
     return {
         "mpjpe": float(pose.mpjpe(own, true)), "pa_mpjpe": float(pose.pa_mpjpe(own, true)),
         "up": float(torch.rad2deg(torch.acos((rotation[:, 1] @ truth.up).clamp(-1, 1)))),
-        "acceleration": float(limbs.diff(n=2, dim=0).norm(dim=-1).mean() * fps**2),
+        "acceleration": _acceleration(limbs, fps), "true_acceleration": _acceleration(known, fps),
     }  # fmt: skip
+
+
+def _acceleration(limbs: Tensor, fps: float) -> float:
+    return float(limbs.diff(n=2, dim=0).norm(dim=-1).mean() * fps**2)
 
 
 def mean(rows: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -95,13 +95,19 @@ def choice_plot(metrics: Mapping[str, object], measure: str = "mpjpe") -> Figure
 
 
 def fits_table(metrics: Mapping[str, object]) -> Table:
-    """Errors of the teacher on validation recordings, as it is, fitted, and fitted with one weight changed."""
+    """The teacher on validation recordings, as it is, fitted, and fitted with one weight changed: errors and trembling.
+
+    Root-aligned / after Procrustes in mm, then the acceleration of limbs in m/s^2.
+    """
     corpora = {name: rows for name, rows in metrics.items() if isinstance(rows, Mapping)}
     ways = [way for way in next(iter(corpora.values())) if " " not in way]
     return metrics_table([
-        {"": way, **{name: f"{rows[way]['mpjpe']:.1f} / {rows[way]['pa_mpjpe']:.1f}" for name, rows in corpora.items()}}
-        for way in ways
+        {"": way, **{name: _fit_cell(rows[way]) for name, rows in corpora.items()}} for way in ways
     ])  # fmt: skip
+
+
+def _fit_cell(errors: Mapping[str, float]) -> str:
+    return f"{errors['mpjpe']:.1f} / {errors['pa_mpjpe']:.1f}, {errors['acceleration']:.1f}"
 
 
 #: Heading -> metric of :mod:`videomdm.study.recordings`.

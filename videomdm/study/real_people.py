@@ -48,7 +48,7 @@ CLIPS = 12  # recordings of each corpus
 FRAMES = 80  # of these, at least: longer than a prior's clips, so that windows are joined
 FIRST = (0.08, 0.24, 1.0)  # shares of the steps that lifting may start from; 1 is noise alone
 #: Weights of the fit that are tried, one at a time.
-FITS = {"image": (0.0, 0.3, 3.0), "bones": (0.0, 10.0), "bend": (0.0, 1.0, 20.0)}
+FITS = {"image": (0.0, 0.3, 3.0), "bones": (0.0, 10.0), "bend": (0.0, 0.3, 5.0)}
 SHARE = (0.0, 0.125, 0.25, 0.5, 1.0)  # of the prior in what is delivered
 
 
