@@ -1,10 +1,11 @@
-"""The prior that comes with the package: ``python -m videomdm.study.ship choose | make | judge | card``.
+"""The prior that comes with the package: ``python -m videomdm.study.ship choose | make | feet | judge | card``.
 
 ``choose`` measures finished runs of profile ``shipped`` on validation data and says which has the lowest FID.
 ``make`` turns it into the files of ``videomdm/sample/weights``: ``prior``, trained from 2-D, and ``twin``, the same
-network under 3-D supervision, which says what the lack of 3-D costs.  ``judge`` measures what ships on the test split,
-by the protocol of :mod:`videomdm.evaluation.protocol`, and ``card`` writes the README beside the weights from these
-results.
+network under 3-D supervision, which says what the lack of 3-D costs.  ``feet`` chooses how their feet are held, on
+validation captions (:mod:`videomdm.study.feet`).  ``judge`` measures what ships on the test split, with free and with
+held feet, by the protocol of :mod:`videomdm.evaluation.protocol`, and ``card`` writes the README beside the weights
+from these results.
 """
 
 from __future__ import annotations
@@ -17,26 +18,32 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from videomdm import programs, sample
+from torch import Tensor
+
+from videomdm import features, programs, sample
 from videomdm.config import DEFAULTS, Config
 from videomdm.conventions import DataError
 from videomdm.data import cmu_actors
 from videomdm.evaluation import protocol
 from videomdm.evaluation.evaluators import evaluators
+from videomdm.evaluation.measures import mean_interval
 from videomdm.sample.prior import WEIGHTS
 from videomdm.storage import checkpoints
 from videomdm.storage.files import digest, write_json
-from videomdm.study import results
+from videomdm.study import feet, results
 from videomdm.study.train_lifter import LICENCE
 from videomdm.train import finetune, observe
 
 STUDY, CANDIDATES = "shipped", "shipped-val"  # folders of results: what ships on test, what might have on val
 ROWS = {"prior": "prior, from 2-D", "twin": "twin, from 3-D"}
+OWN = ("foot_speed", "sunken")  # measured here beside the protocol's figures
+HELD = "/held"  # behind the name of a method, where its motions' feet are held
 TITLES = {
     "fid": "FID, joints encoded anew", "fid_raw": "FID, features as generated", "tmr_fid": "FID, second evaluator",
     "r_precision_3": "R-precision, top 3", "recall": "recall", "diversity": "diversity",
     "multimodality": "multimodality", "acceleration": "acceleration, m/s²", "jitter": "jitter, m/s³",
-    "path_length": "path, m", "skating": "skating", "bone_deviation": "bones change by, %",
+    "path_length": "path, m", "skating": "skating",
+    "foot_speed": "feet that are down, m/s", "sunken": "below the floor, cm", "bone_deviation": "bones change by, %",
     "root_height": "height of the root, m",
 }  # fmt: skip
 
@@ -115,6 +122,8 @@ def candidates(folder: Path) -> list[dict[str, object]]:
 def judge(data_root: str, folder: Path) -> list[Path]:
     """Measure real motions, the shipped prior's and its twin's on the test split; returns the files of results.
 
+    Motions of both are measured as the model has them, and with held feet, as ``videomdm generate`` writes them.
+
     Args:
         data_root: the folder that ``videomdm prepare-cmu`` made.
         folder: of results.
@@ -123,18 +132,52 @@ def judge(data_root: str, folder: Path) -> list[Path]:
     written = []
     for name, weights in WEIGHTS.items():
         config = sample.load(weights).config.but(data_root=data_root)
-        run = Path(config.runs) / "shipped" / f"{name}-{digest(weights / 'weights.safetensors')}"
-        shutil.copytree(weights, run, dirs_exist_ok=True)  # what is measured on the way is kept outside the package
-        written.append(_generated(run, config, STUDY, folder, command))
-    real = protocol.real(config)
+        run = _outside(name)
+        written += [_generated(run, config, STUDY, folder, command, how) for how in (None, sample.Holding())]
+    test = observe.load(config, "test")
+    moves = feet.moves(features.hold_last(test.joints, test.lengths), test.lengths, test.skeleton, test.fps)
+    real = protocol.real(config) | {name: float(moves[name].mean()) for name in OWN}
     return [*written, results.write(folder, STUDY, config, command, 0.0, real, "real")]
 
 
-def _generated(run: Path, config: Config, study: str, folder: Path, command: str) -> Path:
-    began, judges = time.monotonic(), evaluators(config)
+def choose_feet(data_root: str, folder: Path) -> sample.Holding:
+    """How the shipped prior's feet are best held, by validation captions, see :func:`videomdm.study.feet.choose`."""
+    prior, run = sample.load(WEIGHTS["prior"]), _outside("prior")
+    config = prior.config.but(data_root=data_root, evaluation_split="val")
+    return feet.choose(prior, config, _kept(run, config), folder)
+
+
+def _outside(name: str) -> Path:
+    """A copy of shipped weights, so that what is measured on the way is kept outside the package."""
+    weights = WEIGHTS[name]
+    run = Path(DEFAULTS.runs) / "shipped" / f"{name}-{digest(weights / 'weights.safetensors')}"
+    shutil.copytree(weights, run, dirs_exist_ok=True)
+    return run
+
+
+def _kept(run: Path, config: Config) -> Path:
+    """Where the features are kept that a run generates for a configuration's captions."""
+    return run / "sampled" / config.evaluation_key()
+
+
+def _generated(
+    run: Path, config: Config, study: str, folder: Path, command: str, how: sample.Holding | None = None
+) -> Path:
+    """Measure the motions of a run, with feet held so or free, and write the result."""
+    began, judges, prior, kept = time.monotonic(), evaluators(config), sample.load(run), _kept(run, config)
     about = digest(protocol.protocol(config), config.evaluation_key(), [judge.digest for judge in judges])
-    found = protocol.generation(sample.load(run), config, judges, run / "evaluation" / about)
-    return results.write(folder, study, config, command, time.monotonic() - began, found)
+    measured = run / "evaluation" / (about if how is None else f"{about}-{digest(how)}")
+
+    def held(raw: Tensor, lengths: Tensor) -> Tensor:
+        return sample.hold(features.decode(raw), lengths, prior.skeleton, prior.fps, how)
+
+    found = protocol.generation(prior, config, judges, measured, None if how is None else held, kept)
+    moves, size = feet.held_moves(feet.generated(prior, config, kept), how, prior), protocol.protocol(config)
+    for name in OWN:
+        repeats = moves[name][: -size.texts * size.per_text].unflatten(0, (size.repeats, -1))
+        found[name] = mean_interval(repeats.mean(1).tolist())
+    row = config.method if how is None else config.method + HELD
+    return results.write(folder, study, config, command, time.monotonic() - began, found, row)
 
 
 CARD = """# The prior that comes with the package
@@ -168,6 +211,7 @@ Nothing of corpora for non-commercial use is in it.
     videomdm train --config twin/config.json --set data_root=CMU
     python -m videomdm.study.ship choose --data-root CMU RUN ...
     python -m videomdm.study.ship make --prior RUN --twin RUN
+    python -m videomdm.study.ship feet --data-root CMU
     python -m videomdm.study.ship judge --data-root CMU
     python -m videomdm.study.ship card --data-root CMU
 
@@ -199,7 +243,8 @@ What ships was chosen on the validation split, by FID:
 
 
 def rows(folder: Path) -> list[dict[str, object]]:
-    """A table of what :func:`judge` measured: a row for each figure, with columns for real motions, prior and twin.
+    """A table of what :func:`judge` measured: a row for each figure, with columns for real motions, and of prior and
+    twin for motions with free and with held feet.
 
     Raises:
         DataError: a result is missing.
@@ -216,7 +261,11 @@ def _results(folder: Path) -> dict[str, Mapping[str, object]]:
     found = {}
     for title, row, config in (
         ("real motions", "real", configs["prior"]),
-        *((ROWS[name], config.method, config) for name, config in configs.items()),
+        *(
+            (ROWS[name] + words, config.method + row, config)
+            for name, config in configs.items()
+            for words, row in (("", ""), (", feet held", HELD))
+        ),
     ):
         path = results.path(folder, STUDY, config, row)
         if not path.is_file():
@@ -288,7 +337,7 @@ def _figure(value: Sequence[float] | float) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m videomdm.study.ship", description=__doc__)
     parts = parser.add_subparsers(dest="part", required=True)
-    for part in ("choose", "make", "judge", "card"):
+    for part in ("choose", "make", "feet", "judge", "card"):
         own = parts.add_parser(part)
         programs.add_debug(own)
         if part == "make":
@@ -308,6 +357,8 @@ def _carry_out(given: argparse.Namespace) -> None:
             print(make(getattr(given, name), folder))
     elif given.part == "choose":
         print(choose(given.runs, given.data_root, given.results))
+    elif given.part == "feet":
+        print(choose_feet(given.data_root, given.results))
     elif given.part == "judge":
         print(*judge(given.data_root, given.results), sep="\n")
     else:
