@@ -133,7 +133,9 @@ class TestResuming:
         assert seeds == list(range(2, batches)), "finished batches are not sampled again"
         assert protocol.generation(prior, config, [evaluator]) == whole
 
-    def test_motions_are_measured_in_several_ways_and_sampled_once(self, config, evaluator, prior, tmp_path, monkeypatch):
+    def test_motions_are_measured_in_several_ways_and_sampled_once(
+        self, config, evaluator, prior, tmp_path, monkeypatch
+    ):
         monkeypatch.setattr(protocol, "CHUNK", 40)
         free = protocol.generation(prior, config, [evaluator], sampled=tmp_path)
         monkeypatch.setattr(sample, "generate", None)

@@ -41,11 +41,14 @@ def test_moves_are_in_the_order_of_the_captions():
 
 class TestChosen:
     def test_the_defaults_are_the_best_way_that_was_tried(self):
-        ways = {row["method"]: row for row in feet.ways(RESULTS)}
-        real, free = ways.pop("real"), ways.pop("free")
-        best = next(iter(ways.values()))
+        real, free, best, *others = feet.ways(RESULTS)
         assert {name: best[name] for name in asdict(sample.Holding())} == asdict(sample.Holding())
         assert best["skating"] < free["skating"] and best["foot_speed"] < free["foot_speed"]
         for name, values in feet.TRIED.items():
-            assert {row[name] for row in ways.values()} == set(values)
+            assert {row[name] for row in (best, *others)} == set(values)
         assert best["unlikeness"] == pytest.approx(feet.unlikeness(best, real))
+
+    def test_the_table_shows_all_of_them(self):
+        rows = feet.table(RESULTS)
+        assert [row[""] for row in rows[:3]] == ["real", "free", "held"] and len(rows) == len(feet.ways(RESULTS))
+        assert list(rows[2]) == ["", *feet.TITLES.values()]

@@ -88,7 +88,7 @@ def test_the_cards_commands_are_commands():
     program = "python -m videomdm.study.ship "
     lines = [line.strip() for line in ship.CARD.splitlines() if line.strip().startswith(program)]
     assert [ship._parser().parse_args(shlex.split(line.removeprefix(program))).part for line in lines] == [
-        "choose", "make", "judge", "card",
+        "choose", "make", "feet", "judge", "card",
     ]  # fmt: skip
 
 
@@ -105,14 +105,24 @@ class TestShipped:
     def test_the_card_has_the_results(self):
         text = (sample.SHIPPED.parent / "README.md").read_text(encoding="utf-8")
         config = sample.load(sample.SHIPPED).config
-        path = results.path(RESULTS, ship.STUDY, config, config.method)
-        metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
-        for key in ship.TITLES:
-            assert ship._figure(metrics[key]) in text
+        for row in (config.method, config.method + ship.HELD):
+            path = results.path(RESULTS, ship.STUDY, config, row)
+            metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+            for key in ship.TITLES:
+                assert key not in metrics or ship._figure(metrics[key]) in text
         for row in ship.candidates(RESULTS):
             assert f"| {row['method']} | {ship._figure(row['fid'])} |" in text
 
         assert "CMU Graphics Lab" in text and "EIA-0196217" in text
+
+    def test_held_feet_slide_less_and_sink_in_less(self):
+        config = sample.load(sample.SHIPPED).config
+        free, held = (
+            json.loads(results.path(RESULTS, ship.STUDY, config, row).read_text(encoding="utf-8"))["metrics"]
+            for row in (config.method, config.method + ship.HELD)
+        )
+        for key in ("skating", *ship.OWN):
+            assert held[key][0] < 0.5 * free[key][0]
 
     def test_the_best_candidate_ships(self):
         best = min(ship.candidates(RESULTS), key=lambda row: row["fid"][0])

@@ -43,10 +43,10 @@ class Holding:
 
     height: float = 0.06
     speed: float = 0.5
-    share: float = 0.8
+    share: float = 0.9
     path: float = 0.3
-    foot: float = 0.003
-    smooth: float = 0.3
+    foot: float = 0.001
+    smooth: float = 0.1
 
 
 HOLDING = Holding()

@@ -29,6 +29,11 @@ TRIED = {
     "share": (0.6, 0.7, 0.8, 0.9), "path": (0.3, 1.0, 3.0), "speed": (0.3, 0.5, 0.8), "height": (0.05, 0.06, 0.08),
     "smooth": (0.1, 0.3, 1.0), "foot": (0.001, 0.003, 0.01),
 }  # fmt: skip
+TITLES = {
+    **{name: name for name in TRIED}, "skating": "skating", "foot_speed": "feet that are down, m/s",
+    "acceleration": "acceleration, m/s²", "path_length": "path, m", "root_height": "root, m",
+    "unlikeness": "unlikeness", "unlikeness_of_real": "of real ones, held",
+}  # fmt: skip
 #: Places among the captions (n,), joints (n, T, J, 3) and lengths (n,) of motions generated together.
 Batch = tuple[Tensor, Tensor, Tensor]
 #: What held motions are to have in common with real ones; less of the first two than these have is no fault.
@@ -132,6 +137,15 @@ def _row(how: sample.Holding) -> str:
 
 
 def ways(folder: Path) -> list[dict[str, object]]:
-    """What :func:`choose` measured: a row each, with ``method`` and metrics by name, the best first."""
-    rows = [row["metrics"] | {"method": row["method"]} for row in results.read(folder, STUDY)]
-    return sorted(rows, key=lambda row: row.get("unlikeness", 0.0) + row.get("unlikeness_of_real", 0.0))
+    """What :func:`choose` measured, a row each with ``method`` and metrics by name: real, free, then the best first."""
+    rows = {row["method"]: row["metrics"] | {"method": row["method"]} for row in results.read(folder, STUDY)}
+    first = [rows.pop("real"), rows.pop("free")]
+    return [*first, *sorted(rows.values(), key=lambda row: row["unlikeness"] + row["unlikeness_of_real"])]
+
+
+def table(folder: Path) -> list[dict[str, object]]:
+    """:func:`ways` to be looked at: the constants, and how like real motions what is held so moves."""
+    return [
+        {"": row["method"].partition("-")[0]} | {title: row[key] for key, title in TITLES.items() if key in row}
+        for row in ways(folder)
+    ]
