@@ -75,7 +75,7 @@ class TestHold:
         true, mine = (motion.path_length(x, lengths, per_clip=True) for x in (joints, held))
         assert ((mine / true - 1).abs() < 0.08).all()
         around_hip = (held - held[..., :1, :]) - (joints - joints[..., :1, :])
-        assert around_hip.norm(dim=-1).mean() < 0.005
+        assert around_hip.norm(dim=-1).mean() < 0.01
         assert (held[:, 0, 0] - joints[:, 0, 0]).abs().max() < 1e-5
 
     def test_bones_keep_one_length(self, walks):

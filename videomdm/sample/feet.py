@@ -21,7 +21,6 @@ from videomdm.skeletons.padding import hold_last, valid_frames
 
 CLIPS = 32  # solved together: of 196 frames each takes some ten megabytes
 HEIGHT_BLUR, SPEED_BLUR = 0.015, 0.15  # m and m/s: over how much standing fades out
-PATH_SMOOTHNESS = 4.0  # weight of the path's bending: a body is heavier than a foot
 PINNED = 1e6  # weight of the root's place in frame 0, which stays
 RIDGE = 1e-6  # for frames past a clip's end, about which nothing is known
 
@@ -37,6 +36,7 @@ class Holding:
         speed, share: a toe stands that is slower than ``speed`` (m/s) plus this share of the root's own speed: a foot
             that slides goes with the body or less, one that swings overtakes it.
         path: weight against changing the root's steps; high values leave the path, low ones slow it down.
+        stiff: weight against bending the change of the root's path.
         foot: weight against moving a foot away from where it was.
         smooth: weight against bending a foot's way: how softly a foot goes from one stance to the next.
     """
@@ -45,6 +45,7 @@ class Holding:
     speed: float = 0.5
     share: float = 0.9
     path: float = 0.3
+    stiff: float = 4.0
     foot: float = 0.001
     smooth: float = 0.1
 
@@ -128,7 +129,7 @@ def _horizontal(feet: Tensor, stands: Tensor, valid: Tensor, how: Holding) -> tu
     """Shifts of the root (B, T, 2: x, z) and of the feet beside it (B, T, 2, 2) that let standing feet rest.
 
     With r the root's shift and d a foot's, v its steps and w how surely it stands, minimised is the sum over frames of
-    w |v + r' + d'|^2 for both feet, path |r'|^2, foot |d|^2, and the squares of r'' and d'', weighted.
+    w |v + r' + d'|^2 and foot |d|^2 + smooth |d''|^2 for both feet, and path |r'|^2 + stiff |r''|^2.
 
     Args:
         feet: (B, T, 2, 2), left and right, x and z.
@@ -144,9 +145,7 @@ def _horizontal(feet: Tensor, stands: Tensor, valid: Tensor, how: Holding) -> tu
     pinned = torch.full((frames,), RIDGE, dtype=step.dtype, device=step.device)
     pinned[0] = PINNED
     system = step.new_zeros(clips, 3, frames, 3, frames)  # the root, the left foot, the right foot
-    system[:, 0, :, 0] = (
-        still.sum(1) + how.path * _squares(step, inside[:, 1:]) + PATH_SMOOTHNESS * smooth + pinned.diag()
-    )
+    system[:, 0, :, 0] = still.sum(1) + how.path * _squares(step, inside[:, 1:]) + how.stiff * smooth + pinned.diag()
     for side in (0, 1):
         system[:, 0, :, 1 + side] = system[:, 1 + side, :, 0] = still[:, side]
         own = how.foot * torch.eye(frames).to(step) + how.smooth * smooth
