@@ -45,7 +45,7 @@ class Holding:
     speed: float = 0.5
     share: float = 0.9
     path: float = 0.3
-    stiff: float = 4.0
+    stiff: float = 16.0
     foot: float = 0.001
     smooth: float = 0.1
 

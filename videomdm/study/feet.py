@@ -24,8 +24,8 @@ from videomdm.train import observe
 
 STUDY = "shipped-feet"  # folder of results
 COMMAND = "python -m videomdm.study.ship feet --data-root CMU"
-#: The constants of :class:`videomdm.sample.Holding` and the values tried, those first that tell most.  A share of 1 would
-#: let a foot stand that only goes with the body.
+#: The constants of :class:`videomdm.sample.Holding` and the values tried, those that tell most first.  At a share of 1
+#: a foot would stand that only goes with the body.
 TRIED = {
     "share": (0.6, 0.7, 0.8, 0.9), "path": (0.3, 1.0, 3.0), "speed": (0.3, 0.5, 0.8), "height": (0.05, 0.06, 0.08),
     "smooth": (0.1, 0.3, 1.0), "foot": (0.0003, 0.001, 0.003, 0.01), "stiff": (1.0, 4.0, 16.0),
