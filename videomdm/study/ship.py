@@ -109,7 +109,8 @@ def choose(runs: Sequence[Path], data_root: str, folder: Path) -> Path:
     for run in runs:
         config = sample.load(run).config.but(data_root=data_root, evaluation_split="val")
         command = f"python -m videomdm.study.ship choose --data-root CMU {' '.join(['RUN'] * len(runs))}"
-        _generated(run, config, CANDIDATES, folder, command)
+        began, found = time.monotonic(), _generated(run, config)
+        results.write(folder, CANDIDATES, config, command, time.monotonic() - began, found)
     measured = [row for row in candidates(folder) if row["method"] in of_method]
     return of_method[min(measured, key=lambda row: row["fid"][0])["method"]]
 
@@ -133,7 +134,9 @@ def judge(data_root: str, folder: Path) -> list[Path]:
     for name, weights in WEIGHTS.items():
         config = sample.load(weights).config.but(data_root=data_root)
         run = _outside(name)
-        written += [_generated(run, config, STUDY, folder, command, how) for how in (None, sample.Holding())]
+        for row, how in ((config.method, None), (config.method + HELD, sample.Holding())):
+            began, found = time.monotonic(), _generated(run, config, how) | _own(run, config, how)
+            written.append(results.write(folder, STUDY, config, command, time.monotonic() - began, found, row))
     test = observe.load(config, "test")
     moves = feet.moves(features.hold_last(test.joints, test.lengths), test.lengths, test.skeleton, test.fps)
     real = protocol.real(config) | {name: float(moves[name].mean()) for name in OWN}
@@ -160,24 +163,27 @@ def _kept(run: Path, config: Config) -> Path:
     return run / "sampled" / config.evaluation_key()
 
 
-def _generated(
-    run: Path, config: Config, study: str, folder: Path, command: str, how: sample.Holding | None = None
-) -> Path:
-    """Measure the motions of a run, with feet held so or free, and write the result."""
-    began, judges, prior, kept = time.monotonic(), evaluators(config), sample.load(run), _kept(run, config)
+def _generated(run: Path, config: Config, how: sample.Holding | None = None) -> dict[str, object]:
+    """The protocol's metrics of a run's motions, with feet held so or free."""
+    judges, prior = evaluators(config), sample.load(run)
     about = digest(protocol.protocol(config), config.evaluation_key(), [judge.digest for judge in judges])
     measured = run / "evaluation" / (about if how is None else f"{about}-{digest(how)}")
+    if how is None:
+        return protocol.generation(prior, config, judges, measured, sampled=_kept(run, config))
 
     def held(raw: Tensor, lengths: Tensor) -> Tensor:
         return sample.hold(features.decode(raw), lengths, prior.skeleton, prior.fps, how)
 
-    found = protocol.generation(prior, config, judges, measured, None if how is None else held, kept)
-    moves, size = feet.held_moves(feet.generated(prior, config, kept), how, prior), protocol.protocol(config)
-    for name in OWN:
-        repeats = moves[name][: -size.texts * size.per_text].unflatten(0, (size.repeats, -1))
-        found[name] = mean_interval(repeats.mean(1).tolist())
-    row = config.method if how is None else config.method + HELD
-    return results.write(folder, study, config, command, time.monotonic() - began, found, row)
+    found = protocol.generation(prior, config, judges, measured, held, _kept(run, config))
+    return {name: value for name, value in found.items() if name != "fid_raw"}  # of features, which are free
+
+
+def _own(run: Path, config: Config, how: sample.Holding | None) -> dict[str, list[float]]:
+    """:data:`OWN` of the motions that :func:`_generated` measures, over its repeats."""
+    prior, size = sample.load(run), protocol.protocol(config)
+    moves = feet.held_moves(feet.generated(prior, config, _kept(run, config)), how, prior)
+    repeats = {name: moves[name][: -size.texts * size.per_text].unflatten(0, (size.repeats, -1)) for name in OWN}
+    return {name: mean_interval(values.mean(1).tolist()) for name, values in repeats.items()}
 
 
 CARD = """# The prior that comes with the package
@@ -350,9 +356,10 @@ def _ways(folder: Path) -> str:
 
 
 def _figure(value: Sequence[float] | float) -> str:
+    """A value, or one with its interval; what is past four decimals is rounding."""
     if isinstance(value, float):
-        return f"{value:.3g}"
-    return f"{value[0]:.3g} ± {value[1]:.2g}"
+        return f"{round(value, 4):.3g}"
+    return f"{round(value[0], 4):.3g} ± {round(value[1], 4):.2g}"
 
 
 # ---- the command -----------------------------------------------------------------------------------------
