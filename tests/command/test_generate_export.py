@@ -39,9 +39,25 @@ class TestGenerate:
         assert main(["generate", *TEXTS, "--seconds", "2", "--seed", "3", "--run", str(run), "--out", "new/m.npz"]) == 0
         assert capsys.readouterr().out == "new/m.npz\n"
         found = arrays(here / "new" / "m.npz")
-        expected = sample.generate(sample.load(run), TEXTS, seconds=2, seed=3)
+        expected = sample.generate(sample.load(run), TEXTS, seconds=2, seed=3, feet="held")
         assert found["joints"].shape == (2, 40, 22, 3) and np.array_equal(found["joints"], expected)
         assert found["lengths"].tolist() == [40, 40] and found["fps"] == 20 and found["captions"].tolist() == TEXTS
+
+    def test_feet_are_free_where_it_is_said(self, run, here):
+        given = ["generate", *TEXTS, "--seconds", "2", "--seed", "3", "--run", str(run), "--out", "free.npz"]
+        assert main([*given, "--feet", "free"]) == 0
+        free = sample.generate(sample.load(run), TEXTS, seconds=2, seed=3)
+        assert np.array_equal(arrays(here / "free.npz")["joints"], free)
+
+    def test_no_floor_no_standing(self, run, here, monkeypatch, capsys):
+        monkeypatch.setattr(sample.Prior, "grounded", False)
+        given = ["generate", "a person walks", "--seconds", "1", "--run", str(run), "--out", "n.npz"]
+        assert main([*given, "--feet", "held"]) == MISTAKE
+        assert "--feet is held, expected free: motions of" in capsys.readouterr().err
+        assert main(given) == 0
+        assert np.array_equal(
+            arrays(here / "n.npz")["joints"], sample.generate(sample.load(run), "a person walks", seconds=1)
+        )
 
     def test_the_longest_by_default(self, here):
         assert main(["generate", "a person walks", "--out", "long.npz"]) == 0
@@ -54,8 +70,12 @@ class TestGenerate:
             "m.npz", "w.v2-00.bvh", "w.v2-00-exact.bvh", "w.v2-01.bvh", "w.v2-01-exact.bvh",
         ]  # fmt: skip
         for i, expected in enumerate(arrays(here / "m.npz")["joints"]):
-            assert bones_vary(here / f"w.v2-{i:02d}.bvh") < 1e-3 < bones_vary(here / f"w.v2-{i:02d}-exact.bvh")
+            assert bones_vary(here / f"w.v2-{i:02d}.bvh") < 1e-3 and bones_vary(here / f"w.v2-{i:02d}-exact.bvh") < 1e-3
             assert (joints_of(here / f"w.v2-{i:02d}-exact.bvh") - torch.from_numpy(expected)).abs().max() < 1e-3
+
+    def test_bones_of_free_motions_stretch(self, here):
+        assert main(["generate", *TEXTS, "--seconds", "2", "--feet", "free", "--out", "f.bvh"]) == 0
+        assert bones_vary(here / "f-00.bvh") < 1e-3 < bones_vary(here / "f-00-exact.bvh")
 
     @pytest.mark.slow
     def test_films(self, here):

@@ -5,7 +5,14 @@ import pytest
 import torch
 from scipy.ndimage import uniform_filter1d
 
-from videomdm.evaluation.motion import bone_length_deviation, mean_acceleration, path_length, skating_ratio
+from videomdm.evaluation.motion import (
+    bone_length_deviation,
+    foot_speed,
+    mean_acceleration,
+    path_length,
+    skating_ratio,
+    sunken,
+)
 from videomdm.skeletons import SMPL22
 
 LEFT_TOE, RIGHT_TOE = SMPL22.index("left_foot"), SMPL22.index("right_foot")
@@ -60,6 +67,32 @@ class TestSkating:
             expected.append(slides.mean())
         assert min(expected) > 0 and max(expected) < 1
         assert skating_ratio(joints, per_clip=True).tolist() == pytest.approx(expected)
+
+
+class TestFootSpeed:
+    def test_by_hand(self):
+        """Of four foot joints one slides by 2 cm per frame; how high its lowest place is does not matter."""
+        joints = standing(11)
+        joints[:, list(SMPL22.feet), 1] = 0.3
+        joints[:, LEFT_TOE, 2] += 0.02 * torch.arange(11)
+        assert foot_speed(joints).item() == pytest.approx(0.4 / 4)
+        joints[:6, LEFT_TOE, 1] += 0.06  # raised for the first five of ten steps, and in one end of the sixth
+        assert foot_speed(joints).item() == pytest.approx(0.4 * 4 / 34)
+
+    def test_padding_and_a_single_touch(self):
+        joints = standing(8)
+        joints[5:, :, 1] = -9.0
+        joints[5:, LEFT_TOE, 0] += 1.0
+        assert foot_speed(joints, torch.tensor(5)).item() == 0
+        joints[..., 1] = torch.arange(8.0).double()[:, None]
+        assert foot_speed(joints).item() == 0
+
+
+def test_sunken():
+    joints = standing(4)
+    joints[1, LEFT_TOE, 1] = -0.02
+    assert sunken(joints).item() == pytest.approx(0.5)
+    assert sunken(joints, torch.tensor(2)).item() == pytest.approx(1.0)
 
 
 class TestBoneLengths:

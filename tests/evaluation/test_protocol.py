@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from videomdm import sample, train
+from videomdm import features, sample, train
 from videomdm.denoiser import MDM
 from videomdm.evaluation import body_height, lifting, protocol
 from videomdm.train import observe
@@ -132,6 +132,20 @@ class TestResuming:
         assert protocol.generation(prior, config, [evaluator], tmp_path / "cut") == whole
         assert seeds == list(range(2, batches)), "finished batches are not sampled again"
         assert protocol.generation(prior, config, [evaluator]) == whole
+
+    def test_motions_are_measured_in_several_ways_and_sampled_once(
+        self, config, evaluator, prior, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(protocol, "CHUNK", 40)
+        free = protocol.generation(prior, config, [evaluator], sampled=tmp_path)
+        monkeypatch.setattr(sample, "generate", None)
+        assert protocol.generation(prior, config, [evaluator], sampled=tmp_path) == free
+        raised = protocol.generation(
+            prior, config, [evaluator], sampled=tmp_path,
+            joints_of=lambda raw, lengths: features.decode(raw) + torch.tensor((0.0, 1.0, 0.0)),
+        )  # fmt: skip
+        assert raised["root_height"][0] == pytest.approx(free["root_height"][0] + 1, abs=1e-4)
+        assert raised["fid_raw"] == free["fid_raw"] and raised["fid"] != free["fid"]
 
     def test_interrupted_lifting(self, config, prior, tmp_path, monkeypatch):
         whole = lifting.lifting(prior, config, 2, tmp_path / "whole")

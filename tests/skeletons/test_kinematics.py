@@ -231,3 +231,45 @@ class TestCentreOfMass:
     def test_a_layout_without_hips(self):
         with pytest.raises(KeyError, match="coco17 has no joint 'neck'"):
             kinematics.centre_of_mass(torch.zeros(17, 3), COCO17)
+
+
+class TestTwoBones:
+    def limbs(self, n=200):
+        return random_joints(SMPL22, n)[:, :4].unbind(1)
+
+    def test_the_end_comes_to_the_goal_and_bones_keep_their_lengths(self):
+        start, middle, end, way = self.limbs()
+        upper, lower = (middle - start).norm(dim=-1), (end - middle).norm(dim=-1)
+        near, far = (upper - lower).abs(), upper + lower
+        share = torch.linspace(0.02, 0.98, len(start)).double()
+        goal = start + ((near + share * (far - near)) / way.norm(dim=-1))[:, None] * way
+        bent, reached = kinematics.two_bones(start, middle, end, goal)
+        torch.testing.assert_close(reached, goal, rtol=0, atol=1e-9)
+        torch.testing.assert_close((bent - start).norm(dim=-1), upper)
+        torch.testing.assert_close((reached - bent).norm(dim=-1), lower)
+
+    def test_it_is_left_as_it_is_where_the_end_is_there_already(self):
+        start, middle, end, _ = self.limbs()
+        bent, reached = kinematics.two_bones(start, middle, end, end)
+        torch.testing.assert_close(bent, middle, rtol=0, atol=1e-7)
+        torch.testing.assert_close(reached, end)
+
+    def test_a_knee_stays_in_its_plane_and_on_its_side(self):
+        hip, knee, ankle = torch.tensor(((0.0, 1.0, 0.0), (0.0, 0.5, 0.1), (0.0, 0.0, 0.0)))
+        bent, _ = kinematics.two_bones(hip, knee, ankle, torch.tensor((0.0, 0.2, 0.3)))
+        assert bent[0] == 0 and bent[2] > 0.3
+
+    @pytest.mark.parametrize(("goal", "reached"), [((0.0, -9.0, 0.0), -0.9), ((0.0, 0.0, 0.0), -0.1)])
+    def test_out_of_reach(self, goal, reached):
+        """Of bones of 0.5 and 0.4 m: stretched at most, and folded at least."""
+        joints = torch.tensor(((0.0, 0.0, 0.0), (0.3, -0.4, 0.0), (0.3, -0.8, 0.0)))
+        _, end = kinematics.two_bones(*joints, torch.tensor(goal))
+        assert float(end.norm()) == pytest.approx(abs(reached), abs=1e-5)
+
+    def test_a_limb_without_a_plane_bends_somewhere(self):
+        straight = torch.tensor(((0.0, 1.0, 0.0), (0.0, 0.5, 0.0), (0.0, 0.0, 0.0)))
+        bent, end = kinematics.two_bones(*straight, torch.tensor((0.0, 0.4, 0.0)))
+        torch.testing.assert_close(end, torch.tensor((0.0, 0.4, 0.0)))
+        assert float((bent - straight[0]).norm()) == pytest.approx(0.5)
+        nowhere = kinematics.two_bones(*torch.zeros(3, 3), torch.zeros(3))
+        assert all(joint.isfinite().all() for joint in nowhere)

@@ -64,13 +64,32 @@ class TestMeasured:
         fids = {"mdm-teacher": 3.0, "videomdm/teacher-above": 2.0}
         monkeypatch.setattr(ship, "evaluators", lambda config: [])
         monkeypatch.setattr(
-            ship.protocol, "generation", lambda prior, *others: {"fid": [fids[prior.config.method], 0.1]}
+            ship.protocol, "generation", lambda prior, *_, **options: {"fid": [fids[prior.config.method], 0.1]}
         )
         assert ship.choose([run, tuned], str(tmp_path), tmp_path / "results") == tuned
         with pytest.raises(DataError, match="2 runs, expected one of each method"):
             ship.choose([run, run], str(tmp_path), tmp_path / "results")
         assert {row["method"]: row["fid"][0] for row in ship.candidates(tmp_path / "results")} == fids
         assert {p.parent.name for p in (tmp_path / "results").rglob("*.json")} == {ship.CANDIDATES}
+
+    def test_feet_are_judged_free_and_held(self, run, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)  # what is measured on the way goes to runs/
+        monkeypatch.setattr(ship, "WEIGHTS", {"prior": ship.make(run, tmp_path / "prior")})
+        monkeypatch.setattr(ship, "evaluators", lambda config: [])
+        monkeypatch.setattr(ship.protocol, "real", lambda config: {"fid": [0.5, 0.1]})
+        features = torch.zeros(2, 20, 263)
+
+        def generation(prior, config, judges, folder, joints_of=None, sampled=None):
+            held = joints_of is not None and joints_of(features, torch.tensor([20, 12])).shape == (2, 20, 22, 3)
+            return {"fid": [1.0 if held else 2.0, 0.1], "fid_raw": [3.0, 0.1]}
+
+        monkeypatch.setattr(ship.protocol, "generation", generation)
+        files = ship.judge(str(tmp_path), tmp_path / "results")
+        free, held, real = (json.loads(path.read_text())["metrics"] for path in files)
+        assert [metrics["fid"][0] for metrics in (free, held, real)] == [2.0, 1.0, 0.5]
+        assert "fid_raw" in free and "fid_raw" not in held
+        for name in ship.OWN:
+            assert free[name][0] > held[name][0] >= 0 and len(free[name]) == 2 and real[name] < 0.5
 
     def test_a_commands_line_for_every_stage(self):
         one, two = ship._commands([("mdm-teacher", 7)]), ship._commands([("mdm-teacher", 7), ("videomdm", 3)])
@@ -88,7 +107,7 @@ def test_the_cards_commands_are_commands():
     program = "python -m videomdm.study.ship "
     lines = [line.strip() for line in ship.CARD.splitlines() if line.strip().startswith(program)]
     assert [ship._parser().parse_args(shlex.split(line.removeprefix(program))).part for line in lines] == [
-        "choose", "make", "judge", "card",
+        "choose", "make", "feet", "judge", "card",
     ]  # fmt: skip
 
 
@@ -105,14 +124,24 @@ class TestShipped:
     def test_the_card_has_the_results(self):
         text = (sample.SHIPPED.parent / "README.md").read_text(encoding="utf-8")
         config = sample.load(sample.SHIPPED).config
-        path = results.path(RESULTS, ship.STUDY, config, config.method)
-        metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
-        for key in ship.TITLES:
-            assert ship._figure(metrics[key]) in text
+        for row in (config.method, config.method + ship.HELD):
+            path = results.path(RESULTS, ship.STUDY, config, row)
+            metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+            for key in ship.TITLES:
+                assert key not in metrics or ship._figure(metrics[key]) in text
         for row in ship.candidates(RESULTS):
             assert f"| {row['method']} | {ship._figure(row['fid'])} |" in text
 
         assert "CMU Graphics Lab" in text and "EIA-0196217" in text
+
+    def test_held_feet_slide_less_and_sink_in_less(self):
+        config = sample.load(sample.SHIPPED).config
+        free, held = (
+            json.loads(results.path(RESULTS, ship.STUDY, config, row).read_text(encoding="utf-8"))["metrics"]
+            for row in (config.method, config.method + ship.HELD)
+        )
+        for key in ("skating", *ship.OWN):
+            assert held[key][0] < 0.5 * free[key][0]
 
     def test_the_best_candidate_ships(self):
         best = min(ship.candidates(RESULTS), key=lambda row: row["fid"][0])

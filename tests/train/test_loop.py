@@ -245,6 +245,15 @@ class TestPrior:
         assert not torch.equal(first, sample.generate(prior, texts, [40, 30], seed=4))
         assert torch.equal(first[1, 29:], first[1, 29:30].expand(11, -1, -1))
 
+    def test_held_feet_are_those_of_the_free_motion(self, prior):
+        texts, lengths = ["a person walks", "a person jumps"], torch.tensor([40, 30])
+        free, held = (sample.generate(prior, texts, lengths, seed=3, feet=feet) for feet in ("free", "held"))
+        assert torch.equal(held, sample.hold(free, lengths)) and not torch.equal(held, free)
+        with pytest.raises(ValueError, match="feet is 'nailed', expected one of held, free"):
+            sample.generate(prior, texts, lengths, feet="nailed")
+        with pytest.raises(ValueError, match="feet is 'held' for features"):
+            sample.generate(prior, texts, lengths, feet="held", as_features=True)
+
     def test_chunks_change_nothing_but_rounding(self, prior, observed, monkeypatch):
         """Clips of like length are denoised together, and no clip's noise depends on with which."""
         texts, lengths = ["walk", "run", "jump", "sit", "wave"], [44, 20, 31, 44, 25]

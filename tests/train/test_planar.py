@@ -107,6 +107,9 @@ class TestRuns:
         assert features.n_features(16) == 191 == len(prior.normaliser.mean)
         with pytest.raises(ValueError, match="trained without text"):
             sample.generate(prior, "a man walks")
+        assert not prior.grounded
+        with pytest.raises(ValueError, match="feet is 'held' for motions that stand on no floor"):
+            sample.generate(prior, "", feet="held")
 
     def test_lifting_keeps_to_the_rays(self, runs):
         config = train.profile("smoke", **SMALL, runs=runs)

@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="length of the motions in seconds (default: the longest that the run was trained on)",
     )  # fmt: skip
     parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
+    parser.add_argument(
+        "--feet", choices=("held", "free"),
+        help="held where they stand, with bones of one length, or free, as the model has them, which slide (default: "
+        "held, but free for a run whose motions stand on no floor)",
+    )  # fmt: skip
     runs.add_argument(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE",
@@ -45,6 +50,10 @@ def run(given: argparse.Namespace) -> None:
             f"--seconds is {given.seconds:g}, expected {2 / prior.fps:g} to {longest:g}, the longest that {run} was "
             "trained on"
         )
-    motions = sample.generate(prior, given.texts, seconds=given.seconds, seed=given.seed, progress=True).cpu()
+    if given.feet == "held" and not prior.grounded:
+        raise DataError(f"--feet is held, expected free: motions of {run} stand on no floor")
+    feet = given.feet or ("held" if prior.grounded else "free")
+    how = {"seconds": given.seconds, "seed": given.seed, "feet": feet}
+    motions = sample.generate(prior, given.texts, **how, progress=True).cpu()
     for path in files.write(given.out, motions, given.texts, prior.skeleton, prior.fps):
         print(path)

@@ -54,6 +54,43 @@ def skating_ratio(
     return average_frames(slides.any(-1).double(), valid, per_clip)
 
 
+def foot_speed(
+    joints: Tensor,
+    lengths: Tensor | None = None,
+    skeleton: Skeleton = SMPL22,
+    fps: float = FPS,
+    per_clip: bool = False,
+) -> Tensor:
+    """Mean horizontal speed, m/s, of ankles and toes that are down: skating without a threshold on speed or on a floor.
+
+    A foot joint is down between two frames when it is in both within 5 cm of the lowest place that it has in the clip,
+    whatever height that is.
+
+    Args:
+        joints: (..., T, J, 3) metres, T >= 2.
+        lengths: (...) numbers of valid frames.
+        skeleton: names the feet.
+        fps: frames per second.
+        per_clip: one value per clip instead of their mean.
+    Returns:
+        () or (...), m/s; 0 where no joint is down for two frames.
+    """
+    joints, valid = _clips(joints, lengths, skeleton, least=2)
+    feet = joints[..., list(skeleton.feet), :]
+    height = feet[..., 1].masked_fill(~valid[..., None], torch.inf)
+    low = height < height.amin(-2, keepdim=True) + CONTACT_HEIGHT
+    down = (low[..., 1:, :] & low[..., :-1, :]).flatten(-2)
+    speed = (feet[..., [0, 2]].diff(dim=-3).norm(dim=-1) * fps).flatten(-2)
+    clips = (speed * down).sum(-1) / down.sum(-1).clamp_min(1)
+    return clips if per_clip else clips.mean()
+
+
+def sunken(joints: Tensor, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
+    """How far the lowest joint is below the floor, mean over frames, cm."""
+    joints, valid = check_clips(joints, lengths, "joints", least=1)
+    return average_frames(100 * (-joints[..., 1].double().amin(-1)).clamp_min(0), valid, per_clip)
+
+
 def bone_length_deviation(
     joints: Tensor, lengths: Tensor | None = None, skeleton: Skeleton = SMPL22, per_clip: bool = False
 ) -> Tensor:

@@ -11,7 +11,9 @@ methods are asked for the same motions with the same noise (on one kind of devic
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,7 +29,7 @@ from videomdm.evaluation.lifting import lifting, teacher_errors
 from videomdm.evaluation.measures import POOL, Measured, mean_interval
 from videomdm.lifters import teacher as lifted
 from videomdm.sample.prior import Prior
-from videomdm.storage.cache import cached_json, cached_tensors
+from videomdm.storage.cache import cached, cached_json, cached_tensors
 from videomdm.storage.files import digest
 from videomdm.storage.progress import Bar
 from videomdm.train import dataset, distributed, observe, provenance, rounds
@@ -45,6 +47,8 @@ __all__ = [
     "real",
 ]
 
+#: From features (n, T, D), not normalised, and lengths (n,) to joints (n, T, J, 3).
+JointsOf = Callable[[Tensor, Tensor], Tensor]
 CHUNK = 256  # motions sampled together; their noise depends on it
 
 
@@ -208,7 +212,14 @@ def _noise_that_hides(config: Config, train: Corpus) -> dict[str, float]:
     }
 
 
-def generation(prior: Prior, config: Config, evaluators: Evaluators, folder: Path | None = None) -> dict[str, object]:
+def generation(
+    prior: Prior,
+    config: Config,
+    evaluators: Evaluators,
+    folder: Path | None = None,
+    joints_of: JointsOf | None = None,
+    sampled: Path | None = None,
+) -> dict[str, object]:
     """Metrics of generated motions, see :mod:`videomdm.evaluation.measures`.
 
     ``fid`` is of the generated joints encoded anew, ``fid_raw`` of the features as they were generated.
@@ -218,15 +229,14 @@ def generation(prior: Prior, config: Config, evaluators: Evaluators, folder: Pat
         config: names the data, the protocol and the guidance scale.
         evaluators: the evaluators.
         folder: keeps what was measured of each batch, so that an interrupted evaluation resumes.
+        joints_of: what is measured of the features, by default the joints that they hold.
+        sampled: keeps the features of each batch, for motions that are measured in several ways.
     """
     train, test, size = observe.load(config, "train"), _held_out(config), protocol(config)
-    n = _samples(size, test)
-    asked = [draw_captions(test, n, seed) for seed in range(size.repeats)]
-    rows, captions = draw_captions(test, size.texts, size.repeats)
-    asked.append((rows.repeat_interleave(size.per_text), [c for c in captions for _ in range(size.per_text)]))
-    rows, captions = torch.cat([rows for rows, _ in asked]), [c for _, captions in asked for c in captions]
-    how = {"guidance": config.evaluation.guidance, "method": config.evaluation.sampler or None}
-    made = sample_measured(prior, captions, test.lengths[rows], how, evaluators, folder)
+    n, (rows, captions) = _samples(size, test), asked(config, test)
+    made = sample_measured(
+        prior, captions, test.lengths[rows], sampling(config), evaluators, folder, joints_of, sampled
+    )
     answers = measures.select(made, slice(size.repeats * n, None))
     true, trained = _measured(test.joints, test, config, evaluators), _captions_of(train)
     repeats = []
@@ -236,49 +246,88 @@ def generation(prior: Prior, config: Config, evaluators: Evaluators, folder: Pat
             **measures.distribution_metrics(true, given, evaluators, seed),
             **measures.diversity(given, seed),
             **measures.multimodality(answers, size.texts, seed),
-            **measures.text_metrics(given, asked[seed][1], evaluators, seed, trained),
+            **measures.text_metrics(given, captions[seed * n : (seed + 1) * n], evaluators, seed, trained),
             **measures.motion_metrics(true, given),
         })  # fmt: skip
     return {**_intervals(repeats), **_names(evaluators)}
+
+
+def asked(config: Config, test: Corpus) -> tuple[Tensor, list[str]]:
+    """What :func:`generation` asks for: rows of the corpus and captions, repeat by repeat, then multimodality's."""
+    size = protocol(config)
+    repeats = [draw_captions(test, _samples(size, test), seed) for seed in range(size.repeats)]
+    rows, captions = draw_captions(test, size.texts, size.repeats)
+    repeats.append((rows.repeat_interleave(size.per_text), [c for c in captions for _ in range(size.per_text)]))
+    return torch.cat([rows for rows, _ in repeats]), [c for _, captions in repeats for c in captions]
+
+
+def draws(
+    prior: Prior, how: Mapping[str, object], captions: list[str], lengths: Tensor, folder: Path | None = None
+) -> list[tuple[Tensor, Callable[[], Tensor]]]:
+    """Motions to generate, in batches of similar length: short clips are not padded to the longest.
+
+    Args:
+        prior: generates.
+        how: guidance and method of :func:`videomdm.sample.generate`.
+        captions, lengths: N captions and (N,) frames.
+        folder: keeps the features of each batch, for motions that are measured in several ways.
+    Returns:
+        The rows (n,) of each batch, and what generates its features (n, T, D).
+    """
+
+    def draw(seed: int, rows: Tensor) -> Tensor:
+        texts = [captions[i] for i in rows.tolist()]
+        return sample.generate(prior, texts, lengths[rows], seed=seed, as_features=True, **how)
+
+    def kept(seed: int, rows: Tensor) -> Tensor:
+        return (
+            cached(folder / f"features-{seed:04}.safetensors", lambda: draw(seed, rows)) if folder else draw(seed, rows)
+        )
+
+    batches = lengths.argsort(stable=True).split(CHUNK)
+    return [(rows, partial(kept, seed, rows)) for seed, rows in enumerate(batches)]
 
 
 def sample_measured(
     prior: Prior,
     captions: list[str],
     lengths: Tensor,
-    how: dict[str, object],
+    how: Mapping[str, object],
     evaluators: Evaluators,
     folder: Path | None = None,
+    joints_of: JointsOf | None = None,
+    sampled: Path | None = None,
 ) -> dict[str, Tensor]:
-    """Generate motions and measure them, in batches of similar length: short clips are not padded to the longest.
+    """Generate motions and measure them, in batches of :func:`draws`.
 
     Args:
-        prior: generates.
-        captions, lengths: N captions and (N,) frames.
-        how: guidance and method of :func:`videomdm.sample.generate`.
+        prior, captions, lengths, how: as of :func:`draws`.
         evaluators: the evaluators.
         folder: keeps what was measured of each batch; batches found there are not sampled again.
+        joints_of: what is measured of the features, by default the joints that they hold.
+        sampled: keeps the features of each batch, for motions that are measured in several ways.
     Returns:
         What :func:`~videomdm.evaluation.measures.measure` says of the N motions, in the order of the captions.
     """
-    order = lengths.argsort(stable=True)
-    parts = []
+    drawn, parts = draws(prior, how, captions, lengths, sampled), []
     with Bar(total=len(captions), desc="sampling", unit="motion") as bar:
-        for seed, rows in enumerate(order.split(CHUNK)):
-            texts = [captions[i] for i in rows.tolist()]
+        for number, (rows, draw) in enumerate(drawn):
 
-            def make(seed: int = seed, texts: list[str] = texts, rows: Tensor = rows) -> dict[str, Tensor]:
-                raw = sample.generate(
-                    prior, texts, lengths[rows], seed=seed, as_features=True, **how
-                )  # fmt: skip
-                joints = features.decode(raw)
-                return measures.measure(
-                    joints, lengths[rows].to(joints.device), prior.skeleton, prior.fps, evaluators, raw
-                )
+            def make(rows: Tensor = rows, draw: Callable[[], Tensor] = draw) -> dict[str, Tensor]:
+                raw = draw()
+                frames = lengths[rows].to(raw.device)
+                joints = joints_of(raw, frames) if joints_of else features.decode(raw)
+                return measures.measure(joints, frames, prior.skeleton, prior.fps, evaluators, raw)
 
-            parts.append(cached_tensors(folder / f"batch-{seed:04}.safetensors", make) if folder else make())
+            parts.append(cached_tensors(folder / f"batch-{number:04}.safetensors", make) if folder else make())
             bar.update(len(rows))
+    order = torch.cat([rows for rows, _ in drawn])
     return measures.select(measures.join(parts), order.argsort())
+
+
+def sampling(config: Config) -> dict[str, object]:
+    """Guidance and method of :func:`videomdm.sample.generate` that a configuration is evaluated with."""
+    return {"guidance": config.evaluation.guidance, "method": config.evaluation.sampler or None}
 
 
 def _fid_of_sizes(motions: Corpus, true: Measured, evaluators: Evaluators) -> dict[str, float]:

@@ -10,7 +10,10 @@ from torch import Tensor
 from videomdm import features, text
 from videomdm.denoiser import guided
 from videomdm.sample import multiview
+from videomdm.sample.feet import hold
 from videomdm.sample.prior import Prior, _in_chunks
+
+FEET = ("held", "free")
 
 
 @torch.no_grad()
@@ -26,6 +29,7 @@ def generate(
     seed: int = 0,
     progress: bool = False,
     as_features: bool = False,
+    feet: str = "free",
 ) -> Tensor:
     """Motions from text.
 
@@ -40,6 +44,8 @@ def generate(
         seed: of the noise.
         progress: show a bar.
         as_features: return features instead of joints, not normalised.
+        feet: ``"free"``, as the model has them, or ``"held"`` where they stand, with bones of one length for each
+            motion (:func:`videomdm.sample.feet.hold`); held ones are what the command ``videomdm generate`` writes.
 
     Returns:
         (B, T, J, 3) joints in metres, Y up, starting at the origin and facing +Z; frames at and past a motion's
@@ -48,8 +54,14 @@ def generate(
 
     Raises:
         ValueError: a length that is not within 2 .. the longest trained, or as many lengths as texts are not given;
-            a method that does not fit the prior; a caption for a prior without text.
+            a method that does not fit the prior; a caption for a prior without text; feet to be held of features, or
+            of a prior whose motions stand on no floor (:attr:`Prior.grounded`).
     """
+    if feet not in FEET:
+        raise ValueError(f"feet is {feet!r}, expected one of {', '.join(FEET)}")
+    if feet == "held" and (as_features or not prior.grounded):
+        what = "features" if as_features else "motions that stand on no floor"
+        raise ValueError(f"feet is 'held' for {what}, expected joints in metres above a floor")
     texts = [texts] if isinstance(texts, str) else list(texts)
     lengths = _lengths(prior, len(texts), lengths, seconds)
     scale = prior.config.evaluation.guidance if guidance is None else guidance
@@ -73,6 +85,8 @@ def generate(
     if as_features:
         return clean
     joints = features.hold_last(features.decode(clean), lengths)
+    if feet == "held":
+        return hold(joints, lengths, prior.skeleton, prior.fps)
     return joints - joints[:, :, :1] if prior.config.centred else joints
 
 

@@ -65,6 +65,11 @@ class Prior:
         return Statistics(self.normaliser.mean.view(-1, 2), self.normaliser.std.view(-1, 2))
 
     @property
+    def grounded(self) -> bool:
+        """Whether its motions go about on a floor, in metres: not those of pictures, nor of centred data."""
+        return self.views is None and not self.config.centred
+
+    @property
     def diffusion(self) -> Diffusion:
         return Diffusion(self.config.model.n_steps, tau=self.config.model.tau)
 

@@ -395,6 +395,37 @@ def _levels(skeleton: Skeleton) -> tuple[list[tuple[list[int], list[int]]], list
     return levels, [visited.index(j) for j in range(len(skeleton))]
 
 
+def two_bones(start: Tensor, middle: Tensor, end: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
+    """Bend a limb of two bones so that its end comes to a goal: the bones keep their lengths, the limb its plane.
+
+    The limb turns by the shortest rotation that points it at the goal, and then bends in the plane in which it was
+    bent, on the same side.  A goal out of reach is approached as far as the stretched, or folded, limb goes.
+
+    Args:
+        start, middle, end: (..., 3), the joints of the limb, such as hip, knee and ankle.
+        goal: (..., 3), where the end is to be.
+
+    Returns:
+        The middle and the end, both (..., 3).
+    """
+    down = torch.zeros_like(start) - start.new_tensor((0.0, 1.0, 0.0))
+    was = unit(end - start, down)
+    axis = unit(goal - start, was)
+    turn = rotation_between(was, axis)
+    side = (turn @ unit(_perpendicular(middle - start, was), _across(was))[..., None])[..., 0]
+    upper, lower = (bone.norm(dim=-1, keepdim=True) for bone in (middle - start, end - middle))
+    reach = (goal - start).norm(dim=-1, keepdim=True)
+    reach = reach.maximum((upper - lower).abs()).minimum(upper + lower).clamp_min(_TINY)
+    along = (upper.square() - lower.square() + reach.square()) / (2 * reach)  # the law of cosines
+    aside = (upper.square() - along.square()).clamp_min(0).sqrt()
+    return start + along * axis + aside * side, start + reach * axis
+
+
+def _perpendicular(vectors: Tensor, axis: Tensor) -> Tensor:
+    """The part (..., 3) of vectors (..., 3) across unit vectors ``axis`` (..., 3)."""
+    return vectors - (vectors * axis).sum(-1, keepdim=True) * axis
+
+
 def body_axes(joints: Tensor, skeleton: Skeleton) -> Tensor:
     """Rotation (..., 3, 3) from body to world; its columns are left (hip to hip), up and forward."""
     across = joints[..., skeleton.index("left_hip"), :] - joints[..., skeleton.index("right_hip"), :]

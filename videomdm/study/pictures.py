@@ -35,7 +35,7 @@ COLOURS = 48  # of a GIF's palette: few keep it small
 def generated(prior: Prior, path: Path, seed: int = 0) -> None:
     """Draw one generated motion for each of :data:`CAPTIONS`, side by side."""
     seconds = min(SECONDS, prior.config.data.max_frames / prior.fps)
-    motions = sample.generate(prior, CAPTIONS, seconds=seconds, seed=seed)
+    motions = sample.generate(prior, CAPTIONS, seconds=seconds, seed=seed, feet="held")
     panels = [film.draw(motion, prior.skeleton, text, HEIGHT) for motion, text in zip(motions, CAPTIONS, strict=True)]
     _write(path, (np.concatenate(row, axis=1) for row in zip(*panels, strict=True)), prior.fps)
 

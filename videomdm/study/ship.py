@@ -1,10 +1,11 @@
-"""The prior that comes with the package: ``python -m videomdm.study.ship choose | make | judge | card``.
+"""The prior that comes with the package: ``python -m videomdm.study.ship choose | make | feet | judge | card``.
 
 ``choose`` measures finished runs of profile ``shipped`` on validation data and says which has the lowest FID.
 ``make`` turns it into the files of ``videomdm/sample/weights``: ``prior``, trained from 2-D, and ``twin``, the same
-network under 3-D supervision, which says what the lack of 3-D costs.  ``judge`` measures what ships on the test split,
-by the protocol of :mod:`videomdm.evaluation.protocol`, and ``card`` writes the README beside the weights from these
-results.
+network under 3-D supervision, which says what the lack of 3-D costs.  ``feet`` chooses how their feet are held, on
+validation captions (:mod:`videomdm.study.feet`).  ``judge`` measures what ships on the test split, with free and with
+held feet, by the protocol of :mod:`videomdm.evaluation.protocol`, and ``card`` writes the README beside the weights
+from these results.
 """
 
 from __future__ import annotations
@@ -17,26 +18,32 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from videomdm import programs, sample
+from torch import Tensor
+
+from videomdm import features, programs, sample
 from videomdm.config import DEFAULTS, Config
 from videomdm.conventions import DataError
 from videomdm.data import cmu_actors
 from videomdm.evaluation import protocol
 from videomdm.evaluation.evaluators import evaluators
+from videomdm.evaluation.measures import mean_interval
 from videomdm.sample.prior import WEIGHTS
 from videomdm.storage import checkpoints
 from videomdm.storage.files import digest, write_json
-from videomdm.study import results
+from videomdm.study import feet, results
 from videomdm.study.train_lifter import LICENCE
 from videomdm.train import finetune, observe
 
 STUDY, CANDIDATES = "shipped", "shipped-val"  # folders of results: what ships on test, what might have on val
 ROWS = {"prior": "prior, from 2-D", "twin": "twin, from 3-D"}
+OWN = ("foot_speed", "sunken")  # measured here beside the protocol's figures
+HELD = "/held"  # behind the name of a method, where its motions' feet are held
 TITLES = {
     "fid": "FID, joints encoded anew", "fid_raw": "FID, features as generated", "tmr_fid": "FID, second evaluator",
     "r_precision_3": "R-precision, top 3", "recall": "recall", "diversity": "diversity",
     "multimodality": "multimodality", "acceleration": "acceleration, m/s²", "jitter": "jitter, m/s³",
-    "path_length": "path, m", "skating": "skating", "bone_deviation": "bones change by, %",
+    "path_length": "path, m", "skating": "skating",
+    "foot_speed": "feet that are down, m/s", "sunken": "below the floor, cm", "bone_deviation": "bones change by, %",
     "root_height": "height of the root, m",
 }  # fmt: skip
 
@@ -102,7 +109,8 @@ def choose(runs: Sequence[Path], data_root: str, folder: Path) -> Path:
     for run in runs:
         config = sample.load(run).config.but(data_root=data_root, evaluation_split="val")
         command = f"python -m videomdm.study.ship choose --data-root CMU {' '.join(['RUN'] * len(runs))}"
-        _generated(run, config, CANDIDATES, folder, command)
+        began, found = time.monotonic(), _generated(run, config)
+        results.write(folder, CANDIDATES, config, command, time.monotonic() - began, found)
     measured = [row for row in candidates(folder) if row["method"] in of_method]
     return of_method[min(measured, key=lambda row: row["fid"][0])["method"]]
 
@@ -115,6 +123,8 @@ def candidates(folder: Path) -> list[dict[str, object]]:
 def judge(data_root: str, folder: Path) -> list[Path]:
     """Measure real motions, the shipped prior's and its twin's on the test split; returns the files of results.
 
+    Motions of both are measured as the model has them, and with held feet, as ``videomdm generate`` writes them.
+
     Args:
         data_root: the folder that ``videomdm prepare-cmu`` made.
         folder: of results.
@@ -123,18 +133,57 @@ def judge(data_root: str, folder: Path) -> list[Path]:
     written = []
     for name, weights in WEIGHTS.items():
         config = sample.load(weights).config.but(data_root=data_root)
-        run = Path(config.runs) / "shipped" / f"{name}-{digest(weights / 'weights.safetensors')}"
-        shutil.copytree(weights, run, dirs_exist_ok=True)  # what is measured on the way is kept outside the package
-        written.append(_generated(run, config, STUDY, folder, command))
-    real = protocol.real(config)
+        run = _outside(name)
+        for row, how in ((config.method, None), (config.method + HELD, sample.Holding())):
+            began, found = time.monotonic(), _generated(run, config, how) | _own(run, config, how)
+            written.append(results.write(folder, STUDY, config, command, time.monotonic() - began, found, row))
+    test = observe.load(config, "test")
+    moves = feet.moves(features.hold_last(test.joints, test.lengths), test.lengths, test.skeleton, test.fps)
+    real = protocol.real(config) | {name: float(moves[name].mean()) for name in OWN}
     return [*written, results.write(folder, STUDY, config, command, 0.0, real, "real")]
 
 
-def _generated(run: Path, config: Config, study: str, folder: Path, command: str) -> Path:
-    began, judges = time.monotonic(), evaluators(config)
+def choose_feet(data_root: str, folder: Path) -> sample.Holding:
+    """How the shipped prior's feet are best held, by validation captions, see :func:`videomdm.study.feet.choose`."""
+    prior, run = sample.load(WEIGHTS["prior"]), _outside("prior")
+    config = prior.config.but(data_root=data_root, evaluation_split="val")
+    return feet.choose(prior, config, _kept(run, config), folder)
+
+
+def _outside(name: str) -> Path:
+    """A copy of shipped weights, so that what is measured on the way is kept outside the package."""
+    weights = WEIGHTS[name]
+    run = Path(DEFAULTS.runs) / "shipped" / f"{name}-{digest(weights / 'weights.safetensors')}"
+    shutil.copytree(weights, run, dirs_exist_ok=True)
+    return run
+
+
+def _kept(run: Path, config: Config) -> Path:
+    """Where the features are kept that a run generates for a configuration's captions."""
+    return run / "sampled" / config.evaluation_key()
+
+
+def _generated(run: Path, config: Config, how: sample.Holding | None = None) -> dict[str, object]:
+    """The protocol's metrics of a run's motions, with feet held so or free."""
+    judges, prior = evaluators(config), sample.load(run)
     about = digest(protocol.protocol(config), config.evaluation_key(), [judge.digest for judge in judges])
-    found = protocol.generation(sample.load(run), config, judges, run / "evaluation" / about)
-    return results.write(folder, study, config, command, time.monotonic() - began, found)
+    measured = run / "evaluation" / (about if how is None else f"{about}-{digest(how)}")
+    if how is None:
+        return protocol.generation(prior, config, judges, measured, sampled=_kept(run, config))
+
+    def held(raw: Tensor, lengths: Tensor) -> Tensor:
+        return sample.hold(features.decode(raw), lengths, prior.skeleton, prior.fps, how)
+
+    found = protocol.generation(prior, config, judges, measured, held, _kept(run, config))
+    return {name: value for name, value in found.items() if name != "fid_raw"}  # of features, which are free
+
+
+def _own(run: Path, config: Config, how: sample.Holding | None) -> dict[str, list[float]]:
+    """:data:`OWN` of the motions that :func:`_generated` measures, over its repeats."""
+    prior, size = sample.load(run), protocol.protocol(config)
+    moves = feet.held_moves(feet.generated(prior, config, _kept(run, config)), how, prior)
+    repeats = {name: moves[name][: -size.texts * size.per_text].unflatten(0, (size.repeats, -1)) for name in OWN}
+    return {name: mean_interval(values.mean(1).tolist()) for name, values in repeats.items()}
 
 
 CARD = """# The prior that comes with the package
@@ -168,6 +217,7 @@ Nothing of corpora for non-commercial use is in it.
     videomdm train --config twin/config.json --set data_root=CMU
     python -m videomdm.study.ship choose --data-root CMU RUN ...
     python -m videomdm.study.ship make --prior RUN --twin RUN
+    python -m videomdm.study.ship feet --data-root CMU
     python -m videomdm.study.ship judge --data-root CMU
     python -m videomdm.study.ship card --data-root CMU
 
@@ -180,16 +230,27 @@ By motions for {samples} captions of the test split of both corpora, as long as 
 over {repeats} repeats (one training seed). The evaluators of FID and R-precision were trained on the true motions of
 the training split; beside *real motions* stand as many of that split.
 
+With *feet held* are motions as `videomdm generate` writes them: feet stay where they stand, each bone keeps one length
+(`videomdm.sample.hold`). The others are as the model has them (`--feet free`), and as methods are compared. Feet that
+are down are ankles and toes within 5 cm of their lowest place in a motion.
+
 {table}
 
 What ships was chosen on the validation split, by FID:
 
 {candidates}
 
+How feet are held was chosen there, too, by how little held motions differ from real ones (acceleration, jitter, path,
+height of the root, and slides past the real ones'), and how little real motions change when they are held; the first
+and the last of {n_ways} ways that were tried, with free motions and real ones:
+
+{ways}
+
 ## Limits
 
-- A small model: it has seen every clip some {passes:.0f} times. Limbs change their length, feet slide, and captions of
-  CMU's dances are beyond it. Written BVH files have constant bones all the same.
+- A small model: it has seen every clip some {passes:.0f} times. Captions of CMU's dances are beyond it.
+- Limbs change their length and feet slide, in fast running most. Holding the feet takes out most of that, but no step
+  is made where the model makes none: a body that glides in one pose goes on gliding, and paths become shorter.
 - It knows what its corpora hold: walking, running, jumping, waving, exercises, dances. Objects, other people,
   hands, faces and floors that are not level are none of it.
 - Captions are read by a sentence encoder for English; what it cannot read counts as no caption, and is said.
@@ -199,7 +260,8 @@ What ships was chosen on the validation split, by FID:
 
 
 def rows(folder: Path) -> list[dict[str, object]]:
-    """A table of what :func:`judge` measured: a row for each figure, with columns for real motions, prior and twin.
+    """A table of what :func:`judge` measured: a row for each figure, with columns for real motions, and of prior and
+    twin for motions with free and with held feet.
 
     Raises:
         DataError: a result is missing.
@@ -216,7 +278,11 @@ def _results(folder: Path) -> dict[str, Mapping[str, object]]:
     found = {}
     for title, row, config in (
         ("real motions", "real", configs["prior"]),
-        *((ROWS[name], config.method, config) for name, config in configs.items()),
+        *(
+            (ROWS[name] + words, config.method + row, config)
+            for name, config in configs.items()
+            for words, row in (("", ""), (", feet held", HELD))
+        ),
     ):
         path = results.path(folder, STUDY, config, row)
         if not path.is_file():
@@ -246,6 +312,7 @@ def card(data_root: str, folder: Path) -> str:
         + (": it still fell, and longer training would help." if late < 0.99 * early else "."),
         samples=size.samples, repeats=size.repeats, table=_table(_results(folder)),
         candidates=_listed(candidates(folder)), twin=f"{twin.warmup_steps + twin.steps:,}",
+        ways=_ways(folder), n_ways=len(feet.ways(folder)) - 2,
         passes=sum(steps for _, steps in stages) * config.optimiser.batch_size / about["clips"],
     )  # fmt: skip
 
@@ -276,10 +343,23 @@ def _listed(rows: Sequence[Mapping[str, object]]) -> str:
     )
 
 
+def _ways(folder: Path) -> str:
+    """Real and free motions, the best and the worst way to hold feet, as a table in Markdown."""
+    real, free, *held = feet.table(folder)
+    keys = list(held[0])[1:]
+    head = f"| | {' | '.join(keys)} |\n|{' --- |' * (len(keys) + 1)}"
+    rows = (
+        f"| {row['']} | {' | '.join(_figure(row[key]) if key in row else '' for key in keys)} |"
+        for row in (real, free, held[0], held[-1])
+    )
+    return "\n".join([head, *rows])
+
+
 def _figure(value: Sequence[float] | float) -> str:
+    """A value, or one with its interval; what is past four decimals is rounding."""
     if isinstance(value, float):
-        return f"{value:.3g}"
-    return f"{value[0]:.3g} ± {value[1]:.2g}"
+        return f"{round(value, 4):.3g}"
+    return f"{round(value[0], 4):.3g} ± {round(value[1], 4):.2g}"
 
 
 # ---- the command -----------------------------------------------------------------------------------------
@@ -288,7 +368,7 @@ def _figure(value: Sequence[float] | float) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m videomdm.study.ship", description=__doc__)
     parts = parser.add_subparsers(dest="part", required=True)
-    for part in ("choose", "make", "judge", "card"):
+    for part in ("choose", "make", "feet", "judge", "card"):
         own = parts.add_parser(part)
         programs.add_debug(own)
         if part == "make":
@@ -308,6 +388,8 @@ def _carry_out(given: argparse.Namespace) -> None:
             print(make(getattr(given, name), folder))
     elif given.part == "choose":
         print(choose(given.runs, given.data_root, given.results))
+    elif given.part == "feet":
+        print(choose_feet(given.data_root, given.results))
     elif given.part == "judge":
         print(*judge(given.data_root, given.results), sep="\n")
     else:
