@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videomdm.conventions import CENTRED, ROOT_PATHS, STUDY_LIFTER
+from videomdm.conventions import CENTRED, ROOT_PATHS, SKELETONS, STUDY_LIFTER
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, Method
@@ -23,8 +23,9 @@ PRECISIONS = ("float32", "bf16")
 EVALUATION_SPLITS = ("test", "val")
 #: What a stage's outcome depends on besides settings: its code.  Count a stage up when its outcome changes.
 #: ``corpus`` is the built-in corpus, 2 since people in it stand and walk as captured people do; it counts where a run
-#: learns from it.  ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.
-STAGES = {"corpus": 2, "observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4}
+#: learns from it.  ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.  ``uniform`` is the one
+#: body of all, which counts where people are given it.
+STAGES = {"corpus": 2, "observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4, "uniform": 1}
 
 
 def _named(default: object, name: str) -> object:
@@ -64,12 +65,16 @@ class Data:
     #: The teacher: a set of weights (:mod:`videomdm.lifters.weight_sets`), a file of an ElePose network, or NBA's own
     #: "elepose" or "motionbert".
     lifter: str = _later(STUDY_LIFTER)
+    #: "uniform" gives every person one body, before being filmed and after being lifted: HumanML3D's first step
+    #: (:func:`videomdm.data.sources.canonical`, :func:`videomdm.data.observations.to_uniform_skeleton`).
+    skeleton: str = _later("own")
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
 
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
-        """The stages that make the data, with their versions: the built-in corpus has one."""
+        """The stages that make the data, with their versions: the built-in corpus has one, the uniform skeleton too."""
         sources = (self.base if self.source == "nba-like" else self.source).split("+")
-        return {"corpus": versions["corpus"]} if "procedural" in sources else {}
+        passed = {"corpus": "procedural" in sources, "uniform": self.skeleton == "uniform"}
+        return {name: versions[name] for name, is_passed in passed.items() if is_passed}
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,8 @@ class Config:
 
     def __post_init__(self) -> None:
         choices = {
-            "method": METHODS, "precision": PRECISIONS, "root_path": ROOT_PATHS, "evaluation_split": EVALUATION_SPLITS
+            "method": METHODS, "precision": PRECISIONS, "root_path": ROOT_PATHS, "skeleton": SKELETONS,
+            "evaluation_split": EVALUATION_SPLITS,
         }  # fmt: skip
         for name, known in choices.items():
             if self.value(name) not in known:

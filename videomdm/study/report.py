@@ -65,9 +65,9 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
 
     Where a row was trained with several seeds, the mean is over them and the half width is Student's 95 %
     interval, in place of that over the evaluation's repeats.
-    A corpus that another teacher than the naive one lifted is a corpus of its own, and so is a former version of the
-    built-in one.  Where several studies have one,
-    it is the first one's: rows are compared under the same evaluators.
+    A corpus that another teacher than the naive one lifted is a corpus of its own, and so are one of people of a
+    uniform skeleton and a former version of the built-in one.
+    Where several studies have one, it is the first one's: rows are compared under the same evaluators.
 
     Args:
         folder: the results folder, as seen from the repository's root or from the notebooks.
@@ -109,6 +109,8 @@ def corpus(result: Mapping) -> str:
         label += f", {protocol} protocol"
     if "teacher" in result:
         label += f", {result['teacher']} teacher"
+    if "skeleton" in result:
+        label += f", {result['skeleton']} skeleton"
     if version := former(result):
         label += f", version {version}"
     name = " of ".join([result["data"], *([result["base"]] if "base" in result else [])])
@@ -282,6 +284,16 @@ def table1_goals(rows: Rows) -> Table | None:
         asked += _goals_of_the_best(rows)
     asked = [goal for goal in asked if {goal[1], goal[2]} <= set(rows)]
     return compare(rows, _both_readings(asked)) if asked else None
+
+
+def over_plain(rows: Rows) -> Table:
+    """FID of each row from 2-D over that of plain MDM on the same motions, where that is a row: what 2-D adds to it."""
+    plain = {
+        row: next((other for other in rows if METHODS.get(other) == METHODS[row].warmup), None)
+        for row in rows if row in METHODS and METHODS[row].frame
+    }  # fmt: skip
+    asked = [(f"FID: {row} over {base}", row, base, "fid", None, 0.99) for row, base in plain.items() if base]
+    return compare(rows, _both_readings(asked))
 
 
 def with_placed(rows: Rows, sets: Sequence[str] = ("seen", "held_out")) -> Rows:
