@@ -61,6 +61,7 @@ columns = {
     "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "FID, second evaluator": "tmr_fid",
     "R-precision top 3": "r_precision_3", "recall†": "recall_dagger", "acceleration m/s²": "acceleration",
     "root height, mm": "root_height_distance", "learned body height %": "learned_body_height",
+    "learned motions lean by °": "learned_up_error",
 }  # fmt: skip
 for name, rows in corpora.items():
     print(name)
