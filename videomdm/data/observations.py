@@ -192,8 +192,10 @@ def to_uniform_skeleton(estimate: Tensor, camera: Camera, skeleton: Skeleton) ->
     """A teacher's joints with the one body of all (:func:`videomdm.data.sources.canonical`), as HumanML3D encodes any.
 
     The path is scaled as the legs are, about the camera.  So where the people who are filmed have that body too, the
-    teacher has no error of size and none of the distance that goes with it, and cameras by PnP stand that much better;
-    what remains wrong is where bones point, and a path as long as the leg of frame 0 was lifted.
+    teacher has no error of size, and cameras by PnP, which find the distance at which its body is seen as large as the
+    keypoints, stand nearer to the true ones.  What remains wrong is where bones point, and the path: by the length of
+    the leg that was lifted in frame 0, and by an error in depth that a wrong size had made up for, as it does for the
+    naive teacher (:mod:`videomdm.lifters.teacher`).  PnP mends that too; a camera in the teacher's frame does not.
 
     Args:
         estimate: (C, T, J, 3) metres, in the world of ``camera``.
