@@ -53,11 +53,12 @@ book/runs/%.ipynb: notebooks/%.py setup
 
 # The book's tables: every row that is missing (killed ones resume), then the pages; make -j2 study uses two cores.
 CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
-STUDIES := gap ablations sweeps
+STUDIES := gap controls ablations sweeps
 TRAINED := mdm-3d mdm-teacher videomdm
+UNIFORM := real teacher $(TRAINED) videomdm-pnp
 TABLE2 := --source-steps 2000 --precision bf16
 TABLE3 := --set warmup_steps=1200 steps=600 precision=bf16
-PAGES := reproduction shipped real_people teachers first_light table1 gap ablations sweeps table2 table3 teachers words \
+PAGES := reproduction shipped real_people teachers first_light table1 gap controls ablations sweeps table2 table3 teachers words \
   speed
 
 study-rows-%: setup
@@ -67,6 +68,7 @@ study-rows-%: setup
 	$$run table1 $$on --precision bf16; \
 	$$run table1 $$on --root-path network --rows real teacher mdm-teacher videomdm; \
 	for name in $(STUDIES); do $$run $$name $$on --precision bf16; done; \
+	$$run controls $$on --precision bf16 --skeleton uniform --rows $(UNIFORM); \
 	for seed in 0 1 2; do $(BIN)/python -m videomdm.study.table3 --base $* --seed $$seed $(TABLE3) \
 	  $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai); done; \
 	$(if $(filter procedural,$*), \

@@ -56,10 +56,12 @@
 # Refined cameras then keep their distance, for the reason that is measured below.
 #
 # **What "no camera" means here.**
-# Rows in the teacher's frame or with cameras by PnP are not told where the camera stands, but they do know which way is up, and the
-# focal length: the lifter's motion, in camera axes, is turned upright by the true camera before it is moved to its own origin and heading.
+# Rows in the teacher's frame or with cameras by PnP (*frame*, *pnp*, *refined*, *sized*) are not told where the camera stands, but they
+# do know gravity, the camera's roll and its focal length: the lifter's motion, in camera axes, is turned upright by the true camera
+# before it is moved to its own origin and heading, and keypoints are divided by the true focal length.
 # A video tells neither for certain (its floor and its metadata give estimates), so such rows are kinder than a video is.
-# Rows that know none of it have not been run.
+# Rows that know none of it are *mdm-teacher/unlevel* and *videomdm-pnp/unlevel* of the study `controls`: up is where the lifted
+# people's own standing feet and balance say, as for recordings, and every clip's focal length is off by a factor of its own.
 #
 # FID is read in two ways.
 # The paper's, MDM's evaluation, embeds features as they are generated; ours embeds those that the generated joints give when

@@ -26,6 +26,9 @@
 # and minutes of training on two processor cores.
 # So absolute figures are not comparable, and ratios say whether the method's parts do here what they do there.
 #
+# Rows with cameras by PnP are not told where the camera stands, but they know gravity, the camera's roll and its focal length, which
+# a video does not tell for certain ([Table 1](evaluate_table1.ipynb) says how).
+#
 # FID is the paper's: features are embedded as they are generated.
 # A second table reads the same claims with the joints of generated motions encoded anew.
 # The numbers come from `results/` alone; the commands that make them are at the end.

@@ -18,7 +18,7 @@ class TestNames:
             profile("smoke", stepz=3)
         with pytest.raises(ValueError, match="profile is 'huge'"):
             profile("huge")
-        for name, value in {"method": "gan", "precision": "half", "root_path": "oracle"}.items():
+        for name, value in {"method": "gan", "precision": "half", "root_path": "oracle", "skeleton": "mine"}.items():
             with pytest.raises(ValueError, match=f"{name} is '{value}', expected one of "):
                 profile("smoke", **{name: value})
         with pytest.raises(ValueError, match="batch_size is 0, expected at least 1"):
@@ -66,6 +66,13 @@ class TestKey:
         monkeypatch.setitem(settings.KEYED, "text", "minilm")
         assert (now.but(text="hashed").key(), now.key()) != before[1:] and hashed.key() != before[0]
         assert now.key() == before[2]  # what is not counted makes no difference
+
+    def test_a_uniform_skeleton_counts_where_it_is_asked_for(self, config, monkeypatch):
+        own, uniform = config, config.but(skeleton="uniform")
+        before = own.key(), uniform.key()
+        assert before[0] != before[1]
+        monkeypatch.setitem(settings.STAGES, "uniform", 99)
+        assert own.key() == before[0] and uniform.key() != before[1]
 
     def test_all_methods_differ(self, config):
         assert len({config.but(method=name).key() for name in METHODS}) == len(METHODS)
@@ -136,6 +143,9 @@ class TestFile:
 def test_rows_are_methods_and_know_their_group():
     assert sum(len(rows) for rows in ROWS.values()) == len(METHODS)
     assert all(METHODS[name].group == group for group, rows in ROWS.items() for name in rows)
+    assert METHODS["videomdm-pnp/unlevel"].warmup == METHODS["mdm-teacher/unlevel"] != METHODS["mdm-teacher"]
+    assert METHODS["videomdm-pnp/sized-unrefined"].warmup == METHODS["mdm-teacher/sized"]
+    assert METHODS["videomdm-pnp/error-0.5"].warmup == METHODS["mdm-teacher/error-0.5"]
     assert [len(METHODS[m].chain) for m in ("mdm-3d", "videomdm/round-1", "videomdm/round-2")] == [1, 2, 3]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videomdm.conventions import CENTRED, DEFAULT_LIFTER, ROOT_PATHS, STUDY_LIFTER
+from videomdm.conventions import CENTRED, DEFAULT_LIFTER, ROOT_PATHS, SKELETONS, STUDY_LIFTER
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, Method
@@ -24,8 +24,11 @@ EVALUATION_SPLITS = ("test", "val")
 #: What a stage's outcome depends on besides settings: its code.  Count a stage up when its outcome changes.
 #: ``corpus`` is the built-in corpus, 2 since people in it stand and walk as captured people do; it counts where a run
 #: learns from it.  ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.  ``real_teacher`` is the
-#: set of weights for real people, 2 since they were trained for twice as long; it counts where a run has them.
-STAGES = {"corpus": 2, "real_teacher": 2, "observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4}
+#: set of weights for real people, 2 since they were trained for twice as long, and ``uniform`` the one body of all;
+#: they count where a run has them.
+STAGES = {
+    "corpus": 2, "real_teacher": 2, "observe": 1, "train": 1, "refine": 2, "place": 1, "evaluate": 4, "uniform": 1
+}  # fmt: skip
 
 
 def _named(default: object, name: str) -> object:
@@ -65,12 +68,19 @@ class Data:
     #: The teacher: a set of weights (:mod:`videomdm.lifters.weight_sets`), a file of an ElePose network, or NBA's own
     #: "elepose" or "motionbert".
     lifter: str = _later(STUDY_LIFTER)
+    #: "uniform" gives every person one body, before being filmed and after being lifted: HumanML3D's first step
+    #: (:func:`videomdm.data.sources.canonical`, :func:`videomdm.data.observations.to_uniform_skeleton`).
+    skeleton: str = _later("own")
     shard_clips: int = 0  # clips per file of a training set that is streamed from disk; 0 holds it in memory
 
     def stages(self, versions: Mapping[str, int]) -> dict[str, int]:
-        """The stages that make the data, with their versions: the built-in corpus, the weights for real people."""
+        """The stages that make the data, with their versions."""
         sources = (self.base if self.source == "nba-like" else self.source).split("+")
-        through = {"corpus": "procedural" in sources, "real_teacher": self.lifter == DEFAULT_LIFTER}
+        through = {
+            "corpus": "procedural" in sources,
+            "real_teacher": self.lifter == DEFAULT_LIFTER,
+            "uniform": self.skeleton == "uniform",
+        }
         return {name: versions[name] for name, goes in through.items() if goes}
 
 
@@ -146,7 +156,8 @@ class Config:
 
     def __post_init__(self) -> None:
         choices = {
-            "method": METHODS, "precision": PRECISIONS, "root_path": ROOT_PATHS, "evaluation_split": EVALUATION_SPLITS
+            "method": METHODS, "precision": PRECISIONS, "root_path": ROOT_PATHS, "skeleton": SKELETONS,
+            "evaluation_split": EVALUATION_SPLITS,
         }  # fmt: skip
         for name, known in choices.items():
             if self.value(name) not in known:

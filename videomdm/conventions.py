@@ -8,6 +8,8 @@ MAX_FRAMES = 196  #: longest clip, 9.8 s
 FPS = 20.0
 #: How a teacher finds the root's path: from how long bones look (appendix D), or by a network that sees the whole clip.
 ROOT_PATHS = ("bones", "network")
+#: Whose bones people have: their own, or all those of one body, as after HumanML3D's first step.
+SKELETONS = ("own", "uniform")
 #: Sources of pictures alone, centred on the hip (:mod:`videomdm.data.nba`): no path, no true cameras, no text.
 CENTRED = ("nba", "nba-like")
 

@@ -1,4 +1,10 @@
-"""Ways to train a prior: rows of the book's tables, each by its name."""
+"""Ways to train a prior: rows of the book's tables, each by its name.
+
+What a row is told of its camera is more than its name says.  A teacher lifts in camera axes, and the true camera turns
+its motion upright before it is moved to its own origin and heading; keypoints are divided by the true focal length.  So
+rows in the teacher's frame and with cameras by PnP do not know where the camera stands, but they know gravity, the
+camera's roll and its focal length, which a video does not tell.  Only *unlevel* rows know none of these.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +23,7 @@ class Method:
             themselves: a 2-D prior, from which :mod:`videomdm.sample.multiview` samples motions in 3-D).
         frame: for the 2-D losses, the coordinate frame of the given cameras, which says where they are from:
             ``"truth"``, ``"teacher"`` or ``"pnp"`` (see :class:`videomdm.data.observations.Observations`); None trains
-            plain MDM: x0-MSE on ``motions``.
+            plain MDM: x0-MSE on ``motions``.  Without ``level=False`` even the latter two know which way is up.
         lifter: the method whose prior lifts the training keypoints.
         refine: whether cameras are refined (:mod:`videomdm.cameras.refinement`), in training and in lifting for a
             round.
@@ -26,6 +32,11 @@ class Method:
         teacher_error: factor on the teacher's error, 0 for a perfect one (for the sweep; the truth is read).
         camera_noise: degrees by which every camera is turned, about an axis and the subject's place of its own.
         keypoint_noise: of the simulated detector, added to the configuration's.
+        level: whether the teacher's motions are upright by the true camera; otherwise up is where their own standing
+            feet and balance say (:func:`videomdm.data.observations.levelled`), as for recordings.  A camera in the
+            truth's frame gives up away all the same.
+        focal_error: standard deviation of the logarithm of the focal length that is believed over the true one, drawn
+            for each clip, in training and where keypoints are lifted to be measured.
         known_height: whether each person's body height is known: the teacher's motions and lifted ones are scaled to it
             (:func:`videomdm.data.observations.to_body_height`), and refined cameras keep their distance.
         body: of lifted motions: ``"free"`` as lifted, ``"constant"`` (bones of a clip keep their length,
@@ -49,6 +60,8 @@ class Method:
     teacher_error: float = 1.0
     camera_noise: float = 0.0
     keypoint_noise: float = 0.0
+    level: bool = True
+    focal_error: float = 0.0
     known_height: bool = False
     body: str = "free"
     depth_from_scale: bool = False
@@ -86,6 +99,8 @@ class Method:
                 return "a detector whose error can be chosen"
             if method.frame == "truth":
                 return "true cameras"
+            if not method.level or method.focal_error:
+                return "cameras whose up and focal length are known, to hide them"
             if method.frame == "pnp":
                 return "cameras by PnP, impossible where scale and path are lost"
             if method.refine or method.depth_from_scale or method.known_height:
@@ -107,6 +122,7 @@ class Method:
         )
 
 
+_UNLEVEL = {"level": False, "focal_error": 0.1}
 _SIZED = {"known_height": True, "depth_from_scale": True, "body": "common"}
 #: The rows of the book's tables, by the question that they belong to.
 ROWS: dict[str, dict[str, Method]] = {
@@ -150,6 +166,13 @@ ROWS: dict[str, dict[str, Method]] = {
     "diversity": {
         # The mean that a loss in the picture asks for is not the mean that sampling needs, where noise is high.
         "videomdm/teacher-above": Method("teacher", "truth", teacher_above=True),
+    },
+    "controls": {
+        # What else could explain a row: the refined cameras, the teacher's error, what the true camera gives away.
+        "videomdm-pnp/sized-unrefined": Method("teacher", "pnp", known_height=True),
+        "videomdm-pnp/error-0.5": Method("teacher", "pnp", teacher_error=0.5),
+        "mdm-teacher/unlevel": Method("teacher", **_UNLEVEL),
+        "videomdm-pnp/unlevel": Method("teacher", "pnp", **_UNLEVEL),
     },
     "centred": {
         # Pictures centred on the hip: nothing tells more of their cameras than what is assumed of them.

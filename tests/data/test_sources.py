@@ -9,12 +9,23 @@ from videomdm.cameras import Camera
 from videomdm.conventions import DataError
 from videomdm.data import observations, procedural, sources
 from videomdm.data.corpus import check_joints, from_clips, joined
-from videomdm.skeletons import SMPL22
+from videomdm.data.procedural.body import mean_body
+from videomdm.skeletons import SMPL22, kinematics
 
 
 @pytest.fixture(scope="module")
 def corpus():
     return sources.canonical(procedural.generate(12, seed=1, max_frames=48))
+
+
+@pytest.fixture(scope="module")
+def own():
+    return sources.load("procedural", None, "train", 48, 40)
+
+
+@pytest.fixture(scope="module")
+def uniform():
+    return sources.load("procedural", None, "train", 48, 40, skeleton="uniform")
 
 
 class TestLoad:
@@ -37,6 +48,52 @@ class TestLoad:
             assert feet[i, :n].median().abs() < 1e-5
         rotation, _ = features.canonical_frame(corpus.joints, SMPL22, floor="median", lengths=corpus.lengths)
         torch.testing.assert_close(rotation, torch.eye(3).expand_as(rotation), atol=1e-4, rtol=0)
+
+
+class TestUniformSkeleton:
+    """One body for all, as after HumanML3D's first step."""
+
+    def test_everybody_has_the_same_bones(self, uniform, own):
+        expected = mean_body()[1:].norm(dim=-1)
+        found, before = (kinematics.bone_vectors(c.joints, SMPL22).norm(dim=-1) for c in (uniform, own))
+        torch.testing.assert_close(found, expected.expand_as(found), atol=1e-5, rtol=0)
+        assert before[:, 0].std(0).max() > 0.01  # metres: they had not
+        assert 1.4 < kinematics.body_height(uniform.joints, uniform.lengths)[0] < 1.6  # of an adult, ankle to head
+
+    def test_bones_point_where_they_did(self, uniform, own):
+        """But for the clip's heading, a turn about Y: hips and shoulders of other widths share it out otherwise."""
+        now, before = (kinematics.bone_vectors(c.joints, SMPL22).double() for c in (uniform, own))
+        now, before = now / now.norm(dim=-1, keepdim=True), before / before.norm(dim=-1, keepdim=True)
+        x, z = ((now[..., k] * before[..., 0] - s * now[..., 2 - k] * before[..., 2]) for k, s in ((0, -1), (2, 1)))
+        yaw = torch.atan2(-z.sum((1, 2)), x.sum((1, 2)))
+        sin, cos = yaw.sin()[:, None, None], yaw.cos()[:, None, None]
+        turned = torch.stack([cos * before[..., 0] + sin * before[..., 2], before[..., 1],
+                              cos * before[..., 2] - sin * before[..., 0]], -1)  # fmt: skip
+        torch.testing.assert_close(turned, now, atol=1e-3, rtol=0)
+        assert yaw.abs().max() < 0.2
+
+    def test_paths_are_scaled_as_legs_are(self, uniform, own):
+        right = [SMPL22.index("right_knee") - 1, SMPL22.index("right_ankle") - 1]
+        legs = [kinematics.bone_vectors(c.joints, SMPL22)[:, 0, right].norm(dim=-1).sum(-1) for c in (uniform, own)]
+        ends = [c.joints[:, -1, 0, [0, 2]].norm(dim=-1) for c in (uniform, own)]
+        torch.testing.assert_close(ends[0], ends[1] * legs[0] / legs[1], atol=1e-4, rtol=1e-4)
+        assert ends[0].max() > 1.0  # metres
+
+    def test_everything_else_is_as_it_was(self, uniform, own):
+        assert (uniform.names, uniform.captions) == (own.names, own.captions)
+        assert torch.equal(uniform.lengths, own.lengths)
+        (first, *_) = sources.parts("procedural", None, "train", 4, 48, 40, "raise", skeleton="uniform")
+        assert torch.equal(first().joints, uniform.select(range(len(first()))).joints)
+
+    def test_people_are_filmed_with_it_from_any_source(self, cmu_folder):
+        found = sources.load("procedural+cmu", cmu_folder, "train", 60, 40, skeleton="uniform")
+        bones = kinematics.bone_lengths(found.joints, found.lengths)
+        torch.testing.assert_close(bones, bones[:1].expand_as(bones), atol=1e-5, rtol=0)
+
+    @pytest.mark.parametrize("source", ["fit3d", "nba", "nba-like"])
+    def test_pictures_of_people_as_they_are_have_none(self, source):
+        with pytest.raises(DataError, match=f"data '{source}' with skeleton 'uniform', expected 'own'"):
+            sources.load(source, None, "train", 60, skeleton="uniform")
 
 
 class TestJoined:

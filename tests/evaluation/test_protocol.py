@@ -67,6 +67,12 @@ class TestRows:
         assert protocol.evaluate(config, "videomdm", run) == row
         assert row["evaluators"] == protocol.evaluate(config, "real")["evaluators"] != ""
 
+    def test_row_that_is_not_told_up_says_how_its_motions_lean(self, config):
+        unlevel = config.but(method="mdm-teacher/unlevel")
+        row = protocol.evaluate(unlevel, "mdm-teacher/unlevel", train.fit(unlevel))
+        assert 3 < row["learned_up_error"] < 8  # degrees
+        assert "learned_up_error" not in protocol.evaluate(config, "videomdm", train.fit(config))
+
     def test_row_of_a_round_says_what_its_motions_lack(self, config):
         round_1 = config.but(method="videomdm/round-1")
         row = protocol.evaluate(round_1, "videomdm/round-1", train.fit(round_1))

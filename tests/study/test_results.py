@@ -1,6 +1,9 @@
 """Result files, and the pages made from them."""
 
 import json
+import shlex
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +13,10 @@ from videomdm.config import STAGES
 from videomdm.evaluation import protocol
 from videomdm.evaluation.body_height import LEVELS, SIZES
 from videomdm.evaluation.measures import mean_interval, seed_interval
+from videomdm.methods import METHODS
 from videomdm.study import report, results
 
+RESULTS = Path(__file__).parents[2] / "results"
 METRICS = {
     "fid": [4.0, 0.2], "fid_raw": [5.0, 0.2], "tmr_fid": [2.0, 0.1], "acceleration": 3.0, "path_length": 1.0,
     "lift_truth_mpjpe": 50.0,
@@ -150,6 +155,42 @@ def test_a_study_with_another_teacher(tmp_path, monkeypatch):
     assert "--root-path network --seed 0 --rows teacher" in json.loads(path.read_text())["command"]
 
 
+def test_people_of_a_uniform_skeleton_are_a_corpus_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(protocol, "evaluate", lambda config, row, run: METRICS)
+    arguments = ["t", "--profile", "smoke", "--rows", "teacher", "--results", str(tmp_path)]
+    assert study.main(arguments) == study.main([*arguments, "--skeleton", "uniform"]) == 0
+    own, uniform = sorted((tmp_path / "t").glob("*.json"))
+    assert uniform.name == "procedural-smoke-teacher-uniform-s0.json"
+    assert "--skeleton uniform --seed 0 --rows teacher" in json.loads(uniform.read_text())["command"]
+    assert json.loads(uniform.read_text())["config"] != json.loads(own.read_text())["config"]
+    assert set(report.find(tmp_path, "t")[1]) == {"procedural (smoke)", "procedural (smoke, uniform skeleton)"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    (
+        "table1/bandai-study-videomdm-s1",
+        "table1/bandai-study-videomdm-trajectory-s0",
+        "diversity/bandai-laptop-mdm-3d-s0",
+        "gap/bandai-study-videomdm-pnp-sized-round-2-s0",
+        "sweeps/bandai-study-videomdm-camera-10.0-s0",
+        "sweeps/bandai-study-mdm-teacher-error-0.5-s0",
+        "ablations/bandai-study-videomdm-exact-s0",
+    ),
+)
+def test_rows_that_were_measured_keep_their_keys(name):
+    """Later choices must not make anybody train what was trained: a key changes where a stage does, on purpose."""
+    result = json.loads((RESULTS / f"{name}.json").read_text())
+    words = shlex.split(result["command"])
+    told = {key[2:].replace("-", "_"): value for key, value in pairwise(words) if key.startswith("--")}
+    root_path = told.get("root_path", "network" if told.get("teacher") == "trajectory" else "bones")
+    config = train.profile(
+        told["profile"], data=told["data"], seed=int(told["seed"]), precision=told.get("precision", "float32"),
+        root_path=root_path, method=result["method"],
+    )  # fmt: skip
+    assert results.key(config) == result["config"]
+
+
 @pytest.mark.slow
 def test_a_study_writes_one_file_per_row_and_does_not_repeat(tmp_path, monkeypatch):
     arguments = ["first", "--profile", "smoke", "--rows", "real", "--runs", str(tmp_path / "runs")]
@@ -226,6 +267,19 @@ def test_a_study_by_name_has_its_rows():
         assert set(rows) <= set(study.ROWS) and len(set(rows)) == len(rows)
     assert "videomdm/no-depth" in study.STUDIES["ablations"] and "videomdm-pnp/round-1" in study.STUDIES["gap"]
     assert "mdm-teacher/error-0.5" in study.STUDIES["sweeps"]
+    controls = study.STUDIES["controls"]
+    methods = [METHODS[row] for row in controls if row in METHODS]
+    assert all(method.warmup in methods for method in methods if method.frame)  # beside plain MDM on the same motions
+
+
+def test_rows_from_2d_are_held_against_plain_mdm_on_the_same_motions():
+    fids = {"mdm-teacher": 10.0, "mdm-teacher/sized": 4.0, "videomdm-pnp": 8.0, "videomdm-pnp/sized": 6.0,
+            "videomdm-pnp/unlevel": 1.0}  # fmt: skip
+    lines = str(report.over_plain({row: {"fid": fid, "fid_raw": 2 * fid} for row, fid in fids.items()})).splitlines()
+    anew = [[c.strip() for c in line.split("|")[1:-1]] for line in lines if "anew" in line]
+    assert [(line[0].removeprefix("FID, joints anew: "), line[3], line[4]) for line in anew] == [
+        ("videomdm-pnp over mdm-teacher", "0.800", "yes"), ("videomdm-pnp/sized over mdm-teacher/sized", "1.50", "no"),
+    ]  # fmt: skip
 
 
 def test_sizes_are_drawn_for_rows_that_have_them():

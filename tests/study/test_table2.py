@@ -1,12 +1,14 @@
 """Table 2 from end to end on a small corpus: a prior, its fine-tuning on the keypoints of videos, one JSON per row."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
-from videomdm import train
+from videomdm import sample, train
 from videomdm.config import PROFILES
+from videomdm.evaluation import pose
 from videomdm.methods import METHODS
 from videomdm.study import report, table2
 from videomdm.train import observe
@@ -45,6 +47,8 @@ def test_a_row_has_the_table_for_both_sets_and_the_sweep(table):
     for row, metrics in table.items():
         placed = () if row == "rays" else ("seen_placed", "held_out_placed")
         for name in ("seen", "held_out", *placed):
+            assert metrics[f"{name}_absolute_pck_50"][0] <= metrics[f"{name}_absolute_pck_100"][0] <= 100
+            assert metrics[f"{name}_absolute_acceleration_error"][0] > 0
             keys = ("mpjpe", "pa_mpjpe", "pck_50", "pck_100", "path", "pose", "absolute", "acceleration_error")
             mean, pa, near, nearer, path, pose, absolute, acceleration = (metrics[f"{name}_{key}"][0] for key in keys)
             assert 0 < pa < mean <= path + pose and path <= mean + pose
@@ -65,8 +69,29 @@ def test_the_truth_on_the_rays_errs_by_the_noise_alone(table):
 def test_the_lifter_row_says_what_smoothing_its_depth_does(table):
     row = table["teacher"]
     assert row["lifter_naive_mpjpe"] == pytest.approx(row["held_out_mpjpe"], rel=1e-4)
-    jitter = [row[f"lifter_{name}_acceleration_error"][0] for name in ("frame_by_frame", "naive")]
-    assert jitter[0] > 2 * jitter[1]
+    jitter, of_poses = (
+        [row[f"lifter_{name}_acceleration_{what}"][0] for name in ("frame_by_frame", "alone", "naive")]
+        for what in ("path", "pose")
+    )
+    assert jitter[0] > 2 * max(jitter[1:])
+    assert of_poses[1] > 1.5 * max(of_poses[0], of_poses[2])
+
+
+def test_a_frame_alone_knows_of_no_other(folders):
+    run = next(folders[0].glob("*-pnp-*"))
+    config = train.Config.from_json((run / "config.json").read_text())
+    corpus, rows = observe.load(config, "test"), torch.tensor([0, 3])
+    seen = observe.observe(config, corpus, "truth", "test").seen.select(rows, int(corpus.lengths[rows].max()))
+    whole = table2.each_frame_alone(seen, config.data.lifter)
+    turned = seen.keypoints.clone()
+    turned[:, 20:] = turned[:, 20:].flip(1)
+    other = table2.each_frame_alone(replace(seen, keypoints=turned), config.data.lifter)
+    poses, again = (x - x[:, :, :1] for x in (whole, other))
+    torch.testing.assert_close(again[:, :20], poses[:, :20], atol=1e-5, rtol=0)
+    assert (again[:, 20:] - poses[:, 20:]).norm(dim=-1).max() > 0.01
+    truth = corpus.select(rows)
+    errors = pose.errors(whole, truth.joints, truth.lengths, align="root")["mpjpe"]
+    assert errors.mean() < 200  # mm: it lifts a person all the same
 
 
 def test_clips_that_were_trained_on_are_lifted_from_the_keypoints_of_training(folders):
@@ -122,7 +147,8 @@ def test_the_example_is_seen_by_its_own_camera(folders):
 
 def test_the_claims_are_ratios_to_the_lifter(table):
     goals = report.table2_goals(table)
-    assert goals.count("\n") == 1 + 4  # one fine-tuned row, two sets, two claims
+    assert goals.count("\n") == 1 + 6  # one fine-tuned row, two sets, two claims, one of them by two protocols
+    assert "appendix C.3: lifter over videomdm-pnp/refined" in goals
     ratio = table["teacher"]["seen_mpjpe"][0] / table["videomdm-pnp/refined"]["seen_mpjpe"][0]
     assert f"| {ratio:.2f} |" in goals or f"| {ratio:.3f} |" in goals
 
@@ -134,4 +160,16 @@ def test_placed_motions_are_rows_of_their_own(table):
     placed = rows["prior, placed"]
     assert placed["held_out_mpjpe"] == table["prior"]["held_out_placed_mpjpe"] and placed["seen_clips"] == 8
     assert placed["held_out_path"] == table["prior"]["held_out_placed_path"]
-    assert report.table2_goals(rows).count("\n") == 1 + 8
+    assert report.table2_goals(rows).count("\n") == 1 + 12
+
+
+def test_all_rows_lift_by_one_sampler_and_say_so(folders, monkeypatch):
+    (run,) = folders[0].glob("*-pnp-*")
+    prior, asked = sample.load(run), []
+    monkeypatch.setattr(sample, "lift_footage", lambda *arguments, method, **how: asked.append(method))
+    corpus = observe.load(prior.config, "test")
+    for row in ("prior", "mdm-teacher", "videomdm"):
+        table2.motions(prior.config, row, prior, corpus, "test", torch.tensor([0]))
+    assert asked == ["ddpm"] * 3
+    written = [json.loads(path.read_text()) for path in (folders[1] / "table2").glob("*.json")]
+    assert all("--sampler ddpm " in result["command"] for result in written)

@@ -128,6 +128,11 @@ def level(joints: Tensor, floor: Floor, camera: Camera | None = None) -> tuple[T
     return moved, None if camera is None else camera.in_frame(floor.rotation, floor.point)
 
 
+def up_error(camera: Camera, true: Camera) -> Tensor:
+    """Degrees (C,) between a camera's up and the true one's, both batch (C,): how far from level a world is."""
+    return torch.rad2deg(torch.acos((camera.rotation[..., 1] * true.rotation[..., 1]).sum(-1).clamp(-1, 1)))
+
+
 def standing(joints: Tensor, skeleton: Skeleton = SMPL22, fps: float = FPS) -> Tensor:
     """How surely each foot joint stands, (..., T, feet) in 0..1, by its speed over three frames."""
     feet = joints[..., skeleton.feet, :]

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from videomdm import cameras, features
-from videomdm.cameras import pnp
+from videomdm.cameras import ground, pnp
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import fill_missing, smooth
 from videomdm.conventions import FPS, DataError
 from videomdm.data.corpus import Corpus
+from videomdm.data.procedural.body import mean_body
 from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import Skeleton, by_name
 from videomdm.skeletons.padding import valid_frames
@@ -26,6 +27,7 @@ from videomdm.storage.files import digest
 
 #: Coordinate frames in which cameras are given.
 FRAMES = ("truth", "teacher", "pnp")
+_FOCAL = 1_000_003  # where the seeds of focal lengths begin
 
 
 @dataclass
@@ -137,21 +139,26 @@ def film(corpus: Corpus, seed: int = 0, noise: float = 0.0, missing: float = 0.0
     return Footage(keypoints * inside[..., None], confidence, camera, corpus.lengths)
 
 
-def observe(corpus: Corpus, footage: Footage, estimate: Tensor, frame: str) -> Observations:
+def observe(
+    corpus: Corpus, footage: Footage, estimate: Tensor, frame: str, camera: Camera | None = None
+) -> Observations:
     """Join footage and a teacher's estimate; of ``corpus`` only names and captions are read.
 
     Args:
         corpus: the clips that were filmed.
         footage: what :func:`film` gave.
-        estimate: (C, T, J, 3) the teacher's joints in the world in which the camera is known.
+        estimate: (C, T, J, 3) the teacher's joints, metres, Y up.
         frame: which camera training gets, one of :data:`FRAMES`.
+        camera: batch (C,), in the frame of ``estimate``; the footage's own when None.
 
     Raises:
         DataError: a clip for which PnP finds no camera; those that explain its keypoints badly are warned of.
     """
     if frame not in FRAMES:
         raise ValueError(f"frame is {frame!r}, expected one of {', '.join(FRAMES)}")
-    teacher, camera = features.canonicalise_with_camera(estimate, footage.camera, corpus.skeleton, footage.lengths)
+    teacher, camera = features.canonicalise_with_camera(
+        estimate, footage.camera if camera is None else camera, corpus.skeleton, footage.lengths
+    )
     if frame == "truth":
         camera = footage.camera
     elif frame == "pnp":
@@ -179,6 +186,57 @@ def to_body_height(
     """
     scale = body_height / kinematics.body_height(estimate, lengths, skeleton)
     return camera.to_world(camera.to_camera(estimate) * scale[:, None, None, None])
+
+
+def to_uniform_skeleton(estimate: Tensor, camera: Camera, skeleton: Skeleton) -> Tensor:
+    """A teacher's joints with the one body of all (:func:`videomdm.data.sources.canonical`), as HumanML3D encodes any.
+
+    The path is scaled as the legs are, about the camera.  So where the people who are filmed have that body too, the
+    teacher has no error of size, and cameras by PnP, which find the distance at which its body is seen as large as the
+    keypoints, stand nearer to the true ones.  What remains wrong is where bones point, and the path: by the length of
+    the leg that was lifted in frame 0, and by an error in depth that a wrong size had made up for, as it does for the
+    naive teacher (:mod:`videomdm.lifters.teacher`).  PnP mends that too; a camera in the teacher's frame does not.
+
+    Args:
+        estimate: (C, T, J, 3) metres, in the world of ``camera``.
+        camera: batch (C,).
+        skeleton: the joint layout.
+    """
+    return camera.to_world(kinematics.uniform_skeleton(camera.to_camera(estimate), mean_body(), skeleton))
+
+
+def levelled(estimate: Tensor, footage: Footage, skeleton: Skeleton) -> tuple[Tensor, Camera]:
+    """A teacher's joints with up where they show it themselves, and the cameras that see them there as before.
+
+    As for recordings, the camera counts as held level at first; then feet that stand, and balance, say where the floor
+    is (:func:`videomdm.cameras.ground.estimate_floor`).  Neither pitch nor roll of the true camera is read.
+
+    Args:
+        estimate: (C, T, J, 3) metres, in the world of the footage's cameras.
+        footage: of the clips.
+        skeleton: the joint layout.
+
+    Returns:
+        Joints (C, T, J, 3), metres, Y up, and cameras of batch (C,) in their frame.
+    """
+    zero = torch.zeros(len(footage)).to(estimate)
+    held_level = cameras.orbit(zero, zero, torch.zeros(len(footage), 3).to(estimate), zero)
+    joints = held_level.to_world(footage.camera.to_camera(estimate))
+    floor = ground.estimate_floor(joints, skeleton, footage.lengths, confidence=footage.confidence)
+    return ground.level(joints, floor, held_level)
+
+
+def with_focal_error(footage: Footage, deviation: float, seed: int = 0) -> Footage:
+    """Keypoints of clips (C,) that were divided by another focal length than the true one.
+
+    Args:
+        footage: normalised by the true focal length.
+        deviation: standard deviation of the logarithm of believed over true focal length; each clip draws its own.
+        seed: of the draws.
+    """
+    generator = torch.Generator().manual_seed(_FOCAL + seed)  # apart from the numbers that placed the cameras
+    believed = (deviation * torch.randn(len(footage), generator=generator)).exp().to(footage.keypoints)
+    return replace(footage, keypoints=footage.keypoints / believed[:, None, None, None])
 
 
 def turned(camera: Camera, degrees: float, seed: int = 0) -> Camera:

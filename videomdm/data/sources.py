@@ -12,6 +12,7 @@ from videomdm import features
 from videomdm.conventions import CENTRED, DataError
 from videomdm.data import bandai, cmu_actors, fit3d_clips, humanml3d, nba, procedural
 from videomdm.data.corpus import Corpus, joined
+from videomdm.data.procedural.body import mean_body
 from videomdm.data.tracks import Tracks
 
 #: What reads a source's folder, called with the folder, a split and ``on_error``.  ``bandai-1`` and ``bandai-2`` are
@@ -37,6 +38,7 @@ def load(
     seed: int = 0,
     on_error: str = "raise",
     base: str = "procedural",
+    skeleton: str = "own",
 ) -> Corpus:
     """Clips of one split, cut to ``max_frames`` and canonical: origin at frame 0, facing +Z, robust floor.
 
@@ -51,17 +53,20 @@ def load(
         seed: seed of the built-in corpus.
         on_error: "raise", or "skip" to leave bad clips out and list them in ``corpus.skipped``.
         base: the source that an NBA-like one films, whose folder ``root`` is.
+        skeleton: whose bones people have, one of :data:`videomdm.conventions.SKELETONS`.
 
     Raises:
-        DataError: unknown source, a missing folder, or whatever the source's reader finds wrong.
+        DataError: unknown source, a missing folder, whatever the source's reader finds wrong, or bones that
+            :func:`check_skeleton` refuses.
     """
+    check_skeleton(source, skeleton)
     if source == "nba-like":
         return nba.bodies(load(base, root, split, max_frames, n_clips, seed, on_error))
     if source == "nba":
         raise DataError("data 'nba' has pictures alone, no motions in 3-D, for which they were asked")
     if "+" in source:
         return joined([
-            load(name, folder, split, max_frames, n_clips, seed, on_error)
+            load(name, folder, split, max_frames, n_clips, seed, on_error, skeleton=skeleton)
             for name, folder in joined_sources(source, root)
         ])  # fmt: skip
     if source == "procedural":
@@ -70,7 +75,15 @@ def load(
         raise DataError(f"data is {source!r}, expected one of procedural, {', '.join((*READERS, *CENTRED))}")
     else:
         corpus = READERS[source](_folder(source, root), split, on_error=on_error).cut(max_frames)
-    return canonical(corpus)
+    return canonical(corpus, skeleton)
+
+
+def check_skeleton(source: str, skeleton: str) -> None:
+    """Refuse other bones than people's own for a source whose pictures show people as they are (``DataError``)."""
+    if skeleton != "own" and source in (*CENTRED, *VIDEOS):
+        raise DataError(
+            f"data {source!r} with skeleton {skeleton!r}, expected 'own': its pictures show people as they are"
+        )
 
 
 def _folder(source: str, root: str | Path | None) -> Path:
@@ -119,8 +132,9 @@ def joined_sources(source: str, root: str | Path | None) -> list[tuple[str, str 
 
 
 def parts(
-    source: str, root: str | Path | None, split: str, size: int, max_frames: int, n_clips: int, on_error: str
-) -> list[Callable[[], Corpus]]:
+    source: str, root: str | Path | None, split: str, size: int, max_frames: int, n_clips: int, on_error: str,
+    skeleton: str = "own",
+) -> list[Callable[[], Corpus]]:  # fmt: skip
     """The clips of :func:`load` in parts of at most ``size`` motions, each read when it is called for.
 
     HumanML3D's layout, which may hold any number of motions, is read part by part; the other sources are read at once.
@@ -128,10 +142,12 @@ def parts(
     if source == "humanml3d" and root is not None:
         names = humanml3d.names(root, split)
         return [
-            partial(_some_of_humanml3d, Path(root), split, names[rows.start : rows.stop], max_frames, on_error)
+            partial(
+                _some_of_humanml3d, Path(root), split, names[rows.start : rows.stop], max_frames, on_error, skeleton
+            )
             for rows in pieces(len(names), size)
         ]
-    corpus = load(source, root, split, max_frames, n_clips, on_error=on_error)
+    corpus = load(source, root, split, max_frames, n_clips, on_error=on_error, skeleton=skeleton)
     return [partial(corpus.select, rows) for rows in pieces(len(corpus), size)]
 
 
@@ -141,16 +157,22 @@ def pieces(n: int, size: int) -> list[range]:
     return [range(n * i // count, n * (i + 1) // count) for i in range(count)]
 
 
-def _some_of_humanml3d(root: Path, split: str, names: list[str], max_frames: int, on_error: str) -> Corpus:
-    return canonical(humanml3d.load(root, split, on_error, names).cut(max_frames))
+def _some_of_humanml3d(
+    root: Path, split: str, names: list[str], max_frames: int, on_error: str, skeleton: str
+) -> Corpus:
+    return canonical(humanml3d.load(root, split, on_error, names).cut(max_frames), skeleton)
 
 
-def canonical(corpus: Corpus) -> Corpus:
+def canonical(corpus: Corpus, skeleton: str = "own") -> Corpus:
     """The same clips, each in its own canonical frame.
+
+    With a ``"uniform"`` skeleton every person gets the bones of the built-in corpus' mean body, which turn as their own
+    did, and a path that is scaled as their legs are (:func:`videomdm.skeletons.kinematics.uniform_skeleton`).
 
     Every motion of a run, true or estimated, gets the same robust floor (the median over frames of the lowest
     foot): with the lowest joint of the clip instead, noise alone lifts estimated motions off the ground and
     comparisons with them flatter the other side.
     """
-    joints = features.canonicalise(corpus.joints, corpus.skeleton, floor="median", lengths=corpus.lengths)
+    body = mean_body() if skeleton == "uniform" else None
+    joints = features.canonicalise(corpus.joints, corpus.skeleton, body, floor="median", lengths=corpus.lengths)
     return dataclasses.replace(corpus, joints=joints)

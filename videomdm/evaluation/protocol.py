@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from videomdm import features, losses, sample
+from videomdm.cameras.ground import up_error
 from videomdm.config import STAGES, Config
 from videomdm.data.corpus import Corpus
 from videomdm.diffusion import Diffusion
@@ -354,10 +355,14 @@ def _learned_motion_metrics(config: Config, run: Path, train: Corpus, evaluator:
     """How large people are in the motions that a run learned and in what it predicts; for a round, how good they are.
 
     ``lifted_fid`` is of the motions that the round's MDM was given, ``lifted_fid_true_*`` of the same with their bodies
-    put right (:func:`videomdm.evaluation.body_height.corrected`).
+    put right (:func:`videomdm.evaluation.body_height.corrected`).  ``learned_up_error``, where the true camera did not
+    make a teacher's motions upright, is by how many degrees they lean.
     """
     motions = _learned(config, train)
     found = body_height.learned(motions, train) | body_height.predicted(_load(run), motions, train)
+    if not config.recipe.level:
+        cameras = (observe.observe(config, train, frame).camera for frame in ("teacher", "truth"))
+        found["learned_up_error"] = float(up_error(*cameras).mean())
     if config.recipe.lifter:
         test = _held_out(config)
         true = evaluator.joints(test.joints, test.lengths, test.skeleton)

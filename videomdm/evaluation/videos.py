@@ -17,14 +17,16 @@ ROOT = slice(0, 1)
 def errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera) -> dict[str, Tensor]:
     """Errors of each clip's joints (N, T, J, 3), seen by ``camera``, against the truth, seen by its own.
 
-    Errors are computed in camera coordinates, so the frame in which a camera was given does not matter, and after
-    :func:`videomdm.evaluation.pose.align_first_frame`, for every method alike.
+    Errors are computed in camera coordinates, so the frame in which a camera was given does not matter, by two
+    protocols: after :func:`videomdm.evaluation.pose.align_first_frame`, and as they are.  Appendix C.3 uses the first
+    for a lifter, which was given no camera, and the second for methods that were.
 
     Returns:
-        Metric -> (N,).  The table's: ``mpjpe`` and ``pa_mpjpe`` (mm), ``pck_50`` and ``pck_100`` (%),
+        Metric -> (N,).  The table's, aligned: ``mpjpe`` and ``pa_mpjpe`` (mm), ``pck_50`` and ``pck_100`` (%),
         ``acceleration_error`` (m/s^2).  What they consist of: ``path`` (mm), the root's share of ``mpjpe``, and
         ``pose`` (mm), the joints' about the root; ``acceleration_path`` and ``acceleration_pose`` (m/s^2) alike.
-        ``absolute`` (mm) is the error without any alignment.
+        Without any alignment: ``absolute`` (mm), the MPJPE, and ``absolute_pck_50``, ``absolute_pck_100`` and
+        ``absolute_acceleration_error``; ``pa_mpjpe`` aligns every frame for itself.
     """
     seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
     aligned, lengths, fps = pose.align_first_frame(seen, true), truth.lengths, truth.fps
@@ -37,6 +39,9 @@ def errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera
         "acceleration_path": pose.acceleration_error(*root, fps, lengths, per_clip=True),
         "acceleration_pose": pose.acceleration_error(*centred, fps, lengths, per_clip=True),
         "absolute": pose.mpjpe(seen, true, lengths, per_clip=True),
+        "absolute_pck_50": pose.pck(seen, true, 50.0, lengths, per_clip=True),
+        "absolute_pck_100": pose.pck(seen, true, 100.0, lengths, per_clip=True),
+        "absolute_acceleration_error": pose.acceleration_error(seen, true, fps, lengths, per_clip=True),
     }
 
 

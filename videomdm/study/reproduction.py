@@ -123,11 +123,19 @@ CLAIMS = (
         rows=("videomdm", "teacher"), metric="seen_placed_absolute/seen_mpjpe", at_most=0.5, **_LIFTING,
     ),
     Claim(
-        says="It errs a quarter of what MDM on the lifter's motions errs (both aligned)",
+        says="It errs a quarter of what MDM on the lifter's motions errs", published=111.24 / 440.33,
+        rows=("videomdm", "mdm-teacher"), metric="seen_absolute", at_most=0.25, **_LIFTING,
+    ),
+    Claim(
+        says="... both aligned on the first frame",
         published=111.24 / 440.33, rows=("videomdm", "mdm-teacher"), metric="seen_mpjpe", at_most=0.25, **_LIFTING,
     ),
     Claim(
-        says="With cameras by PnP it still errs less than the lifter (both aligned)",
+        says="With cameras by PnP it still errs less than the lifter",
+        published=185.81 / 228.47, rows=("videomdm-pnp", "teacher"), metric=_ABSOLUTE, at_most=1.0, **_LIFTING,
+    ),
+    Claim(
+        says="... both aligned on the first frame",
         published=185.81 / 228.47, rows=("videomdm-pnp", "teacher"), metric="seen_mpjpe", at_most=1.0, **_LIFTING,
     ),
     Claim(

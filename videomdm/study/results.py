@@ -69,9 +69,11 @@ def version(package: str) -> str:
 def path(folder: Path, study: str, config: Config, method: str) -> Path:
     """The file of one result: ``folder/study/data-profile-method-s<seed>.json``.
 
-    A teacher other than the naive one is named before the seed, a named protocol after it.
+    A teacher other than the naive one and bones that are not people's own are named before the seed, a named protocol
+    after it.
     """
-    parts = [config.data.source, config.profile, method.replace("/", "-"), *_teacher(config).values()]
+    parts = [config.data.source, config.profile, method.replace("/", "-")]
+    parts += [*_teacher(config).values(), *_skeleton(config).values()]
     parts += [f"s{config.seed}", *([protocol] if (protocol := config.evaluation.protocol) else [])]
     return folder / study / f"{'-'.join(parts)}.json"
 
@@ -81,6 +83,11 @@ def _teacher(config: Config) -> dict[str, str]:
     weights = Path(config.data.lifter).stem if config.data.lifter != DEFAULTS.data.lifter else ""
     name = "-".join(filter(None, [weights, "trajectory" if config.data.root_path == "network" else ""]))
     return {"teacher": name} if name else {}
+
+
+def _skeleton(config: Config) -> dict[str, str]:
+    """Whose bones people have, where these are not their own; results are older than the choice."""
+    return {"skeleton": config.data.skeleton} if config.data.skeleton != DEFAULTS.data.skeleton else {}
 
 
 def _base(config: Config) -> dict[str, str]:
@@ -106,7 +113,7 @@ def write(
     method = method or config.method
     result = {
         "study": study, "data": config.data.source, "method": method, "profile": config.profile, "seed": config.seed,
-        **_base(config), **_teacher(config), **config.data.stages(STAGES),
+        **_base(config), **_teacher(config), **_skeleton(config), **config.data.stages(STAGES),
         "command": command, "commit": commit(), "machine": machine(),
         "versions": {name: version(name) for name in ("videomdm", "torch", "numpy")},
         "seconds": round(seconds, 1), "config": key(config), "evaluation": config.evaluation_key(),

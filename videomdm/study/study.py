@@ -13,7 +13,7 @@ from pathlib import Path
 
 from videomdm import programs, train
 from videomdm.config import DEFAULTS, EVALUATION_SPLITS, PRECISIONS, Config
-from videomdm.conventions import LIFTERS, ROOT_PATHS
+from videomdm.conventions import LIFTERS, ROOT_PATHS, SKELETONS
 from videomdm.evaluation import protocol
 from videomdm.methods import METHODS
 from videomdm.methods import ROWS as METHOD_ROWS
@@ -33,6 +33,10 @@ STUDIES = {
     "ablations": ("real", "mdm-teacher", "videomdm", *METHOD_ROWS["ablations"]),
     "sweeps": ("real", "mdm-teacher", "videomdm", *METHOD_ROWS["sweeps"]),
     "diversity": ("real", "mdm-3d", "mdm-teacher", "videomdm", "videomdm/teacher-above"),
+    "controls": (
+        *_BOUNDS, "mdm-teacher/sized", "mdm-teacher/error-0.5", "videomdm-pnp", "videomdm-pnp/sized",
+        *METHOD_ROWS["controls"],
+    ),
     "gap": ("real", "teacher", "mdm-3d", "videomdm", "videomdm-pnp", *METHOD_ROWS["gap"]),
 }  # fmt: skip
 
@@ -70,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-root")
     parser.add_argument("--root-path", default="bones", choices=ROOT_PATHS, help="of the teacher")
     parser.add_argument("--lifter", default=DEFAULTS.data.lifter, choices=LIFTERS, help="the teacher's weights")
+    parser.add_argument("--skeleton", default=DEFAULTS.data.skeleton, choices=SKELETONS, help="whose bones people have")
     parser.add_argument("--seed", type=argument(int), default=0)
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument(
@@ -94,7 +99,7 @@ def conduct(given: argparse.Namespace) -> None:
     command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
-    names = ("root_path", "lifter", "seed", "precision", "protocol", "sampler", "evaluation_split")
+    names = ("root_path", "lifter", "skeleton", "seed", "precision", "protocol", "sampler", "evaluation_split")
     chosen = {name: getattr(given, name) for name in names}
     told = {name: value for name, value in chosen.items() if name == "seed" or value != given.default_of(name)}
     command += "".join(f" --{name.replace('_', '-')} {value}" for name, value in told.items())

@@ -4,7 +4,9 @@ videomdm.study.table2``.
 A prior learns one corpus (``--source``) as the paper's does HumanML3D, from 2-D.  Then rows fine-tune it on videos of
 motions that it never saw (``--data``): Fit3D, or a corpus that is filmed, with a detector's noise.  Every row lifts
 the keypoints of the clips that it trained on, as in the paper, and of clips held out, and is compared with motion
-capture (:mod:`videomdm.evaluation.videos`).  Rows with a JSON are not run again; killed ones resume.
+capture (:mod:`videomdm.evaluation.videos`).  All rows lift by one sampler, each clip by its caption and without
+guidance; both protocols of errors are taken from the same lifted motions.  Rows with a JSON are not run again; killed
+ones resume.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from torch import Tensor
 from videomdm import programs, sample, study, train
 from videomdm.cameras import placement
 from videomdm.cameras.camera import Camera
+from videomdm.cameras.footage import Footage
 from videomdm.config import PRECISIONS, Config
 from videomdm.conventions import ROOT_PATHS
 from videomdm.data import sources
@@ -30,7 +33,7 @@ from videomdm.data.corpus import Corpus
 from videomdm.evaluation import evaluators, pose, videos
 from videomdm.evaluation.measures import mean_interval
 from videomdm.features.rays import onto_rays
-from videomdm.lifters import teacher
+from videomdm.lifters import teacher, weight_sets
 from videomdm.methods import METHODS
 from videomdm.sample.prior import Prior
 from videomdm.study import results
@@ -42,7 +45,8 @@ PROGRAM = "python -m videomdm.study.table2"
 #: motions, shows what 3-D supervision would reach.
 ROWS = ("rays", "teacher", "prior", "mdm-3d", "mdm-teacher", "videomdm", "videomdm-pnp", "videomdm-pnp/refined")
 SETS = {"seen": "train", "held_out": "test"}
-#: Other lifters' errors on the held-out clips, in the lifter's row: how jittery the lifter is decides a ratio.
+#: Other lifters' errors on the held-out clips, in the lifter's row: how jittery the lifter is decides a ratio.  Beside
+#: these there is ``alone`` (:func:`each_frame_alone`).
 LIFTERS = {
     "naive": {"root_path": "bones"},
     "frame_by_frame": {"root_path": "bones", "smoothing": 0.0},  # appendix D as it stands: depth from each frame alone
@@ -60,7 +64,7 @@ def evaluate(config: Config, row: str, run: Path | None) -> dict[str, object]:
     those of the latter whose kind of action the prior's own corpus lacks, ``noise_<noise>_*`` of the held-out clips as
     a detector of that noise sees them; ``seen_placed_*`` and ``held_out_placed_*`` are of motions whose frames are put
     where their size says (:func:`videomdm.cameras.placement.place`), which the paper does not do.  The lifter's row has
-    :data:`LIFTERS` as ``lifter_*`` as well.
+    :data:`LIFTERS` and :func:`each_frame_alone` as ``lifter_*`` as well.
     At most ``config.evaluation.lift_samples`` clips of a set are lifted, evenly spaced.
 
     Args:
@@ -129,7 +133,8 @@ def motions(
     seen = observed.seen.select(rows, frames)
     how = sample.Lifting(refine=bool(method and method.refine), place=place)
     texts = [observed.captions[i][0] for i in rows.tolist()]
-    lifted = sample.lift_footage(prior, seen, how, texts=texts, progress=len(rows) > 1)
+    sampler = config.evaluation.sampler or None
+    lifted = sample.lift_footage(prior, seen, how, texts=texts, method=sampler, progress=len(rows) > 1)
     return lifted, seen.camera, true_camera
 
 
@@ -193,11 +198,32 @@ def _key(run: Path) -> str | None:
 def _lifter_metrics(config: Config, corpus: Corpus, split: str, rows: Tensor) -> dict[str, object]:
     truth = corpus.select(rows)
     seen = observe.observe(config, corpus, "truth", split).seen.select(rows, truth.joints.shape[1])
+    lifted = {name: teacher.estimate(seen, config.data.lifter, **how) for name, how in LIFTERS.items()}
+    lifted["alone"] = each_frame_alone(seen, config.data.lifter)
     found = {}
-    for name, how in LIFTERS.items():
-        joints = teacher.estimate(seen, config.data.lifter, **how)
+    for name, joints in lifted.items():
         found |= _intervals(videos.errors(joints, seen.camera, truth, seen.camera), f"lifter_{name}")
     return found
+
+
+def each_frame_alone(seen: Footage, lifter: str) -> Tensor:
+    """What a lifter makes of clips whose frames it sees one at a time: no pose knows of another.
+
+    The nearest that there is here to a lifter that nobody made smooth.  The root's depth is smoothed as the naive
+    teacher's is; what it is without that is ``frame_by_frame`` in :data:`LIFTERS`.
+
+    Args:
+        seen: the clips' keypoints.
+        lifter: a set of weights; the network never trained on single frames.
+
+    Returns:
+        (C, T, J, 3) metres in the cameras' world, zero past a clip's length.
+    """
+    network, inside = weight_sets.loaded(lifter)[0], seen.valid
+    frames = seen.keypoints[inside][:, None], seen.confidence[inside][:, None]
+    pose = seen.keypoints.new_zeros(*seen.keypoints.shape[:-1], 3)
+    pose[inside] = network.lift(*frames, torch.ones(len(frames[0]), dtype=torch.long))[:, 0]
+    return teacher.place(pose, seen, lifter=lifter)
 
 
 def _intervals(errors: dict[str, Tensor], name: str) -> dict[str, list[float]]:
@@ -226,6 +252,7 @@ def conduct(arguments: Sequence[str]) -> None:
     parser.add_argument("--root-path", default="network", choices=ROOT_PATHS, help="of the teacher")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
+    parser.add_argument("--sampler", default="ddpm", choices=["ddpm", "ddim"], help="of lifting, as in appendix G.2")
     parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -240,14 +267,15 @@ def conduct(arguments: Sequence[str]) -> None:
     detector = {} if given.data in sources.VIDEOS else {"keypoint_noise": given.noise, "keypoint_smoothing": True}
     config = train.profile(
         given.profile, data=given.data, data_root=given.data_root, start=str(train.fit(source)), steps=given.steps,
-        **detector, **shared,
+        sampler=given.sampler, **detector, **shared,
     )  # fmt: skip
     config = config.but(evaluator_steps=given.evaluator_steps or config.evaluation.evaluator_steps)
     command = (
         f"{PROGRAM} --study {given.study} --data {given.data} "
         f"--source {given.source} --source-steps {source.optimiser.steps} --profile {given.profile} "
         f"--steps {given.steps} --noise {given.noise:g} --root-path {given.root_path} --seed {given.seed} "
-        f"--precision {given.precision} --evaluator-steps {config.evaluation.evaluator_steps}"
+        f"--precision {given.precision} --sampler {given.sampler} "
+        f"--evaluator-steps {config.evaluation.evaluator_steps}"
     )
     for name in ("data_root", "source_root"):
         if root := getattr(given, name):

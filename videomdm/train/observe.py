@@ -29,8 +29,9 @@ def load(config: Config, split: str) -> Corpus:
     """The true motions of one split (for evaluation, for 3-D supervision, and to be filmed)."""
     data = config.data
     return sources.load(
-        data.source, data.root, split, data.max_frames, data.n_clips, on_error=data.on_error, base=data.base
-    )
+        data.source, data.root, split, data.max_frames, data.n_clips, on_error=data.on_error, base=data.base,
+        skeleton=data.skeleton,
+    )  # fmt: skip
 
 
 def tracks(config: Config, split: str) -> Tracks:
@@ -102,6 +103,8 @@ def observe_part(
             check_unseen(SETS[config.data.lifter], source, root)
     data, method, seed = config.data, config.recipe, _seed(split, part)
     footage = footage or _film(config, corpus, split, part)
+    if method.focal_error:
+        footage = observations.with_focal_error(footage, method.focal_error, seed)
     estimate = cached(
         config.cache / f"teacher-{estimated}.safetensors",
         lambda: teacher.estimate(
@@ -110,10 +113,15 @@ def observe_part(
     )
     if method.teacher_error != 1.0:
         estimate = torch.lerp(corpus.joints, estimate, method.teacher_error)
+    if data.skeleton == "uniform":
+        estimate = observations.to_uniform_skeleton(estimate, footage.camera, corpus.skeleton)
     if method.known_height:
         known = kinematics.body_height(corpus.joints, corpus.lengths, corpus.skeleton)
         estimate = observations.to_body_height(estimate, footage.camera, known, corpus.lengths, corpus.skeleton)
-    observed = observations.observe(corpus, footage, estimate, frame)
+    camera = footage.camera
+    if not method.level:
+        estimate, camera = observations.levelled(estimate, footage, corpus.skeleton)
+    observed = observations.observe(corpus, footage, estimate, frame, camera)
     if method.camera_noise:
         camera = observations.turned(observed.camera, method.camera_noise, seed)
         observed = replace(observed, seen=observed.seen.by(camera))
@@ -141,9 +149,11 @@ def check(config: Config) -> None:
 
     Raises:
         DataError: centred pictures, and a method that needs a path, true cameras or true motions, or a detector's
-            error that cannot be chosen; or a lifter that lifts no such data.
+            error that cannot be chosen; or a lifter that lifts no such data; or bones that are not people's own where
+            pictures show these.
     """
     data, needs = config.data, config.recipe.needs
+    sources.check_skeleton(data.source, data.skeleton)
     if not config.centred and data.lifter not in SETS and not Path(data.lifter).is_file():
         raise DataError(f"lifter is {data.lifter!r}, expected {', '.join(SETS)} or the file of an ElePose network")
     if config.centred and needs:

@@ -33,12 +33,13 @@ def pictures(clips: Tracks) -> str:
 
 
 def seen(config: Config) -> str:
-    """Of the way from motions to a teacher's estimate: the detector, the teacher."""
+    """Of the way from motions to a teacher's estimate: the detector, the focal length, the teacher."""
     data, noise = config.data, config.data.keypoint_noise + config.recipe.keypoint_noise
     detector = [noise, data.keypoint_missing, data.keypoint_smoothing]
     files = [digest(Path(data.lifter))] if Path(data.lifter).is_file() else []
     version = teacher.version(data.root_path, data.lifter if data.lifter in SETS else STUDY_LIFTER)
-    return digest(detector, data.root_path, version, STAGES["observe"], UNSEEN, *files)
+    focal = [config.recipe.focal_error] if config.recipe.focal_error else []  # caches are older than it
+    return digest(detector, data.root_path, version, STAGES["observe"], UNSEEN, *files, *focal)
 
 
 def estimate(config: Config, clips: Corpus, footage: Footage | None, part: int = 0) -> str:
@@ -51,8 +52,10 @@ def estimate(config: Config, clips: Corpus, footage: Footage | None, part: int =
 
 def observations(config: Config, frame: str, estimated: str) -> str:
     """Of what training from 2-D sees: a teacher's motions and cameras, with the errors that a sweep adds."""
-    method = config.recipe
-    return digest(estimated, frame, method.teacher_error, method.camera_noise, method.known_height)
+    method, skeleton = config.recipe, config.data.skeleton
+    later = [f"skeleton {skeleton}"] if skeleton != "own" else []  # caches are older than these two choices
+    later += [] if method.level else ["up as the teacher shows it"]
+    return digest(estimated, frame, method.teacher_error, method.camera_noise, method.known_height, *later)
 
 
 def lifted(run: Path, observed: Observations, place: bool) -> str:

@@ -61,8 +61,9 @@ def _parts(config: Config, source: Observations | list[Path] | None) -> list[Cal
     data = config.data
     if source is None:
         return sources.parts(
-            data.source, data.root, "train", data.shard_clips, data.max_frames, data.n_clips, data.on_error
-        )
+            data.source, data.root, "train", data.shard_clips, data.max_frames, data.n_clips, data.on_error,
+            data.skeleton,
+        )  # fmt: skip
     if isinstance(source, list):
         return [partial(Observations.load, file) for file in source]
     return [partial(source.select, rows) for rows in sources.pieces(len(source), data.shard_clips)]

@@ -1,7 +1,8 @@
 """From recordings of real people to clips that training sees, and to whole lifted motions."""
 
+from videomdm.cameras.ground import up_error
 from videomdm.videos.heights import check_height, steady_size, unknown_height
-from videomdm.videos.levelling import height_error, level, up_error
+from videomdm.videos.levelling import height_error, level
 from videomdm.videos.lifted import LiftedRecording, lift_track, save, write_report
 from videomdm.videos.material import CAMERA_AXES, Clip, Material, cut, gather, lift_clips, lift_observed
 from videomdm.videos.other_lifters import other_lifter, usable_lifter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from videomdm import features
@@ -24,11 +23,6 @@ def level(joints: Tensor, seen: Footage, believed: str = "balance") -> tuple[Ten
     floor = ground.estimate_floor(joints, lengths=seen.lengths, prior=believed, confidence=seen.confidence)
     joints, camera = ground.level(joints, floor, seen.camera)
     return features.canonicalise_with_camera(joints, camera, lengths=seen.lengths)
-
-
-def up_error(camera: Camera, true: Camera) -> Tensor:
-    """Degrees (C,) between a camera's up and the true one's, both batch (C,): how far from level a world is."""
-    return torch.rad2deg(torch.acos((camera.rotation[..., 1] * true.rotation[..., 1]).sum(-1).clamp(-1, 1)))
 
 
 def height_error(joints: Tensor, true: Tensor, lengths: Tensor) -> Tensor:

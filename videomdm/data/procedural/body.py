@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import SMPL22
 
 _J = SMPL22.index
@@ -22,6 +23,7 @@ _REST = {
     "collar": (0.075, 0.118, -0.022), "shoulder": (0.116, 0.046, -0.014), "elbow": (0.258, 0.0, 0.0),
     "wrist": (0.262, 0.0, 0.0),
 }  # fmt: skip
+_SIDES = {"left_": 1.0, "right_": -1.0}  # and the sign of x
 _LEG, _ARM = ("hip", "knee", "ankle", "foot"), ("elbow", "wrist")
 _TORSO = ("spine1", "spine2", "spine3", "neck", "head")
 
@@ -55,9 +57,23 @@ def draw_bodies(n: int, family: str, generator: torch.Generator) -> Tensor:
         scale = scale * share.get(name, 1.0)
         wide = torch.cat([width.get(name, torch.ones(n, 1)), torch.ones(n, 2)], 1)
         offset = _pitched(torch.tensor(rest) * scale * wide, turned.get(name, torch.zeros(n, 1)))
-        for side, sign in (("left_", 1.0), ("right_", -1.0)) if name not in _TORSO else (("", 1.0),):
-            offsets[:, _J(side + name)] = offset * torch.tensor([sign, 1.0, 1.0])
+        _put(offsets, name, offset)
     return offsets
+
+
+def mean_body() -> Tensor:
+    """The body that all others vary, near SMPL's mean, in HumanML3D's rest pose: offsets (22, 3) in metres."""
+    offsets = torch.zeros(22, 3)
+    for name, rest in _REST.items():
+        _put(offsets, name, torch.tensor(rest))
+    directions = kinematics.rest_directions(SMPL22, offsets)
+    return torch.cat([offsets[:1], offsets[1:].norm(dim=-1, keepdim=True) * directions])
+
+
+def _put(offsets: Tensor, name: str, offset: Tensor) -> None:
+    """Set a left or middle joint's offset (..., 3) in offsets (..., 22, 3), and its mirror image on the right."""
+    for side, sign in _SIDES.items() if name not in _TORSO else (("", 1.0),):
+        offsets[..., _J(side + name), :] = offset * torch.tensor([sign, 1.0, 1.0])
 
 
 def _pitched(vectors: Tensor, angle: Tensor) -> Tensor:
