@@ -124,6 +124,17 @@ for name, rows in corpora.items():
     display(dot_plot(rows, panels, reference="real"))
 
 # %% [markdown]
+# ## What seeds do
+#
+# Jitter, the mean third derivative of joints' paths (m/s³), seed by seed: the rows share a seed's initial weights, its order of batches and, the teacher's rows, the stage of plain MDM that comes first.
+
+# %%
+for name in corpora:
+    if any(result["seed"] for result in found if report.corpus(result) == name):
+        print(name)
+        display(report.by_seed(found, name, "jitter"))
+
+# %% [markdown]
 # ## Lifting held-out keypoints
 #
 # 3-D from keypoints and caption (appendix G.2), with the camera given in the truth's frame, given in the teacher's, and found by PnP.

@@ -216,6 +216,15 @@ def test_seeds_make_a_mean_and_an_interval(folder):
     assert rows["real"]["fid"] == [4.0, 0.2]
 
 
+def test_every_seed_is_told(folder):
+    other = {**METRICS, "fid": [6.0, 0.1]}
+    results.write(folder, "s", train.profile("smoke", seed=1), "python -m x", 61.0, other, "videomdm")
+    found, corpora = report.find(folder, "s")
+    (name,) = corpora
+    told = str(report.by_seed(found, name, "fid")).splitlines()
+    assert told[0] == "|  | seed 0 | seed 1 |" and told[2:] == ["| videomdm | 4.00 | 6.00 |"]
+
+
 def test_a_row_that_is_the_same_for_all_seeds_keeps_its_interval(folder):
     results.write(folder, "s", train.profile("smoke", seed=1), "python -m x", 0.0, METRICS, "real")
     (rows,) = report.find(folder, "s")[1].values()

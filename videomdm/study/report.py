@@ -186,6 +186,19 @@ def table(rows: Rows, columns: Mapping[str, str]) -> Table:
     )
 
 
+def by_seed(found: Sequence[Mapping], name: str, metric: str) -> Table:
+    """A metric of every training seed, for the rows of a corpus (:func:`corpus`) that were trained with several."""
+    rows: dict[str, dict[int, float]] = {}
+    for result in found:
+        if corpus(result) == name and metric in result["metrics"]:
+            rows.setdefault(result["method"], {})[result["seed"]] = mean(result["metrics"][metric])
+    several = {row: values for row, values in rows.items() if len(values) > 1}
+    return metrics_table([
+        {"": row, **{f"seed {seed}": round(value, 2) for seed, value in sorted(values.items())}}
+        for row, values in several.items()
+    ], reference=0)  # fmt: skip
+
+
 def changes_plot(rows: Rows) -> Figure:
     """What one change at a time does to a method's motions and to what it lifts (ablations, sweeps)."""
     panels = {
