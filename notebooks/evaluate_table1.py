@@ -21,6 +21,7 @@
 # | teacher | | the lifter's own motions, as they are |
 # | mdm-3d | true 3-D | true 3-D: the upper bound |
 # | mdm-teacher | the teacher's | the teacher's 3-D |
+# | mdm-2d | pictures, without a teacher | pictures; seven views of it are made into one motion, as MAS does ({doc}`MAS </notebooks/explain_mas>`) |
 # | videomdm | the teacher's | keypoints, camera in the truth's canonical frame (the paper's setting) |
 # | videomdm-frame | the teacher's | keypoints, the same camera in the teacher's own frame |
 # | videomdm-pnp | the teacher's | keypoints, camera estimated by PnP from teacher and keypoints |

@@ -29,7 +29,7 @@ LOGGED = ("fid", "lift_truth_mpjpe", "seen_mpjpe", "held_out_mpjpe", "held_out_a
 STUDIES = {
     "first-light": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp", "videomdm/round-1"),
     "samplers-ddpm": ("real", "mdm-teacher", "videomdm"),
-    "table1": (*_BOUNDS, "videomdm", "videomdm-frame", "videomdm-pnp"),
+    "table1": (*_BOUNDS, "mdm-2d", "videomdm", "videomdm-frame", "videomdm-pnp"),
     "ablations": ("real", "mdm-teacher", "videomdm", *METHOD_ROWS["ablations"]),
     "sweeps": ("real", "mdm-teacher", "videomdm", *METHOD_ROWS["sweeps"]),
     "diversity": ("real", "mdm-3d", "mdm-teacher", "videomdm", "videomdm/teacher-above"),
