@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--adam-steps", type=int, default=20, help="multiview's, of 1,000 that are extrapolated")
     parser.add_argument("--films", type=int, default=20, help="static_camera's, of every kind and set of seeds")
     parser.add_argument(
-        "--run", type=Path, help="prior of quality, which is left out without one, and of lift, which trains one"
+        "--run", type=Path, help="prior of quality, which is left out without one, and of lift, else the package's"
     )
     parser.add_argument(
         "--video", type=Path, help="detection's and lift's: a film of a person; without one they are left out"
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "detection" in names and given.video:
         print(detection.run(config, given.results, given.repeats, given.video))
     if "lift" in names and given.video:
-        print(lift.run(PROFILES[given.profile or "laptop"], given.results, given.video, given.run))
+        print(lift.run(given.results, given.video, given.run))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From a fresh install to a film in 3-D: a prior is trained, then ``videomdm lift`` runs with an empty cache."""
+"""From a fresh install to a film in 3-D: ``videomdm lift`` with the prior that comes with it and an empty cache."""
 
 from __future__ import annotations
 
@@ -14,42 +14,34 @@ from pathlib import Path
 
 from benchmarks import timing
 from benchmarks.timing import Metrics
-from videomdm import sample, train
-from videomdm.config import Config
+from videomdm import sample
 from videomdm.data.recordings.video import Video
 
 ROOT = Path(__file__).parents[1]
 STAGES = {"reading": "detection", "lifting": "lifting", "writing": "export"}  # of the command's report
 
 
-def run(config: Config, results: Path, video: Path, prior: Path | None = None) -> Path:
-    """Seconds of the stages, once: training, starting the program, detection, lifting, and writing npz and BVH.
+def run(results: Path, video: Path, prior: Path | None = None) -> Path:
+    """Seconds of the stages, once: starting the program, detection, lifting, and writing npz and BVH.
 
     Args:
-        config: of the prior that is trained.
         results: where the result goes.
         video: a film of a person.
-        prior: a finished run with its warm-up beside it, whose log says how long they took; without one it is trained.
+        prior: a finished run; the package's prior when None.
     """
-    began = time.monotonic()
+    began, prior = time.monotonic(), prior or sample.SHIPPED
     with tempfile.TemporaryDirectory() as folder:
-        if prior is None:
-            config = config.but(runs=folder)
-            fresh = train.fit(config)
-        else:
-            config = sample.load(prior).config.but(runs=str(prior.parent))
-            fresh = Path(shutil.copytree(prior, Path(folder) / prior.name))
-        training = train.seconds(config)
+        fresh = Path(shutil.copytree(prior, Path(folder) / prior.name))
         whole, used, report = _command(video, fresh, Path(folder) / "out")
     row = report["recordings"][0]
     stages = {own: report["seconds"][stage] for stage, own in STAGES.items()}
-    seconds = {"train": training, "start": whole - sum(stages.values()), **stages, "command": whole}
+    seconds = {"start": whole - sum(stages.values()), **stages, "command": whole}
     film = Video(video)
     metrics: Metrics = {"video": video.name, "film_seconds": film.promised / film.fps, "lifted_frames": row["frames"]}
     metrics |= {f"{stage}_seconds": value for stage, value in seconds.items()}
-    metrics |= {"total_seconds": training + whole, "command_cpu_seconds": used}
+    metrics["command_cpu_seconds"] = used
     print(*(f"{stage:10s} {value:7.1f} s" for stage, value in seconds.items()), sep="\n")
-    return timing.write(results, "lift", config, metrics, began)
+    return timing.write(results, "lift", sample.load(prior).config, metrics, began)
 
 
 def _command(video: Path, prior: Path, out: Path) -> tuple[float, float, dict]:

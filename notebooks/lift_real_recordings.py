@@ -328,7 +328,7 @@ metrics_table(files) if files else Table("*no recordings*")
 # ## How long it takes
 #
 # Measured by `python -m benchmarks lift --video walk_park.mp4` in processes of their own with an empty cache.
-# A prior comes with the package, so after a fresh install a film takes what is said *of lifting*; `train` is a prior of your own (`make train`), once.
+# The prior is the one that comes with the package.
 # Making the environment and downloading its packages come before and are not counted.
 # *Start* is the time until Python has loaded the program.
 
@@ -338,12 +338,9 @@ for result in study.read(checkout / "results", "benchmarks"):
     if result["method"].startswith("lift-"):
         m = result["metrics"]
         print(f"{m['video']}: {m['film_seconds']:.1f} s of film; {result['machine']}; commit {result['commit']}")
-        for stage in ("train", "start", "detection", "lifting", "export"):
-            rows.append({
-                "": stage, "seconds": m[f"{stage}_seconds"],
-                "of training and lifting": f"{100 * m[f'{stage}_seconds'] / m['total_seconds']:.1f} %",
-                "of lifting": "–" if stage == "train" else f"{100 * m[f'{stage}_seconds'] / m['command_seconds']:.0f} %",
-            })  # fmt: skip
+        for stage in ("start", "detection", "lifting", "export"):
+            seconds = m[f"{stage}_seconds"]
+            rows.append({"": stage, "seconds": seconds, "of all": f"{100 * seconds / m['command_seconds']:.0f} %"})
 metrics_table(rows) if rows else Table("*not measured*")
 
 # %% [markdown]

@@ -183,13 +183,12 @@ def film(tmp_path):
 class TestLift:
     def test_stages_add_up(self, tmp_path):
         film = filmed(tmp_path / "a.mp4", 50)
-        entry.main(["lift", "--video", str(film), "--profile", "smoke", "--results", str(tmp_path)])
+        entry.main(["lift", "--video", str(film), "--results", str(tmp_path)])
         [found] = results.read(tmp_path, "benchmarks")
         metrics = found["metrics"]
         assert found["method"] == "lift-cpu" and metrics["video"] == "a.mp4" and metrics["film_seconds"] == 2.5
         stages = [metrics[f"{stage}_seconds"] for stage in ("start", "detection", "lifting", "export")]
         assert min(stages) > 0 and sum(stages) == pytest.approx(metrics["command_seconds"])
-        assert metrics["total_seconds"] == pytest.approx(metrics["train_seconds"] + metrics["command_seconds"])
 
 
 class TestDetection:
