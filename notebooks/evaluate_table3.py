@@ -102,7 +102,7 @@ reproduction.table(reproduction.find(results_folder, studies), claims)
 # **What stands.**
 # VideoMDM's motions are likely ones: its precision is above MAS's, ElePose's and that of the training pictures themselves.
 # In FID and diversity it is behind MAS, as the paper says, but not slightly: its FID is more than twice as high.
-# A round on top of it, plain MDM on the motions that its prior lifts from the training pictures, is ahead of MAS in all of them: FID 4.1 against 8.0, recall† .72 against .66, and precision as good.
+# A round on top of it, plain MDM on the motions that its prior lifts from the training pictures, is ahead of MAS in FID (4.1 against 8.0) and recall† (.72 against .66); in precision and diversity the two do not differ.
 # So motions that nobody supervised in 3-D, of a teacher that saw none either, are the better ones here, by one seed.
 # And it samples ten times as fast, where the paper has 2.4 times: it takes one network over few steps, MAS seven views over all of them.
 #

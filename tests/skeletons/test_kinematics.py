@@ -266,6 +266,12 @@ class TestTwoBones:
         _, end = kinematics.two_bones(*joints, torch.tensor(goal))
         assert float(end.norm()) == pytest.approx(abs(reached), abs=1e-5)
 
+    def test_a_limb_that_is_nearly_straight_bends_forward(self):
+        """Its own plane, a tenth of a millimetre to the side, is noise."""
+        leg = torch.tensor(((0.0, 1.0, 0.0), (0.0001, 0.5, 0.0), (0.0, 0.0, 0.0)))
+        bent, _ = kinematics.two_bones(*leg, torch.tensor((0.0, 0.1, 0.0)), torch.tensor((0.0, 0.0, -1.0)))
+        assert bent[2] < -0.2 and abs(bent[0]) < 0.01
+
     def test_a_limb_without_a_plane_bends_somewhere(self):
         straight = torch.tensor(((0.0, 1.0, 0.0), (0.0, 0.5, 0.0), (0.0, 0.0, 0.0)))
         bent, end = kinematics.two_bones(*straight, torch.tensor((0.0, 0.4, 0.0)))

@@ -16,6 +16,7 @@ REAL = {
     "skating": 0.04,
     "foot_speed": 0.05,
     "acceleration": 4.0,
+    "knees": 5.0,
     "jitter": 80.0,
     "path_length": 3.0,
     "root_height": 0.8,
@@ -26,12 +27,12 @@ class TestUnlikeness:
     def test_by_hand(self):
         assert feet.unlikeness(REAL, REAL) == 0
         given = REAL | {"skating": 0.08, "acceleration": 2.0, "path_length": 6.0}
-        assert feet.unlikeness(given, REAL) == pytest.approx(3 * math.log(2) / 6)
+        assert feet.unlikeness(given, REAL) == pytest.approx(3 * math.log(2) / 7)
 
     def test_fewer_slides_than_real_ones_are_no_fault_but_in_real_motions(self):
         still = REAL | {"skating": 0.02, "foot_speed": 0.025}
         assert feet.unlikeness(still, REAL) == 0
-        assert feet.unlikeness(still, REAL, less_is_fine=False) == pytest.approx(2 * math.log(2) / 6)
+        assert feet.unlikeness(still, REAL, less_is_fine=False) == pytest.approx(2 * math.log(2) / 7)
 
 
 def test_moves_are_in_the_order_of_the_captions():

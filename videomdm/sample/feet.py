@@ -1,15 +1,15 @@
 """Feet that stay: what slides in a generated motion is held where it stands.
 
-A generated motion has a root path and legs that do not quite agree, and so its feet slide, sink into the floor and
-hang over it.  Here the whole clip is put right at once, by least squares: every foot is shifted, over time and
-smoothly, so that it does not move on the floor while it stands and is not below the floor at any time.  The root's path
+A generated motion has a root path and legs that do not quite agree, and so its feet slide and sink into the floor.
+Here the whole clip is put right at once, by least squares: every foot is shifted, over time and smoothly, so that it
+does not move on the floor while it stands and is hardly below the floor at any time.  The root's path
 gives way too, for what all standing feet have in common, and the legs follow by two-bone inverse kinematics
 (:func:`videomdm.skeletons.kinematics.two_bones`), with bones of one length for each clip.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,7 +19,9 @@ from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.padding import hold_last, valid_frames
 
+VERSION = 2  # counts up when held motions change; for names of caches
 CLIPS = 32  # solved together: of 196 frames each takes some ten megabytes
+BENT = 0.98  # of the leg's length: a foot that is held is no farther from its hip, or no farther than it was
 HEIGHT_BLUR, SPEED_BLUR = 0.015, 0.15  # m and m/s: over how much standing fades out
 PINNED = 1e6  # weight of the root's place in frame 0, which stays
 RIDGE = 1e-6  # for frames past a clip's end, about which nothing is known
@@ -44,7 +46,7 @@ class Holding:
     height: float = 0.06
     speed: float = 0.5
     share: float = 0.9
-    path: float = 0.3
+    path: float = 1.0
     stiff: float = 16.0
     foot: float = 0.001
     smooth: float = 0.1
@@ -63,7 +65,8 @@ def hold(
     """Motions whose feet stay where they stand, and whose bones keep their lengths.
 
     Arms, trunk and head keep their pose, and legs theirs where no foot is near the floor.  A foot that would have to be
-    farther away than its leg is long still slides, by what is missing.  What goes on gliding: a foot faster than
+    farther away than a leg reaches that is not quite straight (``BENT``) still slides, by what is missing: stretched
+    legs would lock, and their knees jerk.  What goes on gliding: a foot faster than
     :class:`Holding` says, and so a body that glides in one pose.  A slow glide on purpose is not told from a slide.
 
     Args:
@@ -71,7 +74,7 @@ def hold(
         lengths: (...), frames of each motion; frames past them hold its last pose in the result.
         skeleton: names hips, knees, ankles and feet; the last joint of each foot is its toe.
         fps: frames per second.
-        how: the constants.
+        how: the constants, at 20 frames a second.
 
     Returns:
         (..., T, J, 3); the root of frame 0 where it was.
@@ -83,6 +86,8 @@ def hold(
     clips = joints.reshape(-1, *joints.shape[-3:])
     whole = joints.new_full((len(clips),), joints.shape[-3], dtype=torch.long)
     frames = whole if lengths is None else torch.as_tensor(lengths, device=joints.device).reshape(-1)
+    if frames.is_floating_point():
+        raise ValueError(f"lengths are {frames.dtype}, expected whole numbers of frames")
     clips = hold_last(clips, frames)
     if not clips.isfinite().all():
         raise ValueError("joints are not all finite, expected metres")
@@ -111,18 +116,31 @@ def _held(joints: Tensor, lengths: Tensor, skeleton: Skeleton, fps: float, how: 
     hips, knees, ankles, toes = _legs(skeleton)
     valid = valid_frames(lengths, joints.shape[1])
     feet, stands = joints[..., toes, :], standing(joints, skeleton, fps, how)
-    path, shifts = _horizontal(feet[..., [0, 2]], stands, valid, how)
-    rise = _rise(feet[..., 1], stands, valid, how)
+    path, shifts = _horizontal(feet[..., [0, 2]], stands, valid, _per_frame(how, fps))
+    rise = _rise(feet[..., 1], stands, valid, how, fps)
     path = torch.stack((path[..., 0], torch.zeros_like(path[..., 0]), path[..., 1]), dim=-1).to(joints)[..., None, :]
     shifts = torch.stack((shifts[..., 0], rise, shifts[..., 1]), dim=-1).to(joints)
     body = kinematics.constant_bones(joints, lengths, skeleton) + path
-    foot = body[..., toes, :] - body[..., ankles, :]
-    goal = feet + path + shifts - foot
-    body[..., knees, :], ankle = kinematics.two_bones(
-        body[..., hips, :], body[..., knees, :], body[..., ankles, :], goal
-    )
+    foot, leg = body[..., toes, :] - body[..., ankles, :], [body[..., part, :] for part in (hips, knees, ankles)]
+    goal = _within_reach(*leg, feet + path + shifts - foot)
+    forward = kinematics.body_axes(body, skeleton)[..., None, :, 2].expand_as(goal)
+    body[..., knees, :], ankle = kinematics.two_bones(*leg, goal, forward)
     body[..., ankles, :], body[..., toes, :] = ankle, ankle + foot
     return hold_last(body, lengths)
+
+
+def _within_reach(hip: Tensor, knee: Tensor, ankle: Tensor, goal: Tensor) -> Tensor:
+    """Goals (..., 3) no farther from the hip than a bent leg reaches, or than the ankle was."""
+    leg = (knee - hip).norm(dim=-1, keepdim=True) + (ankle - knee).norm(dim=-1, keepdim=True)
+    farthest = torch.maximum(BENT * leg, (ankle - hip).norm(dim=-1, keepdim=True))
+    away = goal - hip
+    return hip + away * (farthest / away.norm(dim=-1, keepdim=True).clamp_min(1e-9)).clamp(max=1.0)
+
+
+def _per_frame(how: Holding, fps: float) -> Holding:
+    """Weights beside that of a step from frame to frame: steps shrink as frames become more, bends even more."""
+    more = (fps / FPS) ** 2
+    return replace(how, stiff=how.stiff * more, smooth=how.smooth * more, foot=how.foot / more)
 
 
 def _horizontal(feet: Tensor, stands: Tensor, valid: Tensor, how: Holding) -> tuple[Tensor, Tensor]:
@@ -156,13 +174,14 @@ def _horizontal(feet: Tensor, stands: Tensor, valid: Tensor, how: Holding) -> tu
     return solved[:, 0], solved[:, 1:].movedim(1, 2)
 
 
-def _rise(height: Tensor, stands: Tensor, valid: Tensor, how: Holding) -> Tensor:
+def _rise(height: Tensor, stands: Tensor, valid: Tensor, how: Holding, fps: float) -> Tensor:
     """How far feet of these heights (B, T, 2) have to rise, (B, T, 2), not to be below the floor; smooth as above."""
     step, bend = _differences(height.shape[1], height.device)
     inside, height = valid.double(), height.double()
     around = torch.nn.functional.pad(stands.double(), (0, 0, 1, 1))
     weight = torch.maximum(around[:, 1:], around[:, :-1]).maximum((height < 0).double()) * inside[..., None]
-    smooth = how.foot * torch.eye(height.shape[1]).to(step) + how.smooth * _squares(bend, inside[:, 2:])
+    bends = how.smooth * (fps / FPS) ** 4 * _squares(bend, inside[:, 2:])
+    smooth = how.foot * torch.eye(height.shape[1]).to(step) + bends
     system = torch.diag_embed(weight.mT) + smooth[:, None]
     return _solve(system, (weight * (-height).clamp_min(0)).mT[..., None])[..., 0].mT
 

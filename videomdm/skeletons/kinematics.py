@@ -395,7 +395,12 @@ def _levels(skeleton: Skeleton) -> tuple[list[tuple[list[int], list[int]]], list
     return levels, [visited.index(j) for j in range(len(skeleton))]
 
 
-def two_bones(start: Tensor, middle: Tensor, end: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
+STRAIGHT = 0.01  # m: a limb that is bent by less is nearly straight
+
+
+def two_bones(
+    start: Tensor, middle: Tensor, end: Tensor, goal: Tensor, forward: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Bend a limb of two bones so that its end comes to a goal: the bones keep their lengths, the limb its plane.
 
     The limb turns by the shortest rotation that points it at the goal, and then bends in the plane in which it was
@@ -404,6 +409,8 @@ def two_bones(start: Tensor, middle: Tensor, end: Tensor, goal: Tensor) -> tuple
     Args:
         start, middle, end: (..., 3), the joints of the limb, such as hip, knee and ankle.
         goal: (..., 3), where the end is to be.
+        forward: (..., 3) unit vectors, the side to which a limb bends that is nearly straight (:data:`STRAIGHT`), as
+            its own plane is noise; any side when None.
 
     Returns:
         The middle and the end, both (..., 3).
@@ -412,7 +419,11 @@ def two_bones(start: Tensor, middle: Tensor, end: Tensor, goal: Tensor) -> tuple
     was = unit(end - start, down)
     axis = unit(goal - start, was)
     turn = rotation_between(was, axis)
-    side = (turn @ unit(_perpendicular(middle - start, was), _across(was))[..., None])[..., 0]
+    bent = _perpendicular(middle - start, was)
+    if forward is not None:
+        missing = (STRAIGHT - bent.norm(dim=-1, keepdim=True)).clamp_min(0)
+        bent = bent + missing * _perpendicular(forward, was)
+    side = (turn @ unit(bent, _across(was))[..., None])[..., 0]
     upper, lower = (bone.norm(dim=-1, keepdim=True) for bone in (middle - start, end - middle))
     reach = (goal - start).norm(dim=-1, keepdim=True)
     reach = reach.maximum((upper - lower).abs()).minimum(upper + lower).clamp_min(_TINY)

@@ -22,6 +22,7 @@ from videomdm.skeletons.definitions import Skeleton
 from videomdm.study import results
 from videomdm.train import observe
 
+SIDES = ("left", "right")
 STUDY = "shipped-feet"  # folder of results
 COMMAND = "python -m videomdm.study.ship feet --data-root CMU"
 #: The constants of :class:`videomdm.sample.Holding` and the values tried, those that tell most first.  At a share of 1
@@ -32,14 +33,15 @@ TRIED = {
 }  # fmt: skip
 TITLES = {
     **{name: name for name in TRIED}, "skating": "skating", "foot_speed": "feet that are down, m/s",
-    "acceleration": "acceleration, m/s²", "jitter": "jitter, m/s³", "path_length": "path, m", "root_height": "root, m",
+    "acceleration": "acceleration, m/s²",
+    "knees": "of knees", "jitter": "jitter, m/s³", "path_length": "path, m", "root_height": "root, m",
     "unlikeness": "unlikeness", "unlikeness_of_real": "of real ones, held",
 }  # fmt: skip
 #: Places among the captions (n,), joints (n, T, J, 3) and lengths (n,) of motions generated together.
 Batch = tuple[Tensor, Tensor, Tensor]
 #: What held motions are to have in common with real ones; less of the first two than these have is no fault.
 SLIDES = ("skating", "foot_speed")
-ALIKE = (*SLIDES, "acceleration", "jitter", "path_length", "root_height")
+ALIKE = (*SLIDES, "acceleration", "knees", "jitter", "path_length", "root_height")
 
 
 def choose(prior: Prior, config: Config, kept: Path, folder: Path) -> sample.Holding:
@@ -71,6 +73,8 @@ def choose(prior: Prior, config: Config, kept: Path, folder: Path) -> sample.Hol
         results.write(folder, STUDY, config, COMMAND, time.monotonic() - began, found, row)
         return sum(costs.values())
 
+    for file in (folder / STUDY).glob("*held-*.json"):
+        file.unlink()  # ways that were tried with other weights or values are none of this table's
     results.write(folder, STUDY, config, COMMAND, 0.0, real, "real")
     measured(None, "free")
     best = sample.Holding(**{name: values[len(values) // 2] for name, values in TRIED.items()})
@@ -102,13 +106,17 @@ def held_moves(batches: Sequence[Batch], how: sample.Holding | None, prior: Prio
 
 
 def moves(joints: Tensor, lengths: Tensor, skeleton: Skeleton, fps: float) -> dict[str, Tensor]:
-    """How motions move, (N,) each: :data:`ALIKE`, ``sunken`` (cm) and ``bone_deviation`` (%)."""
+    """How motions move, (N,) each: :data:`ALIKE`, ``sunken`` (cm) and ``bone_deviation`` (%).
+
+    ``knees`` is the acceleration of the knees alone, which a leg that locks or unlocks jerks.
+    """
     how = {"lengths": lengths, "per_clip": True}
     return {
         "skating": motion.skating_ratio(joints, skeleton=skeleton, fps=fps, **how),
         "foot_speed": motion.foot_speed(joints, skeleton=skeleton, fps=fps, **how),
         "sunken": motion.sunken(joints, **how),
         "acceleration": motion.mean_acceleration(joints, fps=fps, **how),
+        "knees": motion.mean_acceleration(joints[..., [skeleton.index(f"{s}_knee") for s in SIDES], :], fps=fps, **how),
         "jitter": pose.jitter(joints, fps=fps, **how),
         "path_length": motion.path_length(joints, **how),
         "root_height": motion.root_height(joints, **how),

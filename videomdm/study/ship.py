@@ -27,6 +27,7 @@ from videomdm.data import cmu_actors
 from videomdm.evaluation import protocol
 from videomdm.evaluation.evaluators import evaluators
 from videomdm.evaluation.measures import mean_interval
+from videomdm.sample.feet import VERSION
 from videomdm.sample.prior import WEIGHTS
 from videomdm.storage import checkpoints
 from videomdm.storage.files import digest, write_json
@@ -36,12 +37,13 @@ from videomdm.train import finetune, observe
 
 STUDY, CANDIDATES = "shipped", "shipped-val"  # folders of results: what ships on test, what might have on val
 ROWS = {"prior": "prior, from 2-D", "twin": "twin, from 3-D"}
-OWN = ("foot_speed", "sunken")  # measured here beside the protocol's figures
+OWN = ("foot_speed", "sunken", "knees")  # measured here beside the protocol's figures
 HELD = "/held"  # behind the name of a method, where its motions' feet are held
 TITLES = {
     "fid": "FID, joints encoded anew", "fid_raw": "FID, features as generated", "tmr_fid": "FID, second evaluator",
     "r_precision_3": "R-precision, top 3", "recall": "recall", "diversity": "diversity",
-    "multimodality": "multimodality", "acceleration": "acceleration, m/s²", "jitter": "jitter, m/s³",
+    "multimodality": "multimodality", "acceleration": "acceleration, m/s²",
+    "knees": "acceleration of the knees, m/s²", "jitter": "jitter, m/s³",
     "path_length": "path, m", "skating": "skating",
     "foot_speed": "feet that are down, m/s", "sunken": "below the floor, cm", "bone_deviation": "bones change by, %",
     "root_height": "height of the root, m",
@@ -160,14 +162,16 @@ def _outside(name: str) -> Path:
 
 def _kept(run: Path, config: Config) -> Path:
     """Where the features are kept that a run generates for a configuration's captions."""
-    return run / "sampled" / config.evaluation_key()
+    corpus = observe.load(config, config.evaluation.split)
+    rows, captions = protocol.asked(config, corpus)
+    return run / "sampled" / digest(config.evaluation_key(), captions, corpus.lengths[rows])
 
 
 def _generated(run: Path, config: Config, how: sample.Holding | None = None) -> dict[str, object]:
     """The protocol's metrics of a run's motions, with feet held so or free."""
     judges, prior = evaluators(config), sample.load(run)
     about = digest(protocol.protocol(config), config.evaluation_key(), [judge.digest for judge in judges])
-    measured = run / "evaluation" / (about if how is None else f"{about}-{digest(how)}")
+    measured = run / "evaluation" / (about if how is None else f"{about}-{digest(how, VERSION)}")
     if how is None:
         return protocol.generation(prior, config, judges, measured, sampled=_kept(run, config))
 
