@@ -85,6 +85,33 @@ class TestHold:
         of_held = sizes(feet.hold(given, lengths))
         assert float((of_held - kinematics.bone_lengths(given, lengths)[:, None]).abs().max()) < 1e-4
 
+    def test_legs_do_not_lock(self, walks):
+        """A foot that is held pulls no leg straighter than a bent one, or than it was."""
+        joints, lengths = walks
+        given = slid(joints)
+
+        def reach(motion):
+            hip, knee, ankle = (
+                motion[..., [SMPL22.index(f"{s}_{j}") for s in ("left", "right")], :] for j in ("hip", "knee", "ankle")
+            )
+            return (ankle - hip).norm(dim=-1) / ((knee - hip).norm(dim=-1) + (ankle - knee).norm(dim=-1))
+
+        pulled = reach(feet.hold(given, lengths)) - reach(kinematics.constant_bones(given, lengths, SMPL22))
+        straight = reach(feet.hold(given, lengths)) > feet.BENT + 1e-4
+        assert straight.any() and pulled[straight].max() < 1e-4
+
+    def test_at_another_frame_rate_motions_are_held_alike(self, walks):
+        given, lengths = slid(walks[0]), walks[1]
+        twice = torch.nn.functional.interpolate(
+            given.flatten(2).mT, 2 * given.shape[1] - 1, mode="linear", align_corners=True
+        ).mT.unflatten(2, (22, 3))
+        off = feet.hold(twice, 2 * lengths - 1, fps=40.0)[:, ::2] - feet.hold(given, lengths)
+        assert off.norm(dim=-1).mean() < 0.01
+
+    def test_lengths_are_whole_numbers(self, walks):
+        with pytest.raises(ValueError, match="lengths are torch.float32, expected whole numbers"):
+            feet.hold(walks[0], walks[1].float())
+
     def test_what_touches_no_floor_is_left_alone(self, walks):
         joints, lengths = walks
         given = slid(joints) + torch.tensor((0.0, 0.5, 0.0))

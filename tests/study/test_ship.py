@@ -11,7 +11,7 @@ from videomdm import sample, train
 from videomdm.conventions import DataError
 from videomdm.sample.prior import WEIGHTS
 from videomdm.storage import checkpoints
-from videomdm.study import results, ship
+from videomdm.study import report, results, ship
 
 RESULTS = Path(__file__).parents[2] / "results"
 TEXTS = ["a person walks", "somebody jumps twice"]
@@ -89,7 +89,9 @@ class TestMeasured:
         assert [metrics["fid"][0] for metrics in (free, held, real)] == [2.0, 1.0, 0.5]
         assert "fid_raw" in free and "fid_raw" not in held
         for name in ship.OWN:
-            assert free[name][0] > held[name][0] >= 0 and len(free[name]) == 2 and real[name] < 0.5
+            assert len(free[name]) == len(held[name]) == 2 and held[name][0] >= 0
+        for name in ("foot_speed", "sunken"):
+            assert free[name][0] > held[name][0] and real[name] < 0.5
 
     def test_a_commands_line_for_every_stage(self):
         one, two = ship._commands([("mdm-teacher", 7)]), ship._commands([("mdm-teacher", 7), ("videomdm", 3)])
@@ -140,8 +142,18 @@ class TestShipped:
             json.loads(results.path(RESULTS, ship.STUDY, config, row).read_text(encoding="utf-8"))["metrics"]
             for row in (config.method, config.method + ship.HELD)
         )
-        for key in ("skating", *ship.OWN):
+        for key in ("skating", "foot_speed", "sunken"):
             assert held[key][0] < 0.5 * free[key][0]
+
+    def test_held_motions_move_as_real_ones_do(self):
+        """Within a quarter of real ones; knees are not jerked."""
+        config = sample.load(sample.SHIPPED).config
+        held, real = (
+            json.loads(results.path(RESULTS, ship.STUDY, config, row).read_text(encoding="utf-8"))["metrics"]
+            for row in (config.method + ship.HELD, "real")
+        )
+        for key in ("acceleration", "path_length", "skating", "root_height", "knees"):
+            assert report.mean(held[key]) == pytest.approx(report.mean(real[key]), rel=0.25)
 
     def test_the_best_candidate_ships(self):
         best = min(ship.candidates(RESULTS), key=lambda row: row["fid"][0])
