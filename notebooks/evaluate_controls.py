@@ -76,8 +76,9 @@ for name, rows in corpora.items():
 
 # %%
 for name, rows in corpora.items():
-    print(name)
-    display(report.over_plain(rows))
+    if ratios := report.over_plain(rows):
+        print(name)
+        display(ratios)
 
 # %% [markdown]
 # ## Lifting held-out keypoints

@@ -289,6 +289,7 @@ def test_rows_from_2d_are_held_against_plain_mdm_on_the_same_motions():
     assert [(line[0].removeprefix("FID, joints anew: "), line[3], line[4]) for line in anew] == [
         ("videomdm-pnp over mdm-teacher", "0.800", "yes"), ("videomdm-pnp/sized over mdm-teacher/sized", "1.50", "no"),
     ]  # fmt: skip
+    assert report.over_plain({"real": METRICS, "mdm-teacher/sized": METRICS, "videomdm-pnp": METRICS}) is None
 
 
 def test_sizes_are_drawn_for_rows_that_have_them():

@@ -48,6 +48,7 @@ def test_a_search_nears_the_best_settings_on_validation_data(asked, tmp_path, mo
     first, own = result["trials"][0]["settings"], BASE.optimiser
     assert (first["t_star"], first["n_buckets"], first["lr"]) == (own.t_star, own.n_buckets, own.lr), "the base itself"
     assert first["weights"] == vars(own.weights) and first["guidance"] == BASE.evaluation.guidance
+    assert [t["number"] for t in result["trials"] if t["own"]] == [0]
     for trial in result["trials"]:
         assert len(trial["rungs"]) == (1 if trial["state"] == "pruned" else 2)
 
@@ -62,6 +63,36 @@ def test_a_search_goes_on_where_it_stopped(asked, tmp_path):
     assert found(out)["trials"] == trials
 
 
+def test_an_interrupted_base_is_measured_all_the_same(asked, tmp_path, monkeypatch):
+    storage, out = tmp_path / "s.db", tmp_path / "s.json"
+
+    def interrupted(config):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(search.train, "fit", interrupted)
+        search.search(BASE, storage, out, 2)
+    search.search(BASE, storage, out, 1)
+    trials = found(search.search(BASE, storage, out, 3))["trials"]
+    assert [t["number"] for t in trials] == [1, 2, 3], "the one interrupted is no trial"
+    assert [t["own"] for t in trials] == [True, False, False], "begun anew, and once"
+    assert trials[0]["settings"]["t_star"] == BASE.optimiser.t_star
+
+
+def test_the_base_is_never_given_up(asked):
+    study = optuna.create_study(pruner=optuna.pruners.MedianPruner(n_startup_trials=1))
+    for _ in range(2):  # earlier trials that nothing is as good as
+        trial = study.ask()
+        for rung in range(len(search.RUNGS)):
+            trial.report(0.0, rung)
+        study.tell(trial, 0.0)
+    with pytest.raises(optuna.TrialPruned):
+        search.objective(BASE, "fid_raw", study.ask())
+    search._enqueue_own(study, BASE)
+    own = study.ask()
+    assert search.objective(BASE, "fid_raw", own) > 1 and own.user_attrs["own"] and own.user_attrs["settings"]
+
+
 def test_the_best_is_confirmed_with_other_seeds(asked, tmp_path):
     result = found(search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 3))
     asked.clear()
@@ -69,6 +100,21 @@ def test_the_best_is_confirmed_with_other_seeds(asked, tmp_path):
     assert [config.seed for config in asked] == 2 * [BASE.seed + 1, BASE.seed + 2]
     assert {config.evaluation.split for config in asked} == {"val"}
     assert own["fid_raw"] == 2 * [result["trials"][0]["value"]] and best["fid_raw"] == 2 * [result["spread"][0]]
+
+
+def test_going_on_keeps_what_was_confirmed(asked, tmp_path):
+    storage, out = tmp_path / "s.db", tmp_path / "s.json"
+    result = found(search.search(BASE, storage, out, 1))
+    confirmed = search.confirm(BASE, result, 2)
+    out.write_text(json.dumps(result | {"confirmed": confirmed}))
+    result = found(search.search(BASE, storage, out, 2))
+    assert result["confirmed"] == confirmed and len(result["trials"]) == 2
+
+
+def test_one_seed_confirms_nothing(asked, tmp_path, capsys):
+    arguments = ["search", "--profile", "smoke", "--set", f"runs={tmp_path}", "--results", str(tmp_path)]
+    assert main([*arguments, "--trials", "1", "--confirm", "1"]) != 0
+    assert "--confirm is 1, expected at least 2 seeds" in capsys.readouterr().err and not asked
 
 
 def test_every_trial_is_a_schedule_that_fits(asked, tmp_path):

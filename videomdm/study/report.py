@@ -312,14 +312,14 @@ def table1_goals(rows: Rows) -> Table | None:
     return compare(rows, _both_readings(asked)) if asked else None
 
 
-def over_plain(rows: Rows) -> Table:
-    """FID of each row from 2-D over that of plain MDM on the same motions, where that is a row: what 2-D adds to it."""
+def over_plain(rows: Rows) -> Table | None:
+    """FID of each row from 2-D over that of plain MDM on the same motions: what 2-D adds; None without such rows."""
     plain = {
         row: next((other for other in rows if METHODS.get(other) == METHODS[row].warmup), None)
         for row in rows if row in METHODS and METHODS[row].frame
     }  # fmt: skip
     asked = [(f"FID: {row} over {base}", row, base, "fid", None, 0.99) for row, base in plain.items() if base]
-    return compare(rows, _both_readings(asked))
+    return compare(rows, _both_readings(asked)) if asked else None
 
 
 def with_placed(rows: Rows, sets: Sequence[str] = ("seen", "held_out")) -> Rows:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from videomdm import settings, train
 from videomdm.config import Config
+from videomdm.conventions import DataError
 from videomdm.evaluation import protocol
 from videomdm.losses import Weights
 from videomdm.parameters import argument
@@ -72,14 +73,14 @@ def _searched(config: Config) -> dict[str, object]:
 
 
 def _own(base: Config) -> dict[str, float]:
-    """The parameters of :func:`space` that ask for the base itself; the first trial, so that a search says its gain."""
+    """The parameters of :func:`space` that ask for the base itself."""
     own = base.optimiser
     return {"n_buckets": own.n_buckets, "t_star_share": own.t_star / base.model.n_steps, "lambda_2d_times": 1.0,
             "lambda_vel_times": 1.0, "lr_times": 1.0, "guidance": base.evaluation.guidance}  # fmt: skip
 
 
 def objective(base: Config, metric: str, trial: optuna.Trial) -> float:
-    """FID on the validation split of a prior trained as the trial asks.
+    """FID on the validation split of a prior trained as the trial asks; the base itself is trained to the end.
 
     Raises:
         optuna.TrialPruned: worse than the median of earlier trials after a share of the batches.
@@ -91,7 +92,7 @@ def objective(base: Config, metric: str, trial: optuna.Trial) -> float:
         run = train.fit(own)
         value = report.mean(protocol.evaluate(own, own.method, run)[metric])
         trial.report(value, rung)
-        if rung + 1 < len(RUNGS) and trial.should_prune():
+        if rung + 1 < len(RUNGS) and not trial.user_attrs.get("own", False) and trial.should_prune():
             raise _optuna().TrialPruned
     return value
 
@@ -101,6 +102,8 @@ def search(
     command: str = "",
 ) -> Path:  # fmt: skip
     """Search until the file holds ``trials`` finished ones, whoever ran them; writes ``out`` after each.
+
+    What ``out`` holds of :func:`confirm` is kept.
 
     Args:
         base: what is not searched; its method is what is trained.
@@ -121,37 +124,56 @@ def search(
     study = _open(storage, sampler, {"base": base.but(evaluation_split="val").key(), "metric": metric})
 
     def write(study: optuna.Study, _: object) -> None:
+        former = json.loads(out.read_text()) if out.exists() else {}
+        kept = {"confirmed": former["confirmed"]} if "confirmed" in former else {}
         write_json(out, {"command": command, "commit": results.commit(), "machine": results.machine(),
                          "data": base.data.source, "method": base.method, "profile": base.profile,
-                         "sampler": sampler, **summary(study, metric)})  # fmt: skip
+                         "sampler": sampler, **summary(study, metric), **kept})  # fmt: skip
 
-    ended = (_optuna().trial.TrialState.COMPLETE, _optuna().trial.TrialState.PRUNED)
-    left = trials - len(study.get_trials(deepcopy=False, states=ended))
+    left = trials - len(study.get_trials(deepcopy=False, states=_ended()))
     if left > 0:
-        study.enqueue_trial(_own(base), skip_if_exists=True)
-        enough = _optuna().study.MaxTrialsCallback(trials, states=ended)
+        _enqueue_own(study, base)
+        enough = _optuna().study.MaxTrialsCallback(trials, states=_ended())
         study.optimize(lambda trial: objective(base, metric, trial), n_trials=left, callbacks=[write, enough])
     write(study, None)
     return out
+
+
+def _enqueue_own(study: optuna.Study, base: Config) -> None:
+    """Make the base the next trial, marked ``own``, unless one is complete or on its way: a search says its gain.
+
+    One that failed or was interrupted is begun anew.
+    """
+    states = _optuna().trial.TrialState
+    alive = study.get_trials(deepcopy=False, states=(states.COMPLETE, states.RUNNING, states.WAITING))
+    if not any(trial.user_attrs.get("own", False) for trial in alive):
+        study.enqueue_trial(_own(base), user_attrs={"own": True})
+
+
+def _ended() -> tuple[optuna.trial.TrialState, ...]:
+    """States of trials that count: others failed or are not over."""
+    states = _optuna().trial.TrialState
+    return states.COMPLETE, states.PRUNED
 
 
 def summary(study: optuna.Study, metric: str) -> dict[str, object]:
     """What a search found, as JSON keeps it.
 
     Returns:
-        ``objective``; ``trials``, each with its number, state, parameters, settings, FID after each rung and at its
-        end; ``importance`` of each parameter for FID (functional ANOVA on a forest; shares of 1, where at
-        least 4 trials are complete),
-        and ``spread``: the best, median and worst FID of complete trials.
+        ``objective``; ``trials``, complete or given up, each with its number, state, whether it is of the base's own
+        settings, parameters, settings, FID after each rung and at its end; ``importance`` of each parameter for FID
+        (functional ANOVA on a forest; shares of 1, where at least 4 trials are complete), and ``spread``: the best,
+        median and worst FID of complete trials.
     """
     states = _optuna().trial.TrialState
     trials = [
         {
-            "number": t.number, "state": t.state.name.lower(), "parameters": t.params,
+            "number": t.number, "state": t.state.name.lower(), "own": t.user_attrs.get("own", False),
+            "parameters": t.params,
             "settings": t.user_attrs.get("settings", {}), "rungs": [t.intermediate_values[i] for i in
             sorted(t.intermediate_values)], "value": t.value if t.state == states.COMPLETE else None,
         }
-        for t in study.get_trials(deepcopy=False) if t.state.is_finished()
+        for t in study.get_trials(deepcopy=False, states=_ended())
     ]  # fmt: skip
     values = sorted(t["value"] for t in trials if t["value"] is not None)
     judge = _optuna().importance
@@ -236,14 +258,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--confirm", type=argument(int), default=0, metavar="SEEDS",
-        help="train the settings in use and the best ones with so many other seeds as well",
+        help="train the settings in use and the best ones with so many other seeds as well, 2 or more",
     )  # fmt: skip
     parser.add_argument("--storage", type=Path, help="SQLite file of the search (default: in the runs' folder)")
     parser.add_argument("--results", type=Path, default=Path("results"))
 
 
 def run(given: argparse.Namespace) -> None:
-    """Search, and print the best settings found."""
+    """Search, and print the best settings found; raises ``DataError`` where seeds are too few to confirm them."""
+    if given.confirm and given.confirm < 2:
+        raise DataError(f"--confirm is {given.confirm}, expected at least 2 seeds: an interval needs two")
     base = settings.read(given)
     name = f"{base.data.source}-{base.profile}-{base.method.replace('/', '-')}-{given.search_sampler}"
     storage = given.storage or Path(base.runs) / f"search-{name}.db"

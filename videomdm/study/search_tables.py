@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -35,19 +35,28 @@ def find(folder: str | Path) -> dict[str, dict]:
     for place in (Path(folder), Path("..") / folder):
         if files := sorted((place / "search").glob("*.json")):
             found = [json.loads(file.read_text()) for file in files]
-            return {f"{one['method']} on {one['data']}, {one['sampler']}": one for one in found}
+            return {f"{one['method']} on {one['data']} ({one['profile']}, {one['sampler']})": one for one in found}
     raise FileNotFoundError(f"no searches in {folder}; run videomdm search")
 
 
+def _in_use(one: Mapping) -> Mapping | None:
+    """The complete trial of the settings in use; None without one."""
+    return next((trial for trial in one["trials"] if trial["own"] and trial["value"] is not None), None)
+
+
 def spread(found: Found) -> Table:
-    """How many trials there were, and the objective of the settings in use and of the complete trials."""
+    """How many trials there were, and the objective of the settings in use and of the complete trials.
+
+    What is not known yet is blank.
+    """
     rows = []
     for name, one in found.items():
-        least, median, most = one["spread"]
+        used = _in_use(one)
+        least, median, most = one["spread"] or 3 * [None]
         given_up = sum(t["state"] == "pruned" for t in one["trials"])
         rows.append({
             "search": name, "trials": len(one["trials"]), "given up": given_up,
-            "in use": _round(one["trials"][0]["value"]), "best": _round(least), "median": _round(median),
+            "in use": _round(used and used["value"]), "best": _round(least), "median": _round(median),
             "worst": _round(most),
         })  # fmt: skip
     return metrics_table(rows, reference=0)
@@ -62,10 +71,11 @@ def importances(found: Found) -> Table:
 
 
 def settings(one: Mapping) -> Table:
-    """The settings in use beside those of the best complete trial."""
-    used, best = one["trials"][0], min((t for t in one["trials"] if t["value"] is not None), key=lambda t: t["value"])
+    """The settings in use beside those of the best complete trial; blank where there is none."""
+    complete = [trial for trial in one["trials"] if trial["value"] is not None]
+    columns = {"in use": _in_use(one), "best": min(complete, key=lambda trial: trial["value"], default=None)}
     return metrics_table([
-        {"parameter": title, "in use": _round(used["parameters"][key]), "best": _round(best["parameters"][key])}
+        {"parameter": title, **{name: _round(t and t["parameters"][key]) for name, t in columns.items()}}
         for key, title in PARAMETERS.items()
     ], reference=0)  # fmt: skip
 
@@ -90,7 +100,7 @@ def history(one: Mapping) -> Figure:
         if trial["value"] is not None:
             best = trial["value"] if best is None else min(best, trial["value"])
         steps.append(best)
-    _dots(axes, trials, [trial["number"] for trial in trials])
+    _dots(axes, one, lambda trial: trial["number"])
     axes.step([t["number"] for t in trials], steps, where="post", color=INK, linewidth=1, label="best so far")
     axes.set_xlabel("trial")
     axes.set_ylabel(READINGS[one["objective"]])
@@ -99,11 +109,13 @@ def history(one: Mapping) -> Figure:
 
 
 def sensitivity(one: Mapping, *parameters: str) -> Figure:
-    """The objective against parameters, a panel for each; the vertical line is the value in use."""
+    """The objective against parameters, a panel for each; the vertical line is the value in use, where it is known."""
     figure, row = panels(*("" for _ in parameters), height=3.0, share_y=True)
+    used = _in_use(one)
     for axes, name in zip(row, parameters, strict=True):
-        _dots(axes, one["trials"], [trial["parameters"][name] for trial in one["trials"]])
-        axes.axvline(one["trials"][0]["parameters"][name], color=INK, linewidth=0.8, linestyle="--", zorder=0)
+        _dots(axes, one, lambda trial, name=name: trial["parameters"][name])
+        if used:
+            axes.axvline(used["parameters"][name], color=INK, linewidth=0.8, linestyle="--", zorder=0)
         axes.set_xlabel(PARAMETERS[name])
         if name in LOGARITHMIC:
             axes.set_xscale("log")
@@ -112,20 +124,22 @@ def sensitivity(one: Mapping, *parameters: str) -> Figure:
     return figure
 
 
-def _dots(axes: Axes, trials: list[Mapping], at: list[float]) -> None:
+def _dots(axes: Axes, one: Mapping, at: Callable[[Mapping], float]) -> None:
     """Complete trials as dots, others where they stood when they were given up; the settings in use stand out."""
     for done, colour, label in ((True, LEFT, "complete"), (False, GHOST, "given up after a third")):
         points = [
-            (x, t["rungs"][-1])
-            for x, t in zip(at, trials, strict=True)
-            if (t["value"] is not None) is done and t["rungs"]
+            (at(trial), trial["rungs"][-1])
+            for trial in one["trials"]
+            if (trial["value"] is not None) is done and trial["rungs"]
         ]
         if points:
             axes.plot(*zip(*points, strict=True), "o", color=colour, markersize=4, label=label)
-    axes.plot(at[0], trials[0]["value"], "o", color=RIGHT, markersize=7, label="in use")
+    if used := _in_use(one):
+        axes.plot(at(used), used["value"], "o", color=RIGHT, markersize=7, label="in use")
     axes.set_yscale("log")
     plain_logarithms(axes.yaxis)
 
 
-def _round(value: float) -> float:
-    return round(value, 3 if value < 1 else 2)
+def _round(value: float | None) -> float | str:
+    """A cell: few digits, or blank."""
+    return "" if value is None else round(value, 3 if value < 1 else 2)
