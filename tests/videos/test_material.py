@@ -83,7 +83,7 @@ class TestObserve:
             )
         ]  # fmt: skip
         (up_before, height_before), (up_after, height_after) = ((u.mean(), h.mean()) for u, h in figures)
-        assert up_before == pytest.approx(7.4, abs=0.4) and up_after == pytest.approx(3.0, abs=0.4)
+        assert up_before == pytest.approx(7.8, abs=0.4) and up_after == pytest.approx(3.2, abs=0.4)
         assert height_before == pytest.approx(32, abs=2) and height_after == pytest.approx(14, abs=2)
 
     def test_people_of_known_height(self, found, material):

@@ -9,8 +9,8 @@ Teachers: the package's own (:mod:`videomdm.lifters.teacher`), or what another l
 video (:mod:`videomdm.videos.other_lifters`): ``squat.wham.pkl`` or ``.wham.npz``, ``squat.motionbert.npy``,
 ``squat.mvlift.npy``, ``squat.elepose.npy``.
 
-What levelling buys, measured on the 8 recordings of :mod:`videomdm.data.recordings.demonstration`: up is off by 7.4
-degrees with the cameras from PnP and by 3.0 afterwards, and the root's height errs over a clip by 32 mm and by 14.
+What levelling buys, measured on the 8 recordings of :mod:`videomdm.data.recordings.demonstration`: up is off by 7.8
+degrees with the cameras from PnP and by 3.2 afterwards, and the root's height errs over a clip by 32 mm and by 14.
 """
 
 from __future__ import annotations
