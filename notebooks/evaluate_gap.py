@@ -232,12 +232,12 @@ for name, rows in corpora.items():
 
 # %% [markdown]
 # **Rounds close most of the gap to true 3-D.**
-# With known cameras *round-1* has 1.23 times the FID of MDM on true 3-D on bandai, over two seeds, where VideoMDM itself
-# has 2.5 times; it moves as fast and as far as real motions do, and stands 7 mm from their height.
+# With known cameras *round-1* has 1.15 times the FID of MDM on true 3-D on bandai, over three seeds, where VideoMDM itself
+# has 2.3 times; it moves as fast and as far as real motions do, and stands 7 mm from their height.
 # A second round has 1.05 times (one seed).
 # On the built-in corpus *round-1* has .96 times that FID, though it moves a third more jerkily than real motions, as MDM on
 # true 3-D does.
-# The motions that it learned have FID .66 and 1.0 (the two seeds), so what remains lies in learning them.
+# The motions that it learned have FID .66, 1.0 and .81 (the three seeds), so what remains lies in learning them.
 #
 # **Placed frames are for lifting.**
 # MDM on true 3-D, which knows exactly how large people are, errs by 43 mm in camera coordinates instead of 223 once frames

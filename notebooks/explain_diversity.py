@@ -10,7 +10,7 @@
 # # Which mean: why samples lose their variety
 #
 # VideoMDM's motions are good one by one, and too much alike.
-# In {doc}`table 1 </runs/evaluate_table1>` on `bandai` its samples cover a fifth of the real motions (recall .19, the mean of two seeds), where the same network with 3-D supervision covers three quarters.
+# In {doc}`table 1 </runs/evaluate_table1>` on `bandai` its samples cover a fifth of the real motions (recall .20, the mean of five seeds), where the same network with 3-D supervision covers three quarters.
 # A perfect teacher and true cameras do not help, nor does multistep training, so the 2-D losses have to do with it.
 #
 # This page finds a cause that can be written down.
@@ -175,7 +175,7 @@ for name, joints in best.items():
 # So it lifts the training keypoints, and plain MDM learns from these motions, a *round* ([](explain_ray_projection), {doc}`Closing the gap </runs/evaluate_gap>`).
 # No 3-D comes in, the pictures have said what they know, and the loss asks for the mean of features.
 #
-# On `bandai`'s test split (`python -m videomdm.study gap`; where two seeds were trained the mean is over them, with Student's interval):
+# On `bandai`'s test split (`python -m videomdm.study gap`; where several seeds were trained the mean is over them, with Student's interval):
 
 # %%
 studies = Path("results" if Path("results").is_dir() else "../results")
@@ -201,7 +201,7 @@ table("gap", "bandai (study)", {
 })  # fmt: skip
 
 # %% [markdown]
-# The round brings recall from a quarter to nine tenths of what 3-D supervision has, and FID falls with it; where cameras are not known, from a fifth to eight tenths.
+# The round brings recall from a quarter to nearly nine tenths of what 3-D supervision has, and FID falls with it; where cameras are not known, from a fifth to eight tenths.
 # On these clips of two seconds nobody turns far, and the path is what it was; what comes back is variety.
 #
 # ## A shorter way, which is not enough
