@@ -176,7 +176,7 @@ for name, rows in corpora.items():
 # So it is plain MDM's stage, with its weights and its order of batches, that leaves more or less trembling behind in 2,000 batches; VideoMDM's own stage adds to it and does not choose it.
 #
 # **Without known cameras, on bandai, little is won as a generator**: *videomdm-frame* and *videomdm-pnp* stand on the
-# teacher's floor with the teacher's size (the column *root height*: 75 mm too high), and are judged for it (FID of joints 9 and 13).
+# teacher's floor with the teacher's size (the column *root height*: 75 mm too high), and are judged for it (FID of joints 10 and 13).
 # By the paper's reading *videomdm-pnp* is below MDM on the teacher all the same, by a sixth and with each of five seeds, as in the paper.
 # On the built-in corpus, where the teacher's size is nearly right, *videomdm-pnp* lies between MDM on the teacher and
 # VideoMDM by the first evaluator, and behind both by the second.
