@@ -61,14 +61,14 @@ metrics_table(ship.rows(Path(results_folder)))
 # Therefore `videomdm generate` holds the feet where they stand, and gives each bone one length ({py:func}`videomdm.sample.hold`): the columns *feet held*.
 # A clip is put right as a whole, by least squares: feet are shifted so that they rest while they stand and are hardly below the floor, the root's path gives way for what they have in common, and legs follow by inverse kinematics.
 # Skating alone could be had by lifting feet past its threshold, so the speed of ankles and toes that are down stands beside it: those within 5 cm of their lowest place, wherever that is.
-# Where the model makes no step, as in some of its fast running, no foot stands, and the body goes on gliding; and a foot that glides on purpose, but slowly, is held as well (`--feet free`).
-# The price: paths become shorter by a tenth, and the prior's FID rises by as much, while the twin's hardly does.
+# Where the model makes no step, no foot is held for longer than a stride is, and the body goes on gliding; and a foot that glides on purpose, but slowly, is held as well (`--feet free`).
+# The price: paths become shorter by a sixth, and the prior's FID rises by a tenth, while the twin's hardly does.
 #
 # ### How feet are held
 #
 # The constants of {py:class}`videomdm.sample.Holding` were chosen on validation captions (`ship feet`): one after the other takes the value whose motions are most like real ones, while real motions, with their jumps and glides, are to stay as they are.
 # The smaller both *unlikenesses* (the mean size of the logarithm of a figure over the real one's), the better; less skating than in real motions is no fault in generated ones.
-# `share`, `path`, `smooth` and `stiff` end at an edge of what was tried; nothing beyond was.
+# All but `foot` end at an edge of what was tried; nothing beyond was.
 
 # %%
 metrics_table(feet.table(Path(results_folder)))

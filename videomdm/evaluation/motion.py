@@ -114,6 +114,17 @@ def bone_length_deviation(
     return clips if per_clip else clips.mean()
 
 
+def farthest_support(
+    joints: Tensor, lengths: Tensor | None = None, skeleton: Skeleton = SMPL22, per_clip: bool = False
+) -> Tensor:
+    """How far the nearer foot ever is from below the root, m, on the ground: bodies stand over their feet, mostly."""
+    joints, valid = check_clips(joints, lengths, "joints", least=1)
+    toes = [skeleton.index(feet[-1]) for feet in (skeleton.left_feet, skeleton.right_feet)]
+    apart = (joints[..., toes, :] - joints[..., :1, :])[..., [0, 2]].norm(dim=-1).amin(-1)
+    clips = apart.masked_fill(~valid, 0.0).amax(-1)
+    return clips if per_clip else clips.mean()
+
+
 def mean_acceleration(
     joints: Tensor, lengths: Tensor | None = None, fps: float = FPS, per_clip: bool = False
 ) -> Tensor:

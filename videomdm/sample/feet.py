@@ -19,8 +19,9 @@ from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.padding import hold_last, valid_frames
 
-VERSION = 2  # counts up when held motions change; for names of caches
+VERSION = 3  # counts up when held motions change; for names of caches
 CLIPS = 32  # solved together: of 196 frames each takes some ten megabytes
+STRIDE = 0.4  # m: a foot is moved no farther beside the root; left behind by a body that glides it slides on
 BENT = 0.98  # of the leg's length: a foot that is held is no farther from its hip, or no farther than it was
 HEIGHT_BLUR, SPEED_BLUR = 0.015, 0.15  # m and m/s: over how much standing fades out
 PINNED = 1e6  # weight of the root's place in frame 0, which stays
@@ -43,11 +44,11 @@ class Holding:
         smooth: weight against bending a foot's way: how softly a foot goes from one stance to the next.
     """
 
-    height: float = 0.06
-    speed: float = 0.5
+    height: float = 0.08
+    speed: float = 0.3
     share: float = 0.9
-    path: float = 1.0
-    stiff: float = 16.0
+    path: float = 0.3
+    stiff: float = 1.0
     foot: float = 0.001
     smooth: float = 0.1
 
@@ -65,9 +66,10 @@ def hold(
     """Motions whose feet stay where they stand, and whose bones keep their lengths.
 
     Arms, trunk and head keep their pose, and legs theirs where no foot is near the floor.  A foot that would have to be
-    farther away than a leg reaches that is not quite straight (``BENT``) still slides, by what is missing: stretched
-    legs would lock, and their knees jerk.  What goes on gliding: a foot faster than
-    :class:`Holding` says, and so a body that glides in one pose.  A slow glide on purpose is not told from a slide.
+    farther away than a leg reaches that is not quite straight (``BENT``), or moved by more than a stride (``STRIDE``),
+    still slides, by what is missing: stretched legs would lock, and their knees jerk.  What goes on gliding: a foot
+    faster than :class:`Holding` says, and a body that glides in one pose.  A slow glide on purpose is not told from a
+    slide.
 
     Args:
         joints: (..., T, J, 3), metres, Y up, the floor at y = 0.
@@ -117,6 +119,7 @@ def _held(joints: Tensor, lengths: Tensor, skeleton: Skeleton, fps: float, how: 
     valid = valid_frames(lengths, joints.shape[1])
     feet, stands = joints[..., toes, :], standing(joints, skeleton, fps, how)
     path, shifts = _horizontal(feet[..., [0, 2]], stands, valid, _per_frame(how, fps))
+    shifts = shifts * (STRIDE / shifts.norm(dim=-1, keepdim=True).clamp_min(1e-9)).clamp(max=1.0)
     rise = _rise(feet[..., 1], stands, valid, how, fps)
     path = torch.stack((path[..., 0], torch.zeros_like(path[..., 0]), path[..., 1]), dim=-1).to(joints)[..., None, :]
     shifts = torch.stack((shifts[..., 0], rise, shifts[..., 1]), dim=-1).to(joints)

@@ -34,7 +34,8 @@ TRIED = {
 TITLES = {
     **{name: name for name in TRIED}, "skating": "skating", "foot_speed": "feet that are down, m/s",
     "acceleration": "acceleration, m/s²",
-    "knees": "of knees", "jitter": "jitter, m/s³", "path_length": "path, m", "root_height": "root, m",
+    "knees": "of knees", "jitter": "jitter, m/s³", "path_length": "path, m",
+    "support": "nearer foot, m, at most", "root_height": "root, m",
     "unlikeness": "unlikeness", "unlikeness_of_real": "of real ones, held",
 }  # fmt: skip
 #: Places among the captions (n,), joints (n, T, J, 3) and lengths (n,) of motions generated together.
@@ -119,6 +120,7 @@ def moves(joints: Tensor, lengths: Tensor, skeleton: Skeleton, fps: float) -> di
         "knees": motion.mean_acceleration(joints[..., [skeleton.index(f"{s}_knee") for s in SIDES], :], fps=fps, **how),
         "jitter": pose.jitter(joints, fps=fps, **how),
         "path_length": motion.path_length(joints, **how),
+        "support": motion.farthest_support(joints, skeleton=skeleton, **how),
         "root_height": motion.root_height(joints, **how),
         "bone_deviation": motion.bone_length_deviation(joints, skeleton=skeleton, **how),
     }
