@@ -395,7 +395,8 @@ def _levels(skeleton: Skeleton) -> tuple[list[tuple[list[int], list[int]]], list
     return levels, [visited.index(j) for j in range(len(skeleton))]
 
 
-STRAIGHT = 0.01  # m: a limb that is bent by less is nearly straight
+#: Metres: a limb that is bent by less is nearly straight.
+STRAIGHT = 0.01
 
 
 def two_bones(

@@ -42,6 +42,7 @@ TITLES = {
 Batch = tuple[Tensor, Tensor, Tensor]
 #: What held motions are to have in common with real ones; less of the first two than these have is no fault.
 SLIDES = ("skating", "foot_speed")
+#: Measures of :func:`moves` in which held motions are to be like real ones.
 ALIKE = (*SLIDES, "acceleration", "knees", "jitter", "path_length", "root_height")
 
 
