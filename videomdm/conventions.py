@@ -10,6 +10,8 @@ FPS = 20.0
 ROOT_PATHS = ("bones", "network")
 #: Whose bones people have: their own, or all those of one body, as after HumanML3D's first step.
 SKELETONS = ("own", "uniform")
+#: Feet of generated motions: held where they stand, or free, as a model has them (:mod:`videomdm.sample.feet`).
+FEET = ("held", "free")
 #: Sources of pictures alone, centred on the hip (:mod:`videomdm.data.nba`): no path, no true cameras, no text.
 CENTRED = ("nba", "nba-like")
 

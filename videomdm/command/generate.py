@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from videomdm.command import runs
-from videomdm.conventions import DataError
+from videomdm.conventions import FEET, DataError
 from videomdm.parameters import argument
 
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
     parser.add_argument(
-        "--feet", choices=("held", "free"),
+        "--feet", choices=FEET,
         help="held where they stand, with bones of one length, or free, as the model has them, which slide (default: "
         "held, but free for a run whose motions stand on no floor)",
     )  # fmt: skip

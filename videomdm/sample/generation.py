@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from videomdm import features, text
+from videomdm.conventions import FEET
 from videomdm.denoiser import guided
 from videomdm.sample import multiview
 from videomdm.sample.feet import hold
 from videomdm.sample.prior import Prior, _in_chunks
-
-FEET = ("held", "free")
 
 
 @torch.no_grad()
