@@ -244,8 +244,8 @@ What ships was chosen on the validation split, by FID:
 
 {candidates}
 
-How feet are held was chosen there, too, by how little held motions differ from real ones (acceleration, jitter, path,
-height of the root, and slides past the real ones'), and how little real motions change when they are held; the first
+How feet are held was chosen there, too, by how little held motions differ from real ones (acceleration, the knees' too,
+jitter, path, height of the root, slides past the real ones'), and how little real motions change when held; the first
 and the last of {n_ways} ways that were tried, with free motions and real ones:
 
 {ways}
