@@ -51,6 +51,7 @@ def test_errors_of_a_run_are_sentences(tmp_path, capsys, monkeypatch):
         (train_motion_vae, "--base bandai --root MISSING --out OUT", "MISSING"),
         (fit3d_clips, "MISSING", "MISSING"),
         (study, "t --data bandai --data-root MISSING --rows mdm-3d --runs OUT --results OUT", "MISSING"),
+        (study, "t --lifter MISSING --rows teacher --runs OUT --results OUT", "MISSING', expected procedural, real or"),
         (study, "t --profile tiny --runs OUT --results OUT", "profile is 'tiny', expected one of"),
         (study_of_recordings, "MISSING film.mp4 --results OUT", "MISSING"),
         (words, "--data MISSING --out OUT", "MISSING"),

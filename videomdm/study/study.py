@@ -19,6 +19,7 @@ from videomdm.methods import METHODS
 from videomdm.methods import ROWS as METHOD_ROWS
 from videomdm.parameters import argument
 from videomdm.study import results
+from videomdm.train import observe
 
 PROGRAM = "python -m videomdm.study"
 log = logging.getLogger(__name__)
@@ -73,7 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="procedural")
     parser.add_argument("--data-root")
     parser.add_argument("--root-path", default="bones", choices=ROOT_PATHS, help="of the teacher")
-    parser.add_argument("--lifter", default=DEFAULTS.data.lifter, choices=LIFTERS, help="the teacher's weights")
+    parser.add_argument(
+        "--lifter", default=DEFAULTS.data.lifter, metavar="LIFTER",
+        help=f"the teacher's weights: {', '.join(LIFTERS)}, or the file of an ElePose network",
+    )  # fmt: skip
     parser.add_argument("--skeleton", default=DEFAULTS.data.skeleton, choices=SKELETONS, help="whose bones people have")
     parser.add_argument("--seed", type=argument(int), default=0)
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
@@ -109,6 +113,7 @@ def conduct(given: argparse.Namespace) -> None:
         given.profile, data=given.data, data_root=given.data_root, runs=given.runs, evaluator=given.evaluator, **chosen
     )
     log.info("commit %s", results.commit())
+    observe.check_lifter(base)  # before any training
     if given.evaluator:
         protocol.evaluator(base)  # files that are missing are to be missed before the training
     for row in given.rows or STUDIES.get(given.study, ROWS):

@@ -149,13 +149,12 @@ def check(config: Config) -> None:
 
     Raises:
         DataError: centred pictures, and a method that needs a path, true cameras or true motions, or a detector's
-            error that cannot be chosen; or a lifter that lifts no such data; or bones that are not people's own where
-            pictures show these.
+            error that cannot be chosen; or no such lifter (:func:`check_lifter`); or bones that are not people's own
+            where pictures show these.
     """
     data, needs = config.data, config.recipe.needs
     sources.check_skeleton(data.source, data.skeleton)
-    if not config.centred and data.lifter not in SETS and not Path(data.lifter).is_file():
-        raise DataError(f"lifter is {data.lifter!r}, expected {', '.join(SETS)} or the file of an ElePose network")
+    check_lifter(config)
     if config.centred and needs:
         known = ", ".join(name for name, method in METHODS.items() if not method.needs)
         raise DataError(
@@ -167,6 +166,13 @@ def check(config: Config) -> None:
             raise DataError(f"{name} is {value}, expected 0: {data.source!r} has keypoints of its own")
     if data.shard_clips and not streamable(config):
         raise ValueError(f"shard_clips is {data.shard_clips}, expected 0: 2-D data are held in memory")
+
+
+def check_lifter(config: Config) -> None:
+    """Raises ``DataError`` where the lifter is neither a set of weights nor a file; centred data know others."""
+    lifter = config.data.lifter
+    if not config.centred and lifter not in SETS and not Path(lifter).is_file():
+        raise DataError(f"lifter is {lifter!r}, expected {', '.join(SETS)} or the file of an ElePose network")
 
 
 def streamable(config: Config) -> bool:
