@@ -58,8 +58,8 @@ TRAINED := mdm-3d mdm-teacher videomdm
 UNIFORM := real teacher $(TRAINED) videomdm-pnp
 TABLE2 := --source-steps 2000 --precision bf16
 TABLE3 := --set warmup_steps=1200 steps=600 precision=bf16
-PAGES := reproduction shipped real_people teachers first_light table1 gap controls ablations sweeps table2 table3 teachers words \
-  speed
+PAGES := reproduction shipped real_people teachers first_light table1 gap controls ablations sweeps search table2 table3 \
+  words speed
 
 study-rows-%: setup
 	set -e; export OMP_NUM_THREADS=1; run="$(BIN)/python -m videomdm.study"; \

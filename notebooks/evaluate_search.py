@@ -13,7 +13,7 @@
 # The paper chose them by a Bayesian search of some 56 runs over FID on validation data (appendix F), reports that FID stayed between .7 and 2 across most of them, and concludes that they matter little.
 # Its values did not survive in the text at hand, so this project's came from elsewhere; this page asks how good they are, by the same search, at the size of two processor cores.
 #
-#     videomdm search --profile laptop --set data=bandai data_root=DATA method=videomdm precision=bf16 lift_samples=2 --trials 56 --confirm 3
+#     videomdm search --profile laptop --set data=bandai data_root=DATA method=videomdm precision=bf16 lift_samples=2 evaluation_samples=192 --trials 56 --confirm 3
 #
 # A tree-structured Parzen estimator, as [optuna](https://optuna.org) has it, draws the settings of a trial from those that were good so far; the first trial is the settings in use, the next ones are drawn by chance.
 # A trial trains a third of its batches and is measured; where it is then worse than the median of the trials before it, it is given up.

@@ -1,5 +1,6 @@
 """Claims of the paper, and the rule that gives them a verdict."""
 
+import json
 import math
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_interval_of_a_ratio_does_not_depend_on_which_row_is_above():
 
 
 def test_every_claim_is_about_rows_that_studies_have():
-    rows = {*METHODS, "teacher", "real", "elepose"}
+    rows = {*METHODS, "teacher", "real", "elepose", reproduction.SEARCHED, reproduction.BEST}
     for claim in reproduction.CLAIMS:
         assert claim.rows is None or set(claim.rows) <= rows, claim
         assert (claim.rows is None) == bool(claim.why), claim
@@ -74,3 +75,16 @@ def test_results_at_hand_answer_every_claim_that_names_rows():
     for claim, line in zip(reproduction.CLAIMS, lines, strict=True):
         assert ("**not tried**" in line) == (claim.rows is None), line
     assert len(str(reproduction.second_reading(found)).splitlines()) > 5
+
+
+def test_a_search_is_its_best_trial_and_the_upper_quartile_of_all(tmp_path):
+    """Trials that were given up count with what they had reached."""
+    reached = [[8.0, 2.0], [6.0, 3.0], [9.0], [5.0, 4.0], [20.0]]
+    one = {"method": "videomdm", "data": "x", "profile": "p", "sampler": "tpe", "objective": "fid_raw",
+           "trials": [{"rungs": rungs} for rungs in reached]}  # fmt: skip
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "a.json").write_text(json.dumps(one))
+    found = reproduction.find(tmp_path, ["search"])
+    (claim,) = (claim for claim in reproduction.CLAIMS if claim.where == "Appendix F")
+    assert ratios(claim, found, claim.metric) == {"videomdm on x (p, tpe)": [9.0 / 2.0]}
+    assert reproduction.sources([claim]) == {"search": "videomdm search"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def spread(found: Found) -> Table:
             "worst": _round(most),
         })  # fmt: skip
     return metrics_table(rows, reference=0)
+
+
+def quartiles(one: Mapping) -> tuple[float, float]:
+    """The least and the upper quartile of the objective over all trials, complete or given up.
+
+    A trial that was given up counts with what it had reached, more than it would have had at its end.
+    """
+    reached = [trial["rungs"][-1] for trial in one["trials"]]
+    return min(reached), statistics.quantiles(reached, n=4, method="inclusive")[-1]
 
 
 def importances(found: Found) -> Table:
