@@ -56,6 +56,8 @@ CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
 STUDIES := gap controls ablations sweeps
 TRAINED := mdm-3d mdm-teacher videomdm
 UNIFORM := real teacher $(TRAINED) videomdm-pnp
+ELEPOSE := real teacher mdm-teacher videomdm videomdm-pnp
+SEARCH := --profile laptop --trials 56 --confirm 3
 TABLE2 := --source-steps 2000 --precision bf16
 TABLE3 := --set warmup_steps=1200 steps=600 precision=bf16
 PAGES := reproduction shipped real_people teachers first_light table1 gap controls ablations sweeps search table2 table3 \
@@ -78,6 +80,11 @@ study-rows-%: setup
 	$(if $(filter bandai,$*), \
 	  $$run table1 $$on --seed 1 --precision bf16 --rows $(TRAINED); \
 	  $$run table1 $$on --seed 1 --root-path network --rows mdm-teacher videomdm; \
+  $(BIN)/python -m videomdm.study.train_elepose --rooted --base bandai --root $(VIDEOMDM_DATA)/bandai \
+    --out runs/elepose-rooted; \
+  $$run table1 $$on --precision bf16 --lifter runs/elepose-rooted/elepose.safetensors --rows $(ELEPOSE); \
+  $(BIN)/videomdm search $(SEARCH) --set data=bandai data_root=$(VIDEOMDM_DATA)/bandai method=videomdm precision=bf16 \
+    lift_samples=2 evaluation_samples=192; \
 	  $$run gap $$on --seed 1 --precision bf16 --rows mdm-3d videomdm/round-1 videomdm-pnp/round-1; \
 	  $(BIN)/python -m videomdm.study.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 2000; \
 	  $(BIN)/python -m videomdm.study.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 400 \

@@ -5,8 +5,9 @@ goes on where it was in the next call (training from its last checkpoint).  Call
 
     python -m benchmarks.gpu [--minutes 8] [--out FOLDER]
 
-It needs PyTorch and the package's own dependencies, no network.  What is worth keeping is small and lies in
-``--out``: results as JSON, and the averaged weights in bf16 in files below 16 MB, which :func:`join` makes a run again.
+It needs no network, and of other packages and of the checkout no more than ``NEEDED`` and ``NOT_NEEDED`` say.
+What is worth keeping is small and lies in ``--out``: results as JSON, and the averaged weights in bf16 in files below
+16 MB, which :func:`join` makes a run again.
 """
 
 from __future__ import annotations
@@ -35,29 +36,42 @@ from videomdm.storage import checkpoints
 from videomdm.study import results
 from videomdm.train.trainer import Trainer
 
+#: Packages that have to be there; such machines have them but for roma, a small wheel.
+NEEDED = frozenset({"torch", "numpy", "scipy", "opencv-python", "safetensors", "tqdm", "tokenizers", "roma"})
+#: Folders and files of weights that no piece reads, for where a checkout has to be small.
+NOT_NEEDED = frozenset(
+    {"blazepose_weights", "real", "twin", "elepose.safetensors", "elepose_flow.safetensors", "__pycache__"}
+)
 STUDY_ROWS = ("real", "teacher", "mdm-3d", "mdm-teacher", "videomdm")
-RECIPE = 600_000  # batches of the paper: 400K warm-up, 200K multistep
 FILE_LIMIT = 15 * 2**20  # bytes of a weights file
+SHIPPED = profile("shipped")  # how the prior that comes with the package is made
+TINY_BATCH = 4
+COMMAND = "make gpu"
 
 
-def base(given: argparse.Namespace) -> Config:
-    """The corpus that is there: the one named, else the open one in ``VIDEOMDM_DATA``, else the built-in one."""
+def base(given: argparse.Namespace, piece: str) -> Config:
+    """For a piece: on the corpus that is named, else on the open one in ``VIDEOMDM_DATA``, else on the built-in one."""
     data, root = given.data, given.data_root
-    folder = Path(os.environ.get("VIDEOMDM_DATA", "")) / "bandai"
+    folder, source = ("bandai", "bandai") if piece.startswith("study-") else ("cmu", "procedural+cmu")
+    there = Path(os.environ.get("VIDEOMDM_DATA", "")) / folder
     if data is None:
-        data, root = ("bandai", str(folder)) if folder.is_dir() and not given.tiny else ("procedural", None)
+        data, root = (source, str(there)) if there.is_dir() and not given.tiny else ("procedural", None)
     size = "smoke" if given.tiny else "paper"
     return profile(size, data=data, data_root=root, runs=given.runs, seed=given.seed)
 
 
 def large(config: Config) -> Config:
-    """The full-size model by the paper's recipe, fast; fewer batches where the corpus is small."""
+    """The prior that comes with the package at the paper's full width, fast, and measured as its card is.
+
+    All batches are padded to the longest clip: a shape more takes a minute to compile.
+    """
+    own = config.but(method=SHIPPED.method, precision="bf16", warmup_steps=0, lr_decay=0.1)
     if config.profile == "smoke":
-        return config.but(method="videomdm", precision="bf16", length_buckets=2)
-    return config.but(
-        method="videomdm", precision="bf16", compile="default", length_buckets=4, warmup_steps=60_000, steps=30_000,
-        lr_decay=0.1, checkpoint_every=2000, log_every=500,
-    )  # fmt: skip
+        return own
+    measured = {
+        name: SHIPPED.value(name) for name in ("evaluator_steps", "evaluation_samples", "lift_samples", "repeats")
+    }
+    return own.but(compile="default", steps=60_000, checkpoint_every=2000, log_every=500, **measured)
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------
@@ -108,7 +122,7 @@ def _waits(config: Config, device: torch.device) -> int:
     """How often a multistep step makes the host wait for the device (0 is what is wanted), after a first one."""
     if device.type != "cuda":
         return 0
-    one = large(config).but(length_buckets=1)
+    one = large(config).but(method="videomdm")
     trainer = Trainer(one, synthetic.training_set(one, "full", device, n=256))
     trainer.timesteps = Multistep(
         one.optimiser.n_buckets * trainer.timesteps.bucket_size, one.optimiser.t_star, one.optimiser.n_buckets
@@ -144,26 +158,44 @@ def precise(config: Config, out: Path) -> None:
     benchmark("precision", "--runs", config.runs, *few)(config, out)
 
 
+def recipe(config: Config, out: Path) -> None:
+    """Hours of the paper's training, from what the fastest step of ``step-64-full`` takes.
+
+    All batches of the 2-D stage count a quarter of a multistep one for each of their passes (appendix G.1).
+    """
+    how, low = config.optimiser, config.multistep.probability
+    batch = how.batch_size if config.profile == "paper" else TINY_BATCH
+    found = results.path(out, "benchmarks", profile(config.profile), f"step-{batch}-full-{timing.device().type}")
+    measured = json.loads(found.read_text(encoding="utf-8"))["metrics"]
+    fastest = {
+        case: min(v[0] for k, v in measured.items() if k.startswith(case) and k.endswith("_seconds"))
+        / measured["steps_per_run"]
+        for case in ("plain", "multistep")
+    }
+    passes = how.steps * (1 - low + low * how.n_buckets)
+    seconds = how.warmup_steps * fastest["plain"] + passes * fastest["multistep"] / how.n_buckets
+    metrics = {"hours": seconds / 3600, "passes": how.warmup_steps + passes, "batch": batch,
+               **{f"{case}_seconds_per_batch": value for case, value in fastest.items()}}  # fmt: skip
+    print(json.dumps(metrics, indent=1))
+    results.write(out, "benchmarks", config, COMMAND, 0.0, metrics, f"recipe-{timing.device().type}")
+
+
 def fit(config: Config, out: Path) -> None:
-    """The full-size model; the recipe's time is what a batch took, warm-up and multistep apart, times its batches."""
+    """The full-size prior: seconds per batch, what the loss still fell by, and its weights."""
     run = train.fit(large(config))
-    seconds = {row["stage"]: row["seconds"] for row in train.history(large(config))}
-    how = large(config).optimiser
-    steps = {"warm-up": how.warmup_steps, "videomdm": how.steps}
-    share = {"warm-up": 2 / 3, "videomdm": 1 / 3}
-    hours = sum(seconds[s] / steps[s] * share[s] * RECIPE for s in steps) / 3600
+    last = train.history(large(config))[-1]
     metrics = {
-        "recipe_hours": hours, "batch": how.batch_size,
-        **{f"{stage}_seconds_per_batch": seconds[stage] / steps[stage] for stage in steps},
+        "batch": config.optimiser.batch_size, "loss": last["loss"],
+        "seconds_per_batch": last["seconds"] / large(config).optimiser.steps,
     }  # fmt: skip
     print(json.dumps(metrics, indent=1))
-    results.write(out, "benchmarks", config, "make gpu", sum(seconds.values()), metrics, "recipe")
+    results.write(out, "benchmarks", large(config), COMMAND, last["seconds"], metrics, f"prior-{timing.device().type}")
     split(run / "weights.safetensors", out)
 
 
 def evaluate(config: Config, out: Path) -> None:
-    """The full-size model's row, in the study ``gpu-large``."""
-    study.run(large(config), "videomdm", "gpu-large", out, "make gpu", protocol.evaluate)
+    """The full-size prior's row, in the study ``gpu-prior``."""
+    study.run(large(config), SHIPPED.method, "gpu-prior", out, COMMAND, protocol.evaluate)
 
 
 def row(name: str) -> Callable[[Config, Path], None]:
@@ -182,24 +214,25 @@ def row(name: str) -> Callable[[Config, Path], None]:
 
 def pieces(tiny: bool) -> dict[str, Callable[[Config, Path], None]]:
     """By name, in order."""
-    sizes = ("--repeats", "1", "--batch", "4", "--samples", "2", "--clips", "8", "--embeddings", "64")
+    sizes = ("--repeats", "1", "--batch", str(TINY_BATCH), "--samples", "2", "--clips", "8", "--embeddings", "64")
     few = sizes if tiny else ()
     steps = {
         f"step-{batch}-{kind}": benchmark("step", "--batch", str(batch), "--lengths", kind)
         for batch, kind in ((64, "full"), (64, "humanml3d"), (512, "full"))
     }
     if tiny:
-        steps = {"step-4-full": benchmark("step", *few, "--lengths", "full", "--steps", "bf16")}
+        steps = {f"step-{TINY_BATCH}-full": benchmark("step", *few, "--lengths", "full", "--steps", "bf16")}
     return {
         "check": check,
         **steps,
+        "recipe": recipe,
         "sampling": benchmark("sampling", *few),
         "features": benchmark("features", *few),
+        "prior": fit,
+        "evaluate": evaluate,
+        "quality": cost,
         "metrics": benchmark("metrics", *few),
         "precision": precise,
-        "fit": fit,
-        "quality": cost,
-        "evaluate": evaluate,
         **{f"study-{name}": row(name) for name in STUDY_ROWS},
     }
 
@@ -241,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=8.0, help="of this call; the rest is for the next ones")
     parser.add_argument("--out", type=Path, default=Path("results"), help="for what is worth keeping")
     parser.add_argument("--runs", default="runs/gpu", help="for everything else, kept between calls")
-    parser.add_argument("--data", help="corpus; default: bandai in VIDEOMDM_DATA, else procedural")
+    parser.add_argument("--data", help="corpus; default: those in VIDEOMDM_DATA, else procedural")
     parser.add_argument("--data-root")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pieces", nargs="+", help="these only")
@@ -253,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     known = pieces(given.tiny)
     if given.piece:
-        known[given.piece](base(given), given.out)
+        known[given.piece](base(given, given.piece), given.out)
         return 0
     if unknown := set(given.pieces or ()) - set(known):
         parser.error(f"no piece {', '.join(sorted(unknown))}; there are {', '.join(known)}")

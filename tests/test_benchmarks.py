@@ -2,13 +2,19 @@
 
 import importlib
 import json
+import os
+import shutil
+import subprocess
 import sys
 from contextlib import nullcontext
 from functools import partial
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from packaging.requirements import Requirement
 
 from benchmarks import __main__ as entry
 from benchmarks import baseline, busy, detection, features, gpu, precision, scaling, step, synthetic, timing
@@ -210,6 +216,22 @@ class TestDetection:
         assert sys.modules.get("onnxruntime") is there
 
 
+def install(distributions, folder):
+    """Links to some packages and to all that these need, on this platform and without extras."""
+    done, left = set(), [*distributions]
+    while left:
+        name = left.pop()
+        if name in done:
+            continue
+        done.add(name)
+        package = metadata.distribution(name)
+        for top in {file.parts[0] for file in package.files} - {"..", "__pycache__"}:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(package.locate_file(top))
+        needs = (Requirement(need) for need in package.requires or ())
+        left += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+
+
 class TestGpu:
     def test_says_that_there_is_no_gpu(self, monkeypatch, capsys):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -233,10 +255,11 @@ class TestGpu:
         with pytest.raises(SystemExit, match="features: cpu differs from the CPU by 0.01"):
             gpu.check(config, tmp_path)
 
-    def test_fits_evaluates_and_hands_back_small_weights(self, tmp_path, monkeypatch):
+    def test_fits_and_hands_back_small_weights(self, tmp_path, monkeypatch):
         config = train.profile("smoke", runs=str(tmp_path / "runs"), n_clips=60)
         gpu.fit(config, tmp_path)
-        assert next(tmp_path.rglob("*recipe*.json"))
+        [found] = results.read(tmp_path, "benchmarks")
+        assert found["method"] == "prior-cpu" and found["metrics"]["seconds_per_batch"] > 0
         weights = gpu.large(config).folder / "weights.safetensors"
         paths = gpu.split(weights, tmp_path, limit=20_000)
         assert len(paths) > 2 and all(p.stat().st_size < 40_000 for p in paths)
@@ -244,6 +267,37 @@ class TestGpu:
         assert torch.equal(prior.normaliser.mean, original.normaliser.mean)
         for ours, theirs in zip(prior.model.parameters(), original.model.parameters(), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0.005, atol=0.0)
+
+    def test_the_recipe_takes_what_its_passes_take(self, tmp_path):
+        """400,000 batches of 1 ms, and 200,000 of which a third makes four passes of 2 ms, all others one."""
+        config = train.profile("paper")
+        seconds = {"plain_baseline_seconds": [9.0, 0.1], "plain_bf16_seconds": [0.01, 0.0]}
+        seconds |= {"multistep_baseline_seconds": [9.0, 0.1], "multistep_graphs_seconds": [0.08, 0.0]}
+        timing.write(tmp_path, "step-64-full", config, {"steps_per_run": 10, **seconds}, 0.0)
+        gpu.recipe(config.but(data="bandai"), tmp_path)
+        [found] = (r["metrics"] for r in results.read(tmp_path, "benchmarks") if r["method"].startswith("recipe"))
+        assert found["passes"] == pytest.approx(792_000, rel=0.01)
+        assert found["hours"] == pytest.approx((400_000 * 0.001 + (found["passes"] - 400_000) * 0.002) / 3600)
+
+    def test_needs_no_more_than_a_bare_machine_has(self, tmp_path):
+        """``make gpu`` in a copy of what it needs of the checkout, beside PyTorch and few packages more."""
+        root = Path(gpu.__file__).parents[1]
+        for name in ("benchmarks", "videomdm"):
+            shutil.copytree(root / name, tmp_path / name, ignore=lambda folder, names: {*names} & gpu.NOT_NEEDED)
+        shutil.copy(root / "Makefile", tmp_path)
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "python3").write_text(f'#!/bin/sh\nexec {sys._base_executable} -S "$@"\n')
+        (tmp_path / "bin" / "python3").chmod(0o755)
+        (tmp_path / "site").mkdir()
+        install(gpu.NEEDED, tmp_path / "site")
+        pieces = "check step-4-full recipe sampling metrics prior study-real"
+        done = subprocess.run(
+            ["make", "gpu", f"GPUFLAGS=--tiny --pieces {pieces}"], cwd=tmp_path, text=True, capture_output=True,
+            env=os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(tmp_path / "site")},
+        )  # fmt: skip
+        assert done.returncode == 0 and "all done" in done.stdout, done.stdout + done.stderr
+        assert {path.name for path in (tmp_path / "runs" / "gpu" / "done").iterdir()} == set(pieces.split())
+        assert sum(f.stat().st_size for f in tmp_path.rglob("videomdm/**/*") if f.is_file()) < 40 * 2**20
 
     def test_goes_on_where_it_was(self, tmp_path, monkeypatch, capfd):
         """Pieces that are done are not run again; time that is over is said."""
