@@ -130,7 +130,7 @@ class TestRuns:
     def test_methods_share_the_warm_up(self, config, observed):
         train.fit(config, observed)
         before = set(os.listdir(config.runs))
-        train.fit(config.but(weights=Weights(1.0, 10.0, 0.0)), observed)
+        train.fit(config.but(weights=Weights(1.0, 10.0, 0.0), n_buckets=2, t_star=4), observed)
         assert len(set(os.listdir(config.runs)) - before) == 1
 
     def test_learning_rate_rises_then_falls(self, config):

@@ -16,7 +16,7 @@ from pathlib import Path
 from torch import Tensor
 
 from videomdm import losses
-from videomdm.config import PROFILES, Config, profile
+from videomdm.config import DEFAULTS, PROFILES, Config, profile
 from videomdm.data.observations import Observations
 from videomdm.data.shards import Shards
 from videomdm.data.tracks import Tracks
@@ -94,6 +94,7 @@ def warmup_of(config: Config) -> Config | None:
         lr_decay=1.0,
         weights=losses.Weights(),
         t_star=0,
+        n_buckets=DEFAULTS.optimiser.n_buckets,
     )
 
 
