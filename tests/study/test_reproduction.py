@@ -88,3 +88,16 @@ def test_a_search_is_its_best_trial_and_the_upper_quartile_of_all(tmp_path):
     (claim,) = (claim for claim in reproduction.CLAIMS if claim.where == "Appendix F")
     assert ratios(claim, found, claim.metric) == {"videomdm on x (p, tpe)": [9.0 / 2.0]}
     assert reproduction.sources([claim]) == {"search": "videomdm search"}
+
+
+@pytest.mark.parametrize(
+    ("corpus", "short"),
+    [
+        ("bandai (study)", "bandai: 2.00"),
+        ("bandai (study, trajectory teacher)", "bandai (trajectory teacher): 2.00"),
+        ("nba-like of x (laptop, quick protocol, elepose teacher)", "nba-like of x (elepose teacher): 2.00"),
+    ],
+)
+def test_a_corpus_is_named_without_what_all_have_in_common(corpus, short):
+    found = {"first": {(corpus, "a", 0): {"fid_raw": 2.0}, (corpus, "b", 0): {"fid_raw": 1.0}}, "second": {}}
+    assert f"| {short}" in reproduction.table(found, [BELOW])

@@ -321,6 +321,12 @@ def _words(measured: Mapping[str, Sequence[float]]) -> str:
     for corpus, values in measured.items():
         mean, low, high = interval(values)
         seeds = f" ({low:.2f} to {high:.2f}, {len(values)} seeds)" if len(values) > 1 else " (1 seed)"
-        name = corpus.replace(" (study)", "").replace("(study, ", "(")  # the profile of all of them
-        lines.append(f"{name}: {mean:.2f}{seeds}")
+        lines.append(f"{_short(corpus)}: {mean:.2f}{seeds}")
     return "<br>".join(lines)
+
+
+def _short(corpus: str) -> str:
+    """A corpus without what all results of its kind have in common: profile and protocol."""
+    name, _, label = corpus.partition(" (")
+    left = [part for part in label.rstrip(")").split(", ") if part not in ("study", "laptop", "quick protocol")]
+    return f"{name} ({', '.join(left)})" if left else name
