@@ -20,6 +20,7 @@ from videomdm.methods import METHODS, Method
 from videomdm.storage.files import digest
 
 PRECISIONS = ("float32", "bf16")
+COMPILED = (None, "default", "graphs")
 EVALUATION_SPLITS = ("test", "val")
 #: What a stage's outcome depends on besides settings: its code.  Count a stage up when its outcome changes.
 #: ``corpus`` is the built-in corpus, 2 since people in it stand and walk as captured people do; it counts where a run
@@ -118,7 +119,9 @@ class Optimiser:
     t_star: int = 12  # multistep training visits the timesteps below it one after the other; 0 turns it off
     n_buckets: int = 4  # of these timesteps
     length_buckets: int = 1  # batches hold clips of one of so many ranges of lengths; 1 pads all to the longest
-    compile: str | None = None  # mode of torch.compile for model and losses; a minute or more per shape of a batch
+    #: "default" compiles model and losses, half a minute or more for each shape of a batch; "graphs" also launches a
+    #: step as one CUDA graph, on a single GPU that holds the data (:mod:`videomdm.train.graphs`).
+    compile: str | None = None
     shard_weights: bool = _free(False)  # each process holds a share of every weight (FSDP), for models of any size
 
 
@@ -157,11 +160,11 @@ class Config:
     def __post_init__(self) -> None:
         choices = {
             "method": METHODS, "precision": PRECISIONS, "root_path": ROOT_PATHS, "skeleton": SKELETONS,
-            "evaluation_split": EVALUATION_SPLITS,
+            "evaluation_split": EVALUATION_SPLITS, "compile": COMPILED,
         }  # fmt: skip
         for name, known in choices.items():
             if self.value(name) not in known:
-                raise ValueError(f"{name} is {self.value(name)!r}, expected one of {', '.join(known)}")
+                raise ValueError(f"{name} is {self.value(name)!r}, expected one of {', '.join(map(str, known))}")
         for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers", "length_buckets"):
             if self.value(name) < 1:
                 raise ValueError(f"{name} is {self.value(name)}, expected at least 1")

@@ -123,6 +123,8 @@ class MDM(nn.Module):
         token = self.embed_text(text) + self.embed_step(step)  # (B, W)
         h = torch.cat([token[:, None], self.embed_motion(x)], dim=1)  # (B, 1+T, W)
         h = self.dropout(h + self.positions[: T + 1])
+        if h.is_cuda and self.precision == "bf16":
+            h = h.bfloat16()  # what layers hand on, too: half of what a GPU has to read and write
 
         attended = None
         if self.mask_padding and lengths is not None:
@@ -163,9 +165,10 @@ class EncoderLayer(nn.Module):
 
     def forward(self, h: Tensor, attended: Tensor | None) -> Tensor:
         """(B, S, W) tokens and the (B, 1, 1, S) mask of keys that count -> (B, S, W)."""
-        h = self.norm1(h + self.dropout(self._attend(h, attended)))
+        kind = h.dtype  # autocast normalises in float32
+        h = self.norm1(h + self.dropout(self._attend(h, attended))).to(kind)
         hidden = self.dropout(F.gelu(self.up(h)))
-        return self.norm2(h + self.dropout(self.down(hidden)))
+        return self.norm2(h + self.dropout(self.down(hidden))).to(kind)
 
     def _attend(self, h: Tensor, attended: Tensor | None) -> Tensor:
         B, S, W = h.shape

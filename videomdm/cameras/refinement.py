@@ -82,6 +82,7 @@ def _step(camera: Camera, points: Tensor, seen: Tensor, weight: Tensor, damping:
     slope = slope[..., :2, :] - image[..., None] * slope[..., 2:, :]  # that of the image point, times depth
     weighted = (slope * weight[..., None, None]).flatten(1, 2)
     normal = weighted.mT @ slope.flatten(1, 2) + damping
-    step = -torch.linalg.solve(normal, (weighted.mT @ residual.flatten(1, 2)[..., None]))[..., 0]
+    # Unlike ``solve``, which would wait for an accelerator to say whether the system is singular; damped, it is not.
+    step = -torch.linalg.solve_ex(normal, weighted.mT @ residual.flatten(1, 2)[..., None])[0][..., 0]
     rotation = camera.rotation @ roma.rotvec_to_rotmat(step[:, :3])
     return Camera(rotation, camera.translation + step[:, 3:], validate=False)

@@ -96,7 +96,7 @@ def _rotation_channels(joints: Tensor, forward: Tensor, skeleton: Skeleton) -> T
     bones = turned(bone_planes(joints, skeleton), canonical)
     h = torch.cat((_yaw_bisector(forward, canonical)[None], bisectors(bones, skeleton))).flatten(-2)
     A = rest_half_turns(skeleton, h.dtype, h.device)
-    before = _before_in_chain(skeleton, h.device)
+    before = _before_in_chain(skeleton.chains, skeleton.parents, h.device)
     before_A = A.index_select(0, before)
     Q = before_A @ A[1:]
     m = A @ h
@@ -116,10 +116,10 @@ def _yaw_bisector(forward: Tensor, canonical: Tensor) -> Tensor:
 
 
 @table
-def _before_in_chain(skeleton: Skeleton, device: torch.device) -> Tensor:
+def _before_in_chain(chains: tuple, parents: tuple[int, ...], device: torch.device) -> Tensor:
     """(J - 1,): for each joint but the root the one before it in its chain; the root for the first bone of a chain."""
-    before = {joint: chain[k] if k else 0 for chain in skeleton.chains for k, joint in enumerate(chain[1:])}
-    return torch.tensor([before.get(joint, parent) for joint, parent in enumerate(skeleton.parents)][1:], device=device)
+    before = {joint: chain[k] if k else 0 for chain in chains for k, joint in enumerate(chain[1:])}
+    return torch.tensor([before.get(joint, parent) for joint, parent in enumerate(parents)][1:], device=device)
 
 
 def _contacts(step: Tensor, skeleton: Skeleton) -> Tensor:

@@ -26,7 +26,8 @@ def table(function: Callable) -> Callable:
     """Remember a function's tensors; ``torch.compile`` takes them as constants instead of looking inside.
 
     It knows constants by their function's name, so what is decorated must have a name of its own and return one tensor,
-    and the same one wherever it is called in what is compiled.
+    and the same one wherever it is called in what is compiled.  Arguments there are plain values and tuples of them, as
+    older compilers take no skeleton for a constant.
     """
     remembered = lru_cache(maxsize=512)(function)
 
@@ -138,12 +139,12 @@ def turned(vectors: Tensor, forward: Tensor) -> Tensor:
 
 def bone_planes(joints: Tensor, skeleton: Skeleton) -> Tensor:
     """Vectors (J - 1, 3, B, T) from each joint's parent to the joint, of planes (J, 3, B, T)."""
-    return joints[1:] - joints.index_select(0, _parents(skeleton, joints.device))
+    return joints[1:] - joints.index_select(0, _parents(skeleton.parents, joints.device))
 
 
 @table
-def _parents(skeleton: Skeleton, device: torch.device) -> Tensor:
-    return torch.tensor(skeleton.parents[1:], device=device)
+def _parents(parents: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(parents[1:], device=device)
 
 
 def bisectors(bones: Tensor, skeleton: Skeleton) -> Tensor:
@@ -153,7 +154,7 @@ def bisectors(bones: Tensor, skeleton: Skeleton) -> Tensor:
     :func:`rotation_between`.  A bone shorter than ``_TINY`` is taken to lie the nearer to s the shorter it is; for one
     opposite to s an axis across s is taken, with zero gradient.
     """
-    rest, across = _rest_axes(skeleton, bones.dtype, bones.device)
+    rest, across = _rest_axes(skeleton.rest_directions, len(skeleton), bones.dtype, bones.device)
     length = _sum_of_squares(bones.unbind(1)).clamp_min(_TINY**2).sqrt()
     h = torch.addcmul(bones, rest, length[:, None])
     squared = _sum_of_squares(h.unbind(1))
@@ -163,16 +164,20 @@ def bisectors(bones: Tensor, skeleton: Skeleton) -> Tensor:
 
 
 @table
-def _rest_axes(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _rest_axes(directions: tuple, n_joints: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(2, J - 1, 3, 1, 1): rest directions of all joints but the root, and unit vectors across them."""
-    rest = rest_directions(skeleton, torch.zeros((), dtype=dtype, device=device))
+    rest = _rest(directions, n_joints, torch.zeros((), dtype=dtype, device=device))
     return torch.stack((rest, _across(rest)))[..., None, None]
 
 
-@table
 def rest_half_turns(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Half-turns (J, 3, 3) about the rest directions, 2 s s^T - I; about +Z for the root."""
-    rest = rest_directions(skeleton, torch.zeros((), dtype=dtype, device=device))
+    return _rest_half_turns(skeleton.rest_directions, len(skeleton), dtype, device)
+
+
+@table
+def _rest_half_turns(directions: tuple, n_joints: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    rest = _rest(directions, n_joints, torch.zeros((), dtype=dtype, device=device))
     rest = torch.cat((rest.new_tensor(((0.0, 0.0, 1.0),)), rest))
     return 2 * rest[:, :, None] * rest[:, None, :] - torch.eye(3).to(rest)
 
@@ -187,7 +192,11 @@ def bone_vectors(joints: Tensor, skeleton: Skeleton) -> Tensor:
 
 def rest_directions(skeleton: Skeleton, like: Tensor) -> Tensor:
     """Unit rest directions (J - 1, 3) of all joints but the root; +Z where the layout names none."""
-    return like.new_tensor(skeleton.rest_directions[1:] or ((0.0, 0.0, 1.0),) * (len(skeleton) - 1))
+    return _rest(skeleton.rest_directions, len(skeleton), like)
+
+
+def _rest(directions: tuple, n_joints: int, like: Tensor) -> Tensor:
+    return like.new_tensor(directions[1:] or ((0.0, 0.0, 1.0),) * (n_joints - 1))
 
 
 def rest_offsets(pose: Tensor, skeleton: Skeleton = SMPL22) -> Tensor:

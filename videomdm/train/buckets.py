@@ -18,6 +18,9 @@ class Buckets:
         lengths: (C,) rows of every clip, at most ``n_frames``, on the CPU, where batches are drawn.
         n_frames: the longest.
         n: how many buckets of equal width; 1 keeps all clips, with their padding, in one.
+
+    Attributes:
+        padded: by number of frames, whether the bucket has clips that are shorter.
     """
 
     def __init__(self, lengths: Tensor, n_frames: int, n: int) -> None:
@@ -27,6 +30,7 @@ class Buckets:
         numbers, counts = which.unique_consecutive(return_counts=True)
         self.frames = [min(width * (i + 1), n_frames) if n > 1 else n_frames for i in numbers.tolist()]
         self.rows = list(order.split(counts.tolist()))
+        self.padded = {t: bool((lengths[r] < t).any()) for t, r in zip(self.frames, self.rows, strict=True)}
         self._ends = counts.cumsum(0) / counts.sum()
         self._mean_length = float(lengths.double().mean())
 

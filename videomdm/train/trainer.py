@@ -29,6 +29,7 @@ from videomdm.storage import checkpoints
 from videomdm.train import distributed, finetune
 from videomdm.train.buckets import Buckets
 from videomdm.train.dataset import TrainingSet
+from videomdm.train.graphs import StepGraphs
 
 
 class Trainer:
@@ -51,7 +52,10 @@ class Trainer:
                 fsdp.shard(model, model.layers)
         # Fused: one pass over the weights.  On a CPU it rounds otherwise than the loop that runs before had.
         fused = self.device.type == "cuda" or config.optimiser.compile is not None
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.optimiser.lr, fused=fused)
+        self._graphs = StepGraphs(self._recorded) if self._records(config) else None
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=config.optimiser.lr, fused=fused, capturable=self._graphs is not None
+        )
         if config.optimiser.shard_weights:
             fsdp.shard_moments(self.optimizer)
         self.parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
@@ -65,17 +69,25 @@ class Trainer:
         self._x0: Callable[..., Tensor] = losses.x0
         self._videomdm: Callable[..., Tensor] = losses.VideoMDM(weights, data.normaliser, data.skeleton, known)
         if config.optimiser.compile is not None:
-            self._compile(config.optimiser.compile)
+            self._compile()
         self._parallel = self.model if config.optimiser.shard_weights else distributed.wrap(self.model)
 
-    def _compile(self, mode: str) -> None:
+    def _records(self, config: Config) -> bool:
+        """Whether steps are recorded as graphs: on one GPU that holds the data; elsewhere they are compiled alone."""
+        alone = distributed.world() == 1 and not config.optimiser.shard_weights
+        return (
+            config.optimiser.compile == "graphs"
+            and self.device.type == "cuda"
+            and alone
+            and not config.data.shard_clips
+        )
+
+    def _compile(self) -> None:
         """Model and losses as fused kernels, one set for every bucket's shape."""
         shapes = 2 * len(self.buckets.frames)  # of each function: without and with gradients
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, shapes)
-        self.model.compile(dynamic=False, mode=mode)
-        self._x0, self._videomdm = (
-            torch.compile(loss, dynamic=False, mode=mode) for loss in (self._x0, self._videomdm)
-        )
+        self.model.compile(dynamic=False)
+        self._x0, self._videomdm = (torch.compile(loss, dynamic=False) for loss in (self._x0, self._videomdm))
 
     def start_from(self, weights: Path) -> None:
         """Take the weights of another run's last step; raises ``ValueError`` where they do not fit."""
@@ -95,27 +107,49 @@ class Trainer:
         caption = torch.rand(len(rows))
         drop = (torch.rand(len(rows), device=self.device) < config.optimiser.condition_drop)[mine]
         noise = torch.randn(len(rows), frames, self.data.n_features, device=self.device)[mine]
-        batch, shares = self.data.batch(rows[mine], caption[mine], frames), None
         after = torch.Generator().manual_seed(self._seed(step + 1))
         upcoming, longest = self.buckets.draw(config.optimiser.batch_size, after)
-        self.data.expect(upcoming[mine], longest)
         weight = self.buckets.weight(self.lengths[rows]) / len(timesteps)
+        # The average's memory is short at first, so that initial weights do not dominate.
+        follow = 1 - min(config.optimiser.ema, (1 + step) / (10 + step))
+        if self._graphs is not None:
+            rows, caption, weight, lr, follow = (self._there(x) for x in (rows, caption, weight, lr, follow))
+            return self._graphs((frames, len(timesteps)), (rows, caption, timesteps, drop, noise, weight, lr, follow))
+        batch, shares = self.data.batch(rows[mine], caption[mine], frames), None
+        self.data.expect(upcoming[mine], longest)
         if distributed.world() > 1:
             shares = losses.shares_of(self.lengths[rows], mine, distributed.world())
             shares = {name: value.to(self.device, torch.float32) for name, value in shares.items()}
             torch.manual_seed(int(torch.randint(2**31, (distributed.world(),))[distributed.rank()]))  # of dropout
-        projects = config.recipe.rays_between_steps
+        return self._learn(batch, frames, shares, timesteps, drop, noise, weight, lr, follow)
 
+    def _there(self, value: Tensor | float) -> Tensor:
+        """On the device without waiting for it: from memory that it reads itself, or as a number that it is told."""
+        if isinstance(value, Tensor) and value.dim():
+            return value.pin_memory().to(self.device, non_blocking=True)
+        return torch.full((), float(value), device=self.device)
+
+    def _recorded(self, kind: tuple[int, int], rows: Tensor, caption: Tensor, *others: Tensor) -> dict[str, Tensor]:
+        """What a graph of steps repeats: gather a batch, and learn from it."""
+        frames, _ = kind
+        return self._learn(self.data.batch(rows, caption, frames), frames, None, *others)
+
+    def _learn(
+        self, batch: Batch, frames: int, shares: dict[str, Tensor] | None, timesteps: Tensor, drop: Tensor,
+        noise: Tensor, weight: Tensor | float, lr: Tensor | float, follow: Tensor | float,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Passes (timesteps' rows) forwards and backwards, then one step of the optimiser."""
+        projects = self.config.recipe.rays_between_steps
+        # Without padding there is nothing to mask, and attention without a mask is faster on a GPU.
+        lengths = batch.lengths if self.buckets.padded[frames] or self.device.type == "cpu" else None
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         x_t = self.diffusion.q_sample(batch.features, timesteps[0], noise)
         total: dict[str, Tensor] = {}
         for i, t in enumerate(timesteps):  # one pass, or one per bucket from the noisiest down (G.1)
-            if config.optimiser.compile is not None:
-                torch.compiler.cudagraph_mark_step_begin()  # outputs of the pass before may be written over
             more = i + 1 < len(timesteps)
             with distributed.accumulate(self._parallel, more):
-                predicted = self._parallel(x_t, t, batch.text, batch.lengths, drop)
+                predicted = self._parallel(x_t, t, batch.text, lengths, drop)
                 loss, parts = self._loss(batch, predicted, t, shares, len(timesteps) == 1)
                 (loss * weight).backward()
             for name, part in {"loss": loss.detach(), **parts}.items():
@@ -123,9 +157,9 @@ class Trainer:
             if more:
                 clean_here = self._onto_rays(batch, predicted) if projects else predicted.detach()
                 x_t = self.diffusion.ddim_step(x_t, clean_here, t, timesteps[i + 1])
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.optimiser.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.clip_norm)
         total["gradient"] = distributed.whole(norm)
-        self._update(step, lr)
+        self._update(lr, follow)
         return total
 
     def _seed(self, step: int) -> int:
@@ -152,13 +186,16 @@ class Trainer:
         return rays.encode(onto, batch.lengths, data.skeleton, data.normaliser)
 
     @torch.no_grad()
-    def _update(self, step: int, lr: float) -> None:
-        """Weights, then their moving average; its memory is short at first, so that initial weights do not dominate."""
+    def _update(self, lr: Tensor | float, follow: Tensor | float) -> None:
+        """Weights, then their moving average, which follows them by a share of the difference."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
-        decay = min(self.config.optimiser.ema, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+        average, weights = list(self.average.parameters()), list(self.model.parameters())
+        if isinstance(follow, Tensor):
+            torch._foreach_add_(average, torch._foreach_mul(torch._foreach_sub(weights, average), follow))
+        else:
+            torch._foreach_lerp_(average, weights, follow)
 
 
 def keep_memory() -> None:
