@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clips", type=int, help="128 on a CPU, 4096 on a GPU")
     parser.add_argument("--embeddings", type=int, default=1000)
     parser.add_argument("--steps", nargs="+", choices=list(step.CANDIDATES), help="versions of the step to compare")
+    parser.add_argument("--samplers", nargs="+", choices=sampling.VERSIONS, help="versions of sampling to compare")
     parser.add_argument("--train-steps", type=int, default=200, help="of precision")
     parser.add_argument("--adam-steps", type=int, default=20, help="multiview's, of 1,000 that are extrapolated")
     parser.add_argument("--films", type=int, default=20, help="static_camera's, of every kind and set of seeds")
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(step.run(config.but(batch_size=batch), given.results, given.repeats, kind, given.steps))
     if "sampling" in names:
         samples = given.samples or (1000 if cuda else 4)
-        print(sampling.run(config, given.results, given.repeats, samples, cuda, given.lengths))
+        print(sampling.run(config, given.results, given.repeats, samples, given.lengths, given.samplers))
     if "features" in names:
         print(features.run(config, given.results, given.repeats, given.clips or (4096 if cuda else 128)))
     if "metrics" in names:

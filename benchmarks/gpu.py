@@ -46,6 +46,7 @@ STUDY_ROWS = ("real", "teacher", "mdm-3d", "mdm-teacher", "videomdm")
 FILE_LIMIT = 15 * 2**20  # bytes of a weights file
 SHIPPED = profile("shipped")  # how the prior that comes with the package is made
 TINY_BATCH = 4
+FAST = ("--samplers", "bf16", "compiled")  # in float32, eagerly, a thousand samples take half a minute
 COMMAND = "make gpu"
 
 
@@ -171,28 +172,6 @@ def precise(config: Config, out: Path) -> None:
     benchmark("precision", "--runs", config.runs, *few)(config, out)
 
 
-def recipe(config: Config, out: Path) -> None:
-    """Hours of the paper's training, from what the fastest step of ``step-64-full`` takes.
-
-    All batches of the 2-D stage count a quarter of a multistep one for each of their passes (appendix G.1).
-    """
-    how, low = config.optimiser, config.multistep.probability
-    batch = how.batch_size if config.profile == "paper" else TINY_BATCH
-    found = results.path(out, "benchmarks", profile(config.profile), f"step-{batch}-full-{timing.device().type}")
-    measured = json.loads(found.read_text(encoding="utf-8"))["metrics"]
-    fastest = {
-        case: min(v[0] for k, v in measured.items() if k.startswith(case) and k.endswith("_seconds"))
-        / measured["steps_per_run"]
-        for case in ("plain", "multistep")
-    }
-    passes = how.steps * (1 - low + low * how.n_buckets)
-    seconds = how.warmup_steps * fastest["plain"] + passes * fastest["multistep"] / how.n_buckets
-    metrics = {"hours": seconds / 3600, "passes": how.warmup_steps + passes, "batch": batch,
-               **{f"{case}_seconds_per_batch": value for case, value in fastest.items()}}  # fmt: skip
-    print(json.dumps(metrics, indent=1))
-    results.write(out, "benchmarks", config, COMMAND, 0.0, metrics, f"recipe-{timing.device().type}")
-
-
 def fit(config: Config, out: Path) -> None:
     """The full-size prior: seconds per batch, what the loss still fell by, and its weights."""
     run = train.fit(large(config))
@@ -229,17 +208,20 @@ def pieces(tiny: bool) -> dict[str, Callable[[Config, Path], None]]:
     """By name, in order."""
     sizes = ("--repeats", "1", "--batch", str(TINY_BATCH), "--samples", "2", "--clips", "8", "--embeddings", "64")
     few = sizes if tiny else ()
+    once = ("--repeats", "3")
     steps = {
-        f"step-{batch}-{kind}": benchmark("step", "--batch", str(batch), "--lengths", kind)
-        for batch, kind in ((64, "full"), (64, "humanml3d"), (512, "full"))
-    }
+        f"step-{batch}-{kind}": benchmark("step", "--batch", str(batch), "--lengths", kind, "--steps", *names, *once)
+        for batch, kind, names in (
+            (64, "full", ("baseline", "bf16", "graphs")), (512, "full", ("graphs", "undropped")),
+            (64, "humanml3d", ("baseline", "graphs")),
+        )
+    }  # fmt: skip
     if tiny:
-        steps = {f"step-{TINY_BATCH}-full": benchmark("step", *few, "--lengths", "full", "--steps", "bf16")}
+        steps = {f"step-{TINY_BATCH}-full": benchmark("step", *few, "--lengths", "full", "--steps", "baseline", "bf16")}
     return {
         "check": check,
         **steps,
-        "recipe": recipe,
-        "sampling": benchmark("sampling", *few),
+        "sampling": benchmark("sampling", *few, "--lengths", "full", *(() if tiny else (*FAST, "--repeats", "2"))),
         "features": benchmark("features", *few),
         "prior": fit,
         "evaluate": evaluate,

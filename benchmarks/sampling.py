@@ -14,27 +14,37 @@ from benchmarks.step import work
 from benchmarks.timing import Metrics, Work
 from videomdm import sample
 from videomdm.config import Config
+from videomdm.diffusion import Diffusion
 
 DDIM_STEPS = 10
+VERSIONS = ("baseline", "float32", "bf16", "compiled")
 
 
-def run(config: Config, results: Path, repeats: int, n: int, compiled: bool, kinds: Sequence[str]) -> Path:
-    """``n`` guided samples for each distribution of lengths in ``kinds``; ``compiled`` ones too."""
+def run(
+    config: Config, results: Path, repeats: int, n: int, kinds: Sequence[str], names: Sequence[str] | None = None
+) -> Path:
+    """``n`` guided samples for each distribution of lengths in ``kinds``, by the ``names`` of ``VERSIONS``."""
     began = time.monotonic()
     device = timing.device()
     condition = torch.randn(n, 512).to(device)
     plain = baseline.PlainMDM(config, 263, 512).to(device).eval()
-    priors = {"float32": synthetic.prior(config, device), "bf16": synthetic.prior(config.but(precision="bf16"), device)}
-    if compiled:
-        priors["compiled"] = synthetic.prior(config.but(precision="bf16"), device)
+    names = names or (VERSIONS if device.type == "cuda" else VERSIONS[:3])
+    priors = {
+        name: synthetic.prior(config if name == "float32" else config.but(precision="bf16"), device)
+        for name in names
+        if name != "baseline"
+    }
+    if "compiled" in priors:
         priors["compiled"].model.compile()
     texts = ["a person walks"] * n
     metrics: Metrics = {"samples": n, "ddim_steps": DDIM_STEPS}
     for kind in kinds:
         lengths = synthetic.lengths(n, kind, config.data.max_frames)
-        longest, diffusion = int(lengths.max()), priors["float32"].diffusion
-        guidance = config.evaluation.guidance
-        compared = {"baseline": partial(baseline.generate, plain, condition, longest, guidance, diffusion)}
+        longest, guidance = int(lengths.max()), config.evaluation.guidance
+        diffusion = Diffusion(config.model.n_steps, tau=config.model.tau)
+        compared = {}
+        if "baseline" in names:
+            compared["baseline"] = partial(baseline.generate, plain, condition, longest, guidance, diffusion)
         for name, prior in priors.items():
             ours = partial(sample.generate, prior, texts, lengths)
             compared[name] = ours

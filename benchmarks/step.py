@@ -18,10 +18,12 @@ from videomdm.train.trainer import Trainer, keep_memory
 
 FAST = {"precision": "bf16", "length_buckets": 4}
 CANDIDATES = {
+    "baseline": {},
     "float32": {"length_buckets": 8},
     "bf16": {"length_buckets": 8, "precision": "bf16"},
     "compiled": {**FAST, "compile": "default"},
     "graphs": {**FAST, "compile": "graphs"},
+    "undropped": {**FAST, "compile": "graphs", "dropout": 0.0},
 }
 
 
@@ -43,12 +45,14 @@ def work(config: Config, frames: float, passes: int) -> Work:
 def candidates(config: Config, kind: str, passes: int, names: Sequence[str]) -> dict[str, Callable[[], object]]:
     """A step of each version; the baseline first.  All make their numbers from the step's number."""
     data = synthetic.training_set(config, kind, timing.device())
-    trainers = {"baseline": PlainTrainer(config, data)}
-    trainers |= {name: Trainer(config.but(**CANDIDATES[name]), data) for name in names}
+    trainers = {
+        name: PlainTrainer(config, data) if name == "baseline" else Trainer(config.but(**CANDIDATES[name]), data)
+        for name in names
+    }
     for name, trainer in trainers.items():
         if passes > 1:  # every batch a low one
             trainer.timesteps = Multistep(passes * trainer.timesteps.bucket_size, config.optimiser.t_star, passes)
-        if "compile" in CANDIDATES.get(name, {}):
+        if "compile" in CANDIDATES[name]:
             _meet_every_shape(trainer)
     return {name: _runs(trainer) for name, trainer in trainers.items()}
 
@@ -78,13 +82,14 @@ def run(config: Config, results: Path, repeats: int, kind: str, names: Sequence[
     """One size of batch and one distribution of lengths, with and without the multistep passes."""
     began = time.monotonic()
     keep_memory()
-    names = names or list(CANDIDATES)[: 4 if timing.device().type == "cuda" else 2]
+    names = names or list(CANDIDATES)[: 5 if timing.device().type == "cuda" else 3]
     frames = float(synthetic.lengths(2048, kind, config.data.max_frames).double().mean())
     metrics: Metrics = {"batch": config.optimiser.batch_size, "steps_per_run": steps_per_run(), "mean_frames": frames}
-    for method, passes in (("mdm-teacher", 1), ("videomdm", config.optimiser.n_buckets)):
-        one = config.but(method=method)
-        needed = work(one, frames, passes)
-        times = timing.paired(candidates(one, kind, passes, names), repeats)
+    cases = [("plain", "mdm-teacher", 1), ("multistep", "videomdm", config.optimiser.n_buckets)]
+    # Nothing is compiled while something is timed.
+    versions = {case: candidates(config.but(method=method), kind, passes, names) for case, method, passes in cases}
+    for case, method, passes in cases:
+        needed = work(config.but(method=method), frames, passes)
         scaled = Work(steps_per_run() * needed.flops, steps_per_run() * needed.bytes)
-        metrics |= timing.summary("plain" if passes == 1 else "multistep", times, scaled)
+        metrics |= timing.summary(case, timing.paired(versions[case], repeats), scaled)
     return timing.write(results, f"step-{config.optimiser.batch_size}-{kind}", config, metrics, began)

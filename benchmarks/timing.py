@@ -89,7 +89,7 @@ def summary(
     metrics: Metrics = {}
     for name, values in times.items():
         metrics[f"{case}_{name}_seconds"] = mean_interval(values)
-        if name != "baseline":
+        if name != "baseline" and "baseline" in times:
             metrics[f"{case}_{name}_gain"] = ratio(times["baseline"], values)
         if work is not None:
             floor = (share or {}).get(name, 1.0) * work.floor(precision)
@@ -112,8 +112,9 @@ def show(case: str, metrics: Metrics) -> None:
     for key, value in metrics.items():
         if key.endswith("_seconds"):
             name = key.removesuffix("_seconds")
-            gain, floors = metrics.get(f"{name}_gain", [1.0, 0.0]), metrics.get(f"{name}_floors")
-            line = f"{name:40s} {1e3 * value[0]:10.2f} ms   {gain[0]:6.2f} +- {gain[1]:.2f} x the baseline"
+            gain, floors = metrics.get(f"{name}_gain"), metrics.get(f"{name}_floors")
+            line = f"{name:40s} {1e3 * value[0]:10.2f} ms"
+            line += f"   {gain[0]:6.2f} +- {gain[1]:.2f} x the baseline" if gain else ""
             print(line + (f"   {floors:6.1f} x the floor" if floors else ""), flush=True)
 
 

@@ -268,17 +268,6 @@ class TestGpu:
         for ours, theirs in zip(prior.model.parameters(), original.model.parameters(), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0.005, atol=0.0)
 
-    def test_the_recipe_takes_what_its_passes_take(self, tmp_path):
-        """400,000 batches of 1 ms, and 200,000 of which a third makes four passes of 2 ms, all others one."""
-        config = train.profile("paper")
-        seconds = {"plain_baseline_seconds": [9.0, 0.1], "plain_bf16_seconds": [0.01, 0.0]}
-        seconds |= {"multistep_baseline_seconds": [9.0, 0.1], "multistep_graphs_seconds": [0.08, 0.0]}
-        timing.write(tmp_path, "step-64-full", config, {"steps_per_run": 10, **seconds}, 0.0)
-        gpu.recipe(config.but(data="bandai"), tmp_path)
-        [found] = (r["metrics"] for r in results.read(tmp_path, "benchmarks") if r["method"].startswith("recipe"))
-        assert found["passes"] == pytest.approx(792_000, rel=0.01)
-        assert found["hours"] == pytest.approx((400_000 * 0.001 + (found["passes"] - 400_000) * 0.002) / 3600)
-
     def test_needs_no_more_than_a_bare_machine_has(self, tmp_path):
         """``make gpu`` in a copy of what it needs of the checkout, beside PyTorch and few packages more."""
         root = Path(gpu.__file__).parents[1]
@@ -290,7 +279,7 @@ class TestGpu:
         (tmp_path / "bin" / "python3").chmod(0o755)
         (tmp_path / "site").mkdir()
         install(gpu.NEEDED, tmp_path / "site")
-        pieces = "check step-4-full recipe sampling metrics prior study-real"
+        pieces = "check step-4-full sampling metrics prior study-real"
         done = subprocess.run(
             ["make", "gpu", f"GPUFLAGS=--tiny --pieces {pieces}"], cwd=tmp_path, text=True, capture_output=True,
             env=os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(tmp_path / "site")},

@@ -173,7 +173,7 @@ class EncoderLayer(nn.Module):
     def _attend(self, h: Tensor, attended: Tensor | None) -> Tensor:
         B, S, W = h.shape
         qkv = self.qkv(h).view(B, S, 3, self.n_heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, S, W/heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind()  # each (B, heads, S, W/heads)
         p = self.dropout.p if self.training else 0.0
         attention = (
             _attention if q.dtype == torch.bfloat16 and q.device.type == "cpu" else F.scaled_dot_product_attention

@@ -235,7 +235,7 @@ def uniform_skeleton(joints: Tensor, target_offsets: Tensor, skeleton: Skeleton 
     h = bisectors(bones, skeleton)
     onto = (rest_half_turns(skeleton, h.dtype, h.device)[1:] @ offsets[1:, :, None])[..., None]
     bones = torch.addcmul(-onto, h, (h * onto).sum(1, keepdim=True), value=2)
-    paths = _paths(skeleton, bones.dtype, bones.device)
+    paths = _paths(skeleton.parents, bones.dtype, bones.device)
     body = (paths @ bones.flatten(1)).view(body.shape) + body[0] * scale[:, None]
     return body.permute(2, 3, 0, 1).reshape(*batch, *joints.shape[-3:])
 
@@ -287,7 +287,7 @@ def body_height(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22) ->
     Returns:
         (C,) metres, from the median length of each bone over a clip's frames.
     """
-    paths = _paths(skeleton, joints.dtype, joints.device)
+    paths = _paths(skeleton.parents, joints.dtype, joints.device)
     return bone_lengths(joints, lengths, skeleton) @ (
         paths[skeleton.index("right_ankle")] + paths[skeleton.index("head")]
     )
@@ -314,7 +314,7 @@ def constant_bones(joints: Tensor, lengths: Tensor, skeleton: Skeleton = SMPL22,
     """
     sizes = bone_lengths(joints, lengths, skeleton) if sizes is None else sizes
     bones = unit(bone_vectors(joints, skeleton), rest_directions(skeleton, joints)) * sizes[:, None, :, None]
-    return joints[..., :1, :] + _paths(skeleton, joints.dtype, joints.device) @ bones
+    return joints[..., :1, :] + _paths(skeleton.parents, joints.dtype, joints.device) @ bones
 
 
 # ---- inverse and forward kinematics ----------------------------------------------------------------------
@@ -347,7 +347,7 @@ def inverse_kinematics(
         rest = unit(offsets[1:].to(joints), rest)
     directions = unit(bone_vectors(joints, skeleton), rest)
     heading = facing_z(facing(joints, skeleton)).mT.to(joints.dtype)[..., None, :, :]
-    levels, order = _levels(skeleton)
+    levels, order = _levels(skeleton.parents)
     local, world = [heading], [heading]
     for members, parents in levels:
         above = world[-1][..., parents, :, :]
@@ -369,7 +369,7 @@ def forward_kinematics(rotations: Tensor, root: Tensor, offsets: Tensor, skeleto
 
     Explained in :doc:`/notebooks/explain_features`.
     """
-    levels, order = _levels(skeleton)
+    levels, order = _levels(skeleton.parents)
     world = [rotations[..., :1, :, :]]
     for members, parents in levels:
         world.append(world[-1][..., parents, :, :] @ rotations[..., members, :, :])
@@ -380,28 +380,28 @@ def forward_kinematics(rotations: Tensor, root: Tensor, offsets: Tensor, skeleto
 def _sum_up(root: Tensor, world: Tensor, offsets: Tensor, skeleton: Skeleton) -> Tensor:
     """Joints (..., J, 3): root (..., 3) plus the bones (offsets turned by ``world``) on the way to each."""
     bones = (world @ offsets[..., 1:, :, None])[..., 0]
-    return root[..., None, :] + _paths(skeleton, bones.dtype, bones.device) @ bones
+    return root[..., None, :] + _paths(skeleton.parents, bones.dtype, bones.device) @ bones
 
 
 @table
-def _paths(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _paths(parents: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """(J, J - 1): 1 where a bone (named by its end) lies on the way from the root to a joint."""
-    paths = np.eye(len(skeleton))
-    for members, _ in _levels(skeleton)[0]:
+    paths = np.eye(len(parents))
+    for members, _ in _levels(parents)[0]:
         for j in members:
-            paths[j] += paths[skeleton.parents[j]]
+            paths[j] += paths[parents[j]]
     return torch.from_numpy(paths[:, 1:]).to(device, dtype)
 
 
 @lru_cache(maxsize=16)
-def _levels(skeleton: Skeleton) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
+def _levels(parents: tuple[int, ...]) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
     """The tree by depth: per level below the root its joints and their parents' places in the level above;
     and the order that puts the levels, one after the other, back into the layout's order."""
     levels, above, visited = [], [0], [0]
-    while members := [j for j, parent in enumerate(skeleton.parents) if parent in above]:
-        levels.append((members, [above.index(skeleton.parents[j]) for j in members]))
+    while members := [j for j, parent in enumerate(parents) if parent in above]:
+        levels.append((members, [above.index(parents[j]) for j in members]))
         visited, above = visited + members, members
-    return levels, [visited.index(j) for j in range(len(skeleton))]
+    return levels, [visited.index(j) for j in range(len(parents))]
 
 
 #: Metres: a limb that is bent by less is nearly straight.

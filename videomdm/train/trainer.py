@@ -31,6 +31,10 @@ from videomdm.train.buckets import Buckets
 from videomdm.train.dataset import TrainingSet
 from videomdm.train.graphs import StepGraphs
 
+#: Of the compiler on a GPU: random numbers by the library, whose masks are kept, instead of anew in the backward pass;
+#: and more than one way tried of each kernel that is not a matrix product.
+TUNED = {"fallback_random": True, "max_autotune_pointwise": True}
+
 
 class Trainer:
     """A run's model, its moving average and its optimiser, and the step that changes them.
@@ -86,8 +90,11 @@ class Trainer:
         """Model and losses as fused kernels, one set for every bucket's shape."""
         shapes = 2 * len(self.buckets.frames)  # of each function: without and with gradients
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, shapes)
-        self.model.compile(dynamic=False)
-        self._x0, self._videomdm = (torch.compile(loss, dynamic=False) for loss in (self._x0, self._videomdm))
+        options = TUNED if self.device.type == "cuda" else None
+        self.model.compile(dynamic=False, options=options)
+        self._x0, self._videomdm = (
+            torch.compile(loss, dynamic=False, options=options) for loss in (self._x0, self._videomdm)
+        )
 
     def start_from(self, weights: Path) -> None:
         """Take the weights of another run's last step; raises ``ValueError`` where they do not fit."""
