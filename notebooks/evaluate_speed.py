@@ -72,7 +72,7 @@ timings.gpu_goals(found)
 # Hours of the paper's training are what its 792,000 passes take at that rate.
 #
 # The rate of 512 clips misses what was asked.
-# Matrix products are not to blame, attention and what lies between the products is: normalisation, dropout and GELU read and write every activation several times, at this width with little arithmetic in between.
+# We think the cause is what lies between matrix products: normalisation, dropout and GELU read and write every activation several times, with little arithmetic in between at this width.
 #
 # ## The training step
 #
