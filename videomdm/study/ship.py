@@ -360,10 +360,11 @@ def _ways(folder: Path) -> str:
 
 
 def _figure(value: Sequence[float] | float) -> str:
-    """A value, or one with its interval; what is past four decimals is rounding."""
+    """A value, or one with its interval; below half a ten-thousandth it is what rounding leaves, and none."""
     if isinstance(value, float):
-        return f"{round(value, 4):.3g}"
-    return f"{round(value[0], 4):.3g} ± {round(value[1], 4):.2g}"
+        return f"{value if abs(value) >= 5e-5 else 0.0:.3g}"
+    mean, half = (x if abs(x) >= 5e-5 else 0.0 for x in value)
+    return f"{mean:.3g} ± {half:.2g}"
 
 
 # ---- the command -----------------------------------------------------------------------------------------
