@@ -95,13 +95,14 @@ for name, rows in corpora.items():
 # %% [markdown]
 # ## What they say
 #
-# All of it by one training seed, so differences of a tenth are not to be read ([Table 1](evaluate_table1.ipynb) has the spread of five).
+# All of it by one training seed.
+# In [Table 1](evaluate_table1.ipynb) the FIDs of a row's five seeds differ by a fifth to a third, so differences of that size are not to be read.
 #
 # **It is not the height alone.**
 # Told how tall people are, plain MDM on the teacher's motions comes from FID 13.2 to 10.9 as the paper reads it; with keypoints and cameras by PnP it is 3.9, and the second evaluator says 4.6 and 3.5.
 # So the step from *mdm-teacher/sized* to *videomdm-pnp/sized-unrefined* is 2-D's.
 #
-# **Refining cameras is not worth it for generating.**
+# **Refining cameras shows no gain in generating.**
 # With it FID is 4.8 instead of 3.9, and lifting with the true camera errs by 42 mm instead of 39; people's roots are 6 mm instead of 13 from their true height, and the second evaluator prefers it.
 #
 # **Neither up nor the focal length cost little.**

@@ -9,9 +9,9 @@
 # %% [markdown]
 # # Closing the gap: walking as trained, rounds, refined cameras, frames placed by size
 #
-# Trained as the paper says, a prior from 2-D lifts well and generates motions that are too calm, and it needs
+# Trained as the paper says, a prior from 2-D lifts well, but its motions are too calm when it samples by all steps, and it needs
 # cameras in a frame that nobody with a video knows.
-# This page takes four ideas that close part of the distance to 3-D supervision, and measures them.
+# This page takes five ideas, measures them, and says which of them close part of the distance to 3-D supervision.
 # The numbers come from the files in `results/gap` alone.
 #
 # **Walk as trained.**
@@ -30,7 +30,7 @@
 # A camera given in the teacher's frame, or found by PnP, is off by the teacher's heading, origin and floor in the first
 # frames.
 # A predicted motion stands in its canonical frame by construction.
-# So at each step below the highest noise, two Gauss-Newton steps move the camera to where it sees the prediction at the
+# So at each step but those of the highest noise, two Gauss-Newton steps move the camera to where it sees the prediction at the
 # keypoints ({py:func}`videomdm.cameras.refinement.refine`).
 # With $y$ the keypoint of a joint and $X_c$ its predicted place in camera axes, the residual is
 #
@@ -234,41 +234,41 @@ for name, rows in corpora.items():
 # **Rounds close most of the gap to true 3-D.**
 # With known cameras *round-1* has 1.15 times the FID of MDM on true 3-D on bandai, over three seeds, where VideoMDM itself
 # has 2.3 times; it moves as fast and as far as real motions do, and stands 7 mm from their height.
-# A second round has 1.05 times (one seed).
-# On the built-in corpus *round-1* has .96 times that FID, though it moves a third more jerkily than real motions, as MDM on
-# true 3-D does.
+# A second round has 1.09 times (the first seed of both).
+# On the built-in corpus *round-1* has .97 times that FID, though its accelerations are a third above real ones and its jitter is twice
+# theirs, as those of MDM on true 3-D are.
 # The motions that it learned have FID .66, 1.0 and .81 (the three seeds), so what remains lies in learning them.
 #
 # **Placed frames are for lifting.**
-# MDM on true 3-D, which knows exactly how large people are, errs by 43 mm in camera coordinates instead of 223 once frames
+# MDM on true 3-D, which knows exactly how large people are, errs by 45 mm in camera coordinates instead of 214 once frames
 # are placed.
-# VideoMDM errs by 87 instead of 126 mm; the size that it believes in is the teacher's, in part.
-# It does not always pay: on the built-in corpus, with the camera known, MDM on true 3-D gains (53 instead of 92 mm) and
+# VideoMDM errs by 90 instead of 126 mm; the size that it believes in is the teacher's, in part.
+# It does not always pay: on the built-in corpus, with the camera known, MDM on true 3-D gains (53 instead of 91 mm) and
 # VideoMDM loses (129 instead of 102), because a body of the wrong size is put at the wrong depth.
-# With cameras from PnP, refined, most rows gain.
+# With cameras from PnP, refined, all rows gain but two (*round-1-rigid* on bandai, *sized-round-1* on the built-in corpus).
 # A round of placed motions (*round-1-placed*) is no better a generator: where people walk is not what FID sees.
 #
 # **Size is what the cameras that nobody knows are missing.**
 # On bandai *pnp/round-1* learned motions of FID 4.5, of people who are 4.9 % too tall.
 # Scaled to the true body height the same motions have FID 1.7, and with the root at its true mean height as well 1.4; with known
-# cameras they have .66.
+# cameras those of the same seed have .66.
 # Size alone would not cost that much (true motions of such people have FID 1.1), but the lifted bodies' legs are too long
 # for their size as well: both errors raise the hips, and FID squares their sum.
 #
-# **So the height of the people is worth more than the camera.**
-# It is one number, which most people who film know, and no camera measures it.
+# **So the height of the people is worth about as much as the camera.**
+# It is one number, which people who film may know, and no single camera measures it.
 # With it (*sized*) *sized-round-1* has FID 3.2 and *sized-round-2* 2.7, which is 1.28 times the second round with known
-# cameras (1.5 asked, 1.2 aimed at), and 1.20 times by the second evaluator; on the built-in corpus *sized-round-1* has .37 where
+# cameras (1.5 asked), and 1.20 times by the second evaluator; on the built-in corpus *sized-round-1* has .37 where
 # the round with known cameras has .45 (.51 and .59 by the second evaluator).
 # Starting from PnP cameras, and with frames placed, *sized* lifts with an absolute error of 84 mm, where VideoMDM that was
-# given the true camera has 87 (133 and 129 on the built-in corpus).
-# What is left of *sized-round-1*'s lifted FID of 1.4 is mostly legs and height: with the true height it has 1.09, with true
-# bones as well 1.03.
+# given the true camera has 90 (133 and 129 on the built-in corpus).
+# Of *sized-round-1*'s lifted FID of 1.4 legs and height are a quarter: with the true height it has 1.09, with true bones as well
+# 1.03; the rest is something else.
 #
 # **The drift is mostly gone, and bandai shows that it had been luck.**
 # With cameras fitted to the image *pnp/refined* keeps 98.1 % of the size where it kept 95.7 %, and 98.8 instead of 97.0 % on
 # the built-in corpus; cameras that stay where they are keep 99.8 %.
-# There, where the teacher takes people for 3 % too small, everything gains: lifting from refined PnP cameras errs by 237 mm
+# There, where the teacher takes people for 3 % too small, nearly everything gains: lifting from refined PnP cameras errs by 237 mm
 # instead of 345 (root-aligned by 54 instead of 64), and the round's people stand at 95.5 instead of 92.6 % of the truth.
 # On bandai the teacher takes a short person for an average one, the drift happened to undo it, and without the drift
 # *pnp/refined* and *pnp/round-1* are further from the truth (FID 10.8 and 6.0, instead of 9.6 and 4.5).
@@ -277,7 +277,7 @@ for name, rows in corpora.items():
 # **The second lifter is the better one.**
 # With known cameras, VideoMDM that has the first round's motions as its teacher (*lifter-2*) has FID 3.0 where the first has
 # 4.0 (first seeds), keeps its size, and lifts with 31 mm, where the first has 36; with frames placed 28 and 33, where plain
-# MDM on true 3-D has 23.
+# MDM on true 3-D has 22.
 # Without cameras, but with the body height, *sized-lifter-2* lifts from refined and placed PnP cameras with 72 mm absolute, where
 # the first has 84.
 #
@@ -303,7 +303,7 @@ for name, rows in corpora.items():
 # On bandai *frame/round-1* then has 2.3 times the FID of the second round with known cameras and *pnp/round-1-common* 2.6 times, where
 # 1.5 was asked; what size has to do with it is said above.
 # A camera given in the teacher's frame stands as far away as the true one, so it says more than PnP can: with it people come
-# out at 97 % of their body height instead of 105 %.
+# out at 96 % of their body height instead of 105 %.
 # On the built-in corpus *pnp/round-1* is better than the round with known cameras, .32 against .45, though its people are 4.5 %
 # too small: there body heights differ from clip to clip, and true motions of people 5 % smaller have FID .27, where all of their
 # own size have .24.
@@ -311,7 +311,8 @@ for name, rows in corpora.items():
 #
 # Refining pays where the given camera is wrong.
 # Where it is given in the truth's frame there is nothing to win, and that probe is not refined.
-# Rows with known cameras were measured before refinement fitted the image, so they have no columns for refined cameras.
+# Rows with known cameras were measured before refinement fitted the image, all seeds or some, so most of them have no columns for
+# refined cameras.
 # *round-1-rigid* with known cameras was not run, nor, on the built-in corpus, second rounds, *projected* and the rows in the
 # teacher's frame (`make study` runs them).
 

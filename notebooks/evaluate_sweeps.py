@@ -45,17 +45,17 @@ for name, rows in corpora.items():
     display(report.sweeps_plot(rows, "fid", "FID, joints anew"))
 
 # %% [markdown]
-# **Training from 2-D pays from about a third of the teacher's error on** (where the lines cross).
+# **Training from 2-D pays from about a third of the teacher's error on** (where the lines cross; a fifth by the paper's reading).
 # On a perfect teacher plain MDM is the better generator, by nearly two to one: what 2-D losses and multistep batches cost
 # is the distance between the lines at 0.
 # From there plain MDM's FID follows the teacher, to six times its value at the teacher's own error and nine times at one
 # half more; VideoMDM's grows by a fifth and by more than a half.
 #
 # **Cameras may be wrong by a few degrees.**
-# Five degrees are not seen in FID, twenty cost one half.
+# Five degrees are not seen in FID (a tenth by the second evaluator), twenty cost one half.
 # Captions suffer no sooner.
 #
-# **Keypoints that jitter are the worst of the three.**
+# **Keypoints that jitter are the worst of the three, as far as each was tried.**
 # An error of .01 (10 pixels at a focal length of 1,000) is drawn anew for every joint and frame, so the teacher's motions
 # shake, and with them what plain MDM generates: six times real accelerations.
 # VideoMDM, whose $L_{vel}$ compares with the same shaking velocities, comes down to twice real ones, at a third of the FID.

@@ -18,8 +18,8 @@
 # - **real** has learned from CMU's motion capture too, half and half.
 #   Recordings of real people get it.
 #
-# In training, the people of **real** are filmed by telephones: from below, from eye level and from overhead, near and
-# far, with any field of view that telephones have.
+# In training, three fifths of the windows of **real** are filmed by telephones: from below, from eye level and from overhead,
+# near and far, with fields of view from 40 to 85 degrees.
 # Their bodies are resized bone by bone, their limbs turned, their knees straightened in half of the clips (captured
 # knees are rarely straight, people who stand before a camera are), and they are slowed down and sped up.
 # In nearly half of the windows a simulated detector reports them

@@ -43,7 +43,7 @@ word_tables.encoders(rows)
 
 # %% [markdown]
 # Of verbs that no table lists, hashed words guess, and a sentence encoder knows about half.
-# But to it a caption with left and right exchanged is often nearer than one that says the same: it was trained to find
+# But to it a caption with left and right exchanged is nearer, one time in four, than one that says the same: it was trained to find
 # texts on one topic.
 # Hashed words tell them apart, since every word has a direction of its own.
 # Side by side in one vector, both keep what they are good at.
@@ -63,7 +63,7 @@ word_tables.costs(rows)
 # %% [markdown]
 # ## How much of the vector the hashed words have
 #
-# More of them bring left and right further apart, and captions of one motion with them.
+# More of them bring left and right further apart, and, from .2 on, captions of one motion with them.
 # The share that is used, .4, is the one with the best partners among those that bring left and right to a cosine of at most .85.
 # It was chosen on clips that the first table does not count.
 

@@ -245,7 +245,7 @@ for name, one in lifted.items():
 #
 # Compared are the 12 joints of the limbs (shoulders, elbows, wrists, hips, knees, ankles), in the camera's axes, in two ways: with the middle of the hips put onto the true one in every frame (*root-aligned*), which counts wrong size and wrong direction, and after the similarity that fits every frame best (*Procrustes*), which counts the pose alone.
 # *Up* is the angle between the vertical that was found and the true one.
-# Detectors and markers mean different points by *hip* and *shoulder*; some centimetres of all these errors are a matter of definition.
+# Detectors and markers mean different points by *hip* and *shoulder*, so a part of all these errors is a matter of definition; for the hips it is 5 mm at most ([](../runs/evaluate_teachers), *as landmarks*).
 
 # %%
 KNOWN = {"nothing": {}, "field of view and height": {"intrinsics": real_people.BALANCE["field_of_view"]}}
@@ -352,5 +352,5 @@ metrics_table(rows) if rows else Table("*not measured*")
 # - **What is outside the picture** is a guess. Legs that were never seen hang from the hips, and a motion made of them is fit for its upper half alone.
 # - **Standing people may come out with bent knees or a lean.** One camera sees a knee that bends towards it only by a slightly shorter leg. The prior can only know poses that it was trained on.
 # - **Size and distance are one number.** Without `height` an adult's mean is taken: a person's absolute size and path are as wrong as that.
-# - **The vertical is found from the feet.** Somebody who stands on one spot says little about where the floor is; *up* in the table of errors is then off by several degrees, and root-aligned errors count it in every joint.
+# - **The vertical is found from the feet.** Somebody who stands on one spot says little about where the floor is; *up* in the table of errors says by how much it is off, and root-aligned errors count it in every joint.
 # - **A prior is no oracle.** Whether it improves on its teacher depends on what it was trained on; no more of it is taken than helped on validation recordings, and the tables of this page show both motions for each recording with truth.

@@ -122,8 +122,8 @@ if scenes:
 # %% [markdown]
 # ## A prior to start from
 #
-# A few minutes of video are too little to learn from scratch how people move.
-# Training starts from a prior, the one that comes with the package ([](evaluate_shipped)) where no other is named, and reads the videos in that prior's units.
+# A few minutes of video hold little of how people move.
+# So training starts from a prior, the one that comes with the package ([](evaluate_shipped)) where no other is named, and reads the videos in that prior's units.
 
 # %%
 method = method or ("videomdm-pnp/sized" if height else "videomdm-pnp/refined")
@@ -145,7 +145,7 @@ loss_curves(
 #
 # Each clip is lifted three times: by the teacher, by the prior that training started from, and by the one that learned from the videos.
 # The priors put every predicted frame where its size says, move its joints onto the rays that were seen (appendix G.2), and correct the camera as they go.
-# Where the truth is known, the prior is also given the true camera: what is left then is its own error.
+# Where the truth is known, the prior is also given the true camera: what is left then is not the camera's doing.
 
 # %%
 captions = [clip[0] for clip in observed.captions]
@@ -191,8 +191,10 @@ metrics_table([
 # ### What the numbers say
 #
 # That a prior's joints lie on the rays is so by construction and says nothing about depth.
-# The built-in films show motions of kinds that the prior's own corpus has, so fine-tuning on them has little to teach that is new; it is for videos of what that corpus does not have.
+# The built-in films show motions of kinds that the prior's own corpus has, so they do not show what fine-tuning is for: videos of what that corpus does not have.
 # Their rows say two things, and no more: what the prior makes of what it was given, and what it would make of it if it were told the true camera.
+# Neither is good in the book's copy of this page: lifted by the prior these people are much further from the truth than the teacher's motions, fine-tuned hardly less, and with the true camera further still.
+# That is why recordings are delivered with a small share of the prior, as the last section has it.
 
 # %%
 if scenes:

@@ -105,6 +105,11 @@ def test_a_fall_that_goes_on_is_told(tmp_path):
     assert ship._losses(tmp_path) == [1.5, 3.5]
 
 
+def test_the_cards_figures_are_rounded_once():
+    assert ship._figure(0.85546875) == "0.855"  # by way of .8555 it would be .856
+    assert ship._figure([3.3e-5, 7e-7]) == "0 ± 0"
+
+
 def test_the_cards_commands_are_commands():
     program = "python -m videomdm.study.ship "
     lines = [line.strip() for line in ship.CARD.splitlines() if line.strip().startswith(program)]

@@ -252,8 +252,8 @@ and the last of {n_ways} ways that were tried, with free motions and real ones:
 
 ## Limits
 
-- A small model: it has seen every clip some {passes:.0f} times. Captions of CMU's dances are beyond it.
-- Limbs change their length and feet slide, in fast running most. Holding the feet takes out most of that, but no step
+- A small model: it has seen every clip some {passes:.0f} times.
+- Limbs change their length and feet slide. Holding the feet takes out most of that, but no step
   is made where the model makes none: a body that glides in one pose goes on gliding, and paths become shorter.
 - It knows what its corpora hold: walking, running, jumping, waving, exercises, dances. Objects, other people,
   hands, faces and floors that are not level are none of it.
@@ -313,7 +313,7 @@ def card(data_root: str, folder: Path) -> str:
         recipe=", then ".join(f"method `{method}`, {steps:,} batches" for method, steps in stages),
         commands="\n".join(_commands(stages)), batches=f"batches of {config.optimiser.batch_size} clips",
         losses=f"Over the last tenth of the training the loss was {late:.4f}, over the tenth before {early:.4f}"
-        + (": it still fell, and longer training would help." if late < 0.99 * early else "."),
+        + (": it still fell." if late < 0.99 * early else "."),
         samples=size.samples, repeats=size.repeats, table=_table(_results(folder)),
         candidates=_listed(candidates(folder)), twin=f"{twin.warmup_steps + twin.steps:,}",
         ways=_ways(folder), n_ways=len(feet.ways(folder)) - 2,
@@ -360,10 +360,11 @@ def _ways(folder: Path) -> str:
 
 
 def _figure(value: Sequence[float] | float) -> str:
-    """A value, or one with its interval; what is past four decimals is rounding."""
+    """A value, or one with its interval; below half a ten-thousandth it is what rounding leaves, and none."""
     if isinstance(value, float):
-        return f"{round(value, 4):.3g}"
-    return f"{round(value[0], 4):.3g} ± {round(value[1], 4):.2g}"
+        return f"{value if abs(value) >= 5e-5 else 0.0:.3g}"
+    mean, half = (x if abs(x) >= 5e-5 else 0.0 for x in value)
+    return f"{mean:.3g} ± {half:.2g}"
 
 
 # ---- the command -----------------------------------------------------------------------------------------
