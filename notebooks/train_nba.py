@@ -27,6 +27,8 @@
 #     papermill notebooks/train_nba.py out.ipynb -p data nba-like -p base bandai -p data_root DIR -p profile study
 #
 # A run that was killed goes on from its last checkpoint when it is started again; what is finished is not done twice.
+#
+# The players' files are not ours to show: in the book this page ran on the built-in corpus, filmed as they were, for minutes on one core; [Table 3](evaluate_table3.ipynb) has more rows, seeds and corpora.
 
 # %% tags=["parameters"]
 profile: str = "nba"  # the paper's recipe; smoke, laptop or study: smaller sizes and budgets
@@ -148,7 +150,11 @@ makers = {
     **{name: table3.generated(folder) for name, folder in folders.items()},
 }
 found = {name: unconditional.evaluate(judge, true, make, protocol) for name, make in makers.items()}
-metrics_table([{"": name, **row} for name, row in found.items()])
+titles = {
+    "fid": "FID", "kid": "KID", "diversity": "diversity", "precision": "precision", "recall": "recall",
+    "recall_dagger": "recall†",
+}  # fmt: skip
+metrics_table([{"": name, **{titles[k]: v for k, v in row.items()}} for name, row in found.items()])
 
 # %% [markdown]
 # ## Motions
