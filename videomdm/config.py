@@ -241,10 +241,6 @@ class Config:
             del asked["split"]
         return digest(asked)
 
-    def changed(self) -> dict[str, object]:
-        """The settings that are not the defaults, by their flat names."""
-        return {name: self.value(name) for name in sorted(SETTINGS) if self.value(name) != DEFAULTS.value(name)}
-
     def _lifter(self) -> str:
         file = Path(self.data.lifter)
         inside = file.suffix and file.is_relative_to(self.runs)
@@ -319,7 +315,7 @@ _PLAIN_METHOD = dataclasses.asdict(Method(""))
 def _differing(method: Method) -> dict[str, object]:
     """What a method does that is not the default."""
     values = dataclasses.asdict(method)
-    return {k: v for k, v in values.items() if k != "group" and v != _PLAIN_METHOD[k]}
+    return {k: v for k, v in values.items() if v != _PLAIN_METHOD[k]}
 
 
 def _plain(values: Mapping[str, object]) -> dict[str, object]:
