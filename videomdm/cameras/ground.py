@@ -169,19 +169,6 @@ def balance(joints: Tensor, skeleton: Skeleton = SMPL22, inside: Tensor | None =
     return up
 
 
-def foot_heights(joints: Tensor, skeleton: Skeleton = SMPL22, lengths: Tensor | None = None) -> Tensor:
-    """Spread of a clip's floor: standard deviation (...) in metres of the height of its lowest standing foot.
-
-    Over the frames in which a foot stands; 0 for a motion that walks on y = 0.
-    """
-    inside = _inside(joints, lengths)
-    weight = standing(joints, skeleton) * inside[..., None]
-    lowest, which = joints[..., skeleton.feet, 1].min(-1)
-    weight = weight.gather(-1, which[..., None])[..., 0]
-    mean = _mean(lowest[..., None], weight)
-    return _mean((lowest[..., None] - mean[..., None, :]).square(), weight)[..., 0].sqrt()
-
-
 def _fit(points: Tensor, weight: Tensor, skeleton: Skeleton, tilt: float) -> tuple[Tensor, Tensor, Tensor]:
     """Slopes, height and the ankles' extra height (..., 4) for points (..., T F, 3) of weight (..., T, F).
 
