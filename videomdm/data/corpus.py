@@ -144,9 +144,7 @@ def joined(corpora: Sequence[Corpus]) -> Corpus:
     return from_clips(clips, names, captions, actions, first.skeleton, first.fps, skipped)
 
 
-def check_joints(
-    joints: Tensor, name: str, skeleton: Skeleton, min_frames: int = MIN_FRAMES, max_frames: int | None = None
-) -> Tensor:
+def check_joints(joints: Tensor, name: str, skeleton: Skeleton, min_frames: int = MIN_FRAMES) -> Tensor:
     """Return ``joints`` (T, J, 3) as float32, or raise ``DataError`` naming the clip and what is wrong."""
     joints = torch.as_tensor(joints)
     expected = f"(frames, {len(skeleton)}, 3) for skeleton {skeleton.name}"
@@ -158,8 +156,6 @@ def check_joints(
         raise DataError(f"{name}: joints are {joints.dtype}, expected floating point metres")
     if len(joints) < min_frames:
         raise DataError(f"{name}: {len(joints)} frames, expected at least {min_frames}")
-    if max_frames is not None and len(joints) > max_frames:
-        raise DataError(f"{name}: {len(joints)} frames, expected at most {max_frames}")
     finite = joints.isfinite()
     if not finite.all():
         frame, joint = (int(k) for k in (~finite).any(-1).nonzero()[0])

@@ -33,6 +33,7 @@ from videomdm.skeletons.definitions import SMPL22, Skeleton
 
 MAX_BYTES = 270_000  # of a player's frames
 LANE_GAP = 0.7  # metres of floor between two motions
+CAMERA = 0.3  # half the width of a camera's drawing, metres
 PAGE_WIDTH, CONTROLS_HEIGHT = 740, 70  # pixels
 GAP = (np.nan,) * 3
 
@@ -232,11 +233,11 @@ def _floor(low: np.ndarray, high: np.ndarray) -> list:
     return [plate, _line(np.array(lines), GRID, 1.5)]
 
 
-def camera_outline(camera: Camera, size: float = 0.3) -> np.ndarray:
-    """The camera's edges as one line: it opens towards what it sees."""
+def camera_outline(camera: Camera) -> np.ndarray:
+    """The camera's edges as one line (11, 3), metres, NaN between its parts: it opens towards what it sees."""
     to_world = camera.rotation.detach().cpu().double().numpy().T
     centre = camera.center.detach().cpu().double().numpy()
-    a, b, c, d = (centre + size * to_world @ [u, v, 1.6] for u, v in ((-1, -0.7), (1, -0.7), (1, 0.7), (-1, 0.7)))
+    a, b, c, d = (centre + CAMERA * to_world @ [u, v, 1.6] for u, v in ((-1, -0.7), (1, -0.7), (1, 0.7), (-1, 0.7)))
     return np.array([a, b, c, d, a, centre, b, GAP, c, centre, d])
 
 

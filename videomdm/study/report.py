@@ -322,8 +322,9 @@ def over_plain(rows: Rows) -> Table | None:
     return compare(rows, _both_readings(asked)) if asked else None
 
 
-def with_placed(rows: Rows, sets: Sequence[str] = ("seen", "held_out")) -> Rows:
+def with_placed(rows: Rows) -> Rows:
     """Table 2's rows, each followed by what it lifts where frames are placed, as a row ``"<row>, placed"``."""
+    sets = ("seen", "held_out")
     found: dict[str, Mapping[str, object]] = {}
     for row, metrics in rows.items():
         found[row] = metrics

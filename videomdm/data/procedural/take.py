@@ -12,6 +12,7 @@ from videomdm.data.procedural.body import HANGING, STRAIGHT, Pose, turn
 KNEES, ELBOWS = (152.0, 13.0), (132.0, 14.0)  # degrees: mean and deviation over people, in their habitual posture
 LOCKED = 8.0  # degrees by which a knee that bears weight may be straighter than in the habitual posture
 MARGIN = 50  # frames computed before and after a clip, so that steps that begin or end outside are known
+JITTER = 0.25  # of the gaps around it: the range of a moment's place
 
 
 class Take:
@@ -72,11 +73,11 @@ class Take:
         number = torch.minimum(x.floor(), count - 1)
         return x - number, number, count[:, 0].long()
 
-    def keys(self, *fractions: float, jitter: float = 0.25) -> Tensor:
+    def keys(self, *fractions: float) -> Tensor:
         """Times (n, K) at about these fractions of the clip, each moved by part of the gaps around it."""
         knots = torch.tensor(fractions).expand(self.n, -1).clone()
         gaps = knots.diff(dim=1)
-        move = (torch.rand(self.n, len(fractions) - 2, generator=self.generator) - 0.5) * jitter
+        move = (torch.rand(self.n, len(fractions) - 2, generator=self.generator) - 0.5) * JITTER
         knots[:, 1:-1] += move * torch.minimum(gaps[:, 1:], gaps[:, :-1])
         return knots * self.duration
 
