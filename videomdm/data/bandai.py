@@ -18,16 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
+from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, SPLITS, DataError
 from videomdm.data import bandai_captions, body, bvh
-from videomdm.data.corpus import Corpus, check_joints, from_clips
+from videomdm.data.corpus import Corpus, check_joints, check_on_error, check_split, from_clips
 from videomdm.features.representation import canonical_frame
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage import text
 from videomdm.storage.arrays import read_npz
 from videomdm.storage.progress import Bar
 
-SPLITS = ("train", "val", "test")
 SOURCE_FPS = 30.0
 _METRES = 0.01  # the files are in centimetres
 _LO_UNIT = 1 / 32000  # metres per step of motions_lo.npz
@@ -88,10 +87,9 @@ def load(root: str | Path, split: str | None = None, on_error: str = "raise", da
         ValueError: unknown ``split`` or ``on_error``.
     """
     root = Path(root)
-    if split not in (None, *SPLITS):
-        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)} or None")
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
+    if split is not None:
+        check_split(split)
+    check_on_error(on_error)
     if dataset not in (None, 1, 2):
         raise ValueError(f"dataset is {dataset!r}, expected 1, 2 or None")
     if dataset is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from videomdm.conventions import FPS, MIN_FRAMES, DataError
+from videomdm.conventions import FPS, MIN_FRAMES, SPLITS, DataError
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.skeletons.padding import pad
 
@@ -142,6 +142,18 @@ def joined(corpora: Sequence[Corpus]) -> Corpus:
     actions = [action for corpus in corpora for action in corpus.actions]
     skipped = [clip for corpus in corpora for clip in corpus.skipped]
     return from_clips(clips, names, captions, actions, first.skeleton, first.fps, skipped)
+
+
+def check_split(split: str) -> None:
+    """Raise ``ValueError`` for a split that no corpus has."""
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
+
+
+def check_on_error(on_error: str) -> None:
+    """Raise ``ValueError`` for what no reader does about bad clips."""
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
 
 
 def check_joints(joints: Tensor, name: str, skeleton: Skeleton, min_frames: int = MIN_FRAMES) -> Tensor:

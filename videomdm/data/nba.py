@@ -23,8 +23,8 @@ from torch.nn.functional import max_pool1d, pad
 from videomdm import cameras
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
-from videomdm.conventions import DataError
-from videomdm.data.corpus import Corpus, from_clips
+from videomdm.conventions import SPLITS, DataError
+from videomdm.data.corpus import Corpus, check_on_error, from_clips
 from videomdm.data.recordings.rendering import landmarks
 from videomdm.data.tracks import PICTURE, Statistics, Tracks, from_picture
 from videomdm.skeletons import layouts
@@ -45,7 +45,6 @@ FPS, FILE_FPS = 30, 60  # frames a second that are read of those in NBA's files
 MIN_FRAMES = 10  # of a clip, at 30 frames a second
 LARGEST = 20.0  # picture units: a coordinate beyond is in pixels, or an error
 OFF_CENTRE = 0.05  # picture units that a hip may be off the origin
-SPLITS = ("train", "val", "test")
 LAYOUT = "expected NBA's official layout: motions/<clip>.npy (T, 16, 3) at 60 frames a second, Mean.npy, Std.npy"
 
 _FROM_H36M = [j for j, joint in enumerate(H36M17.joints) if joint != "spine"]
@@ -79,7 +78,9 @@ def load(root: str | Path, split: str, max_frames: int, on_error: str = "raise")
 
     Raises:
         DataError: names the file, what was found and what was expected.
+        ValueError: unknown ``on_error``.
     """
+    check_on_error(on_error)
     statistics = Statistics(*(_statistic(root, file) for file in ("Mean.npy", "Std.npy")))
     clips, found, skipped = [], [], []
     for name in names(root, split):

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from videomdm import programs
 from videomdm.config import STAGES, Data
-from videomdm.conventions import MAX_FRAMES
+from videomdm.conventions import MAX_FRAMES, SPLITS
 from videomdm.data import procedural, sources
 from videomdm.data.corpus import check_joints
 from videomdm.evaluation import posture
@@ -32,7 +32,6 @@ from videomdm.storage.files import write_json
 from videomdm.study import results
 
 PROGRAM = "python -m videomdm.study.posture"
-SPLITS = ("train", "val", "test")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,6 +27,7 @@ from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
 from videomdm.cameras.unseen import fill_unseen, hang
 from videomdm.conventions import FPS, MIN_FRAMES, MIN_LIFTED, DataError
+from videomdm.data.corpus import check_on_error
 from videomdm.data.recordings import camera_units, captions, keypoint_npz, lens, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
@@ -106,8 +107,7 @@ def load(
         ImportError, OSError: videos need a detector that is not to be had (``on_error="raise"``).
     """
     folder = Path(folder)
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
+    check_on_error(on_error)
     if intrinsics is not None and not isinstance(intrinsics, Intrinsics):
         Intrinsics.from_field_of_view(1, 1, intrinsics)  # an impossible one is no recording's fault
     sources, table = reading.sources(folder), captions.read_table(folder)
