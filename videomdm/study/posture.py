@@ -58,8 +58,7 @@ def conduct(arguments: Sequence[str]) -> None:
         "study": "posture", "data": args.data, "method": args.name, "profile": "", "seed": 0,
         **Data(source=args.data).stages(STAGES), "clips": len(lengths),
         "command": _command(args),
-        "commit": results.commit(), "machine": results.machine(),
-        "versions": {name: results.version(name) for name in ("videomdm", "torch", "numpy")},
+        **results.provenance(),
         "metrics": posture.distributions(joints, lengths),
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip

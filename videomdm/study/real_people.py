@@ -300,8 +300,7 @@ def write(
         "study": STUDY, "data": about["data"]["source"], "method": about["method"], "profile": about["profile"],
         "seed": about["seed"], "row": row, "part": part, "run": run.name,
         "command": command,
-        "commit": results.commit(), "machine": results.machine(),
-        "versions": {name: results.version(name) for name in ("videomdm", "torch", "numpy")},
+        **results.provenance(),
         "seconds": round(seconds, 1), "metrics": dict(metrics),
     }  # fmt: skip
     path = folder / STUDY / f"{row.replace(' ', '-')}-{part}.json"
