@@ -8,9 +8,7 @@ Killed and started again with the same command, training goes on from its last c
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -332,12 +330,10 @@ def conduct(arguments: Sequence[str]) -> None:
         "budget": vars(budget),
         "parameters": {"network": n_parameters(network), "flow": n_parameters(flow)},
         "seconds": {part: round(training.seconds(args.out / part)) for part in ("flow", "network")},
-        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        **training.environment(),
         "metrics": measured(network, flow, test, args.seed + 1),
     }
-    (args.out / "elepose.json").write_text(json.dumps(about, indent=1) + "\n")
-    print(json.dumps(about["metrics"], indent=1))
+    training.write_report(args.out / "elepose.json", about)
 
 
 def n_parameters(network: nn.Module) -> int:
