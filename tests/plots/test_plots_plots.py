@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from videomdm import cameras, plots
-from videomdm.plots import offline, players, style
+from videomdm.plots import offline, players, space, style
 from videomdm.plots.offline import library_html
 from videomdm.skeletons import H36M17, NBA16, SMPL22
 
@@ -116,7 +116,7 @@ class TestPlayer:
 
     def test_the_camera_opens_towards_what_it_sees(self):
         camera = cameras.orbit(0.7, 0.2, [0.0, 1.0, 1.0], 4.0)
-        corners = torch.from_numpy(players.camera_outline(camera)).float()
+        corners = torch.from_numpy(space.camera_outline(camera)).float()
         in_camera = camera.to_camera(corners[corners.isfinite().all(1)])
         assert in_camera[:, 2].min().abs() < 1e-5
         assert in_camera[:, 2].max() > 0.3
