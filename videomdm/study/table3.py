@@ -192,6 +192,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def conduct(arguments: Sequence[str]) -> None:
     """Train teacher and judge, then train and measure every row that has no result yet."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    name = given.study or ("table3" if given.data == "nba" else f"table3-{given.base}")
+    base = configuration(
+        train.profile(given.profile), given.budget, data=given.data, base=given.base, data_root=given.data_root,
+        runs=given.runs, seed=given.seed, **settings.changes(given.set),
+    )  # fmt: skip
+    command = _command(given, name)
+    for row in given.rows:
+        config = base.but(method=row) if row in METHODS else base
+        study.run(
+            config, row, name, given.results, f"{command} --rows {row}",
+            lambda config, row, run: measure(config, row, run, given.budget, given.protocol),
+        )  # fmt: skip
+    picture = given.results / name / "reconstructions.svg"
+    shown = given.data == "nba-like" and given.base == "procedural"  # motions of other corpora are not ours to show
+    if shown and "training-data" in given.rows and not picture.exists():
+        judge = evaluator(base, observe.tracks(base, "train"), given.budget)
+        train_motion_vae.reconstructions(judge, observe.tracks(base, "test")).savefig(picture, bbox_inches="tight")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     programs.add_debug(parser)
     parser.add_argument("--study", help="a folder in results/: table3, or table3-BASE, by default")
@@ -209,13 +231,11 @@ def conduct(arguments: Sequence[str]) -> None:
     parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    name = given.study or ("table3" if given.data == "nba" else f"table3-{given.base}")
-    base = configuration(
-        train.profile(given.profile), given.budget, data=given.data, base=given.base, data_root=given.data_root,
-        runs=given.runs, seed=given.seed, **settings.changes(given.set),
-    )  # fmt: skip
+    return parser
+
+
+def _command(given: argparse.Namespace, name: str) -> str:
+    """How all rows are made again, wherever the data lie."""
     command = (
         f"{PROGRAM} --study {name} --data {given.data} --base {given.base} --profile {given.profile} "
         f"--budget {given.budget} --protocol {given.protocol} --seed {given.seed}"
@@ -224,17 +244,7 @@ def conduct(arguments: Sequence[str]) -> None:
         command += f" --set {' '.join(given.set)}"
     if given.data_root:
         command += f" --data-root $VIDEOMDM_DATA/{Path(given.data_root).name}"
-    for row in given.rows:
-        config = base.but(method=row) if row in METHODS else base
-        study.run(
-            config, row, name, given.results, f"{command} --rows {row}",
-            lambda config, row, run: measure(config, row, run, given.budget, given.protocol),
-        )  # fmt: skip
-    picture = given.results / name / "reconstructions.svg"
-    shown = given.data == "nba-like" and given.base == "procedural"  # motions of other corpora are not ours to show
-    if shown and "training-data" in given.rows and not picture.exists():
-        judge = evaluator(base, observe.tracks(base, "train"), given.budget)
-        train_motion_vae.reconstructions(judge, observe.tracks(base, "test")).savefig(picture, bbox_inches="tight")
+    return command
 
 
 if __name__ == "__main__":
