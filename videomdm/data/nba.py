@@ -30,6 +30,7 @@ from videomdm.data.tracks import PICTURE, Statistics, Tracks, from_picture
 from videomdm.skeletons import layouts
 from videomdm.skeletons.definitions import H36M17, HALPE26, NBA16, SMPL22
 from videomdm.skeletons.padding import hold_last, valid_frames
+from videomdm.storage.arrays import read_npy
 
 DISTANCE = 7.0  #: units from the assumed camera to the hip
 ELEVATION = math.pi / 16  #: radians above the horizon of the assumed camera
@@ -47,7 +48,8 @@ LARGEST = 20.0  # picture units: a coordinate beyond is in pixels, or an error
 OFF_CENTRE = 0.05  # picture units that a hip may be off the origin
 LAYOUT = "expected NBA's official layout: motions/<clip>.npy (T, 16, 3) at 60 frames a second, Mean.npy, Std.npy"
 
-_FROM_H36M = [j for j, joint in enumerate(H36M17.joints) if joint != "spine"]
+#: Of Human3.6M's 17 joints, in NBA's order: all but the spine.
+FROM_H36M = [j for j, joint in enumerate(H36M17.joints) if joint != "spine"]
 _LIMBS = [j for j, joint in enumerate(NBA16.joints) if joint.endswith(("knee", "ankle", "elbow", "wrist"))]
 
 
@@ -140,15 +142,18 @@ def _listed(path: Path, known: Sequence[str]) -> list[str]:
 
 
 def array(path: Path, what: str) -> np.ndarray:
-    """An ``.npy`` file of finite floating point numbers; pickled objects are refused, not executed."""
-    try:
-        values = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file, expected {what}") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as a plain .npy array ({error}), expected {what}") from None
-    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
-        raise DataError(f"{path}: {getattr(values, 'dtype', 'no array')}, expected {what} as floating point numbers")
+    """An ``.npy`` file of finite floating point numbers.
+
+    Args:
+        path: the file.
+        what: it should be, for messages.
+
+    Raises:
+        DataError: no such file, or no plain array of such numbers.
+    """
+    values = read_npy(path, what)
+    if values.dtype.kind != "f":
+        raise DataError(f"{path}: {values.dtype}, expected {what} as floating point numbers")
     if not np.isfinite(values).all():
         raise DataError(f"{path}: NaN or infinite at {np.argwhere(~np.isfinite(values))[0].tolist()}, expected {what}")
     return values
@@ -194,7 +199,7 @@ def to_nba16(joints: Tensor) -> Tensor:
     The hip is the middle between the hips; neck, nose and top of the head are where detectors mark them.
     """
     marks = landmarks(joints, SMPL22)
-    return layouts.convert(marks, torch.ones_like(marks[..., 0]), HALPE26, H36M17)[0][..., _FROM_H36M, :]
+    return layouts.convert(marks, torch.ones_like(marks[..., 0]), HALPE26, H36M17)[0][..., FROM_H36M, :]
 
 
 def bodies(corpus: Corpus) -> Corpus:

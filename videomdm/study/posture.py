@@ -17,7 +17,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,6 +27,7 @@ from videomdm.data import procedural, sources
 from videomdm.data.corpus import check_joints
 from videomdm.evaluation import posture
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.storage.arrays import read_npy
 from videomdm.storage.files import write_json
 from videomdm.study import results
 
@@ -70,7 +70,7 @@ def conduct(arguments: Sequence[str]) -> None:
 def _clips(args: argparse.Namespace) -> tuple[Tensor, Tensor]:
     """Joints (N, T, 22, 3) and lengths (N,) of all splits."""
     if args.clip:
-        joints = check_joints(np.load(args.clip, allow_pickle=False), args.clip.name, SMPL22)
+        joints = check_joints(read_npy(args.clip, "joints (T, 22, 3)"), args.clip.name, SMPL22)
         return joints[None], torch.tensor([len(joints)])
     if args.data == "procedural":
         corpora = [procedural.generate(args.clips, family=args.family)]
