@@ -261,6 +261,7 @@ class Config:
 
     @property
     def cache(self) -> Path:
+        """The folder of what runs share: footage, teachers' motions, warm-ups, evaluators."""
         return Path(self.runs) / "cache"
 
     def to_json(self) -> str:
@@ -382,7 +383,11 @@ PROFILES = {
 
 
 def profile(name: str, **changes: object) -> Config:
-    """The configuration called ``name``, with some settings changed, by their flat names."""
+    """The configuration called ``name``, with some settings changed, by their flat names.
+
+    Raises:
+        ValueError: no such profile or setting, or a value that no run can have.
+    """
     if name not in PROFILES:
         raise ValueError(f"profile is {name!r}, expected one of {', '.join(PROFILES)}")
     return PROFILES[name].but(**changes)

@@ -109,7 +109,11 @@ def load(root: str | Path, split: str | None = None, on_error: str = "raise", da
 
 
 def style(name: str) -> str:
-    """The style in a clip's name: ``"proud"`` for ``"bn1_walk_proud_001_p0"``."""
+    """The style in a clip's name: ``"proud"`` for ``"bn1_walk_proud_001_p0"``.
+
+    Raises:
+        ValueError: no name of a clip of this data set.
+    """
     match = _CLIP_NAME.match(name)
     if not match:
         raise ValueError(f"{name!r} is no clip name of this data set, such as 'bn1_walk_proud_001_p0'")

@@ -69,7 +69,7 @@ class Corpus:
         return self.spaced(n).tolist()
 
     def spaced(self, n: int) -> Tensor:
-        """Indices of ``n`` clips, or of all where there are fewer, evenly spaced."""
+        """Indices (n,) of ``n`` clips, or of all where there are fewer, evenly spaced."""
         return torch.linspace(0, len(self) - 1, min(n, len(self))).long()
 
     def cut(self, max_frames: int, min_frames: int = MIN_FRAMES) -> Corpus:

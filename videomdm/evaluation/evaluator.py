@@ -56,7 +56,11 @@ class Evaluator(nn.Module):
 
     @torch.no_grad()
     def encode_texts(self, captions: Sequence[Caption], batch_size: int = 256) -> Tensor:
-        """Embeddings (N, width) of captions: sentences, or sequences of ``word/TAG`` tokens."""
+        """Embeddings (N, width) of captions: sentences, or sequences of ``word/TAG`` tokens.
+
+        Raises:
+            ValueError: no captions.
+        """
         if not captions:
             raise ValueError("captions: none, expected at least one")
         device, mode = self._begin()

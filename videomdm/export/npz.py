@@ -76,6 +76,7 @@ def to_npz(
 
 
 def check_motion(joints: Tensor, skeleton: Skeleton) -> None:
+    """Raise ``ValueError`` for joints that are not (T, J, 3), finite and of the layout."""
     if joints.ndim != 3 or joints.shape[1:] != (len(skeleton), 3) or not len(joints):
         raise ValueError(f"joints have shape {tuple(joints.shape)}, expected (frames, {len(skeleton)}, 3), frames > 0")
     if not joints.isfinite().all():

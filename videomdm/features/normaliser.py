@@ -64,6 +64,7 @@ class Normaliser:
         return torch.addcmul(self.mean[channels], features, self.std[channels])
 
     def to(self, device: torch.device | str) -> Normaliser:
+        """The same normaliser on another device."""
         return Normaliser(self.mean.to(device), self.std.to(device))
 
     @classmethod

@@ -69,7 +69,7 @@ def augment(
 
 
 def mirror(joints: Tensor, skeleton: Skeleton) -> Tensor:
-    """Swap left and right joints and reflect x."""
+    """Motions (..., J, 3) with left and right joints swapped and x reflected: what a mirror shows."""
     swapped = [skeleton.index(swap_sides(name)) for name in skeleton.joints]
     return joints[..., swapped, :] * joints.new_tensor([-1.0, 1.0, 1.0])
 

@@ -115,7 +115,15 @@ def fill_gaps(values: Tensor, frames: np.ndarray) -> tuple[Tensor, Tensor]:
 
 
 def load_array(path: str | Path, n_joints: tuple[int, ...]) -> Tensor:
-    """Joints (T, J, 3), float32, of an ``.npy`` file; pickled objects are refused, not executed."""
+    """Joints (T, J, 3), float32, of an ``.npy`` file; pickled objects are refused, not executed.
+
+    Args:
+        path: the file.
+        n_joints: the numbers J that are known.
+
+    Raises:
+        DataError: no such file, or no finite numbers of that shape; names the file, what was found and expected.
+    """
     array = read_npy(path, "a plain .npy array of joints")
     if array.ndim != 3 or array.shape[1] not in n_joints or array.shape[2] != 3 or not len(array):
         expected = f"(frames, {' or '.join(map(str, n_joints))}, 3)"

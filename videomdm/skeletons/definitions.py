@@ -61,6 +61,7 @@ class Skeleton:
 
     @property
     def face_indices(self) -> tuple[int, int, int, int]:
+        """Indices of ``face``."""
         return tuple(self.index(j) for j in self.face)
 
     @cached_property

@@ -53,9 +53,13 @@ def hold_last(joints: Tensor, lengths: Tensor) -> Tensor:
 
 
 def check_lengths(joints: Tensor, lengths: Tensor) -> None:
+    """Raise ``ValueError`` for lengths that are not (...), within 1..T, for joints (..., T, J, 3).
+
+    The range is only looked at where that does not make the host wait for an accelerator.
+    """
     batch, n_frames = joints.shape[:-3], joints.shape[-3]
     if lengths.shape != batch:
         raise ValueError(f"lengths have shape {tuple(lengths.shape)}, expected the joints' batch {tuple(batch)}")
-    readable = lengths.device.type == "cpu" and not torch.compiler.is_compiling()  # else reading waits for the device
+    readable = lengths.device.type == "cpu" and not torch.compiler.is_compiling()
     if readable and lengths.numel() and (lengths.min() < 1 or lengths.max() > n_frames):
         raise ValueError(f"lengths are {lengths.min()}..{lengths.max()}, expected within 1..{n_frames}")

@@ -202,6 +202,7 @@ def conduct(arguments: Sequence[str]) -> None:
 
 
 def path(out: Path, weights: WeightSet, split: str) -> Path:
+    """The file of one result."""
     return out / "teachers" / f"{weights.name}-{split}.json"
 
 

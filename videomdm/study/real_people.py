@@ -203,6 +203,9 @@ def choose(run: Path, data: Path, clips: int = CLIPS) -> dict[str, object]:
         ``"cmu"``, ``"bandai"`` -> ``"teacher"``, ``"fitted"``, ``"<weight>=<value>"`` (fitted with one weight changed)
         and ``"<first> <share>"`` -> measure; ``"first"`` and ``"share"``, those of the least error after both
         alignments, summed over corpora.
+
+    Raises:
+        DataError: neither corpus is there.
     """
     prior = sample.load(run)
     found: dict[str, dict] = {}

@@ -403,6 +403,7 @@ def _carry_out(given: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one step of shipping, and return the exit status (:mod:`videomdm.programs`)."""
     given = _parser().parse_args(arguments)
     return programs.carry_out(lambda: _carry_out(given), "python -m videomdm.study.ship", given.debug)
 

@@ -187,6 +187,13 @@ def mean_bones(skeleton: Skeleton, centred: bool) -> Tensor:
     """(J - 1) mean bone lengths of the built-in teacher family's bodies, of which no prior learns.
 
     What anthropometry knows of people; ElePose takes them from its corpus.
+
+    Args:
+        skeleton: the joint layout.
+        centred: whether in the units of :mod:`videomdm.data.nba`, else in metres.
+
+    Raises:
+        DataError: a layout that those bodies do not have.
     """
     corpus = procedural.generate(BODIES, seed=0, family="teacher")
     corpus = nba.bodies(corpus) if centred else corpus
@@ -337,6 +344,7 @@ def conduct(arguments: Sequence[str]) -> None:
 
 
 def n_parameters(network: nn.Module) -> int:
+    """How many weights a network has."""
     return sum(p.numel() for p in network.parameters())
 
 

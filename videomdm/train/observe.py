@@ -151,6 +151,7 @@ def check(config: Config) -> None:
         DataError: centred pictures, and a method that needs a path, true cameras or true motions, or a detector's
             error that cannot be chosen; or no such lifter (:func:`check_lifter`); or bones that are not people's own
             where pictures show these.
+        ValueError: shards of data that are held in memory.
     """
     data, needs = config.data, config.recipe.needs
     sources.check_skeleton(data.source, data.skeleton)

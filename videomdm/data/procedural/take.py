@@ -43,9 +43,11 @@ class Take:
     # Random draws, one value per clip.
 
     def normal(self, mean: float, deviation: float, low: float, high: float) -> Tensor:
+        """(n, 1) values of a normal distribution, cut off at ``low`` and ``high``."""
         return (mean + deviation * torch.randn(self.n, 1, generator=self.generator)).clamp(low, high)
 
     def uniform(self, low: float | Tensor, high: float | Tensor) -> Tensor:
+        """(n, 1) values between two, which may differ from clip to clip."""
         return low + (high - low) * torch.rand(self.n, 1, generator=self.generator)
 
     def choose(self, *values: float) -> tuple[Tensor, Tensor]:
@@ -54,6 +56,7 @@ class Take:
         return torch.tensor(values, dtype=torch.float32)[which][:, None], which
 
     def noise(self, channels: int, rate: float = 0.6) -> Tensor:
+        """(n, T, channels) smooth noise of variance 1, at most ``rate`` cycles a second."""
         return curves.smooth_noise(self.generator, self.time, channels, rate)
 
     # Timing.
