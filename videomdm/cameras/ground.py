@@ -23,7 +23,7 @@ from videomdm.conventions import FPS
 from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.kinematics import rotation_between, unit
-from videomdm.skeletons.padding import hold_last
+from videomdm.skeletons.padding import check_shape, hold_last
 
 STANDING_SPEED = 0.25  # m/s: a foot this slow stands with weight 1/4
 CONTACT_NOISE = 0.03  # metres, how far a standing foot of a lifted motion is off the floor
@@ -218,9 +218,7 @@ def _legs_seen(confidence: Tensor | None, skeleton: Skeleton, inside: Tensor) ->
 
 
 def _checked(joints: Tensor, skeleton: Skeleton, lengths: Tensor | None) -> Tensor:
-    if joints.ndim < 3 or joints.shape[-2:] != (len(skeleton), 3) or not joints.shape[-3]:
-        raise ValueError(f"joints have shape {tuple(joints.shape)}, expected (..., frames, {len(skeleton)}, 3) "
-                         f"for skeleton {skeleton.name}")  # fmt: skip
+    check_shape(joints, skeleton)
     if not skeleton.feet:
         raise ValueError(f"skeleton {skeleton.name} names no feet, expected some to stand on the floor")
     if lengths is not None:

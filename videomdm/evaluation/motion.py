@@ -143,24 +143,24 @@ def mean_acceleration(
     return average_frames(acceleration.norm(dim=-1).mean(-1), valid[..., 2:], per_clip)
 
 
-def path_length(joints: Tensor, lengths: Tensor | None = None, root: int = 0, per_clip: bool = False) -> Tensor:
+def path_length(joints: Tensor, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
     """Length of the root's path in the ground plane, m.
 
     Arguments and shapes as of :func:`foot_speed`.
     """
     joints, valid = check_clips(joints, lengths, "joints", least=2)
-    steps = joints[..., root, :][..., [0, 2]].diff(dim=-2).norm(dim=-1)
+    steps = joints[..., 0, [0, 2]].diff(dim=-2).norm(dim=-1)
     clips = (steps * valid[..., 1:]).sum(-1)
     return clips if per_clip else clips.mean()
 
 
-def root_height(joints: Tensor, lengths: Tensor | None = None, root: int = 0, per_clip: bool = False) -> Tensor:
+def root_height(joints: Tensor, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
     """Mean height of the root above the floor, m: who sinks in or floats shows here.
 
     Arguments and shapes as of :func:`foot_speed`.
     """
     joints, valid = check_clips(joints, lengths, "joints", least=1)
-    return average_frames(joints[..., root, 1].double(), valid, per_clip)
+    return average_frames(joints[..., 0, 1].double(), valid, per_clip)
 
 
 def _clips(joints: Tensor, lengths: Tensor | None, skeleton: Skeleton, least: int = 1) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from videomdm.skeletons.definitions import Skeleton
+
 
 def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Stack clips (T_i, ...) into zero-padded (C, T, ...) and their lengths (C,)."""
@@ -50,6 +52,13 @@ def hold_last(joints: Tensor, lengths: Tensor) -> Tensor:
     index = torch.arange(n_frames, device=joints.device).minimum(lengths[..., None] - 1).flatten(0, -2)
     index = index + n_frames * torch.arange(len(index), device=joints.device)[:, None]
     return joints.flatten(0, -3).index_select(0, index.flatten()).view(joints.shape)
+
+
+def check_shape(joints: Tensor, skeleton: Skeleton) -> None:
+    """Raise ``ValueError`` for joints that are not (..., T, J, 3) of a layout, T at least 1."""
+    if joints.ndim < 3 or joints.shape[-2:] != (len(skeleton), 3) or not joints.shape[-3]:
+        expected = f"(..., frames, {len(skeleton)}, 3) for skeleton {skeleton.name}"
+        raise ValueError(f"joints have shape {tuple(joints.shape)}, expected {expected}")
 
 
 def check_lengths(joints: Tensor, lengths: Tensor) -> None:

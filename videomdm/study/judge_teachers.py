@@ -210,7 +210,7 @@ def row(weights: WeightSet, split: str, metrics: dict[str, float], seconds: floa
     """One result, with the keys of all results."""
     return {
         "study": "teachers", "data": split, "method": f"teacher-{weights.name}", "profile": "full", "seed": 0,
-        "command": f"python -m videomdm.study.judge_teachers --data $VIDEOMDM_DATA --split {split}",
+        "command": f"{PROGRAM} --data $VIDEOMDM_DATA --split {split}",
         "weights": teacher.version("network", weights), "trained_on": weights.trained_on, **results.provenance(),
         "seconds": round(seconds, 1), "metrics": metrics,
     }  # fmt: skip

@@ -85,7 +85,7 @@ def _command(args: argparse.Namespace) -> str:
     """How the result was made, without the places of files."""
     own = ["--family", args.family, "--clips", str(args.clips)] if args.data == "procedural" else []
     clip = ["--clip", args.clip.name] if args.clip else []
-    return shlex.join(["python", "-m", "videomdm.study.posture", args.name, "--data", args.data, *own, *clip])
+    return f"{PROGRAM} {shlex.join([args.name, '--data', args.data, *own, *clip])}"
 
 
 if __name__ == "__main__":

@@ -289,7 +289,7 @@ def conduct(arguments: Sequence[str]) -> None:
     else:
         metrics = {"keep": keep, "choose": choose}[given.part](given.run, data, given.clips)
     run = f"runs/{given.run.name}" if given.run.is_absolute() else given.run
-    command = f"python -m videomdm.study.real_people {given.part} --row '{given.row}' --run {run}"
+    command = f"{PROGRAM} {given.part} --row '{given.row}' --run {run}"
     command += (" --package CHECKOUT" if given.package else "") + f" --clips {given.clips}"
     print(write(given.results, given.part, given.row, given.run, metrics, time.monotonic() - began, command))
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from videomdm import programs, sample, settings, study, train
 from videomdm.config import NBA, Config
 from videomdm.conventions import STUDY_LIFTER
+from videomdm.data import nba
 from videomdm.data.tracks import Tracks
 from videomdm.evaluation import pose
 from videomdm.evaluation.unconditional import AZIMUTHS, PROTOCOLS, Motions, PlanarEvaluator, evaluate
@@ -107,7 +108,7 @@ def errors(config: Config, lifted: Tensor) -> dict[str, float]:
     if config.data.source != "nba-like":
         return {}
     true = observe.load(config, "train")
-    scale = train_elepose.METRES
+    scale = nba.METRES
     return {
         "pa_mpjpe": scale * float(pose.pa_mpjpe(lifted, true.joints, true.lengths)),
         "jitter": scale * float(pose.jitter(lifted, true.fps, true.lengths)),

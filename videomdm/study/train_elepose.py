@@ -23,6 +23,7 @@ from videomdm.cameras.footage import Footage
 from videomdm.conventions import DataError
 from videomdm.data import nba, observations, procedural, sources
 from videomdm.data.corpus import Corpus
+from videomdm.data.nba import METRES
 from videomdm.data.tracks import CONFIDENT, Tracks
 from videomdm.evaluation import pose, teachers
 from videomdm.lifters import centred, teacher
@@ -38,8 +39,6 @@ BONES = 50.0  # weight of the bones' lengths; those of the other terms are 1, al
 FLOW_RATE, NETWORK_RATE = 1e-3, 5e-4  # learning rates at their highest
 WEIGHT_DECAY = 1e-5
 LONGER = 1.5  # times that a wrong limb is too long
-TORSO_AND_LEG = 1.36  # metres of torso, thigh and shin that errors are given for, see nba.SIZE
-METRES = TORSO_AND_LEG / nba.SIZE
 MAX_FRAMES = 60  # of a clip, as in the profile laptop, so that table 3's teacher is the same network
 HELD_OUT = 64  # test clips of the report
 BODIES = 256  # of the built-in teacher family, whose mean is the body that ElePose is told of
@@ -245,8 +244,9 @@ def errors(network: ElePose, true: Corpus, pictures: Tracks, camera: Camera) -> 
         camera: from where.
 
     Returns:
-        ``pa_mpjpe``, after Procrustes in each frame, in mm of people of ``TORSO_AND_LEG``; and in degrees, means
-        over frames, ``elevation``, the absolute error of the camera's, and ``elevation_mean`` of what was found.
+        ``pa_mpjpe``, after Procrustes in each frame, in mm of the person whom units stand for
+        (:data:`videomdm.data.nba.METRES`); and in degrees, means over frames, ``elevation``, the absolute error of the
+        camera's, and ``elevation_mean`` of what was found.
     """
     seen = pictures.counted
     clips = seen.keypoints, seen.confidence, seen.lengths

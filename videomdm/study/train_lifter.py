@@ -194,7 +194,7 @@ def conduct(arguments: Sequence[str]) -> None:
     seconds = train(lifter, learned, args.out, args.steps, args.batch_size, args.seed, device, args.lr)
     lifter.eval().save(args.out / "lifter.safetensors")
     about = {
-        "command": shlex.join(["python", "-m", "videomdm.study.train_lifter", *_given(args)]),
+        "command": f"{PROGRAM} {shlex.join(_given(args))}",
         "commit": results.commit(),
         **({"start": _made(args.start / "lifter.json")} if args.start else {}),
         "data": "the built-in corpus' teacher family and CMU's training actors, half and half",

@@ -150,7 +150,7 @@ def conduct(arguments: Sequence[str]) -> None:
     seconds += time.process_time() - started
     network.eval().save(args.out / "trajectory.safetensors")
     about = {
-        "command": shlex.join(["python", "-m", "videomdm.study.train_trajectory", *_given(args)]),
+        "command": f"{PROGRAM} {shlex.join(_given(args))}",
         "commit": results.commit(),
         "data": "the built-in corpus' teacher family and CMU's training actors, half and half; poses of the lifter",
         "trained_on": train_lifter.trained_on(args.cmu),
