@@ -283,8 +283,7 @@ def report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> dict[st
             f"elepose{name}": errors(network, true, pictures, seen.camera),
             f"supervised{name}": {"pa_mpjpe": error},
         }
-    poses, _ = whole_poses(seen, network.skeleton, network.bone_lengths, network.camera_distance)
-    return {**found, "flow": ranking(flow, poses / network.unit, network.skeleton, seed)}
+    return {**found, "flow": _ranking_of(flow, network, seen, seed)}
 
 
 def rooted_report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> dict[str, dict[str, float]]:
@@ -298,8 +297,13 @@ def rooted_report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> 
     for name, lifter in {"elepose": network, "supervised": None}.items():
         lifted = teacher.estimate(seen, lifter, skeleton=true.skeleton, progress=False)
         found[name] = teachers.report(lifted, true.joints, true.lengths, true.fps, true.skeleton)
+    return {**found, "flow": _ranking_of(flow, network, seen, seed)}
+
+
+def _ranking_of(flow: PoseFlow, network: ElePose, seen: Footage, seed: int) -> dict[str, float]:
+    """:func:`ranking` of the poses that were seen whole."""
     poses, _ = whole_poses(seen, network.skeleton, network.bone_lengths, network.camera_distance)
-    return {**found, "flow": ranking(flow, poses / network.unit, network.skeleton, seed)}
+    return ranking(flow, poses / network.unit, network.skeleton, seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
