@@ -277,10 +277,11 @@ def _arrays(root: Path) -> tuple[Callable[[int, int], Tensor], dict[str, tuple[i
     names = arrays["clip_ids"].tolist()
     if not len(offsets) == len(lengths) == len(names) == len(set(names)):
         raise DataError(
-            f"{path}: {len(offsets)} offsets, {len(lengths)} lengths and {len(set(names))} different clip_ids"
+            f"{path}: {len(offsets)} offsets, {len(lengths)} lengths and {len(set(names))} different clip_ids, "
+            "expected as many of each"
         )
     if len(names) and (offsets.min() < 0 or lengths.min() < 1 or (offsets + lengths).max() > len(high)):
-        raise DataError(f"{path}: offsets and lengths point outside the {len(high)} frames of joints")
+        raise DataError(f"{path}: offsets and lengths point outside the {len(high)} frames, expected within")
     low = _lo_bits(root / "motions_lo.npz", len(high))
 
     def joints(start: int, stop: int) -> Tensor:

@@ -67,7 +67,7 @@ def load(root: str | Path, split: str, mirrored: bool = False) -> Corpus:
     listed = [name for part in SPLITS for name in humanml3d.names(root, part)]
     chosen = sorted(name for name in listed if name in own and (mirrored or not name.startswith("M")))
     if not chosen:
-        raise DataError(f"{root}: no motion of the {split} actors among {len(listed)}")
+        raise DataError(f"{root}: no motion of the {split} actors among {len(listed)}, expected some")
     return humanml3d.load(root, None, names=chosen)
 
 

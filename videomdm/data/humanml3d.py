@@ -149,7 +149,8 @@ def _statistic(path: Path) -> Tensor:
     if values.shape != expected:
         raise DataError(f"{path}: shape {tuple(values.shape)}, expected {expected}")
     if not values.isfinite().all():
-        raise DataError(f"{path}: channel {int((~values.isfinite()).nonzero()[0])} is not finite")
+        channel = int((~values.isfinite()).nonzero()[0])
+        raise DataError(f"{path}: channel {channel} is not finite, expected finite statistics")
     return values.float()
 
 
@@ -217,7 +218,7 @@ def _caption(line: str, where: str) -> _Caption:
     except (ValueError, IndexError):
         raise DataError(f"{where}: {line[:80]!r}, expected caption#tokens#start#end with seconds") from None
     if not words:
-        raise DataError(f"{where}: the caption is empty")
+        raise DataError(f"{where}: the caption is empty, expected caption#tokens#start#end with seconds")
     if not (0 <= start < 3600 and 0 <= end < 3600):
         raise DataError(f"{where}: part from {start} s to {end} s, expected seconds of the motion")
     whole = start == end == 0

@@ -138,7 +138,7 @@ def _listed(path: Path, known: Sequence[str]) -> list[str]:
         raise DataError(f"{path}: no such list, expected one, as other splits have theirs")
     listed = path.read_text().split()
     if missing := sorted(set(listed) - set(known)):
-        raise DataError(f"{path}: names {missing[0]!r} and {len(missing) - 1} more that are not in motions")
+        raise DataError(f"{path}: {len(missing)} names are not in motions, the first {missing[0]!r}, expected clips")
     return listed
 
 

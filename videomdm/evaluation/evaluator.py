@@ -143,4 +143,5 @@ def _check_training(features: Tensor, lengths: Tensor, captions: Sequence[Sequen
         rows = slice(start, start + 256)
         finite = zero_padding(features[rows], lengths[rows]).isfinite().all(-1).all(-1)
         if not finite.all():
-            raise ValueError(f"features: clip {start + int((~finite).nonzero()[0])} is not finite")
+            clip = start + int((~finite).nonzero()[0])
+            raise ValueError(f"features: clip {clip} is not finite, expected finite features")

@@ -132,7 +132,7 @@ def film_strip(
     if ghost is not None:
         sets.append(checked_joints(ghost, "ghost", skeleton))
         if len(sets[1]) != len(sets[0]):
-            raise ValueError(f"film_strip: {len(sets[0])} frames over a ghost of {len(sets[1])}")
+            raise ValueError(f"film_strip: {len(sets[0])} frames over a ghost of {len(sets[1])}, expected as many")
     chosen = np.linspace(0, len(sets[0]) - 1, n_poses).round().astype(int) if frames is None else np.asarray(frames)
     n_poses = len(chosen)
     angle = math.radians(azimuth)

@@ -112,7 +112,7 @@ def keypoints_over(
     if over is not None:
         sets.append(checked_keypoints(over, "over", skeleton))
         if len(sets[1]) != len(sets[0]):
-            raise ValueError(f"keypoints_over: {len(sets[0])} frames of keypoints over {len(sets[1])}")
+            raise ValueError(f"over: {len(sets[0])} frames of keypoints over {len(sets[1])}, expected as many")
     parts = space.parts_of(sets[:1], sets[1:], skeleton)
     frames, stride = _frames(parts)
     figure = InteractiveFigure(space.limbs(parts), frames=frames)

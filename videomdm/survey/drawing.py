@@ -153,7 +153,7 @@ def write_film(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
                 raise OSError(f"{path}: OpenCV cannot write a WebM film there; its FFmpeg needs libvpx")
         writer.write(frame)
     if writer is None:
-        raise OSError(f"{path}: a film without frames")
+        raise OSError(f"{path}: a film without frames, expected at least one")
     writer.release()
     os.replace(partial, path)
 
