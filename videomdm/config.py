@@ -194,6 +194,11 @@ class Config:
         return self.data.source in CENTRED
 
     @property
+    def keypoint_noise(self) -> float:
+        """Of the simulated detector, with what the method adds, in normalised image units."""
+        return self.data.keypoint_noise + self.recipe.keypoint_noise
+
+    @property
     def frame(self) -> str:
         """The coordinate frame of the given cameras: the method's own, or that of the method that lifts for it."""
         return self.recipe.camera_source or ("teacher" if self.centred else "truth")

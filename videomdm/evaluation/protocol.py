@@ -28,7 +28,7 @@ from videomdm.evaluation import body_height, distribution, measures
 from videomdm.evaluation.evaluators import CorpusEvaluator, Evaluators, evaluator, evaluators
 from videomdm.evaluation.lifting import lifting, teacher_errors
 from videomdm.evaluation.measures import POOL, Measured, mean_interval
-from videomdm.lifters import teacher as lifted
+from videomdm.lifters.teacher import version as teacher_version
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.padding import valid_frames
 from videomdm.storage.cache import cached, cached_json, cached_tensors
@@ -118,7 +118,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
     evaluators = _evaluators(config, train)
     label, version = {"protocol": size.name}, _version(config, size, evaluators)
     if run is not None:
-        lifts = f"{_version(config, size)}-{lifted.version(config.data.root_path)}"  # no evaluator looks at these
+        lifts = f"{_version(config, size)}-{teacher_version(config.data.root_path)}"  # no evaluator looks at these
         generated = cached_json(
             run / f"metrics-generation-{version}.json",
             lambda: generation(_load(run), config, evaluators, run / "evaluation" / f"{_weights(run)}-{version}"),

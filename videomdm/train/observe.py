@@ -194,10 +194,12 @@ def _seed(split: str, part: int = 0) -> int:
 
 def _film(config: Config, corpus: Corpus, split: str, part: int = 0) -> Footage:
     """What real cameras saw of a corpus, or simulated ones see."""
-    data, noise = config.data, config.data.keypoint_noise + config.recipe.keypoint_noise
+    data = config.data
     if footage := real_footage(config, corpus, split):
         return footage
-    return observations.film(corpus, _seed(split, part), noise, data.keypoint_missing, data.keypoint_smoothing)
+    return observations.film(
+        corpus, _seed(split, part), config.keypoint_noise, data.keypoint_missing, data.keypoint_smoothing
+    )
 
 
 def real_footage(config: Config, corpus: Corpus, split: str) -> Footage | None:
