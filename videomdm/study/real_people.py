@@ -131,7 +131,7 @@ def lift(run: Path, package: Path | None, data: Path, clips: int = CLIPS) -> dic
             seen, out = Path(folder) / "seen", Path(folder) / "out"
             seen.mkdir()
             truths = write(seen)
-            _command(package, run, seen, out, field_of_view)
+            _lift_elsewhere(package, run, seen, out, field_of_view)
             rows = {recording: _errors(out / f"{recording}.npz", truth) for recording, truth in truths.items()}
         if name == "balance":
             found |= {f"balance {recording}": row for recording, row in rows.items()}
@@ -146,7 +146,7 @@ def _mean(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, di
     return {way: real_people.mean({name: row[way] for name, row in rows.items()}) for way in next(iter(rows.values()))}
 
 
-def _command(package: Path | None, run: Path, seen: Path, out: Path, field_of_view: float) -> None:
+def _lift_elsewhere(package: Path | None, run: Path, seen: Path, out: Path, field_of_view: float) -> None:
     """``videomdm lift`` of a folder, as a program of its own: another package's modules are not these."""
     code = "import sys; from videomdm.command import main; sys.exit(main(sys.argv[1:]))"
     arguments = ["lift", seen, "--height", real_people.HEIGHT, "--field-of-view", field_of_view, "--run", run.resolve()]
