@@ -96,8 +96,7 @@ def windows(
         (B, frames, J, 3).
     """
     size = len(joints)
-    low, high = (math.log(x) for x in speed)
-    factor = torch.exp(low + (high - low) * torch.rand(size, generator=generator))
+    factor = torch.exp(_uniform(*(math.log(x) for x in speed), size, generator))
     factor = torch.minimum(factor, (lengths - 1) / max(frames - 1, 1))
     start = torch.rand(size, generator=generator) * (lengths - 1 - factor * (frames - 1)).clamp(min=0)
     at = start[:, None] + factor[:, None] * torch.arange(frames)

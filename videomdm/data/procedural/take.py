@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -49,6 +51,11 @@ class Take:
     def uniform(self, low: float | Tensor, high: float | Tensor) -> Tensor:
         """(n, 1) values between two, which may differ from clip to clip."""
         return low + (high - low) * torch.rand(self.n, 1, generator=self.generator)
+
+    def spot(self, low: Sequence[float], high: Sequence[float]) -> Tensor:
+        """(n, 1, 3) places in a box that is given by two corners."""
+        low, high = torch.tensor(low), torch.tensor(high)
+        return low + (high - low) * torch.rand(self.n, 1, 3, generator=self.generator)
 
     def choose(self, *values: float) -> tuple[Tensor, Tensor]:
         """One of ``values`` per clip, and which: (n, 1) and (n,)."""
