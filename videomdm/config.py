@@ -194,7 +194,7 @@ class Config:
         return self.data.source in CENTRED
 
     @property
-    def keypoint_noise(self) -> float:
+    def detector_noise(self) -> float:
         """Of the simulated detector, with what the method adds, in normalised image units."""
         return self.data.keypoint_noise + self.recipe.keypoint_noise
 

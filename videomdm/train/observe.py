@@ -198,7 +198,7 @@ def _film(config: Config, corpus: Corpus, split: str, part: int = 0) -> Footage:
     if footage := real_footage(config, corpus, split):
         return footage
     return observations.film(
-        corpus, _seed(split, part), config.keypoint_noise, data.keypoint_missing, data.keypoint_smoothing
+        corpus, _seed(split, part), config.detector_noise, data.keypoint_missing, data.keypoint_smoothing
     )
 
 
