@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks import (
@@ -25,12 +25,35 @@ from videomdm.config import PROFILES
 
 KINDS = ("full", "humanml3d")
 NAMES = (
-    "step", "sampling", "features", "metrics", "precision", "scaling", "busy", "quality", "detection", "static_camera",
-    "multiview", "lift",
+    "step", "sampling", "features", "metrics", "multiview", "precision", "scaling", "busy", "static_camera", "quality",
+    "detection", "lift",
 )  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmarks that are named, else all that make sense on this machine and have what they need."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if unknown := set(given.names) - set(NAMES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    if "quality" in given.names and not given.run:
+        parser.error("quality needs --run, the folder of a finished run")
+    for name in {"detection", "lift"} & set(given.names):
+        if not given.video:
+            parser.error(f"{name} needs --video, a film of a person")
+    cuda = timing.device().type == "cuda"
+    left_out = {
+        "busy": cuda, "scaling": not scaling.possible(), "quality": not given.run, "detection": not given.video,
+        "lift": not given.video,
+    }  # fmt: skip
+    names = given.names or [name for name in NAMES if not left_out.get(name)]
+    runs = _runs(given, cuda)
+    for name in (name for name in NAMES if name in names):
+        for file in runs[name]():
+            print(file)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES) + "; all by default")
     parser.add_argument("--profile", choices=PROFILES, help="whose model; laptop for some, else paper")
@@ -53,46 +76,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--runs", default="runs", help="keeps observations and films")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    given = parser.parse_args(arguments)
-    if unknown := set(given.names) - set(NAMES):
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    if "quality" in given.names and not given.run:
-        parser.error("quality needs --run, the folder of a finished run")
-    for name in {"detection", "lift"} & set(given.names):
-        if not given.video:
-            parser.error(f"{name} needs --video, a film of a person")
-    config, cuda = PROFILES[given.profile or "paper"], timing.device().type == "cuda"
-    senseless = {"busy": cuda, "scaling": not scaling.possible()}
-    names = given.names or [name for name in NAMES if not senseless.get(name)]
-    if "step" in names:
-        for batch in given.batch or ([64, 512] if cuda else [8]):
-            for kind in given.lengths:
-                print(step.run(config.but(batch_size=batch), given.results, given.repeats, kind, given.steps))
-    if "sampling" in names:
-        samples = given.samples or (1000 if cuda else 4)
-        print(sampling.run(config, given.results, given.repeats, samples, given.lengths, given.samplers))
-    if "features" in names:
-        print(features.run(config, given.results, given.repeats, given.clips or (4096 if cuda else 128)))
-    if "metrics" in names:
-        print(metrics.run(config, given.results, given.repeats, given.embeddings))
+    return parser
+
+
+def _runs(given: argparse.Namespace, cuda: bool) -> dict[str, Callable[[], Iterable[Path]]]:
+    """What runs each benchmark, in their order, and gives the files of its results."""
+    config = PROFILES[given.profile or "paper"]
     small = PROFILES[given.profile or "laptop"].but(runs=given.runs)
-    if "multiview" in names:
-        print(multiview.run(small, given.results, given.repeats, given.samples or 100, given.adam_steps))
-    if "precision" in names:
-        print(precision.run(small, given.results, given.train_steps))
-    if "scaling" in names:
-        batch = (given.batch or [64 if cuda else 8])[0]
-        print(scaling.run(config.but(batch_size=batch), given.results, given.repeats))
-    if "busy" in names:
-        print(busy.run(small, given.results, given.repeats))
-    if "static_camera" in names:
-        print(static_camera.run(PROFILES["laptop"].but(runs=given.runs), given.results, given.films))
-    if "quality" in names and given.run:
-        print(quality.run(given.run, given.results, given.repeats, given.samples or (1000 if cuda else 256)))
-    if "detection" in names and given.video:
-        print(detection.run(config, given.results, given.repeats, given.video))
-    if "lift" in names and given.video:
-        print(lift.run(given.results, given.video, given.run))
+    laptop = PROFILES["laptop"].but(runs=given.runs)
+    out, repeats, samples = given.results, given.repeats, given.samples
+    batches = given.batch or ([64, 512] if cuda else [8])
+    clips = given.clips or (4096 if cuda else 128)
+    return {
+        "step": lambda: (
+            step.run(config.but(batch_size=batch), out, repeats, kind, given.steps)
+            for batch in batches
+            for kind in given.lengths
+        ),
+        "sampling": lambda: [
+            sampling.run(config, out, repeats, samples or (1000 if cuda else 4), given.lengths, given.samplers)
+        ],
+        "features": lambda: [features.run(config, out, repeats, clips)],
+        "metrics": lambda: [metrics.run(config, out, repeats, given.embeddings)],
+        "multiview": lambda: [multiview.run(small, out, repeats, samples or 100, given.adam_steps)],
+        "precision": lambda: [precision.run(small, out, given.train_steps)],
+        "scaling": lambda: [scaling.run(config.but(batch_size=batches[0]), out, repeats)],
+        "busy": lambda: [busy.run(small, out, repeats)],
+        "static_camera": lambda: [static_camera.run(laptop, out, given.films)],
+        "quality": lambda: [quality.run(given.run, out, repeats, samples or (1000 if cuda else 256))],
+        "detection": lambda: [detection.run(config, out, repeats, given.video)],
+        "lift": lambda: [lift.run(out, given.video, given.run)],
+    }
 
 
 if __name__ == "__main__":

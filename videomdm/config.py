@@ -197,6 +197,11 @@ class Config:
         return self.data.source in CENTRED
 
     @property
+    def detector_noise(self) -> float:
+        """Of the simulated detector, with what the method adds, in normalised image units."""
+        return self.data.keypoint_noise + self.recipe.keypoint_noise
+
+    @property
     def frame(self) -> str:
         """The coordinate frame of the given cameras: the method's own, or that of the method that lifts for it."""
         return self.recipe.camera_source or ("teacher" if self.centred else "truth")
@@ -244,10 +249,6 @@ class Config:
             del asked["split"]
         return digest(asked)
 
-    def changed(self) -> dict[str, object]:
-        """The settings that are not the defaults, by their flat names."""
-        return {name: self.value(name) for name in sorted(SETTINGS) if self.value(name) != DEFAULTS.value(name)}
-
     def _lifter(self) -> str:
         file = Path(self.data.lifter)
         inside = file.suffix and file.is_relative_to(self.runs)
@@ -268,6 +269,7 @@ class Config:
 
     @property
     def cache(self) -> Path:
+        """The folder of what runs share: footage, teachers' motions, warm-ups, evaluators."""
         return Path(self.runs) / "cache"
 
     def to_json(self) -> str:
@@ -322,7 +324,7 @@ _PLAIN_METHOD = dataclasses.asdict(Method(""))
 def _differing(method: Method) -> dict[str, object]:
     """What a method does that is not the default."""
     values = dataclasses.asdict(method)
-    return {k: v for k, v in values.items() if k != "group" and v != _PLAIN_METHOD[k]}
+    return {k: v for k, v in values.items() if v != _PLAIN_METHOD[k]}
 
 
 def _plain(values: Mapping[str, object]) -> dict[str, object]:
@@ -389,7 +391,11 @@ PROFILES = {
 
 
 def profile(name: str, **changes: object) -> Config:
-    """The configuration called ``name``, with some settings changed, by their flat names."""
+    """The configuration called ``name``, with some settings changed, by their flat names.
+
+    Raises:
+        ValueError: no such profile or setting, or a value that no run can have.
+    """
     if name not in PROFILES:
         raise ValueError(f"profile is {name!r}, expected one of {', '.join(PROFILES)}")
     return PROFILES[name].but(**changes)

@@ -6,6 +6,7 @@ MIN_FRAMES = 40  #: shortest clip, 2 s at 20 fps, as in HumanML3D
 MIN_LIFTED = 10  #: shortest recording that is lifted, 0.5 s at 20 fps
 MAX_FRAMES = 196  #: longest clip, 9.8 s
 FPS = 20.0
+SPLITS = ("train", "val", "test")  #: of every corpus
 #: How a teacher finds the root's path: from how long bones look (appendix D), or by a network that sees the whole clip.
 ROOT_PATHS = ("bones", "network")
 #: Whose bones people have: their own, or all those of one body, as after HumanML3D's first step.

@@ -84,7 +84,7 @@ def root_depth(
     Explained in :doc:`/notebooks/explain_root_depth`.
     """
     if bone_lengths.shape[-1] != len(bones):
-        raise ValueError(f"{bone_lengths.shape[-1]} bone lengths for {len(bones)} bones")
+        raise ValueError(f"{bone_lengths.shape[-1]} bone lengths for {len(bones)} bones, expected one for each")
     if not (bone_lengths > 0).all():
         raise ValueError(f"a bone length of {bone_lengths.min():.3g}, expected positive metres")
     starts, ends = zip(*bones, strict=True)

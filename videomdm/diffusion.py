@@ -183,13 +183,7 @@ class Diffusion:
             ValueError: an unknown method, steps left out for ``"ddpm"``, steps that do not descend, or noise of
                 another shape.
         """
-        if method not in ("ddpm", "ddim"):
-            raise ValueError(f"method is {method!r}, expected 'ddpm' or 'ddim'")
-        visited = self.timesteps(n_steps) if steps is None else list(steps)
-        if method == "ddpm" and visited != list(range(len(visited) - 1, -1, -1)):
-            raise ValueError(f"ddpm takes every step down to 0, got {visited}; use method='ddim'")
-        if not visited or any(b >= a for a, b in zip(visited, visited[1:], strict=False)):
-            raise ValueError(f"steps are {visited}, expected descending ones")
+        visited = self._visited(method, self.timesteps(n_steps) if steps is None else list(steps))
         if noise is not None and noise.shape != torch.Size(shape):
             raise ValueError(f"noise has shape {tuple(noise.shape)}, expected {tuple(shape)}")
 
@@ -204,6 +198,17 @@ class Diffusion:
                 x0 = project(x0, t)
             x = self.ddim_step(x, x0, t, t_next) if method == "ddim" else self.ddpm_step(x, x0, t, draw().to(x))
         return x
+
+    @staticmethod
+    def _visited(method: str, steps: list[int]) -> list[int]:
+        """The steps, if a method can take them."""
+        if method not in ("ddpm", "ddim"):
+            raise ValueError(f"method is {method!r}, expected 'ddpm' or 'ddim'")
+        if method == "ddpm" and steps != list(range(len(steps) - 1, -1, -1)):
+            raise ValueError(f"ddpm takes every step down to 0, got {steps}; use method='ddim'")
+        if not steps or any(b >= a for a, b in zip(steps, steps[1:], strict=False)):
+            raise ValueError(f"steps are {steps}, expected descending ones")
+        return steps
 
     def _look_up(self, name: str, t: Tensor | int, x: Tensor, first: int = 0) -> Tensor:
         """Entries of a table for steps ``t`` from ``first`` on, shaped to multiply ``x``."""

@@ -48,7 +48,6 @@ class Method:
         teacher_above: whether batches of multistep training whose noise hides the teacher's errors are compared with
             the teacher's motion itself, as in plain MDM, and only those below the threshold with the picture (ours,
             :doc:`/notebooks/explain_diversity`).
-        group: which of the book's questions it belongs to, a key of :data:`ROWS`.
     """
 
     motions: str
@@ -67,7 +66,6 @@ class Method:
     depth_from_scale: bool = False
     rays_between_steps: bool = False
     teacher_above: bool = False
-    group: str = field(default="", compare=False)
 
     @property
     def chain(self) -> tuple[Method, ...]:
@@ -200,4 +198,4 @@ ROWS: dict[str, dict[str, Method]] = {
         **{f"videomdm/keypoints-{n}": Method("teacher", "truth", keypoint_noise=n) for n in (0.01, 0.02)},
     },
 }
-METHODS = {name: dataclasses.replace(m, group=group) for group, rows in ROWS.items() for name, m in rows.items()}
+METHODS = {name: method for rows in ROWS.values() for name, method in rows.items()}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from videomdm.config import profile
-from videomdm.conventions import DataError
+from videomdm.conventions import SPLITS, DataError
 from videomdm.data import bandai, bandai_captions, bvh, observations
 from videomdm.skeletons import SMPL22
 from videomdm.train import observe
@@ -76,7 +76,7 @@ def prepared(tmp_path):
     with (folder / "meta.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["clip_id", "content", "style", "split"])
-        table.writerows(zip(names, ["bow", "run", "walk"], ["sad", "active", "old"], bandai.SPLITS, strict=True))
+        table.writerows(zip(names, ["bow", "run", "walk"], ["sad", "active", "old"], SPLITS, strict=True))
     texts = {name: [f"caption {k} of {name}." for k in range(3)] for name in names}
     (folder / "texts.json").write_text(json.dumps(texts))
     return folder
@@ -123,7 +123,7 @@ class TestResample:
 
 class TestDatasets:
     def test_each_has_its_clips_and_its_split(self, prepared):
-        both = [bandai.load(prepared, split).names for split in bandai.SPLITS]
+        both = [bandai.load(prepared, split).names for split in SPLITS]
         assert both == [["bn1_bow_sad_001"], ["bn2_run_active_002"], ["bn1_walk_old_001_p1"]]
         assert bandai.load(prepared, dataset=1).names == ["bn1_bow_sad_001", "bn1_walk_old_001_p1"]
         assert bandai.load(prepared, "train", dataset=1).names == ["bn1_bow_sad_001"]
@@ -196,7 +196,7 @@ class TestPublished:
     def test_splits_do_not_depend_on_other_files(self, published):
         whole = bandai.load(published).names
         parts = []
-        for split in bandai.SPLITS:
+        for split in SPLITS:
             try:
                 parts += bandai.load(published, split).names
             except DataError as error:
@@ -205,7 +205,7 @@ class TestPublished:
 
     def test_hashed_split(self):
         stems = [f"dataset-2_walk_normal_{k:03}" for k in range(2000)]
-        counts = {split: sum(bandai.hashed_split(s) == split for s in stems) for split in bandai.SPLITS}
+        counts = {split: sum(bandai.hashed_split(s) == split for s in stems) for split in SPLITS}
         assert counts == pytest.approx({"train": 1600, "val": 200, "test": 200}, abs=45)
         assert bandai.hashed_split("dataset-1_bow_active_001") == "test"  # recorded: must never change
 
@@ -241,7 +241,7 @@ class TestPrepared:
 
     @pytest.mark.data
     def test_published_counts(self, data_root):
-        counts = [len(bandai.load(data_root / "bandai", split)) for split in bandai.SPLITS]
+        counts = [len(bandai.load(data_root / "bandai", split)) for split in SPLITS]
         assert counts == [2140, 134, 395]
 
 

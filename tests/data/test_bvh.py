@@ -238,7 +238,7 @@ class TestBadInput:
         [
             ({"values": torch.zeros(2, 9)}, r"values \(2, 9\), expected \(frames, 10\)"),
             ({"parents": (1, -1, 1, 0)}, "before its parent"),
-            ({"offsets": torch.zeros(3, 3)}, "disagree about 4 joints"),
+            ({"offsets": torch.zeros(3, 3)}, "expected those of the 4 names"),
         ],
     )
     def test_inconsistent_motion(self, file, change, message):

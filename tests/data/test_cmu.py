@@ -13,7 +13,7 @@ import torch
 
 from videomdm import features
 from videomdm.command import main
-from videomdm.conventions import DataError
+from videomdm.conventions import SPLITS, DataError
 from videomdm.data import cmu, cmu_bodies, cmu_trials, humanml3d
 from videomdm.data import humanml3d_layout as layout
 from videomdm.skeletons.definitions import SMPL22
@@ -167,7 +167,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 class TestPrepare:
     def test_official_names_splits_and_twins(self, prepared):
         out, _ = prepared
-        assert [(out / f"{split}.txt").read_text().split() for split in humanml3d.SPLITS] == [
+        assert [(out / f"{split}.txt").read_text().split() for split in SPLITS] == [
             ["000007", "M000007"], ["000003", "M000003"], ["000009", "M000009"]
         ]  # fmt: skip
         assert (out / "texts/000003.txt").read_text() == WALK
@@ -202,7 +202,7 @@ class TestPrepare:
 
     def test_features_and_their_statistics(self, prepared):
         out, _ = prepared
-        names = [name for split in humanml3d.SPLITS for name in (out / f"{split}.txt").read_text().split()]
+        names = [name for split in SPLITS for name in (out / f"{split}.txt").read_text().split()]
         vectors = [np.load(out / f"new_joint_vecs/{name}.npy") for name in names]
         joints = torch.from_numpy(np.load(out / "new_joints/000007.npy"))
         assert np.abs(vectors[0] - features.encode(joints).numpy()).max() < 1e-3
@@ -388,7 +388,7 @@ def repository(recorded, tmp_path_factory):
     folder, _ = recorded
     root = tmp_path_factory.mktemp("repository")
     (root / "index.csv").write_bytes((folder / "humanml3d_index.csv").read_bytes())
-    for split in humanml3d.SPLITS:
+    for split in SPLITS:
         (root / f"{split}.txt").write_bytes((folder / f"{split}.txt").read_bytes())
     (root / "texts").symlink_to(folder / "texts")
     return root

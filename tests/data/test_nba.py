@@ -55,7 +55,7 @@ class TestFiles:
             (copy / "nba" / f"{split}.txt").write_text(own)
         assert nba.load(copy, "test", 196).names == ["clip007", "clip001"]
         (copy / "nba" / "test.txt").write_text("clip999")
-        with pytest.raises(DataError, match=r"test\.txt: names 'clip999'"):
+        with pytest.raises(DataError, match=r"test\.txt: 1 names are not in motions, the first 'clip999'"):
             nba.load(copy, "test", 196)
         (copy / "nba" / "test.txt").unlink()
         with pytest.raises(DataError, match=r"test\.txt: no such list"):

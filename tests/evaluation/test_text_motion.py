@@ -214,7 +214,7 @@ class TestCheckpoints:
             load_evaluator(path)
         state = small().state_dict()
         save_file(state, path, metadata={"vocabulary": GloveVocabulary.__name__})
-        with pytest.raises(DataError, match="trained with a GloveVocabulary, got a HashedVocabulary"):
+        with pytest.raises(DataError, match="trained with a GloveVocabulary, expected a HashedVocabulary"):
             load_evaluator(path)
 
 

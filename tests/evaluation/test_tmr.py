@@ -126,5 +126,5 @@ class TestFiles:
         with pytest.raises(DataError, match="expected a TMR evaluator's"):
             load_tmr(path)
         small().save(path)
-        with pytest.raises(DataError, match="trained with a HashedVocabulary, got a GloveVocabulary"):
+        with pytest.raises(DataError, match="trained with a HashedVocabulary, expected a GloveVocabulary"):
             load_tmr(path, GloveVocabulary.__new__(GloveVocabulary))

@@ -143,19 +143,11 @@ class TestFolder:
     def names(self, folder):
         return sorted(p.name.rsplit("-", 1)[0] for p in folder.iterdir())
 
-    def test_keeps_the_last_two_and_milestones(self, tmp_path):
+    def test_keeps_the_last_two(self, tmp_path):
         for step in range(1, 6):
-            checkpoints.save(tmp_path, step, {}, milestone="warm-up" if step == 2 else None)
-        assert self.names(tmp_path) == ["step-00000004", "step-00000005", "warm-up-00000002"]
-        assert checkpoints.load_latest(tmp_path, "warm-up").step == 2
+            checkpoints.save(tmp_path, step, {})
+        assert self.names(tmp_path) == ["step-00000004", "step-00000005"]
         assert checkpoints.load_latest(tmp_path).step == 5
-
-    def test_latest_may_be_a_milestone(self, tmp_path):
-        for step in (1, 2, 3):
-            checkpoints.save(tmp_path, step, {}, keep=1)
-        checkpoints.save(tmp_path, 4, {}, keep=1, milestone="end")
-        assert checkpoints.load_latest(tmp_path).step == 4
-        assert self.names(tmp_path) == ["end-00000004", "step-00000003"]
 
     def test_same_step_again_replaces(self, tmp_path):
         for value in (1, 2):
@@ -168,11 +160,6 @@ class TestFolder:
         for step in (5, 6):
             checkpoints.save(tmp_path, step, {})
         assert self.names(tmp_path) == ["step-00000005", "step-00000006", "step-00000009"]
-
-    @pytest.mark.parametrize(("label", "step"), [("Warm up", 1), ("a/b", 1), (None, -1)])
-    def test_bad_names(self, tmp_path, label, step):
-        with pytest.raises(ValueError, match="label"):
-            checkpoints.save(tmp_path, step, {}, milestone=label)
 
 
 class TestState:
@@ -215,19 +202,15 @@ class TestWeights:
     def test_round_trip(self, tmp_path):
         trained, fresh, path = Run().steps(3).model, Run().model, tmp_path / "run" / "weights.safetensors"
         checkpoints.save_weights(path, trained, self.metadata)
-        found = checkpoints.load_weights(path, fresh, expected=self.metadata)
+        checkpoints.load_weights(path, fresh)
         assert_bitwise(fresh.state_dict().values(), trained.state_dict().values())
-        assert found == checkpoints.read_metadata(path) == {**self.metadata, "sizes": [1, 2]}
+        assert checkpoints.read_metadata(path) == {**self.metadata, "sizes": [1, 2]}
         assert [p.name for p in path.parent.iterdir()] == [path.name]
 
-    def test_other_skeleton_width_or_model(self, tmp_path):
+    def test_other_model(self, tmp_path):
         path, model = tmp_path / "w.safetensors", Run().model
         checkpoints.save_weights(path, Run().steps(1).model, self.metadata)
         before = copy.deepcopy(model.state_dict())
-        with pytest.raises(ValueError, match=r"w\.safetensors: weights have skeleton 'smpl22', expected 'nba16'"):
-            checkpoints.load_weights(path, model, expected={"skeleton": "nba16"})
-        with pytest.raises(ValueError, match="weights have fps None, expected 20"):
-            checkpoints.load_weights(path, model, expected={"fps": 20})
         with pytest.raises(ValueError, match=r"3.weight is \(1, 4\), expected \(2, 4\) for Sequential"):
             checkpoints.load_weights(path, nn.Sequential(*model[:3], nn.Linear(4, 2)))
         with pytest.raises(ValueError, match=r"lacks 4.bias, 4.weight; expected the 8 tensors"):

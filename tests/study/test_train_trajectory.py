@@ -10,8 +10,7 @@ from videomdm.lifters import teacher
 from videomdm.lifters.lifter import Lifter
 from videomdm.lifters.trajectory import Trajectory
 from videomdm.lifters.weight_sets import SETS
-from videomdm.study import train_lifter as lifter_training
-from videomdm.study import train_trajectory
+from videomdm.study import train_lifter, train_trajectory, training
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +58,7 @@ def test_loss_terms_by_hand():
 
 
 def test_training_lowers_the_loss_and_repeats(scenes, monkeypatch):
-    monkeypatch.setattr(lifter_training, "LR_WARMUP", 5)
+    monkeypatch.setattr(training, "WARMUP", 5)
 
     def run() -> tuple[float, float]:
         torch.manual_seed(0)
@@ -93,7 +92,7 @@ def test_scenes_are_kept_and_never_mixed_up(tmp_path):
 
 
 def test_command_writes_weights_and_figures(tmp_path, monkeypatch, cmu_folder):
-    monkeypatch.setattr(train_trajectory, "HELD_OUT", 2)
+    monkeypatch.setattr(train_lifter, "HELD_OUT", 2)
     given = ["--cmu", str(cmu_folder), "--lifter", str(SETS["procedural"].folder / "lifter.safetensors")]
     sizes = ["--clips=8", "--scenes=2", "--frames=40", "--steps=1", "--batch-size=2", "--width=8"]
     monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), *given, *sizes])

@@ -355,14 +355,14 @@ def _solve_pnp(world: np.ndarray, image: np.ndarray, name: str) -> tuple[np.ndar
     if len(world) < 6:
         raise ValueError(f"{name}: PnP with {len(world)} points, expected at least 6")
     if not (np.isfinite(world).all() and np.isfinite(image).all()):
-        raise ValueError(f"{name}: PnP with joints or keypoints that are not finite")
+        raise ValueError(f"{name}: PnP with joints or keypoints that are not finite, expected finite ones")
     # With all points on a line the camera may turn about it freely.
     spread = np.linalg.svd(world - world.mean(0), compute_uv=False)
     if spread[1] <= 1e-4 * spread[0]:
         raise ValueError(f"{name}: PnP with points on one line (singular values {spread}), expected a body")
     found, vector, translation = cv2.solvePnP(world, image, np.eye(3), None, flags=cv2.SOLVEPNP_EPNP)
     if not found:
-        raise ValueError(f"{name}: EPnP found no camera")
+        raise ValueError(f"{name}: EPnP found no camera for {len(world)} points, expected a body's")
     vector, translation = cv2.solvePnPRefineLM(world, image, np.eye(3), None, vector, translation)
     rotation, translation = cv2.Rodrigues(vector)[0], translation[:, 0]
     nearest = (world @ rotation[2] + translation[2]).min()

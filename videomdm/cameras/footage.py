@@ -61,4 +61,5 @@ class Footage:
         return replace(self, camera=camera)
 
     def to(self, device: torch.device | str) -> Footage:
+        """The same footage on another device."""
         return Footage(*(getattr(self, name).to(device) for name in ("keypoints", "confidence", "camera", "lengths")))

@@ -23,7 +23,7 @@ from videomdm.conventions import FPS
 from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.kinematics import rotation_between, unit
-from videomdm.skeletons.padding import hold_last
+from videomdm.skeletons.padding import check_shape, hold_last
 
 STANDING_SPEED = 0.25  # m/s: a foot this slow stands with weight 1/4
 CONTACT_NOISE = 0.03  # metres, how far a standing foot of a lifted motion is off the floor
@@ -169,19 +169,6 @@ def balance(joints: Tensor, skeleton: Skeleton = SMPL22, inside: Tensor | None =
     return up
 
 
-def foot_heights(joints: Tensor, skeleton: Skeleton = SMPL22, lengths: Tensor | None = None) -> Tensor:
-    """Spread of a clip's floor: standard deviation (...) in metres of the height of its lowest standing foot.
-
-    Over the frames in which a foot stands; 0 for a motion that walks on y = 0.
-    """
-    inside = _inside(joints, lengths)
-    weight = standing(joints, skeleton) * inside[..., None]
-    lowest, which = joints[..., skeleton.feet, 1].min(-1)
-    weight = weight.gather(-1, which[..., None])[..., 0]
-    mean = _mean(lowest[..., None], weight)
-    return _mean((lowest[..., None] - mean[..., None, :]).square(), weight)[..., 0].sqrt()
-
-
 def _fit(points: Tensor, weight: Tensor, skeleton: Skeleton, tilt: float) -> tuple[Tensor, Tensor, Tensor]:
     """Slopes, height and the ankles' extra height (..., 4) for points (..., T F, 3) of weight (..., T, F).
 
@@ -231,9 +218,7 @@ def _legs_seen(confidence: Tensor | None, skeleton: Skeleton, inside: Tensor) ->
 
 
 def _checked(joints: Tensor, skeleton: Skeleton, lengths: Tensor | None) -> Tensor:
-    if joints.ndim < 3 or joints.shape[-2:] != (len(skeleton), 3) or not joints.shape[-3]:
-        raise ValueError(f"joints have shape {tuple(joints.shape)}, expected (..., frames, {len(skeleton)}, 3) "
-                         f"for skeleton {skeleton.name}")  # fmt: skip
+    check_shape(joints, skeleton)
     if not skeleton.feet:
         raise ValueError(f"skeleton {skeleton.name} names no feet, expected some to stand on the floor")
     if lengths is not None:

@@ -30,10 +30,8 @@ def resample(keypoints: np.ndarray, times: np.ndarray, fps: float) -> tuple[np.n
         result, and where the neighbours are more than :data:`LONGEST_STEP` apart.
     """
     at = times[0] + np.arange(int((times[-1] - times[0]) * fps + 1e-6) + 1) / fps
-    after = np.searchsorted(times, at - 1e-6).clip(0, len(times) - 1)  # times of video files are rounded
-    before = np.where(np.abs(times[after] - at) < 1e-6, after, np.maximum(after - 1, 0))
+    before, after, share = neighbours(times, at)
     step = times[after] - times[before]
-    share = (at - times[before]) / np.maximum(step, 1e-9)
     positions = keypoints[before, :, :2] + (share * (step > 0))[:, None, None] * (
         keypoints[after, :, :2] - keypoints[before, :, :2]
     )
@@ -47,6 +45,22 @@ def resample(keypoints: np.ndarray, times: np.ndarray, fps: float) -> tuple[np.n
     known &= (apart <= np.maximum(NEARBY / fps, step[:, None])) & (step[:, None] <= LONGEST_STEP)
     joint = np.arange(keypoints.shape[1])
     return positions, np.minimum(keypoints[last, joint, 2], keypoints[following, joint, 2]) * known
+
+
+def neighbours(times: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Between which frames moments lie.
+
+    Args:
+        times: (F,) seconds of the frames, increasing, any spacing; rounded to microseconds, as video files have them.
+        at: (T,) seconds.
+
+    Returns:
+        Indices (T,) of the last frame not after each moment and the first not before it, the same where there is a
+        frame; and (T,) the moment's place between them, 0 at the former and 1 at the latter.
+    """
+    after = np.searchsorted(times, at - 1e-6).clip(0, len(times) - 1)
+    before = np.where(np.abs(times[after] - at) < 1e-6, after, np.maximum(after - 1, 0))
+    return before, after, (at - times[before]) / np.maximum(times[after] - times[before], 1e-9)
 
 
 def nearest_seen(seen: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Generate, and print the files."""
+    """Generate, and print the files; raises ``DataError`` for a text, seconds or feet that the prior does not know."""
     if any(not text.strip() for text in given.texts):
         raise DataError("TEXT is empty, expected what a person does")
     run = runs.chosen(given.run)

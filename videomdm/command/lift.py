@@ -19,6 +19,7 @@ from videomdm.parameters import argument
 
 if TYPE_CHECKING:
     from videomdm.data.recordings import Recordings
+    from videomdm.sample.prior import Prior
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,14 +67,33 @@ def run(given: argparse.Namespace) -> None:
     began = time.perf_counter()
     found = _read(given, runs.cache(run))
     seconds = {"reading": time.perf_counter() - began, "lifting": 0.0, "writing": 0.0}
-    rows, skipped = [], list(found.skipped)
+    rows = _lift(found, prior, given, seconds)
+    for name, reason in found.skipped:
+        print(f"not used: {name}: {reason.removeprefix(f'{name}: ')}", file=sys.stderr)
+    left_out = [{"name": name, "used": False, "reason": reason} for name, reason in found.skipped]
+    videos.write_report(given.out / "report.json", [*rows, *left_out], run, found.notes, seconds)
+    print(given.out / "report.json")
+    if not rows:
+        raise DataError(f"{given.path}: nothing could be lifted")
+
+
+def _lift(
+    found: Recordings, prior: Prior, given: argparse.Namespace, seconds: dict[str, float]
+) -> list[dict[str, object]]:
+    """Lift each recording, write and print its files, and add to ``seconds``; reports of those that could be lifted.
+
+    The others are added to those that are skipped.
+    """
+    from videomdm import videos
+
+    rows = []
     for track, words, source in zip(found.tracks, found.captions, found.sources, strict=True):
         print(f"lifting {track.name}: {len(track) / track.fps:.1f} s", file=sys.stderr)
         caption, began = given.caption or words[0], time.perf_counter()
         try:
             lifted = videos.lift_track(prior, track, source, caption, given.seed, given.height, progress=True)
         except ValueError as error:
-            skipped.append((track.name, str(error)))
+            found.skipped.append((track.name, str(error)))
             continue
         lifted_at = time.perf_counter()
         written = videos.save(lifted, given.out)
@@ -82,13 +102,7 @@ def run(given: argparse.Namespace) -> None:
         seconds["lifting"] += lifted_at - began
         seconds["writing"] += time.perf_counter() - lifted_at
         print(*rows[-1]["files"], sep="\n")
-    for name, reason in skipped:
-        print(f"not used: {name}: {reason.removeprefix(f'{name}: ')}", file=sys.stderr)
-    left_out = [{"name": name, "used": False, "reason": reason} for name, reason in skipped]
-    videos.write_report(given.out / "report.json", [*rows, *left_out], run, found.notes, seconds)
-    print(given.out / "report.json")
-    if not rows:
-        raise DataError(f"{given.path}: nothing could be lifted")
+    return rows
 
 
 def _read(given: argparse.Namespace, cache: Path) -> Recordings:

@@ -181,7 +181,7 @@ def _parents(lines: Sequence[Line], bones: dict[str, dict[str, Line]], path: Pat
         parents |= dict.fromkeys(children, parent)
     loose = [name for name in bones if name not in parents]
     if loose:
-        raise DataError(f"{path}: :hierarchy lacks bone {loose[0]}")
+        raise DataError(f"{path}: :hierarchy lacks bone {loose[0]}, expected all of :bonedata")
     return parents
 
 

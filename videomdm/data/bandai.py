@@ -18,16 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
+from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, SPLITS, DataError
 from videomdm.data import bandai_captions, body, bvh
-from videomdm.data.corpus import Corpus, check_joints, from_clips
+from videomdm.data.corpus import Corpus, check_joints, check_on_error, check_split, from_clips
 from videomdm.features.representation import canonical_frame
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage import text
 from videomdm.storage.arrays import read_npz
 from videomdm.storage.progress import Bar
 
-SPLITS = ("train", "val", "test")
 SOURCE_FPS = 30.0
 _METRES = 0.01  # the files are in centimetres
 _LO_UNIT = 1 / 32000  # metres per step of motions_lo.npz
@@ -88,10 +87,9 @@ def load(root: str | Path, split: str | None = None, on_error: str = "raise", da
         ValueError: unknown ``split`` or ``on_error``.
     """
     root = Path(root)
-    if split not in (None, *SPLITS):
-        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)} or None")
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
+    if split is not None:
+        check_split(split)
+    check_on_error(on_error)
     if dataset not in (None, 1, 2):
         raise ValueError(f"dataset is {dataset!r}, expected 1, 2 or None")
     if dataset is not None:
@@ -111,7 +109,11 @@ def load(root: str | Path, split: str | None = None, on_error: str = "raise", da
 
 
 def style(name: str) -> str:
-    """The style in a clip's name: ``"proud"`` for ``"bn1_walk_proud_001_p0"``."""
+    """The style in a clip's name: ``"proud"`` for ``"bn1_walk_proud_001_p0"``.
+
+    Raises:
+        ValueError: no name of a clip of this data set.
+    """
     match = _CLIP_NAME.match(name)
     if not match:
         raise ValueError(f"{name!r} is no clip name of this data set, such as 'bn1_walk_proud_001_p0'")
@@ -275,10 +277,11 @@ def _arrays(root: Path) -> tuple[Callable[[int, int], Tensor], dict[str, tuple[i
     names = arrays["clip_ids"].tolist()
     if not len(offsets) == len(lengths) == len(names) == len(set(names)):
         raise DataError(
-            f"{path}: {len(offsets)} offsets, {len(lengths)} lengths and {len(set(names))} different clip_ids"
+            f"{path}: {len(offsets)} offsets, {len(lengths)} lengths and {len(set(names))} different clip_ids, "
+            "expected as many of each"
         )
     if len(names) and (offsets.min() < 0 or lengths.min() < 1 or (offsets + lengths).max() > len(high)):
-        raise DataError(f"{path}: offsets and lengths point outside the {len(high)} frames of joints")
+        raise DataError(f"{path}: offsets and lengths point outside the {len(high)} frames, expected within")
     low = _lo_bits(root / "motions_lo.npz", len(high))
 
     def joints(start: int, stop: int) -> Tensor:

@@ -56,11 +56,15 @@ class BvhMotion:
     def __post_init__(self) -> None:
         joints, columns = len(self.names), sum(map(len, self.channels))
         if self.offsets.shape != (joints, 3) or len(self.parents) != joints or len(self.channels) != joints:
-            raise ValueError(f"{self.source}: names, parents, offsets and channels disagree about {joints} joints")
+            raise ValueError(
+                f"{self.source}: {len(self.parents)} parents, offsets {tuple(self.offsets.shape)} and channels of "
+                f"{len(self.channels)} joints, expected those of the {joints} names"
+            )
         if self.values.ndim != 2 or self.values.shape[1] != columns:
             raise ValueError(f"{self.source}: values {tuple(self.values.shape)}, expected (frames, {columns})")
-        if any(parent >= j for j, parent in enumerate(self.parents)):
-            raise ValueError(f"{self.source}: a joint stands before its parent")
+        early = next((j for j, parent in enumerate(self.parents) if parent >= j), None)
+        if early is not None:
+            raise ValueError(f"{self.source}: {self.names[early]} stands before its parent, expected parents first")
 
     def __len__(self) -> int:
         return len(self.values)
@@ -278,8 +282,9 @@ def write(path: str | Path, motion: BvhMotion) -> None:
     Raises:
         ValueError: a value is not finite.
     """
-    if not (motion.values.isfinite().all() and motion.offsets.isfinite().all()):
-        raise ValueError(f"{path}: values and offsets must be finite")
+    for name, numbers in (("values", motion.values), ("offsets", motion.offsets)):
+        if not numbers.isfinite().all():
+            raise ValueError(f"{path}: {name} hold NaN or infinite numbers, expected finite ones")
     lines, order = ["HIERARCHY"], []
     for root in (j for j, parent in enumerate(motion.parents) if parent < 0):
         _describe(motion, root, 0, lines, order)

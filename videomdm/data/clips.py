@@ -201,7 +201,7 @@ def rest_pose(pose: Tensor, speed: Tensor) -> Tensor:
 
 
 def length_penalty(frames: np.ndarray, rule: Rule = Rule(), fps: float = FPS) -> np.ndarray:
-    """Cost of clips of so many frames: ``gamma`` times the square of the seconds outside ``preferred``.
+    """Cost (N,) of clips of so many frames (N,): ``gamma`` times the square of the seconds outside ``preferred``.
 
     Explained in :doc:`/notebooks/explain_clips`.
     """

@@ -35,11 +35,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from videomdm.conventions import FPS, DataError
+from videomdm.conventions import FPS, SPLITS, DataError
 from videomdm.data import cmu_bodies, cmu_trials
 from videomdm.data import humanml3d_layout as layout
 from videomdm.data.cmu_trials import Row, Trial, plan
-from videomdm.data.humanml3d import SPLITS, TOO_LONG
+from videomdm.data.humanml3d import TOO_LONG
 from videomdm.features.representation import canonicalise
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors

@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from videomdm.conventions import DataError
+from videomdm.conventions import SPLITS, DataError
 from videomdm.data import humanml3d
-from videomdm.data.corpus import Corpus
+from videomdm.data.corpus import Corpus, check_split
 
 #: A subject's number modulo ``GROUPS`` -> split; all others train.
 GROUPS = 7
@@ -62,13 +62,12 @@ def load(root: str | Path, split: str, mirrored: bool = False) -> Corpus:
         DataError: a file is missing or wrong (:func:`videomdm.data.humanml3d.load`), or no motion is of these actors.
         ValueError: an unknown split.
     """
-    if split not in humanml3d.SPLITS:
-        raise ValueError(f"split is {split!r}, expected one of {', '.join(humanml3d.SPLITS)}")
+    check_split(split)
     own = {name for name, subject in subjects(root).items() if split_of(subject) == split}
-    listed = [name for part in humanml3d.SPLITS for name in humanml3d.names(root, part)]
+    listed = [name for part in SPLITS for name in humanml3d.names(root, part)]
     chosen = sorted(name for name in listed if name in own and (mirrored or not name.startswith("M")))
     if not chosen:
-        raise DataError(f"{root}: no motion of the {split} actors among {len(listed)}")
+        raise DataError(f"{root}: no motion of the {split} actors among {len(listed)}, expected some")
     return humanml3d.load(root, None, names=chosen)
 
 

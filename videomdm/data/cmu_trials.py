@@ -215,7 +215,11 @@ def read_descriptions(path: Path) -> dict[str, str]:
 
 
 def find(motions: Path, rows: dict[str, list[Row]], descriptions: dict[str, str]) -> list[Trial]:
-    """The trials that have files and something to be cut out."""
+    """The trials that have files and something to be cut out.
+
+    Raises:
+        DataError: no folder ``motions``, or no file of a trial in it.
+    """
     if not motions.is_dir():
         raise DataError(f"{motions}: no such folder, expected CMU's motions")
     by_ending: dict[str, list[Path]] = defaultdict(list)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from videomdm.conventions import FPS, MIN_FRAMES, DataError
+from videomdm.conventions import FPS, MIN_FRAMES, SPLITS, DataError
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.skeletons.padding import pad
 
@@ -69,7 +69,7 @@ class Corpus:
         return self.spaced(n).tolist()
 
     def spaced(self, n: int) -> Tensor:
-        """Indices of ``n`` clips, or of all where there are fewer, evenly spaced."""
+        """Indices (n,) of ``n`` clips, or of all where there are fewer, evenly spaced."""
         return torch.linspace(0, len(self) - 1, min(n, len(self))).long()
 
     def cut(self, max_frames: int, min_frames: int = MIN_FRAMES) -> Corpus:
@@ -144,9 +144,19 @@ def joined(corpora: Sequence[Corpus]) -> Corpus:
     return from_clips(clips, names, captions, actions, first.skeleton, first.fps, skipped)
 
 
-def check_joints(
-    joints: Tensor, name: str, skeleton: Skeleton, min_frames: int = MIN_FRAMES, max_frames: int | None = None
-) -> Tensor:
+def check_split(split: str) -> None:
+    """Raise ``ValueError`` for a split that no corpus has."""
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)}")
+
+
+def check_on_error(on_error: str) -> None:
+    """Raise ``ValueError`` for what no reader does about bad clips."""
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
+
+
+def check_joints(joints: Tensor, name: str, skeleton: Skeleton, min_frames: int = MIN_FRAMES) -> Tensor:
     """Return ``joints`` (T, J, 3) as float32, or raise ``DataError`` naming the clip and what is wrong."""
     joints = torch.as_tensor(joints)
     expected = f"(frames, {len(skeleton)}, 3) for skeleton {skeleton.name}"
@@ -158,8 +168,6 @@ def check_joints(
         raise DataError(f"{name}: joints are {joints.dtype}, expected floating point metres")
     if len(joints) < min_frames:
         raise DataError(f"{name}: {len(joints)} frames, expected at least {min_frames}")
-    if max_frames is not None and len(joints) > max_frames:
-        raise DataError(f"{name}: {len(joints)} frames, expected at most {max_frames}")
     finite = joints.isfinite()
     if not finite.all():
         frame, joint = (int(k) for k in (~finite).any(-1).nonzero()[0])

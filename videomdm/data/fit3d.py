@@ -135,8 +135,9 @@ class Sequence:
         pixels, confidence = (found[key].astype(np.float32) for key in ("keypoints", "confidence"))
         if pixels.ndim != 3 or pixels.shape[2] != 2 or confidence.shape != pixels.shape[:2]:
             raise DataError(f"{path}: shapes {pixels.shape} and {confidence.shape}, expected (T, J, 2) and (T, J)")
-        if not (np.isfinite(pixels).all() and np.isfinite(confidence).all()):
-            raise DataError(f"{path}: not all values are finite")
+        for name, numbers in (("keypoints", pixels), ("confidence", confidence)):
+            if not np.isfinite(numbers).all():
+                raise DataError(f"{path}: {name} hold NaN or infinite numbers, expected finite ones")
         return self.calibration()[1].to_normalised(torch.from_numpy(pixels)), torch.from_numpy(confidence)
 
 

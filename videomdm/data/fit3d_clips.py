@@ -25,7 +25,7 @@ from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.conventions import FPS, DataError
 from videomdm.data import clips, fit3d, recordings
-from videomdm.data.corpus import Corpus, from_clips
+from videomdm.data.corpus import Corpus, check_on_error, from_clips
 from videomdm.data.fit3d import FIT3D25, Sequence
 from videomdm.data.recordings import detections
 from videomdm.data.recordings.detection import Detector
@@ -150,8 +150,7 @@ def smpl22(joints: Tensor) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _clips(root: Path, split: str, on_error: str) -> tuple[list[Clip], list[tuple[str, str]]]:
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
+    check_on_error(on_error)
     subjects = sorted({s.subject for s in fit3d.find(root, "train")})
     if len(subjects) < 3:
         raise DataError(f"{root / 'train'}: subjects {', '.join(subjects)}, expected at least three: one is the test")

@@ -16,16 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, DataError
+from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, SPLITS, DataError
 from videomdm.data import body
-from videomdm.data.corpus import Corpus, check_joints, from_clips
+from videomdm.data.corpus import Corpus, check_joints, check_on_error, check_split, from_clips
 from videomdm.features.representation import n_features
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage import text
 from videomdm.storage.arrays import read_npy
 from videomdm.storage.progress import Bar
 
-SPLITS = ("train", "val", "test")
 TOO_LONG = 200  # HumanML3D's loader leaves out clips of this many frames and more
 
 
@@ -67,10 +66,9 @@ def load(
         ValueError: unknown ``split`` or ``on_error``.
     """
     root = Path(root)
-    if split not in (None, *SPLITS):
-        raise ValueError(f"split is {split!r}, expected one of {', '.join(SPLITS)} or None")
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
+    if split is not None:
+        check_split(split)
+    check_on_error(on_error)
     names = _names(root, SPLITS if split is None else (split,)) if names is None else list(names)
     skipped = _missing(root, names)
     if skipped and on_error == "raise":
@@ -151,7 +149,8 @@ def _statistic(path: Path) -> Tensor:
     if values.shape != expected:
         raise DataError(f"{path}: shape {tuple(values.shape)}, expected {expected}")
     if not values.isfinite().all():
-        raise DataError(f"{path}: channel {int((~values.isfinite()).nonzero()[0])} is not finite")
+        channel = int((~values.isfinite()).nonzero()[0])
+        raise DataError(f"{path}: channel {channel} is not finite, expected finite statistics")
     return values.float()
 
 
@@ -219,7 +218,7 @@ def _caption(line: str, where: str) -> _Caption:
     except (ValueError, IndexError):
         raise DataError(f"{where}: {line[:80]!r}, expected caption#tokens#start#end with seconds") from None
     if not words:
-        raise DataError(f"{where}: the caption is empty")
+        raise DataError(f"{where}: the caption is empty, expected caption#tokens#start#end with seconds")
     if not (0 <= start < 3600 and 0 <= end < 3600):
         raise DataError(f"{where}: part from {start} s to {end} s, expected seconds of the motion")
     whole = start == end == 0

@@ -23,8 +23,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from videomdm.conventions import DataError
-from videomdm.data.humanml3d import SPLITS
+from videomdm.conventions import SPLITS, DataError
 from videomdm.features.normaliser import Moments, Normaliser
 from videomdm.features.representation import encode
 from videomdm.skeletons.definitions import SMPL22

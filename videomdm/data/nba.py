@@ -23,19 +23,21 @@ from torch.nn.functional import max_pool1d, pad
 from videomdm import cameras
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
-from videomdm.conventions import DataError
-from videomdm.data.corpus import Corpus, from_clips
+from videomdm.conventions import SPLITS, DataError
+from videomdm.data.corpus import Corpus, check_on_error, from_clips
 from videomdm.data.recordings.rendering import landmarks
 from videomdm.data.tracks import PICTURE, Statistics, Tracks, from_picture
 from videomdm.skeletons import layouts
 from videomdm.skeletons.definitions import H36M17, HALPE26, NBA16, SMPL22
 from videomdm.skeletons.padding import hold_last, valid_frames
+from videomdm.storage.arrays import read_npy
 
 DISTANCE = 7.0  #: units from the assumed camera to the hip
 ELEVATION = math.pi / 16  #: radians above the horizon of the assumed camera
 SPREAD = math.radians(2)  # standard deviation of the elevation of NBA-like cameras
 SIZE = 2.2  # units: torso, thigh and shin of every NBA-like body, so that its ankles are about where NBA's are
-METRES = 1.36 / SIZE  #: of a unit, for a person whose torso, thigh and shin are 1.36 m together
+TORSO_AND_LEG = 1.36  # metres of torso, thigh and shin of the person whom units stand for
+METRES = TORSO_AND_LEG / SIZE  #: of a unit
 NOISE = 0.03  # picture units: error of a keypoint of full confidence, 1.4 cm on that person
 HIDDEN = 0.07  # share of the limbs' keypoints that are hidden at any time, twice that on the far side
 HIDDEN_FRAMES = 10  # for how long
@@ -45,10 +47,10 @@ FPS, FILE_FPS = 30, 60  # frames a second that are read of those in NBA's files
 MIN_FRAMES = 10  # of a clip, at 30 frames a second
 LARGEST = 20.0  # picture units: a coordinate beyond is in pixels, or an error
 OFF_CENTRE = 0.05  # picture units that a hip may be off the origin
-SPLITS = ("train", "val", "test")
 LAYOUT = "expected NBA's official layout: motions/<clip>.npy (T, 16, 3) at 60 frames a second, Mean.npy, Std.npy"
 
-_FROM_H36M = [j for j, joint in enumerate(H36M17.joints) if joint != "spine"]
+#: Of Human3.6M's 17 joints, in NBA's order: all but the spine.
+FROM_H36M = [j for j, joint in enumerate(H36M17.joints) if joint != "spine"]
 _LIMBS = [j for j, joint in enumerate(NBA16.joints) if joint.endswith(("knee", "ankle", "elbow", "wrist"))]
 
 
@@ -79,7 +81,9 @@ def load(root: str | Path, split: str, max_frames: int, on_error: str = "raise")
 
     Raises:
         DataError: names the file, what was found and what was expected.
+        ValueError: unknown ``on_error``.
     """
+    check_on_error(on_error)
     statistics = Statistics(*(_statistic(root, file) for file in ("Mean.npy", "Std.npy")))
     clips, found, skipped = [], [], []
     for name in names(root, split):
@@ -134,20 +138,23 @@ def _listed(path: Path, known: Sequence[str]) -> list[str]:
         raise DataError(f"{path}: no such list, expected one, as other splits have theirs")
     listed = path.read_text().split()
     if missing := sorted(set(listed) - set(known)):
-        raise DataError(f"{path}: names {missing[0]!r} and {len(missing) - 1} more that are not in motions")
+        raise DataError(f"{path}: {len(missing)} names are not in motions, the first {missing[0]!r}, expected clips")
     return listed
 
 
 def array(path: Path, what: str) -> np.ndarray:
-    """An ``.npy`` file of finite floating point numbers; pickled objects are refused, not executed."""
-    try:
-        values = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file, expected {what}") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as a plain .npy array ({error}), expected {what}") from None
-    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
-        raise DataError(f"{path}: {getattr(values, 'dtype', 'no array')}, expected {what} as floating point numbers")
+    """An ``.npy`` file of finite floating point numbers.
+
+    Args:
+        path: the file.
+        what: it should be, for messages.
+
+    Raises:
+        DataError: no such file, or no plain array of such numbers.
+    """
+    values = read_npy(path, what)
+    if values.dtype.kind != "f":
+        raise DataError(f"{path}: {values.dtype}, expected {what} as floating point numbers")
     if not np.isfinite(values).all():
         raise DataError(f"{path}: NaN or infinite at {np.argwhere(~np.isfinite(values))[0].tolist()}, expected {what}")
     return values
@@ -193,7 +200,7 @@ def to_nba16(joints: Tensor) -> Tensor:
     The hip is the middle between the hips; neck, nose and top of the head are where detectors mark them.
     """
     marks = landmarks(joints, SMPL22)
-    return layouts.convert(marks, torch.ones_like(marks[..., 0]), HALPE26, H36M17)[0][..., _FROM_H36M, :]
+    return layouts.convert(marks, torch.ones_like(marks[..., 0]), HALPE26, H36M17)[0][..., FROM_H36M, :]
 
 
 def bodies(corpus: Corpus) -> Corpus:

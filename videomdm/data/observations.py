@@ -57,18 +57,22 @@ class Observations:
 
     @property
     def keypoints(self) -> Tensor:
+        """(C, T, J, 2) normalised image coordinates."""
         return self.seen.keypoints
 
     @property
     def confidence(self) -> Tensor:
+        """(C, T, J) in 0..1, 0 where a joint was not seen."""
         return self.seen.confidence
 
     @property
     def camera(self) -> Camera:
+        """Batch (C,), in the frame that ``frame`` names."""
         return self.seen.camera
 
     @property
     def lengths(self) -> Tensor:
+        """(C,) frames that count."""
         return self.seen.lengths
 
     def select(self, indices: Sequence[int]) -> Observations:
@@ -153,6 +157,7 @@ def observe(
 
     Raises:
         DataError: a clip for which PnP finds no camera; those that explain its keypoints badly are warned of.
+        ValueError: an unknown ``frame``.
     """
     if frame not in FRAMES:
         raise ValueError(f"frame is {frame!r}, expected one of {', '.join(FRAMES)}")

@@ -64,7 +64,7 @@ def read_trc(path: str | Path) -> Track:
         if len(cells) != 3 * len(names):
             raise DataError(f"{path}, line {n}: {len(cells)} coordinates, expected 3 for each of {len(names)} points")
     if not rows:
-        raise DataError(f"{path}: no frames")
+        raise DataError(f"{path}: no frames, expected lines of numbers below the header")
     points = torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(names), 3) * unit
     return Track(points, names, float(about["DataRate"]))
 

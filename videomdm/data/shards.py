@@ -53,6 +53,7 @@ class Batch:
 
 
 def path(folder: Path, number: int) -> Path:
+    """The file of a shard."""
     return folder / f"shard-{number:05d}.safetensors"
 
 
@@ -185,18 +186,22 @@ class Shards:
         return len(self.lengths)
 
     def to(self, device: torch.device) -> Shards:
+        """The same shards, whose batches come on another device."""
         return Shards(self.folder, self.two_d, device, self.statistics)
 
     @cached_property
     def n_frames(self) -> int:
+        """Frames of the longest clip."""
         return int(self.lengths.max())
 
     @property
     def n_features(self) -> int:
+        """Channels D of a frame."""
         return self._about["width"]
 
     @property
     def text_width(self) -> int:
+        """Channels W of a caption's vector."""
         return self._about["text_width"]
 
     def expect(self, rows: Tensor, frames: int) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from videomdm import features
-from videomdm.conventions import CENTRED, DataError
+from videomdm.conventions import CENTRED, SPLITS, DataError
 from videomdm.data import bandai, cmu_actors, fit3d_clips, humanml3d, nba, procedural
 from videomdm.data.corpus import Corpus, joined
 from videomdm.data.procedural.body import mean_body
@@ -102,7 +102,7 @@ def tracks(
     if source == "nba":
         return nba.load(_folder(source, root), split, max_frames, on_error)
     corpus = load(source, root, split, max_frames, n_clips, on_error=on_error, base=base)
-    footage = nba.film(corpus, seed=nba.SPLITS.index(split))
+    footage = nba.film(corpus, seed=SPLITS.index(split))
     if split == "train":
         return nba.tracks(corpus, footage)
     training = tracks(source, root, "train", max_frames, n_clips, on_error, base)

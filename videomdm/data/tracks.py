@@ -66,6 +66,7 @@ class Statistics:
         return from_picture(values * self.std + self.mean)
 
     def to(self, device: torch.device | str) -> Statistics:
+        """The same statistics on another device."""
         return Statistics(self.mean.to(device), self.std.to(device))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from videomdm import features, text
+from videomdm import features
 from videomdm.data.corpus import Corpus
 from videomdm.sample.prior import Prior
 from videomdm.skeletons import kinematics
@@ -80,7 +80,7 @@ def predicted(prior: Prior, joints: Tensor, truth: Corpus, seed: int = 0) -> dic
     clean = prior.normaliser.normalise(
         features.encode(features.hold_last(given, clips.lengths), skeleton).to(device)
     )  # fmt: skip
-    condition = text.by_name(prior.config.model.text).encode([names[0] for names in clips.captions]).to(device)
+    condition = prior.encode([names[0] for names in clips.captions])
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(device)
     lengths = clips.lengths.to(device)
     before = kinematics.body_height(given.to(device), lengths, skeleton)

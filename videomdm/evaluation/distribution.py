@@ -62,6 +62,8 @@ def kid(
         generator: seeds the draw.
     Returns:
         Mean and (population) standard deviation over the subsets.
+    Raises:
+        ValueError: ``indices`` of other shapes, or fewer than two samples in a subset.
     """
     real, generated = check_pair(real, generated, least=2)
     if indices is None:

@@ -56,7 +56,11 @@ class Evaluator(nn.Module):
 
     @torch.no_grad()
     def encode_texts(self, captions: Sequence[Caption], batch_size: int = 256) -> Tensor:
-        """Embeddings (N, width) of captions: sentences, or sequences of ``word/TAG`` tokens."""
+        """Embeddings (N, width) of captions: sentences, or sequences of ``word/TAG`` tokens.
+
+        Raises:
+            ValueError: no captions.
+        """
         if not captions:
             raise ValueError("captions: none, expected at least one")
         device, mode = self._begin()
@@ -139,4 +143,5 @@ def _check_training(features: Tensor, lengths: Tensor, captions: Sequence[Sequen
         rows = slice(start, start + 256)
         finite = zero_padding(features[rows], lengths[rows]).isfinite().all(-1).all(-1)
         if not finite.all():
-            raise ValueError(f"features: clip {start + int((~finite).nonzero()[0])} is not finite")
+            clip = start + int((~finite).nonzero()[0])
+            raise ValueError(f"features: clip {clip} is not finite, expected finite features")

@@ -71,7 +71,7 @@ class CorpusEvaluator:
         return self.motions(features.encode(features.hold_last(joints, lengths), skeleton), lengths - 1)
 
     def texts(self, captions: list[str]) -> Tensor:
-        """Embeddings of captions, on the CPU."""
+        """Embeddings (N, width) of captions, on the CPU."""
         return self.network.encode_texts([self.tagged.get(caption, caption) for caption in captions]).cpu()
 
     @cached_property
@@ -83,6 +83,7 @@ class CorpusEvaluator:
         return digest.hexdigest()[:10]
 
     def to(self, device: torch.device | str) -> CorpusEvaluator:
+        """The same evaluator on another device."""
         return replace(self, network=self.network.to(device), normaliser=self.normaliser.to(device))
 
 

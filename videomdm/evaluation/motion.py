@@ -86,7 +86,10 @@ def foot_speed(
 
 
 def sunken(joints: Tensor, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
-    """How far the lowest joint is below the floor, mean over frames, cm."""
+    """How far the lowest joint is below the floor, mean over frames, cm.
+
+    Arguments and shapes as of :func:`foot_speed`.
+    """
     joints, valid = check_clips(joints, lengths, "joints", least=1)
     return average_frames(100 * (-joints[..., 1].double().amin(-1)).clamp_min(0), valid, per_clip)
 
@@ -117,7 +120,10 @@ def bone_length_deviation(
 def farthest_support(
     joints: Tensor, lengths: Tensor | None = None, skeleton: Skeleton = SMPL22, per_clip: bool = False
 ) -> Tensor:
-    """How far the nearer foot ever is from below the root, m, on the ground: bodies stand over their feet, mostly."""
+    """How far the nearer foot ever is from below the root, m, on the ground: bodies stand over their feet, mostly.
+
+    Arguments and shapes as of :func:`foot_speed`.
+    """
     joints, valid = check_clips(joints, lengths, "joints", least=1)
     toes = [skeleton.index(feet[-1]) for feet in (skeleton.left_feet, skeleton.right_feet)]
     apart = (joints[..., toes, :] - joints[..., :1, :])[..., [0, 2]].norm(dim=-1).amin(-1)
@@ -128,24 +134,33 @@ def farthest_support(
 def mean_acceleration(
     joints: Tensor, lengths: Tensor | None = None, fps: float = FPS, per_clip: bool = False
 ) -> Tensor:
-    """Mean norm of the joints' accelerations, m/s^2; low for frozen motions, high for jittery ones."""
+    """Mean norm of the joints' accelerations, m/s^2; low for frozen motions, high for jittery ones.
+
+    Arguments and shapes as of :func:`foot_speed`.
+    """
     joints, valid = check_clips(joints, lengths, "joints", least=3)
     acceleration = joints.diff(n=2, dim=-3) * fps**2
     return average_frames(acceleration.norm(dim=-1).mean(-1), valid[..., 2:], per_clip)
 
 
-def path_length(joints: Tensor, lengths: Tensor | None = None, root: int = 0, per_clip: bool = False) -> Tensor:
-    """Length of the root's path in the ground plane, m."""
+def path_length(joints: Tensor, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
+    """Length of the root's path in the ground plane, m.
+
+    Arguments and shapes as of :func:`foot_speed`.
+    """
     joints, valid = check_clips(joints, lengths, "joints", least=2)
-    steps = joints[..., root, :][..., [0, 2]].diff(dim=-2).norm(dim=-1)
+    steps = joints[..., 0, [0, 2]].diff(dim=-2).norm(dim=-1)
     clips = (steps * valid[..., 1:]).sum(-1)
     return clips if per_clip else clips.mean()
 
 
-def root_height(joints: Tensor, lengths: Tensor | None = None, root: int = 0, per_clip: bool = False) -> Tensor:
-    """Mean height of the root above the floor, m: who sinks in or floats shows here."""
+def root_height(joints: Tensor, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
+    """Mean height of the root above the floor, m: who sinks in or floats shows here.
+
+    Arguments and shapes as of :func:`foot_speed`.
+    """
     joints, valid = check_clips(joints, lengths, "joints", least=1)
-    return average_frames(joints[..., root, 1].double(), valid, per_clip)
+    return average_frames(joints[..., 0, 1].double(), valid, per_clip)
 
 
 def _clips(joints: Tensor, lengths: Tensor | None, skeleton: Skeleton, least: int = 1) -> tuple[Tensor, Tensor]:

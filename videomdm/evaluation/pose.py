@@ -34,7 +34,10 @@ def mpjpe(predicted: Tensor, true: Tensor, lengths: Tensor | None = None, per_cl
 
 
 def pa_mpjpe(predicted: Tensor, true: Tensor, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
-    """MPJPE in mm after every predicted frame is aligned to the true one by :func:`procrustes`."""
+    """MPJPE in mm after every predicted frame is aligned to the true one by :func:`procrustes`.
+
+    Arguments and result as of :func:`mpjpe`.
+    """
     predicted, true, valid = _pair(predicted, true, lengths)
     errors = predicted.new_zeros(valid.shape)
     errors[valid] = _errors(procrustes(predicted[valid], true[valid]), true[valid]).mean(-1)
@@ -61,14 +64,20 @@ def acceleration_error(
     lengths: Tensor | None = None,
     per_clip: bool = False,
 ) -> Tensor:
-    """Mean norm of the difference of the joints' accelerations, m/s^2, over the T - 2 inner frames."""
+    """Mean norm of the difference of the joints' accelerations, m/s^2, over the T - 2 inner frames.
+
+    Arguments and shapes as of :func:`mpjpe`; ``fps`` is frames per second.
+    """
     predicted, true, valid = _pair(predicted, true, lengths, least=3)
     acceleration = (predicted - true).diff(n=2, dim=-3) * fps**2
     return average_frames(acceleration.norm(dim=-1).mean(-1), valid[..., 2:], per_clip)
 
 
 def jitter(joints: Tensor, fps: float = FPS, lengths: Tensor | None = None, per_clip: bool = False) -> Tensor:
-    """Mean norm of the joints' third time derivative, m/s^3 (published tables often give 10 m/s^3)."""
+    """Mean norm of the joints' third time derivative, m/s^3 (published tables often give 10 m/s^3).
+
+    Arguments and shapes as of :func:`mpjpe`; a clip has at least four frames, ``fps`` a second.
+    """
     joints, valid = check_clips(joints, lengths, "joints", least=4)
     jerk = joints.diff(n=3, dim=-3) * fps**3
     return average_frames(jerk.norm(dim=-1).mean(-1), valid[..., 3:], per_clip)
@@ -141,6 +150,8 @@ def errors(
     Returns:
         Metric -> (...): ``mpjpe`` in mm, ``pck_50`` and ``pck_100`` in %, ``acceleration_error`` in m/s^2, and
         ``pa_mpjpe`` in mm, which aligns for itself.
+    Raises:
+        ValueError: an unknown ``align``.
     """
     if align not in ALIGNMENTS:
         raise ValueError(f"align is {align!r}, expected one of {', '.join(ALIGNMENTS)}")

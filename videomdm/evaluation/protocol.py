@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm import features, losses, sample
+from videomdm import features, sample
 from videomdm.cameras.ground import up_error
 from videomdm.config import STAGES, Config
 from videomdm.data.corpus import Corpus
@@ -28,8 +28,9 @@ from videomdm.evaluation import body_height, distribution, measures
 from videomdm.evaluation.evaluators import CorpusEvaluator, Evaluators, evaluator, evaluators
 from videomdm.evaluation.lifting import lifting, teacher_errors
 from videomdm.evaluation.measures import POOL, Measured, mean_interval
-from videomdm.lifters import teacher as lifted
+from videomdm.lifters.teacher import version as teacher_version
 from videomdm.sample.prior import Prior
+from videomdm.skeletons.padding import valid_frames
 from videomdm.storage.cache import cached, cached_json, cached_tensors
 from videomdm.storage.files import digest
 from videomdm.storage.progress import Bar
@@ -117,7 +118,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
     evaluators = _evaluators(config, train)
     label, version = {"protocol": size.name}, _version(config, size, evaluators)
     if run is not None:
-        lifts = f"{_version(config, size)}-{lifted.version(config.data.root_path)}"  # no evaluator looks at these
+        lifts = f"{_version(config, size)}-{teacher_version(config.data.root_path)}"  # no evaluator looks at these
         generated = cached_json(
             run / f"metrics-generation-{version}.json",
             lambda: generation(_load(run), config, evaluators, run / "evaluation" / f"{_weights(run)}-{version}"),
@@ -205,7 +206,7 @@ def _noise_that_hides(config: Config, train: Corpus) -> dict[str, float]:
     observed = observe.observe(config, train, "truth")
     given = dataset.training_set(config.but(method="mdm-teacher"), observed)
     truth = features.encode(features.hold_last(train.joints, train.lengths), train.skeleton)
-    inside = losses.valid_frames(given.lengths, truth.shape[1])
+    inside = valid_frames(given.lengths, truth.shape[1])
     error = (given.normaliser.normalise(truth) - given.features)[inside].square().mean().sqrt()
     return {
         "feature_error": float(error),

@@ -163,7 +163,7 @@ def load_evaluator(path: str | Path, vocabulary: Vocabulary | None = None) -> Te
     evaluator = _from_state(state, path, vocabulary)
     given = type(evaluator.vocabulary).__name__
     if kind not in (None, given):
-        raise DataError(f"{path}: trained with a {kind}, got a {given}")
+        raise DataError(f"{path}: trained with a {kind}, expected a {given}, as was given")
     return evaluator
 
 
@@ -306,7 +306,7 @@ def _from_state(state: dict[str, Tensor], path: str | Path, vocabulary: Vocabula
 
     def shape(key: str, ndim: int) -> torch.Size:
         if key not in state:
-            raise DataError(f"{path}: key {key!r} is missing: not a text-motion evaluator's layout")
+            raise DataError(f"{path}: key {key!r} is missing, expected the layout of a text-motion evaluator")
         if not isinstance(state[key], Tensor) or state[key].ndim != ndim:
             found = tuple(getattr(state[key], "shape", ())) or type(state[key]).__name__
             raise DataError(f"{path}: {key!r} is {found}, expected a tensor of {ndim} dimensions")
@@ -328,9 +328,10 @@ def _from_state(state: dict[str, Tensor], path: str | Path, vocabulary: Vocabula
 def _check_layout(expected: dict[str, Tensor], state: dict[str, Tensor], path: str | Path) -> None:
     for key, tensor in expected.items():
         if key not in state:
-            raise DataError(f"{path}: key {key!r} {tuple(tensor.shape)} is missing")
+            raise DataError(f"{path}: key {key!r} {tuple(tensor.shape)} is missing, expected {len(expected)} tensors")
         if state[key].shape != tensor.shape:
             raise DataError(f"{path}: {key!r} has shape {tuple(state[key].shape)}, expected {tuple(tensor.shape)}")
     unknown = [key for key in state if key not in expected]
     if unknown:
-        raise DataError(f"{path}: unknown key {unknown[0]!r} {tuple(state[unknown[0]].shape)}")
+        found = f"{unknown[0]!r} {tuple(state[unknown[0]].shape)}"
+        raise DataError(f"{path}: unknown key {found}, expected {len(expected)} others")

@@ -139,7 +139,7 @@ def load_tmr(path: str | Path, vocabulary: Vocabulary | None = None) -> TMREvalu
         raise DataError(f"{path}: {error}; expected a TMR evaluator's safetensors file") from error
     kind, given = about["tmr"]["vocabulary"], type(evaluator.vocabulary).__name__
     if kind != given:
-        raise DataError(f"{path}: trained with a {kind}, got a {given}")
+        raise DataError(f"{path}: trained with a {kind}, expected a {given}, as was given")
     return evaluator.eval()
 
 

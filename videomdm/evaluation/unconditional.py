@@ -144,6 +144,9 @@ def evaluate(
 
     Returns:
         Metric -> [mean, half-width of the 95 % interval] over repeats.
+
+    Raises:
+        ValueError: an unknown ``protocol`` or ``azimuths``.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol is {protocol!r}, expected one of {', '.join(PROTOCOLS)}")

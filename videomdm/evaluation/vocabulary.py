@@ -99,15 +99,15 @@ class GloveVocabulary:
 
     Args:
         folder: where the files are.
-        prefix: of their names.
+
     Raises:
         DataError: a missing file, an array of another shape or type, an index out of range, no ``unk`` word.
     """
 
-    def __init__(self, folder: str | Path, prefix: str = "our_vab") -> None:
+    def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
-        self._vectors = _read_vectors(folder / f"{prefix}_data.npy")
-        self._rows = _read_rows(folder, prefix)
+        self._vectors = _read_vectors(folder / "our_vab_data.npy")
+        self._rows = _read_rows(folder)
         self.width = self._vectors.shape[1]
         n = len(self._vectors)
         bad = next(((w, i) for w, i in self._rows.items() if not 0 <= i < n), None)
@@ -226,8 +226,8 @@ def _read_vectors(path: Path) -> np.ndarray:
     return vectors.astype(np.float32)
 
 
-def _read_rows(folder: Path, prefix: str) -> dict[str, int]:
-    table, pickled = folder / f"{prefix}_idx.json", folder / f"{prefix}_idx.pkl"
+def _read_rows(folder: Path) -> dict[str, int]:
+    table, pickled = folder / "our_vab_idx.json", folder / "our_vab_idx.pkl"
     if table.exists():
         rows = json.loads(table.read_text(encoding="utf-8"))
         if not isinstance(rows, dict) or not all(isinstance(i, int) for i in rows.values()):

@@ -24,6 +24,7 @@ TOLERANCE = 0.01  # metres; a BVH farther than this from its joints is worth a w
 _POSITION = ("Xposition", "Yposition", "Zposition")
 _ROTATION = ("Zrotation", "Xrotation", "Yrotation")
 _POLE = 1e-6  # cos x below which z and y cannot be told apart
+_ROUNDS = 10  # of Procrustes analysis, by which a joint's bones get their median shape
 _END_SITE = 0.5  # length of an end site, in lengths of the bone before it
 
 _UP, _DOWN = (0.0, 1.0, 0.0), (0.0, -1.0, 0.0)
@@ -34,12 +35,6 @@ _T_POSE = {
     "collar": (0.7, 0.7, 0.0), "shoulder": (1.0, 0.0, 0.0), "elbow": (1.0, 0.0, 0.0),
     "wrist": (1.0, 0.0, 0.0),
 }  # fmt: skip
-
-
-# ---- arrays -----------------------------------------------------------------------------------------------
-
-
-# ---- BVH --------------------------------------------------------------------------------------------------
 
 
 def to_bvh(
@@ -167,13 +162,13 @@ def _t_pose_direction(skeleton: Skeleton, joint: int) -> tuple[float, float, flo
     return (-x if side == "right" else x) / length, y / length, z / length
 
 
-def _median_shape(bones: Tensor, start: Tensor, rounds: int = 10) -> Tensor:
+def _median_shape(bones: Tensor, start: Tensor) -> Tensor:
     """The shape (C, 3) of the bones (T, C, 3) that leave one joint, turned to fit the bones ``start`` (C, 3).
 
     Generalised Procrustes analysis: fit all frames to the shape, take their median for the shape, repeat.
     """
     lengths, shape = start.norm(dim=-1, keepdim=True), start
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         turn = _fit(bones, shape.expand_as(bones))
         shape = torch.nn.functional.normalize((bones @ turn.mT).median(dim=0).values, dim=-1) * lengths
     return shape @ _fit(shape, start).mT

@@ -12,6 +12,8 @@ from videomdm.conventions import FPS
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.padding import pad
 
+AXES = "right-handed; x: left of a body facing +z, y: up, z: forward"  # what files say of their axes
+
 
 def to_npz(
     path: str | Path,
@@ -58,7 +60,7 @@ def to_npz(
     padded, lengths = pad([clip.detach().cpu().float() for clip in clips])
     arrays = {
         "joints": padded.numpy(), "lengths": lengths.numpy(), "fps": np.float64(fps),
-        "axes": np.array("right-handed; x: left of a body facing +z, y: up, z: forward"),
+        "axes": np.array(AXES),
         "units": np.array("metres"), "joint_names": np.array(skeleton.joints),
         "parents": np.array(skeleton.parents), "captions": np.array(captions),
     }  # fmt: skip
@@ -76,6 +78,7 @@ def to_npz(
 
 
 def check_motion(joints: Tensor, skeleton: Skeleton) -> None:
+    """Raise ``ValueError`` for joints that are not (T, J, 3), finite and of the layout."""
     if joints.ndim != 3 or joints.shape[1:] != (len(skeleton), 3) or not len(joints):
         raise ValueError(f"joints have shape {tuple(joints.shape)}, expected (frames, {len(skeleton)}, 3), frames > 0")
     if not joints.isfinite().all():

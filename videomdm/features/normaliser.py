@@ -52,8 +52,12 @@ class Normaliser:
             raise ValueError(
                 f"mean {tuple(self.mean.shape)} and std {tuple(self.std.shape)}: expected (channels,) for both"
             )
-        if not (self.mean.isfinite().all() and (self.std > 0).all() and self.std.isfinite().all()):
-            raise ValueError("mean and std must be finite and std positive")
+        wrong = ~(self.mean.isfinite() & (self.std > 0) & self.std.isfinite())
+        if wrong.any():
+            k = int(wrong.nonzero()[0])
+            raise ValueError(
+                f"channel {k} has mean {self.mean[k]:g} and std {self.std[k]:g}, expected finite ones and std > 0"
+            )
 
     def normalise(self, features: Tensor, channels: slice = slice(None)) -> Tensor:
         """Features (..., D), or those of ``channels`` alone."""
@@ -64,6 +68,7 @@ class Normaliser:
         return torch.addcmul(self.mean[channels], features, self.std[channels])
 
     def to(self, device: torch.device | str) -> Normaliser:
+        """The same normaliser on another device."""
         return Normaliser(self.mean.to(device), self.std.to(device))
 
     @classmethod

@@ -23,7 +23,7 @@ from videomdm.cameras.camera import Camera
 from videomdm.features.channels import channels, some_at_a_time
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.skeletons.kinematics import facing, facing_z, uniform_skeleton
-from videomdm.skeletons.padding import check_lengths, hold_last, valid_frames
+from videomdm.skeletons.padding import check_lengths, check_shape, hold_last, valid_frames
 
 # ---- channels --------------------------------------------------------------------------------------------
 
@@ -302,9 +302,7 @@ def canonicalise_with_camera(
 
 
 def _check_joints(joints: Tensor, skeleton: Skeleton) -> None:
-    if joints.ndim < 3 or joints.shape[-2:] != (len(skeleton), 3):
-        expected = f"(..., frames, {len(skeleton)}, 3) for skeleton {skeleton.name}"
-        raise ValueError(f"joints have shape {tuple(joints.shape)}, expected {expected}")
+    check_shape(joints, skeleton)
     if skeleton.parents[0] >= 0 or not (skeleton.left_feet and skeleton.right_feet):
         raise ValueError(f"skeleton {skeleton.name} has no features: joint 0 must be the root, feet be named")
 

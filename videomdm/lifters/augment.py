@@ -69,7 +69,7 @@ def augment(
 
 
 def mirror(joints: Tensor, skeleton: Skeleton) -> Tensor:
-    """Swap left and right joints and reflect x."""
+    """Motions (..., J, 3) with left and right joints swapped and x reflected: what a mirror shows."""
     swapped = [skeleton.index(swap_sides(name)) for name in skeleton.joints]
     return joints[..., swapped, :] * joints.new_tensor([-1.0, 1.0, 1.0])
 
@@ -96,8 +96,7 @@ def windows(
         (B, frames, J, 3).
     """
     size = len(joints)
-    low, high = (math.log(x) for x in speed)
-    factor = torch.exp(low + (high - low) * torch.rand(size, generator=generator))
+    factor = torch.exp(_uniform(*(math.log(x) for x in speed), size, generator))
     factor = torch.minimum(factor, (lengths - 1) / max(frames - 1, 1))
     start = torch.rand(size, generator=generator) * (lengths - 1 - factor * (frames - 1)).clamp(min=0)
     at = start[:, None] + factor[:, None] * torch.arange(frames)

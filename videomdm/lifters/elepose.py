@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from videomdm.conventions import DataError
+from videomdm.data.nba import FROM_H36M
 from videomdm.lifters.results import Lifted, RootPath, load_array
 from videomdm.skeletons.definitions import NBA16, Skeleton
 from videomdm.skeletons.kinematics import facing
 
 LEG = 0.81  # metres from hip over knee to ankle, the mean of the built-in bodies
-_FROM_H36M = tuple(j for j in range(17) if j != 7)  # the same order without the spine
 
 
 def read(path: str | Path, fps: float = 30.0, leg: float = LEG) -> Lifted:
@@ -37,7 +37,7 @@ def read(path: str | Path, fps: float = 30.0, leg: float = LEG) -> Lifted:
     """
     joints = load_array(path, (17, 16))
     if joints.shape[1] == 17:
-        joints = joints[:, _FROM_H36M]
+        joints = joints[:, FROM_H36M]
     joints = joints - joints[:, :1]
     length = leg_length(joints)
     if not length > 0:

@@ -41,6 +41,7 @@ def read(path: str | Path, up: str = "z", fps: float = 30.0) -> Lifted:
 
     Raises:
         DataError: names the file, what was found and what was expected.
+        ValueError: an unknown ``up``.
     """
     if up not in ("y", "z"):
         raise ValueError(f"up is {up!r}, expected 'y' or 'z'")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from videomdm.cameras.keypoints import LONGEST_STEP
+from videomdm.cameras.keypoints import LONGEST_STEP, neighbours
 from videomdm.conventions import FPS, DataError
 from videomdm.data import procedural
 from videomdm.data.corpus import check_joints
@@ -90,12 +90,12 @@ class Lifted:
         """
         first, last = math.ceil(times[0] * fps - 1e-6), math.floor(times[-1] * fps + 1e-6)
         at = np.arange(first, max(last, first) + 1) / fps
-        after = np.searchsorted(times, at - 1e-6).clip(0, len(times) - 1)
-        before = np.where(np.abs(times[after] - at) < 1e-6, after, np.maximum(after - 1, 0))
-        step = times[after] - times[before]
-        share = torch.from_numpy(((at - times[before]) / np.maximum(step, 1e-9)).clip(0, 1)).float()[:, None, None]
-        joints = torch.lerp(self.joints[before], self.joints[after], share)
-        valid = self.valid[before] & self.valid[after] & torch.from_numpy(step <= LONGEST_STEP)
+        before, after, share = neighbours(times, at)
+        joints = torch.lerp(
+            self.joints[before], self.joints[after], torch.from_numpy(share.clip(0, 1)).float()[:, None, None]
+        )
+        near = torch.from_numpy(times[after] - times[before] <= LONGEST_STEP)
+        valid = self.valid[before] & self.valid[after] & near
         return replace(self, joints=joints, valid=valid, fps=fps, first_frame=first)
 
 
@@ -115,7 +115,15 @@ def fill_gaps(values: Tensor, frames: np.ndarray) -> tuple[Tensor, Tensor]:
 
 
 def load_array(path: str | Path, n_joints: tuple[int, ...]) -> Tensor:
-    """Joints (T, J, 3), float32, of an ``.npy`` file; pickled objects are refused, not executed."""
+    """Joints (T, J, 3), float32, of an ``.npy`` file; pickled objects are refused, not executed.
+
+    Args:
+        path: the file.
+        n_joints: the numbers J that are known.
+
+    Raises:
+        DataError: no such file, or no finite numbers of that shape; names the file, what was found and expected.
+    """
     array = read_npy(path, "a plain .npy array of joints")
     if array.ndim != 3 or array.shape[1] not in n_joints or array.shape[2] != 3 or not len(array):
         expected = f"(frames, {' or '.join(map(str, n_joints))}, 3)"

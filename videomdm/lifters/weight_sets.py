@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from videomdm.conventions import LIFTERS, DataError
+from videomdm.conventions import LIFTERS, SPLITS, DataError
 from videomdm.data import cmu_actors, humanml3d
 from videomdm.lifters.lifter import Lifter
 from videomdm.lifters.trajectory import Trajectory
@@ -104,7 +104,7 @@ def check_unseen(weights: WeightSet, source: str, root: str | Path | None) -> No
             f"consists; {advice}"
         )
     subjects = cmu_actors.subjects(root)
-    listed = {name for split in humanml3d.SPLITS for name in humanml3d.names(root, split)}
+    listed = {name for split in SPLITS for name in humanml3d.names(root, split)}
     known = sorted({subjects[name] for name in listed if subjects.get(name) in seen})
     if known:
         raise DataError(

@@ -68,6 +68,7 @@ def read(
 
     Raises:
         DataError: names the file, what was found and what was expected.
+        ValueError: a ``root`` other than those two.
     """
     root = RootPath(root)
     if root not in _KEYS:
@@ -130,7 +131,15 @@ def pose_joints(pose: Tensor, translation: Tensor, rest: Tensor) -> Tensor:
 
 
 def rest_joints(betas: Tensor, body: str | Path | None = None) -> Tensor:
-    """Rest joints (22, 3) of SMPL for shapes ``betas`` (T, 10), whose median over frames is taken."""
+    """Rest joints (22, 3) of SMPL, metres, for shapes ``betas`` (T, 10), whose median over frames is taken.
+
+    Args:
+        betas: as WHAM writes them.
+        body: as for :func:`read`; the mean built-in body when None, whatever the shape.
+
+    Raises:
+        DataError: a file of another content.
+    """
     if body is None:
         offsets = draw_bodies(512, "prior", torch.Generator().manual_seed(0)).mean(0)
         joints = [torch.tensor([0.0, -0.24, 0.03])]  # SMPL's pelvis from its origin, at the breastbone

@@ -58,7 +58,7 @@ class LinearDenoiser:
         if cross.ndim != 2 or cross.shape != teacher.shape or cross.shape[0] != cross.shape[1]:
             raise ValueError(f"cross {tuple(cross.shape)} and teacher {tuple(teacher.shape)}: expected (K, K) for both")
         if scheme is not None and scheme.n_steps != diffusion.n_steps:
-            raise ValueError(f"scheme for {scheme.n_steps} steps, diffusion has {diffusion.n_steps}")
+            raise ValueError(f"scheme for {scheme.n_steps} steps, expected the {diffusion.n_steps} of the diffusion")
         signal = diffusion.alphas_cumprod[:, None, None]
         mixed = signal.sqrt() * cross
         seen = signal * teacher + (1 - signal) * torch.eye(len(cross), dtype=torch.float64)

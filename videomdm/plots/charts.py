@@ -132,7 +132,7 @@ def film_strip(
     if ghost is not None:
         sets.append(checked_joints(ghost, "ghost", skeleton))
         if len(sets[1]) != len(sets[0]):
-            raise ValueError(f"film_strip: {len(sets[0])} frames over a ghost of {len(sets[1])}")
+            raise ValueError(f"film_strip: {len(sets[0])} frames over a ghost of {len(sets[1])}, expected as many")
     chosen = np.linspace(0, len(sets[0]) - 1, n_poses).round().astype(int) if frames is None else np.asarray(frames)
     n_poses = len(chosen)
     angle = math.radians(azimuth)
@@ -150,16 +150,12 @@ def film_strip(
         draw_pose(axes, drawn[0][k] + [k * pitch, 0], skeleton, SIDES)
         axes.text(k * pitch, bottom - 0.06, f"{frame / fps:.2f} s", ha="center", va="top", color=INK, size=8)
     axes.set(xlim=(-pitch / 2, pitch * (n_poses - 0.5)), ylim=(bottom - 0.3, top + 0.15), aspect="equal")
-    axes.set_axis_off()
-    axes.set_title(title, loc="left", color=INK, size=11)
-    plt.close(figure)  # a notebook shows what is returned, and only that
-    return figure
+    return _titled(figure, axes, title)
 
 
 def pose_strip(
     poses: Tensor,
     skeleton: Skeleton,
-    labels: Sequence[str] = (),
     ghost: Tensor | None = None,
     title: str = "",
     per_row: int = 9,
@@ -169,7 +165,6 @@ def pose_strip(
     Args:
         poses: (N, J, 2) around the root, x right and y down, of any unit.
         skeleton: their joint layout.
-        labels: a line under each pose.
         ghost: (N, J, 2) drawn in grey behind.
         title: a line above the drawing.
         per_row: poses in a row.
@@ -181,7 +176,7 @@ def pose_strip(
     sets = [x * [1, -1] for x in sets]
     low, high = min(x[..., 1].min() for x in sets), max(x[..., 1].max() for x in sets)
     pitch = 1.1 * max(max(np.ptp(x[..., 0], axis=1).max() for x in sets), 0.5 * (high - low))
-    line = 1.15 * (high - low) + (0.12 * (high - low) if labels else 0)
+    line = 1.15 * (high - low)
     rows = -(-len(sets[0]) // per_row)
 
     figure, axes = plt.subplots(figsize=(10, 10 * rows * line / (pitch * per_row) + 0.3), layout="tight")
@@ -190,11 +185,14 @@ def pose_strip(
         for others in sets[1:]:
             draw_pose(axes, others[k] + place, skeleton, dict.fromkeys(SIDES, GHOST))
         draw_pose(axes, sets[0][k] + place, skeleton, SIDES)
-        if labels:
-            axes.text(place[0], place[1] + low - 0.05 * line, labels[k], ha="center", va="top", color=INK, size=8.5)
     bottom = -(rows - 1) * line + low - 0.15 * line
     axes.set(xlim=(-0.6 * pitch, (per_row - 0.4) * pitch), ylim=(bottom, high + 0.05 * line))
     axes.set_aspect("equal")
+    return _titled(figure, axes, title)
+
+
+def _titled(figure: Figure, axes: Axes, title: str) -> Figure:
+    """A drawing without axes; closed, since a notebook is to show what is returned and only that."""
     axes.set_axis_off()
     axes.set_title(title, loc="left", color=INK, size=11)
     plt.close(figure)

@@ -6,8 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from videomdm.cameras.camera import Camera
+from videomdm.plots import space
 from videomdm.plots.offline import InteractiveFigure
-from videomdm.plots.players import GAP, _floor, _limbs, _line, _parts, _scene, _view
 from videomdm.plots.style import GRID, SERIES, checked_joints, layout
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 
@@ -33,15 +33,15 @@ def ray_scene(
     """
     body, shade = (checked_joints(x[None], name, skeleton) for x, name in ((after, "after"), (before, "before")))
     centre = camera.center.detach().cpu().numpy()
-    fan = [p for joint in body[0] for p in (centre, centre + BEYOND * (joint - centre), GAP)]
-    moves = [p for pair in zip(shade[0], body[0], strict=True) for p in (*pair, GAP)]
+    fan = [p for joint in body[0] for p in (centre, centre + BEYOND * (joint - centre), space.GAP)]
+    moves = [p for pair in zip(shade[0], body[0], strict=True) for p in (*pair, space.GAP)]
     corners = np.concatenate([body[0], shade[0], centre[None]])
     low, high = corners.min(0) - 0.25, corners.max(0) + 0.25
     low[1] = min(low[1], 0)
-    view = _view(np.concatenate([corners, corners * [1, 0, 1]]))
-    limbs = _limbs(_parts([body], [shade], skeleton), view.pixels_per_metre)
-    lines = [_line(np.array(fan), GRID, 1.5), _line(np.array(moves), SERIES[3], 4)]
-    figure = InteractiveFigure([*_floor(low, high), *lines, *limbs])
+    view = space.view_of(np.concatenate([corners, corners * [1, 0, 1]]))
+    limbs = space.limbs(space.parts_of([body], [shade], skeleton), view.pixels_per_metre)
+    lines = [space.line(np.array(fan), GRID, 1.5), space.line(np.array(moves), SERIES[3], 4)]
+    figure = InteractiveFigure([*space.floor(low, high), *lines, *limbs])
     figure.update_layout(layout(view.height + (40 if title else 0), title))
-    figure.update_layout(scene=_scene(low, high, view, []))
+    figure.update_layout(scene=space.layout_of(low, high, view, []))
     return figure

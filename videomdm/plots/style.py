@@ -47,7 +47,7 @@ def checked_keypoints(keypoints: Tensor, name: str, skeleton: Skeleton) -> np.nd
     if keypoints.ndim != 3 or keypoints.shape[1:] != (len(skeleton), 2) or not len(keypoints):
         raise ValueError(f"{name}: shape {tuple(keypoints.shape)}, expected (frames, {len(skeleton)}, 2)")
     if not keypoints.isfinite().all():
-        raise ValueError(f"{name}: not all values are finite")
+        raise ValueError(f"{name}: not all values are finite, expected normalised image coordinates")
     return keypoints.float().numpy()
 
 

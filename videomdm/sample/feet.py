@@ -17,7 +17,7 @@ from torch import Tensor
 from videomdm.conventions import FPS
 from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import SMPL22, Skeleton
-from videomdm.skeletons.padding import hold_last, valid_frames
+from videomdm.skeletons.padding import check_shape, hold_last, valid_frames
 
 VERSION = 3  # counts up when held motions change; for names of caches
 CLIPS = 32  # solved together: of 196 frames each takes some ten megabytes
@@ -212,8 +212,6 @@ def _legs(skeleton: Skeleton) -> tuple[list[int], ...]:
 
 
 def _check(joints: Tensor, skeleton: Skeleton) -> None:
-    if joints.ndim < 3 or joints.shape[-2:] != (len(skeleton), 3) or not joints.shape[-3]:
-        expected = f"(..., frames, {len(skeleton)}, 3) for skeleton {skeleton.name}"
-        raise ValueError(f"joints have shape {tuple(joints.shape)}, expected {expected}")
+    check_shape(joints, skeleton)
     if not skeleton.feet:
         raise ValueError(f"skeleton {skeleton.name} names no feet, expected some that stand on the floor")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from videomdm import features, text
+from videomdm import features
 from videomdm.conventions import FEET
 from videomdm.denoiser import guided
 from videomdm.sample import multiview
 from videomdm.sample.feet import hold
-from videomdm.sample.prior import Prior, _in_chunks
+from videomdm.sample.prior import Prior, in_chunks
 
 
 @torch.no_grad()
@@ -56,24 +56,17 @@ def generate(
             a method that does not fit the prior; a caption for a prior without text; feet to be held of features, or
             of a prior whose motions stand on no floor (:attr:`Prior.grounded`).
     """
-    if feet not in FEET:
-        raise ValueError(f"feet is {feet!r}, expected one of {', '.join(FEET)}")
-    if feet == "held" and (as_features or not prior.grounded):
-        what = "features" if as_features else "motions that stand on no floor"
-        raise ValueError(f"feet is 'held' for {what}, expected joints in metres above a floor")
+    _check(prior, method, feet, as_features)
     texts = [texts] if isinstance(texts, str) else list(texts)
     lengths = _lengths(prior, len(texts), lengths, seconds)
     scale = prior.config.evaluation.guidance if guidance is None else guidance
-    if (prior.views is not None) != (method == "mas" or method is None and prior.views is not None):
-        kind = "3-D motions" if prior.views is None else "2-D pictures"
-        raise ValueError(f"method is {method!r} for a prior of {kind}; expected 'mas' for one of 2-D pictures alone")
     if prior.views is not None:
         joints = multiview.generate(prior, texts, lengths, guidance=scale, seed=seed, progress=progress)
         held = torch.cat([joints, joints[:, -1:]], dim=1)  # as many rows as frames
         return features.encode(held, prior.skeleton) if as_features else joints
-    condition = text.by_name(prior.config.model.text).encode(texts).to(prior.device)
+    condition = prior.encode(texts)
     clean = prior.diffusion.sample(
-        _in_chunks(guided(prior.model, scale), lengths, condition),
+        in_chunks(guided(prior.model, scale), lengths, condition),
         (len(texts), int(lengths.max()), len(prior.normaliser.mean)),
         **prior.sampler(method, steps),
         generator=torch.Generator(prior.device).manual_seed(seed),
@@ -87,6 +80,17 @@ def generate(
     if feet == "held":
         return hold(joints, lengths, prior.skeleton, prior.fps)
     return joints - joints[:, :, :1] if prior.config.centred else joints
+
+
+def _check(prior: Prior, method: str | None, feet: str, as_features: bool) -> None:
+    if feet not in FEET:
+        raise ValueError(f"feet is {feet!r}, expected one of {', '.join(FEET)}")
+    if feet == "held" and (as_features or not prior.grounded):
+        what = "features" if as_features else "motions that stand on no floor"
+        raise ValueError(f"feet is 'held' for {what}, expected joints in metres above a floor")
+    if (prior.views is not None) != (method == "mas" or method is None and prior.views is not None):
+        kind = "3-D motions" if prior.views is None else "2-D pictures"
+        raise ValueError(f"method is {method!r} for a prior of {kind}; expected 'mas' for one of 2-D pictures alone")
 
 
 def _lengths(prior: Prior, n: int, lengths: Tensor | Sequence[int] | None, seconds: float | None) -> Tensor:

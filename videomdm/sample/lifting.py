@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from videomdm import features, text
+from videomdm import features
 from videomdm.cameras import placement, refinement
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.data.recordings import camera_units
 from videomdm.features import rays
-from videomdm.sample.prior import Prior, _in_chunks
+from videomdm.sample.prior import Prior, in_chunks
 
 
 @dataclass(frozen=True)
@@ -130,18 +130,16 @@ def lift_footage(
     depth = None if how.refine else seen.camera.to_camera(middle)[:, 2]
     camera_units.check_normalised(seen.keypoints, seen.weight, depth)
     seen = replace(seen, keypoints=seen.keypoints.where(seen.keypoints.isfinite(), 0.0)).to(prior.device)
-    words = None
-    if texts is not None:
-        words = text.by_name(prior.config.model.text).encode(list(texts)).to(prior.device)
+    words = None if texts is None else prior.encode(texts)
     lifted = _Lifted(prior, seen, how)
-    onto_rays = _in_chunks(lifted.onto_rays, seen.lengths, torch.arange(n, device=prior.device))
+    onto_rays = in_chunks(lifted.onto_rays, seen.lengths, torch.arange(n, device=prior.device))
     known = refinement.BELOW * prior.config.model.n_steps if how.refine else 0
     method = method or ("ddim" if prior.config.multistep.t_star else "ddpm")
     sampler, generator = prior.sampler(method, steps), torch.Generator(prior.device).manual_seed(seed)
     if start is not None:
         sampler = _from_motion(prior, seen, how, start, generator, sampler)
     prior.diffusion.sample(
-        _in_chunks(prior.model, seen.lengths, words),
+        in_chunks(prior.model, seen.lengths, words),
         (n, frames, len(prior.normaliser.mean)),
         **sampler,
         generator=generator,

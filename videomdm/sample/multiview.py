@@ -19,13 +19,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from videomdm import features, text
+from videomdm import features
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.views import Views
 from videomdm.data.tracks import Statistics
 from videomdm.denoiser import guided
 from videomdm.diffusion import Diffusion
-from videomdm.sample.prior import Prior, _in_chunks
+from videomdm.sample.prior import Prior, in_chunks
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.storage.progress import Bar
 
@@ -135,8 +135,8 @@ def generate(
         (B, T, J, 3) in the prior's canonical frame: facing +Z in frame 0; centred ones around their hip, others on
         the floor at the origin.  Frames past a length hold its last pose.
     """
-    words = text.by_name(prior.config.model.text).encode(list(texts)).to(prior.device).repeat(n_views, 1)
-    model = _in_chunks(guided(prior.model, guidance), lengths.repeat(n_views), words)
+    words = prior.encode(texts).repeat(n_views, 1)
+    model = in_chunks(guided(prior.model, guidance), lengths.repeat(n_views), words)
     statistics = prior.statistics
 
     def denoise(x: Tensor, t: int) -> Tensor:

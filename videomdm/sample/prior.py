@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,13 @@ SHIPPED = WEIGHTS["prior"]
 
 
 def build_denoiser(config: Config, n_features: int, text_width: int) -> MDM:
+    """The denoiser that a configuration describes, with initial weights from torch's global generator.
+
+    Args:
+        config: of the run.
+        n_features: channels D of a frame.
+        text_width: of the vectors that captions become.
+    """
     return MDM(
         n_features,
         config.model.width,
@@ -71,11 +78,21 @@ class Prior:
 
     @property
     def diffusion(self) -> Diffusion:
+        """The noise schedule that it was trained with."""
         return Diffusion(self.config.model.n_steps, tau=self.config.model.tau)
 
     @property
     def device(self) -> torch.device:
+        """Where it computes."""
         return self.normaliser.mean.device
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Captions as the vectors (N, width) that condition its denoiser, on its device.
+
+        Raises:
+            ValueError: a caption for a prior without text.
+        """
+        return text.by_name(self.config.model.text).encode(list(texts)).to(self.device)
 
     def sampler(self, method: str | None = None, n_steps: int | None = None) -> dict[str, object]:
         """How :meth:`videomdm.diffusion.Diffusion.sample` is to go: ``"ddpm"``, ``"ddim"`` or ``"walk"``.
@@ -112,7 +129,7 @@ def load(run: str | Path, device: torch.device | str = "cpu") -> Prior:
 CHUNK = 64  # clips denoised together, of about one length: enough to fill a device, few enough to cut padding
 
 
-def _in_chunks(
+def in_chunks(
     function: Callable[..., Tensor], lengths: Tensor, *given: Tensor | Camera | None
 ) -> Callable[..., Tensor]:
     """``function(x, ..., *given, lengths)`` for any number of clips, some of like length at a time, without padding.

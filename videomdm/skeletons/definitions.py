@@ -37,7 +37,7 @@ class Skeleton:
 
     def __post_init__(self) -> None:
         if len(self.joints) != len(self.parents):
-            raise ValueError(f"{self.name}: {len(self.joints)} joints but {len(self.parents)} parents")
+            raise ValueError(f"{self.name}: {len(self.joints)} joints, {len(self.parents)} parents, expected as many")
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -61,6 +61,7 @@ class Skeleton:
 
     @property
     def face_indices(self) -> tuple[int, int, int, int]:
+        """Indices of ``face``."""
         return tuple(self.index(j) for j in self.face)
 
     @cached_property

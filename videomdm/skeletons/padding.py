@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from videomdm.skeletons.definitions import Skeleton
+
 
 def pad(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Stack clips (T_i, ...) into zero-padded (C, T, ...) and their lengths (C,)."""
@@ -52,10 +54,21 @@ def hold_last(joints: Tensor, lengths: Tensor) -> Tensor:
     return joints.flatten(0, -3).index_select(0, index.flatten()).view(joints.shape)
 
 
+def check_shape(joints: Tensor, skeleton: Skeleton) -> None:
+    """Raise ``ValueError`` for joints that are not (..., T, J, 3) of a layout, T at least 1."""
+    if joints.ndim < 3 or joints.shape[-2:] != (len(skeleton), 3) or not joints.shape[-3]:
+        expected = f"(..., frames, {len(skeleton)}, 3) for skeleton {skeleton.name}"
+        raise ValueError(f"joints have shape {tuple(joints.shape)}, expected {expected}")
+
+
 def check_lengths(joints: Tensor, lengths: Tensor) -> None:
+    """Raise ``ValueError`` for lengths that are not (...), within 1..T, for joints (..., T, J, 3).
+
+    The range is only looked at where that does not make the host wait for an accelerator.
+    """
     batch, n_frames = joints.shape[:-3], joints.shape[-3]
     if lengths.shape != batch:
         raise ValueError(f"lengths have shape {tuple(lengths.shape)}, expected the joints' batch {tuple(batch)}")
-    readable = lengths.device.type == "cpu" and not torch.compiler.is_compiling()  # else reading waits for the device
+    readable = lengths.device.type == "cpu" and not torch.compiler.is_compiling()
     if readable and lengths.numel() and (lengths.min() < 1 or lengths.max() > n_frames):
         raise ValueError(f"lengths are {lengths.min()}..{lengths.max()}, expected within 1..{n_frames}")

@@ -124,6 +124,6 @@ def _check(source_points: Tensor, target_points: Tensor, source: Skeleton, targe
     if shapes[0][0] < 10:
         raise ValueError(f"{shapes[0][0]} poses, expected at least 10 to fit and to measure the error")
     if not (source_points.isfinite().all() and target_points.isfinite().all()):
-        raise ValueError("points are not all finite")
+        raise ValueError("points are not all finite, expected coordinates")
     if not 1 <= neighbours <= len(source):
         raise ValueError(f"neighbours is {neighbours}, expected within 1..{len(source)}")

@@ -1,6 +1,6 @@
 """Weights and resumable training states on disk: safetensors and JSON only, nothing is ever unpickled.
 
-A training state is one file, ``<label>-<step>-<digest>.safetensors``.  Its tensors are stored bit by bit,
+A training state is one file, ``step-<step>-<digest>.safetensors``.  Its tensors are stored bit by bit,
 the rest (step counts, hyper-parameters, nesting) is JSON in the file's header, and the name carries the
 file's own SHA-256, so a truncated or damaged checkpoint is noticed before any of it is used.
 """
@@ -23,9 +23,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
-_NAME = re.compile(r"(?P<label>[a-z][a-z0-9-]*)-(?P<step>\d{8,})-(?P<digest>[0-9a-f]{16})\.safetensors")
+KEPT = 2  # of a run's latest checkpoints: the one before, should the last be damaged
+_NAME = re.compile(r"step-(?P<step>\d{8,})-(?P<digest>[0-9a-f]{16})\.safetensors")
 _HEADER = "videomdm"  # one single key: the order of several would differ from run to run
-_ROLLING = "step"  # the label of checkpoints that give way to newer ones
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,10 @@ class Checkpoint:
                 torch.cuda.set_rng_state(state, device)
 
 
-def save(
-    folder: str | Path,
-    step: int,
-    parts: Mapping[str, Any],
-    extra: Mapping[str, Any] | None = None,
-    keep: int = 2,
-    milestone: str | None = None,
-) -> Path:
+def save(folder: str | Path, step: int, parts: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> Path:
     """Save a training state atomically; a run killed at any moment leaves whole checkpoints only.
+
+    The latest :data:`KEPT` stay, older ones are removed.
 
     Args:
         folder: the run's checkpoint folder, made if missing; one run writes to it.
@@ -83,18 +78,14 @@ def save(
         parts: name -> module, optimiser, anything with ``state_dict()``, ``torch.Generator``, tensor, or
             nested dicts and lists of tensors and JSON values.  Torch's global generators are saved as well.
         extra: JSON values to keep beside them (configuration, offset in the log of losses ...).
-        keep: how many of the latest checkpoints stay; older ones are removed.
-        milestone: a label (lower case letters, digits, hyphens): this checkpoint is never removed.
 
     Returns:
         The file that was written.
 
     Raises:
-        ValueError: a bad label, or a part that is neither tensor nor JSON; nothing is written.
+        ValueError: a part that is neither tensor nor JSON; nothing is written.
     """
-    folder, label = Path(folder), milestone or _ROLLING
-    if not _NAME.fullmatch(f"{label}-{step:08d}-{'0' * 16}.safetensors"):
-        raise ValueError(f"label {label!r}, step {step}: expected lower case letters, digits, hyphens; a step >= 0")
+    folder = Path(folder)
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     content = {
         "step": step,
@@ -107,18 +98,14 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     staged = folder / ".staged.safetensors"  # one name, so that a killed run leaves at most one of them
     save_file(tensors, staged, metadata={_HEADER: json.dumps(tree)})
-    path = folder / f"{label}-{step:08d}-{content_digest(staged)}.safetensors"
+    path = folder / f"step-{step:08d}-{content_digest(staged)}.safetensors"
     _commit(staged, path)
-    _prune(folder, path, label, step, keep)
+    _prune(folder, path, step)
     return path
 
 
-def load_latest(folder: str | Path, label: str | None = None) -> Checkpoint | None:
-    """The latest undamaged training state in a folder, on the CPU.
-
-    Args:
-        folder: a run's checkpoint folder.
-        label: only milestones of that name (default: any checkpoint).
+def load_latest(folder: str | Path) -> Checkpoint | None:
+    """The latest undamaged training state in a run's checkpoint folder, on the CPU.
 
     Returns:
         The state, or None where the folder does not exist or holds no checkpoint.  A damaged file is passed
@@ -131,7 +118,7 @@ def load_latest(folder: str | Path, label: str | None = None) -> Checkpoint | No
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is a file, expected a folder of checkpoints")
-    found = [m for m in _list(folder) if label in (None, m["label"])]
+    found = _list(folder)
     for match in sorted(found, key=lambda m: int(m["step"]), reverse=True):
         path = folder / match.string
         try:
@@ -165,25 +152,14 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not a safetensors file with JSON metadata: {error}") from error
 
 
-def load_weights(path: str | Path, model: nn.Module, expected: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Load weights that :func:`save_weights` wrote into ``model`` and return their metadata.
-
-    Args:
-        path: the safetensors file.
-        model: takes the weights; it stays untouched when anything does not fit.
-        expected: metadata that the file must have, e.g. ``{"skeleton": "smpl22", "width": 512}``.
+def load_weights(path: str | Path, model: nn.Module) -> None:
+    """Load weights that :func:`save_weights` wrote into ``model``, which stays untouched when anything does not fit.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: metadata, names or shapes differ; names the file, what was found and what was expected.
+        ValueError: names or shapes differ; names the file, what was found and what was expected.
     """
-    metadata = read_metadata(path)
-    for name, value in (expected or {}).items():
-        found = metadata.get(name)
-        if _plain(found) != _plain(value):
-            raise ValueError(f"{path}: weights have {name} {found!r}, expected {value!r}")
     load_tensors(model, read_tensors(path), str(path))
-    return metadata
 
 
 def read_tensors(path: str | Path) -> dict[str, Any]:
@@ -282,16 +258,15 @@ def _list(folder: Path) -> list[re.Match[str]]:
     return [match for name in names if (match := _NAME.fullmatch(name))]
 
 
-def _prune(folder: Path, written: Path, label: str, step: int, keep: int) -> None:
-    """Remove what ``written`` replaces and the rolling checkpoints before the last ``keep``.
+def _prune(folder: Path, written: Path, step: int) -> None:
+    """Remove what ``written`` replaces and the checkpoints before the last :data:`KEPT`.
 
     Files of later steps are left alone: the run went back behind them, they say nothing about this one.
     """
     others = [m for m in _list(folder) if m.string != written.name and int(m["step"]) <= step]
-    replaced = [m for m in others if m["label"] == label and int(m["step"]) == step]
-    earlier = [m for m in others if m["label"] == _ROLLING and int(m["step"]) < step]
-    earlier.sort(key=lambda m: int(m["step"]), reverse=True)
-    for match in replaced + earlier[keep - (label == _ROLLING) :]:
+    replaced = [m for m in others if int(m["step"]) == step]
+    earlier = sorted((m for m in others if int(m["step"]) < step), key=lambda m: int(m["step"]), reverse=True)
+    for match in replaced + earlier[KEPT - 1 :]:
         (folder / match.string).unlink()
 
 
@@ -307,6 +282,7 @@ def _read(path: Path, digest: str) -> Checkpoint:
 
 
 def content_digest(path: Path) -> str:
+    """The beginning, 16 hexadecimal digits, of the SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
@@ -360,11 +336,6 @@ def _unflatten(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
 def _own(tensor: Tensor) -> Tensor:
     """A contiguous copy on the CPU: safetensors refuses views and shared memory."""
     return tensor.detach().to("cpu", copy=True).contiguous()
-
-
-def _plain(value: Any) -> Any:
-    """The value as JSON gives it back (tuples become lists)."""
-    return json.loads(json.dumps(value))
 
 
 def _kind(model: nn.Module) -> str:

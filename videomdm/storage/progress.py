@@ -30,6 +30,7 @@ class Lines:
         self._write, self._last = write, -float("inf")
 
     def add(self, line: str, stay: bool = False) -> None:
+        """Pass a line on, if it is time or the line is to ``stay``."""
         now = time.monotonic()
         if stay or now - self._last >= INTERVAL:
             self._write(line)

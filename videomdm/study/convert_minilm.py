@@ -49,7 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def conduct(arguments: Sequence[str]) -> None:
-    """Write what the package holds of the original in a folder."""
+    """Write what the package holds of the original in a folder.
+
+    Raises:
+        ValueError: the folder holds other weights.
+    """
     parser = argparse.ArgumentParser(PROGRAM, description=__doc__)
     programs.add_debug(parser)
     parser.add_argument("folder", type=Path, help="all-MiniLM-L6-v2, with model.safetensors and vocab.txt")
@@ -96,6 +100,7 @@ def renamed(original: dict[str, Tensor], kept: list[int]) -> dict[str, Tensor]:
 
 
 def write(tensors: dict[str, Tensor]) -> None:
+    """Write the network's file, with the table of words in 4 bits, and forget the one that was read before."""
     checkpoints.write_tensors(HERE / "model.safetensors", pack(tensors, four_bits="words.weight"))
     minilm.network.cache_clear()
 

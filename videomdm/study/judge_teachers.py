@@ -202,6 +202,7 @@ def conduct(arguments: Sequence[str]) -> None:
 
 
 def path(out: Path, weights: WeightSet, split: str) -> Path:
+    """The file of one result."""
     return out / "teachers" / f"{weights.name}-{split}.json"
 
 
@@ -209,10 +210,8 @@ def row(weights: WeightSet, split: str, metrics: dict[str, float], seconds: floa
     """One result, with the keys of all results."""
     return {
         "study": "teachers", "data": split, "method": f"teacher-{weights.name}", "profile": "full", "seed": 0,
-        "command": f"python -m videomdm.study.judge_teachers --data $VIDEOMDM_DATA --split {split}",
-        "weights": teacher.version("network", weights), "trained_on": weights.trained_on, "commit": results.commit(),
-        "machine": results.machine(),
-        "versions": {name: results.version(name) for name in ("videomdm", "torch", "numpy")},
+        "command": f"{PROGRAM} --data $VIDEOMDM_DATA --split {split}",
+        "weights": teacher.version("network", weights), "trained_on": weights.trained_on, **results.provenance(),
         "seconds": round(seconds, 1), "metrics": metrics,
     }  # fmt: skip
 

@@ -152,7 +152,7 @@ def conduct(arguments: Sequence[str]) -> None:
     if unknown := set(rows) - set(ROWS[given.study]):
         parser.error(f"rows {', '.join(sorted(unknown))}, expected some of {', '.join(ROWS[given.study])}")
     config = train.profile(given.profile, runs=given.runs, **settings.changes(given.set))
-    command = f"python -m videomdm.study.motions {given.study} --profile {given.profile}"
+    command = f"{PROGRAM} {given.study} --profile {given.profile}"
     if given.set:
         command += f" --set {' '.join(given.set)}"
     if given.rows:

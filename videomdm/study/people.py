@@ -56,13 +56,13 @@ def lifting_table(found: Found, sets: Mapping[str, str]) -> Table:
     return metrics_table(rows)
 
 
-def keeping_plot(found: Found, measure: str = "mpjpe") -> Figure:
-    """What priors make of clean motions, a panel for each row, a line for each corpus."""
+def keeping_plot(found: Found) -> Figure:
+    """Errors (mpjpe) of what priors make of clean motions: a panel for each row, a line for each corpus."""
     shown = found["keep"]
     figure, axes = panels(*shown, share_y=True)
     for axis, corpora in zip(axes, shown.values(), strict=True):
         for (name, steps), colour in zip(corpora.items(), SERIES, strict=False):
-            axis.plot([int(t) for t in steps], [row[measure] for row in steps.values()], "o-", color=colour, label=name)
+            axis.plot([int(t) for t in steps], [row["mpjpe"] for row in steps.values()], "o-", color=colour, label=name)
         axis.set_xlabel("noised to step, of 50")
         axis.set_ylim(bottom=0)
     axes[0].set_ylabel("error after one denoising, mm")

@@ -122,9 +122,8 @@ def row(encoder: str, config: Config, command: str, seconds: float, metrics: dic
     """One result, with the keys of all results."""
     return {
         "study": "phrasings", "data": config.data.source, "method": config.method, "text": encoder,
-        "profile": config.profile, "seed": config.seed, "command": command, "commit": results.commit(),
-        "machine": results.machine(),
-        "versions": {package: results.version(package) for package in ("videomdm", "torch", "tokenizers")},
+        "profile": config.profile, "seed": config.seed, "command": command,
+        **results.provenance("torch", "tokenizers"),
         "seconds": round(seconds, 1), "config": results.key(config), "metrics": metrics,
     }  # fmt: skip
 

@@ -17,22 +17,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from videomdm import programs
 from videomdm.config import STAGES, Data
-from videomdm.conventions import MAX_FRAMES
+from videomdm.conventions import MAX_FRAMES, SPLITS
 from videomdm.data import procedural, sources
 from videomdm.data.corpus import check_joints
 from videomdm.evaluation import posture
 from videomdm.skeletons.definitions import SMPL22
+from videomdm.storage.arrays import read_npy
 from videomdm.storage.files import write_json
 from videomdm.study import results
 
 PROGRAM = "python -m videomdm.study.posture"
-SPLITS = ("train", "val", "test")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,8 +58,7 @@ def conduct(arguments: Sequence[str]) -> None:
         "study": "posture", "data": args.data, "method": args.name, "profile": "", "seed": 0,
         **Data(source=args.data).stages(STAGES), "clips": len(lengths),
         "command": _command(args),
-        "commit": results.commit(), "machine": results.machine(),
-        "versions": {name: results.version(name) for name in ("videomdm", "torch", "numpy")},
+        **results.provenance(),
         "metrics": posture.distributions(joints, lengths),
         "seconds": round(time.monotonic() - started, 1),
     }  # fmt: skip
@@ -72,7 +70,7 @@ def conduct(arguments: Sequence[str]) -> None:
 def _clips(args: argparse.Namespace) -> tuple[Tensor, Tensor]:
     """Joints (N, T, 22, 3) and lengths (N,) of all splits."""
     if args.clip:
-        joints = check_joints(np.load(args.clip, allow_pickle=False), args.clip.name, SMPL22)
+        joints = check_joints(read_npy(args.clip, "joints (T, 22, 3)"), args.clip.name, SMPL22)
         return joints[None], torch.tensor([len(joints)])
     if args.data == "procedural":
         corpora = [procedural.generate(args.clips, family=args.family)]
@@ -87,7 +85,7 @@ def _command(args: argparse.Namespace) -> str:
     """How the result was made, without the places of files."""
     own = ["--family", args.family, "--clips", str(args.clips)] if args.data == "procedural" else []
     clip = ["--clip", args.clip.name] if args.clip else []
-    return shlex.join(["python", "-m", "videomdm.study.posture", args.name, "--data", args.data, *own, *clip])
+    return f"{PROGRAM} {shlex.join([args.name, '--data', args.data, *own, *clip])}"
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def lift(run: Path, package: Path | None, data: Path, clips: int = CLIPS) -> dic
             seen, out = Path(folder) / "seen", Path(folder) / "out"
             seen.mkdir()
             truths = write(seen)
-            _command(package, run, seen, out, field_of_view)
+            _lift_elsewhere(package, run, seen, out, field_of_view)
             rows = {recording: _errors(out / f"{recording}.npz", truth) for recording, truth in truths.items()}
         if name == "balance":
             found |= {f"balance {recording}": row for recording, row in rows.items()}
@@ -146,7 +146,7 @@ def _mean(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, di
     return {way: real_people.mean({name: row[way] for name, row in rows.items()}) for way in next(iter(rows.values()))}
 
 
-def _command(package: Path | None, run: Path, seen: Path, out: Path, field_of_view: float) -> None:
+def _lift_elsewhere(package: Path | None, run: Path, seen: Path, out: Path, field_of_view: float) -> None:
     """``videomdm lift`` of a folder, as a program of its own: another package's modules are not these."""
     code = "import sys; from videomdm.command import main; sys.exit(main(sys.argv[1:]))"
     arguments = ["lift", seen, "--height", real_people.HEIGHT, "--field-of-view", field_of_view, "--run", run.resolve()]
@@ -203,6 +203,9 @@ def choose(run: Path, data: Path, clips: int = CLIPS) -> dict[str, object]:
         ``"cmu"``, ``"bandai"`` -> ``"teacher"``, ``"fitted"``, ``"<weight>=<value>"`` (fitted with one weight changed)
         and ``"<first> <share>"`` -> measure; ``"first"`` and ``"share"``, those of the least error after both
         alignments, summed over corpora.
+
+    Raises:
+        DataError: neither corpus is there.
     """
     prior = sample.load(run)
     found: dict[str, dict] = {}
@@ -286,7 +289,7 @@ def conduct(arguments: Sequence[str]) -> None:
     else:
         metrics = {"keep": keep, "choose": choose}[given.part](given.run, data, given.clips)
     run = f"runs/{given.run.name}" if given.run.is_absolute() else given.run
-    command = f"python -m videomdm.study.real_people {given.part} --row '{given.row}' --run {run}"
+    command = f"{PROGRAM} {given.part} --row '{given.row}' --run {run}"
     command += (" --package CHECKOUT" if given.package else "") + f" --clips {given.clips}"
     print(write(given.results, given.part, given.row, given.run, metrics, time.monotonic() - began, command))
 
@@ -300,8 +303,7 @@ def write(
         "study": STUDY, "data": about["data"]["source"], "method": about["method"], "profile": about["profile"],
         "seed": about["seed"], "row": row, "part": part, "run": run.name,
         "command": command,
-        "commit": results.commit(), "machine": results.machine(),
-        "versions": {name: results.version(name) for name in ("videomdm", "torch", "numpy")},
+        **results.provenance(),
         "seconds": round(seconds, 1), "metrics": dict(metrics),
     }  # fmt: skip
     path = folder / STUDY / f"{row.replace(' ', '-')}-{part}.json"

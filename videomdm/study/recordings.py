@@ -57,8 +57,7 @@ def conduct(arguments: Sequence[str]) -> None:
             "study": "recordings", "data": track.name, "method": prior.config.method, "profile": prior.config.profile,
             "seed": prior.config.seed, "prior": prior.config.key(), "frames": len(track), "notes": lifted.notes,
             "command": f"{PROGRAM} {shlex.join(['RUN', file.name, *options])}",
-            "commit": results.commit(), "machine": results.machine(),
-            "versions": {name: results.version(name) for name in ("videomdm", "torch", "numpy")},
+            **results.provenance(),
             "seconds": round(time.monotonic() - started, 1), "metrics": found,
         })  # fmt: skip
         print(track.name, json.dumps(found, indent=1))

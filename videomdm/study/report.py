@@ -293,12 +293,8 @@ def goals(rows: Rows) -> Table:
         ("lifting MPJPE: mdm-teacher over videomdm", "mdm-teacher", "videomdm", mpjpe, 1.5, None),
         ("lifting acceleration error: teacher over videomdm", "teacher", "videomdm", acceleration, 1.4, None),
         ("FID: videomdm over mdm-teacher", "videomdm", "mdm-teacher", "fid", None, 0.9),
-        *(
-            (f"generated {name}: {row} over real", row, "real", metric, 0.7, 1.3)
-            for row in dict.fromkeys(("videomdm", best))
-            for name, metric in (("acceleration", "acceleration"), ("path", "path_length"))
-        ),
-        (f"FID: the best from 2-D ({best}) over mdm-3d", best, "mdm-3d", "fid", None, 1.6),
+        *(goal for row in dict.fromkeys(("videomdm", best)) for goal in _moves_as_real(row)),
+        _near_supervised(best),
     ]))  # fmt: skip
 
 
@@ -322,8 +318,9 @@ def over_plain(rows: Rows) -> Table | None:
     return compare(rows, _both_readings(asked)) if asked else None
 
 
-def with_placed(rows: Rows, sets: Sequence[str] = ("seen", "held_out")) -> Rows:
+def with_placed(rows: Rows) -> Rows:
     """Table 2's rows, each followed by what it lifts where frames are placed, as a row ``"<row>, placed"``."""
+    sets = ("seen", "held_out")
     found: dict[str, Mapping[str, object]] = {}
     for row, metrics in rows.items():
         found[row] = metrics
@@ -402,7 +399,7 @@ def table2_goals(rows: Rows) -> Table:
 
 def _goals_of_the_best(rows: Rows) -> list[Goal]:
     best = best_from_2d(rows)
-    asked = [(f"FID: the best from 2-D ({best}) over mdm-3d", best, "mdm-3d", "fid", None, 1.6)]
+    asked = [_near_supervised(best)]
     of = {row: METHODS[row] for row in rows if row in METHODS}
     given = {row: rows[row] for row, method in of.items() if method.camera_source == "truth"}
     for what, known in (("", False), (", but people's body height", True)):
@@ -415,11 +412,18 @@ def _goals_of_the_best(rows: Rows) -> list[Goal]:
             without, with_ = best_from_2d(unknown), best_from_2d(given)
             goal = f"FID without true cameras{what} ({without}) over with ({with_})"
             asked += [(goal, without, with_, "fid", None, 1.5)]
-    asked += [
-        (f"generated {name}: {best} over real", best, "real", metric, 0.7, 1.3)
+    return asked + _moves_as_real(best)
+
+
+def _near_supervised(best: str) -> Goal:
+    return f"FID: the best from 2-D ({best}) over mdm-3d", best, "mdm-3d", "fid", None, 1.6
+
+
+def _moves_as_real(row: str) -> list[Goal]:
+    return [
+        (f"generated {name}: {row} over real", row, "real", metric, 0.7, 1.3)
         for name, metric in (("acceleration", "acceleration"), ("path", "path_length"))
     ]
-    return asked
 
 
 def best_from_2d(rows: Rows) -> str:

@@ -66,6 +66,16 @@ def version(package: str) -> str:
         return "not installed"
 
 
+def provenance(*packages: str) -> dict[str, object]:
+    """What every result says of what made it: ``commit``, ``machine`` and ``versions`` of the package and of these.
+
+    Args:
+        packages: names of installed packages; those of a training when there are none.
+    """
+    named = ("videomdm", *(packages or ("torch", "numpy")))
+    return {"commit": commit(), "machine": machine(), "versions": {name: version(name) for name in named}}
+
+
 def path(folder: Path, study: str, config: Config, method: str) -> Path:
     """The file of one result: ``folder/study/data-profile-method-s<seed>.json``.
 
@@ -114,8 +124,7 @@ def write(
     result = {
         "study": study, "data": config.data.source, "method": method, "profile": config.profile, "seed": config.seed,
         **_base(config), **_teacher(config), **_skeleton(config), **config.data.stages(STAGES),
-        "command": command, "commit": commit(), "machine": machine(),
-        "versions": {name: version(name) for name in ("videomdm", "torch", "numpy")},
+        "command": command, **provenance(),
         "seconds": round(seconds, 1), "config": key(config), "evaluation": config.evaluation_key(),
         "metrics": dict(metrics),
     }  # fmt: skip

@@ -35,6 +35,7 @@ from videomdm.study import feet, results
 from videomdm.study.train_lifter import LICENCE
 from videomdm.train import finetune, observe
 
+PROGRAM = "python -m videomdm.study.ship"
 STUDY, CANDIDATES = "shipped", "shipped-val"  # folders of results: what ships on test, what might have on val
 ROWS = {"prior": "prior, from 2-D", "twin": "twin, from 3-D"}
 OWN = ("foot_speed", "sunken", "knees")  # measured here beside the protocol's figures
@@ -110,7 +111,7 @@ def choose(runs: Sequence[Path], data_root: str, folder: Path) -> Path:
         raise DataError(f"runs of the methods {', '.join(of_method)}: {len(runs)} runs, expected one of each method")
     for run in runs:
         config = sample.load(run).config.but(data_root=data_root, evaluation_split="val")
-        command = f"python -m videomdm.study.ship choose --data-root CMU {' '.join(['RUN'] * len(runs))}"
+        command = f"{PROGRAM} choose --data-root CMU {' '.join(['RUN'] * len(runs))}"
         began, found = time.monotonic(), _generated(run, config)
         results.write(folder, CANDIDATES, config, command, time.monotonic() - began, found)
     measured = [row for row in candidates(folder) if row["method"] in of_method]
@@ -131,7 +132,7 @@ def judge(data_root: str, folder: Path) -> list[Path]:
         data_root: the folder that ``videomdm prepare-cmu`` made.
         folder: of results.
     """
-    command = "python -m videomdm.study.ship judge --data-root CMU"
+    command = f"{PROGRAM} judge --data-root CMU"
     written = []
     for name, weights in WEIGHTS.items():
         config = sample.load(weights).config.but(data_root=data_root)
@@ -371,7 +372,7 @@ def _figure(value: Sequence[float] | float) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m videomdm.study.ship", description=__doc__)
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     parts = parser.add_subparsers(dest="part", required=True)
     for part in ("choose", "make", "feet", "judge", "card"):
         own = parts.add_parser(part)
@@ -387,7 +388,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _carry_out(given: argparse.Namespace) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Take one step of shipping, and return the exit status (:mod:`videomdm.programs`)."""
+    return programs.main(conduct, PROGRAM, arguments)
+
+
+def conduct(arguments: Sequence[str]) -> None:
+    """Take one step of shipping, and print what it wrote or chose."""
+    given = _parser().parse_args(arguments)
     if given.part == "make":
         for name, folder in WEIGHTS.items():
             print(make(getattr(given, name), folder))
@@ -401,11 +409,6 @@ def _carry_out(given: argparse.Namespace) -> None:
         path = WEIGHTS["prior"].parent / "README.md"
         path.write_text(card(given.data_root, given.results), encoding="utf-8")
         print(path)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    given = _parser().parse_args(arguments)
-    return programs.carry_out(lambda: _carry_out(given), "python -m videomdm.study.ship", given.debug)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def conduct(given: argparse.Namespace) -> None:
     """Run the rows of a study that have no result yet."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    command = f"python -m videomdm.study {given.study} --profile {given.profile} --data {given.data}"
+    command = f"{PROGRAM} {given.study} --profile {given.profile} --data {given.data}"
     if given.data_root:
         command += " --data-root $VIDEOMDM_DATA/" + Path(given.data_root).name
     names = ("root_path", "lifter", "skeleton", "seed", "precision", "protocol", "sampler", "evaluation_split")

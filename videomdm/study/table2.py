@@ -237,6 +237,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def conduct(arguments: Sequence[str]) -> None:
     """Train the prior, then fine-tune and measure every row that has no result yet."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.info("commit %s", results.commit())
+    shared = {"runs": given.runs, "root_path": given.root_path, "seed": given.seed, "precision": given.precision}
+    source = train.profile(
+        given.profile, data=given.source, data_root=given.source_root or given.data_root, method="videomdm", **shared
+    )
+    source = source.but(steps=given.source_steps or source.optimiser.steps)
+    detector = {} if given.data in sources.VIDEOS else {"keypoint_noise": given.noise, "keypoint_smoothing": True}
+    config = train.profile(
+        given.profile, data=given.data, data_root=given.data_root, start=str(train.fit(source)), steps=given.steps,
+        sampler=given.sampler, **detector, **shared,
+    )  # fmt: skip
+    config = config.but(evaluator_steps=given.evaluator_steps or config.evaluation.evaluator_steps)
+    command = _command(given, source, config)
+    for row in given.rows:
+        own = config.but(method=row) if row in METHODS else config
+        study.run(own, row, given.study, given.results, f"{command} --rows {row}", evaluate)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     programs.add_debug(parser)
     parser.add_argument("--study", default="table2", help="name of the study: a folder in results/")
@@ -256,20 +277,11 @@ def conduct(arguments: Sequence[str]) -> None:
     parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.info("commit %s", results.commit())
-    shared = {"runs": given.runs, "root_path": given.root_path, "seed": given.seed, "precision": given.precision}
-    source = train.profile(
-        given.profile, data=given.source, data_root=given.source_root or given.data_root, method="videomdm", **shared
-    )
-    source = source.but(steps=given.source_steps or source.optimiser.steps)
-    detector = {} if given.data in sources.VIDEOS else {"keypoint_noise": given.noise, "keypoint_smoothing": True}
-    config = train.profile(
-        given.profile, data=given.data, data_root=given.data_root, start=str(train.fit(source)), steps=given.steps,
-        sampler=given.sampler, **detector, **shared,
-    )  # fmt: skip
-    config = config.but(evaluator_steps=given.evaluator_steps or config.evaluation.evaluator_steps)
+    return parser
+
+
+def _command(given: argparse.Namespace, source: Config, config: Config) -> str:
+    """How all rows are made again, wherever the data lie; what profiles decide is spelled out, as they may change."""
     command = (
         f"{PROGRAM} --study {given.study} --data {given.data} "
         f"--source {given.source} --source-steps {source.optimiser.steps} --profile {given.profile} "
@@ -280,9 +292,7 @@ def conduct(arguments: Sequence[str]) -> None:
     for name in ("data_root", "source_root"):
         if root := getattr(given, name):
             command += f" --{name.replace('_', '-')} $VIDEOMDM_DATA/{Path(root).name}"
-    for row in given.rows:
-        own = config.but(method=row) if row in METHODS else config
-        study.run(own, row, given.study, given.results, f"{command} --rows {row}", evaluate)
+    return command
 
 
 if __name__ == "__main__":

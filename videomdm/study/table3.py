@@ -23,6 +23,7 @@ from torch import Tensor
 from videomdm import programs, sample, settings, study, train
 from videomdm.config import NBA, Config
 from videomdm.conventions import STUDY_LIFTER
+from videomdm.data import nba
 from videomdm.data.tracks import Tracks
 from videomdm.evaluation import pose
 from videomdm.evaluation.unconditional import AZIMUTHS, PROTOCOLS, Motions, PlanarEvaluator, evaluate
@@ -107,7 +108,7 @@ def errors(config: Config, lifted: Tensor) -> dict[str, float]:
     if config.data.source != "nba-like":
         return {}
     true = observe.load(config, "train")
-    scale = train_elepose.METRES
+    scale = nba.METRES
     return {
         "pa_mpjpe": scale * float(pose.pa_mpjpe(lifted, true.joints, true.lengths)),
         "jitter": scale * float(pose.jitter(lifted, true.fps, true.lengths)),
@@ -192,6 +193,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def conduct(arguments: Sequence[str]) -> None:
     """Train teacher and judge, then train and measure every row that has no result yet."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    name = given.study or ("table3" if given.data == "nba" else f"table3-{given.base}")
+    base = configuration(
+        train.profile(given.profile), given.budget, data=given.data, base=given.base, data_root=given.data_root,
+        runs=given.runs, seed=given.seed, **settings.changes(given.set),
+    )  # fmt: skip
+    command = _command(given, name)
+    for row in given.rows:
+        config = base.but(method=row) if row in METHODS else base
+        study.run(
+            config, row, name, given.results, f"{command} --rows {row}",
+            lambda config, row, run: measure(config, row, run, given.budget, given.protocol),
+        )  # fmt: skip
+    picture = given.results / name / "reconstructions.svg"
+    shown = given.data == "nba-like" and given.base == "procedural"  # motions of other corpora are not ours to show
+    if shown and "training-data" in given.rows and not picture.exists():
+        judge = evaluator(base, observe.tracks(base, "train"), given.budget)
+        train_motion_vae.reconstructions(judge, observe.tracks(base, "test")).savefig(picture, bbox_inches="tight")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     programs.add_debug(parser)
     parser.add_argument("--study", help="a folder in results/: table3, or table3-BASE, by default")
@@ -209,13 +232,11 @@ def conduct(arguments: Sequence[str]) -> None:
     parser.add_argument("--rows", nargs="+", default=ROWS, choices=ROWS, metavar="ROW")
     parser.add_argument("--runs", default="runs")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    name = given.study or ("table3" if given.data == "nba" else f"table3-{given.base}")
-    base = configuration(
-        train.profile(given.profile), given.budget, data=given.data, base=given.base, data_root=given.data_root,
-        runs=given.runs, seed=given.seed, **settings.changes(given.set),
-    )  # fmt: skip
+    return parser
+
+
+def _command(given: argparse.Namespace, name: str) -> str:
+    """How all rows are made again, wherever the data lie."""
     command = (
         f"{PROGRAM} --study {name} --data {given.data} --base {given.base} --profile {given.profile} "
         f"--budget {given.budget} --protocol {given.protocol} --seed {given.seed}"
@@ -224,17 +245,7 @@ def conduct(arguments: Sequence[str]) -> None:
         command += f" --set {' '.join(given.set)}"
     if given.data_root:
         command += f" --data-root $VIDEOMDM_DATA/{Path(given.data_root).name}"
-    for row in given.rows:
-        config = base.but(method=row) if row in METHODS else base
-        study.run(
-            config, row, name, given.results, f"{command} --rows {row}",
-            lambda config, row, run: measure(config, row, run, given.budget, given.protocol),
-        )  # fmt: skip
-    picture = given.results / name / "reconstructions.svg"
-    shown = given.data == "nba-like" and given.base == "procedural"  # motions of other corpora are not ours to show
-    if shown and "training-data" in given.rows and not picture.exists():
-        judge = evaluator(base, observe.tracks(base, "train"), given.budget)
-        train_motion_vae.reconstructions(judge, observe.tracks(base, "test")).savefig(picture, bbox_inches="tight")
+    return command
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ from videomdm.plots import Table, metrics_table
 from videomdm.study import results
 from videomdm.study.report import mean
 
-Interval = Sequence[float]  # mean and half width
-
 #: Benchmark -> what it is called in figures.
 TITLES = {"step": "training step", "sampling": "sampling", "features": "encoder", "metrics": "metrics"}
 #: Goals on a CPU: what is asked, the benchmark, the metrics of which the best counts, at least, at most.

@@ -8,9 +8,7 @@ Killed and started again with the same command, training goes on from its last c
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +23,7 @@ from videomdm.cameras.footage import Footage
 from videomdm.conventions import DataError
 from videomdm.data import nba, observations, procedural, sources
 from videomdm.data.corpus import Corpus
+from videomdm.data.nba import METRES
 from videomdm.data.tracks import CONFIDENT, Tracks
 from videomdm.evaluation import pose, teachers
 from videomdm.lifters import centred, teacher
@@ -40,8 +39,6 @@ BONES = 50.0  # weight of the bones' lengths; those of the other terms are 1, al
 FLOW_RATE, NETWORK_RATE = 1e-3, 5e-4  # learning rates at their highest
 WEIGHT_DECAY = 1e-5
 LONGER = 1.5  # times that a wrong limb is too long
-TORSO_AND_LEG = 1.36  # metres of torso, thigh and shin that errors are given for, see nba.SIZE
-METRES = TORSO_AND_LEG / nba.SIZE
 MAX_FRAMES = 60  # of a clip, as in the profile laptop, so that table 3's teacher is the same network
 HELD_OUT = 64  # test clips of the report
 BODIES = 256  # of the built-in teacher family, whose mean is the body that ElePose is told of
@@ -189,6 +186,13 @@ def mean_bones(skeleton: Skeleton, centred: bool) -> Tensor:
     """(J - 1) mean bone lengths of the built-in teacher family's bodies, of which no prior learns.
 
     What anthropometry knows of people; ElePose takes them from its corpus.
+
+    Args:
+        skeleton: the joint layout.
+        centred: whether in the units of :mod:`videomdm.data.nba`, else in metres.
+
+    Raises:
+        DataError: a layout that those bodies do not have.
     """
     corpus = procedural.generate(BODIES, seed=0, family="teacher")
     corpus = nba.bodies(corpus) if centred else corpus
@@ -240,8 +244,9 @@ def errors(network: ElePose, true: Corpus, pictures: Tracks, camera: Camera) -> 
         camera: from where.
 
     Returns:
-        ``pa_mpjpe``, after Procrustes in each frame, in mm of people of ``TORSO_AND_LEG``; and in degrees, means
-        over frames, ``elevation``, the absolute error of the camera's, and ``elevation_mean`` of what was found.
+        ``pa_mpjpe``, after Procrustes in each frame, in mm of the person whom units stand for
+        (:data:`videomdm.data.nba.METRES`); and in degrees, means over frames, ``elevation``, the absolute error of the
+        camera's, and ``elevation_mean`` of what was found.
     """
     seen = pictures.counted
     clips = seen.keypoints, seen.confidence, seen.lengths
@@ -278,8 +283,7 @@ def report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> dict[st
             f"elepose{name}": errors(network, true, pictures, seen.camera),
             f"supervised{name}": {"pa_mpjpe": error},
         }
-    poses, _ = whole_poses(seen, network.skeleton, network.bone_lengths, network.camera_distance)
-    return {**found, "flow": ranking(flow, poses / network.unit, network.skeleton, seed)}
+    return {**found, "flow": _ranking_of(flow, network, seen, seed)}
 
 
 def rooted_report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> dict[str, dict[str, float]]:
@@ -293,8 +297,13 @@ def rooted_report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> 
     for name, lifter in {"elepose": network, "supervised": None}.items():
         lifted = teacher.estimate(seen, lifter, skeleton=true.skeleton, progress=False)
         found[name] = teachers.report(lifted, true.joints, true.lengths, true.fps, true.skeleton)
+    return {**found, "flow": _ranking_of(flow, network, seen, seed)}
+
+
+def _ranking_of(flow: PoseFlow, network: ElePose, seen: Footage, seed: int) -> dict[str, float]:
+    """:func:`ranking` of the poses that were seen whole."""
     poses, _ = whole_poses(seen, network.skeleton, network.bone_lengths, network.camera_distance)
-    return {**found, "flow": ranking(flow, poses / network.unit, network.skeleton, seed)}
+    return ranking(flow, poses / network.unit, network.skeleton, seed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -332,15 +341,14 @@ def conduct(arguments: Sequence[str]) -> None:
         "budget": vars(budget),
         "parameters": {"network": n_parameters(network), "flow": n_parameters(flow)},
         "seconds": {part: round(training.seconds(args.out / part)) for part in ("flow", "network")},
-        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        **training.environment(),
         "metrics": measured(network, flow, test, args.seed + 1),
     }
-    (args.out / "elepose.json").write_text(json.dumps(about, indent=1) + "\n")
-    print(json.dumps(about["metrics"], indent=1))
+    training.write_report(args.out / "elepose.json", about)
 
 
 def n_parameters(network: nn.Module) -> int:
+    """How many weights a network has."""
     return sum(p.numel() for p in network.parameters())
 
 

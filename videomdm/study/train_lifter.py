@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import platform
 import shlex
 import sys
 import time
@@ -32,7 +30,7 @@ from videomdm.storage import checkpoints
 from videomdm.storage.checkpoints import load_weights
 from videomdm.storage.files import digest
 from videomdm.storage.progress import Bar
-from videomdm.study import results
+from videomdm.study import results, training
 from videomdm.train import distributed
 
 PROGRAM = "python -m videomdm.study.train_lifter"
@@ -43,8 +41,7 @@ LICENCE = (
     "project was obtained from mocap.cs.cmu.edu.  The database was created with funding from NSF EIA-0196217."
 )
 HELD_OUT = 128  # clips of each family that the figures are measured on
-CHECKPOINT_EVERY = 200
-LR, WEIGHT_DECAY, LR_WARMUP, CLIP_NORM = 1e-3, 0.01, 100, 1.0
+LR, WEIGHT_DECAY = 1e-3, 0.01
 VELOCITY, BONES, DIRECTIONS = 5.0, 0.2, 0.1  # weights of the loss's other terms
 ORBITS = 0.4  # share of the cameras that are placed as the studies' are
 EXACT, NOISY = 0.4, 0.15  # shares of the windows whose keypoints are exact, or exact joints with noise
@@ -128,12 +125,6 @@ def _draw_joints(corpus: Corpus, size: int, window: int, generator: torch.Genera
     return torch.where(studio[:, None, None, None], orbit.to_camera(joints), phone.to_camera(joints))
 
 
-def learning_rate(step: int, steps: int, peak: float = LR) -> float:
-    """Linear warm-up to ``peak``, then a cosine to 1 % of it."""
-    decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))
-    return peak * decay * min(1.0, (step + 1) / LR_WARMUP)
-
-
 def batch_shape(step: int, steps: int, batch_size: int, window: int) -> tuple[int, int]:
     """Windows in a batch and their frames: first more of shorter ones, whose views and poses differ more."""
     if step < SHORT_STEPS * steps and window % SHORT == 0:
@@ -156,30 +147,23 @@ def train(
     parts = {"lifter": lifter, "optimizer": optimizer, "generator": generator}
     run = {"steps": steps, "batch_size": batch_size, "seed": seed, "lr": lr, **lifter.config}
     run["clips"] = digest([corpus.names for corpus in corpora], *(corpus.lengths for corpus in corpora))
-    last = checkpoints.load_latest(out / "checkpoints")
-    first, seconds = 0, 0.0
-    if last is not None:
-        if last.extra["run"] != run:
-            raise ValueError(f"{out}: holds a run with {last.extra['run']}, expected {run}; use another --out")
-        last.restore(parts)
-        first, seconds = last.step, last.extra["seconds"]
-
+    first, seconds = training.resume(out / "checkpoints", run, parts)
     started = time.monotonic() - seconds
     with Bar(range(first, steps), initial=first, total=steps, desc="lifter") as bar:
         for step in bar:
             shape = batch_shape(step, steps, batch_size, lifter.window)
             keypoints, confidence, true = draw_batch(corpora, *shape, generator)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, steps, lr)
+                group["lr"] = training.cosine(step, steps, lr)
             predicted = lifter(keypoints.to(device), confidence.to(device))
             terms = loss_terms(predicted, true.to(device))
             optimizer.zero_grad()
             terms["total"].backward()
-            torch.nn.utils.clip_grad_norm_(lifter.parameters(), CLIP_NORM)
+            torch.nn.utils.clip_grad_norm_(lifter.parameters(), training.CLIP_NORM)
             optimizer.step()
             if step % 20 == 0:
                 bar.set_postfix({name: f"{value.item():.3f}" for name, value in terms.items()})
-            if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
+            if (step + 1) % training.CHECKPOINT_EVERY == 0 or step + 1 == steps:
                 extra = {"run": run, "seconds": time.monotonic() - started}
                 checkpoints.save(out / "checkpoints", step + 1, parts, extra)
     return time.monotonic() - started
@@ -199,6 +183,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def conduct(arguments: Sequence[str]) -> None:
     """Train, and write ``lifter.safetensors`` and ``lifter.json`` into ``<out>``."""
+    args = _parser().parse_args(arguments)
+    learned, tests = corpora(args.cmu, args.clips, args.seed)
+    torch.manual_seed(args.seed)
+    sizes = args.window, args.width, args.depth, args.heads, args.tokens
+    lifter = Lifter(len(SMPL22), *sizes, averaged=True)
+    if args.start:
+        load_weights(args.start / "lifter.safetensors", lifter)
+    device = torch.device(args.device)
+    seconds = train(lifter, learned, args.out, args.steps, args.batch_size, args.seed, device, args.lr)
+    lifter.eval().save(args.out / "lifter.safetensors")
+    about = {
+        "command": f"{PROGRAM} {shlex.join(_given(args))}",
+        "commit": results.commit(),
+        **({"start": _made(args.start / "lifter.json")} if args.start else {}),
+        "data": "the built-in corpus' teacher family and CMU's training actors, half and half",
+        "trained_on": trained_on(args.cmu),
+        "licence": LICENCE,
+        "seed": args.seed,
+        "steps": args.steps,
+        "seconds": round(seconds),
+        "parameters": sum(p.numel() for p in lifter.parameters()),
+        **training.environment(args.device),
+        "metrics": {name: measure(lifter, clips, args.seed) for name, clips in tests.items()},
+    }
+    training.write_report(args.out / "lifter.json", about)
+
+
+def corpora(cmu: Path, clips: int, seed: int) -> tuple[list[Corpus], dict[str, Corpus]]:
+    """What the teacher's networks learn from, and by name what they are measured on.
+
+    Args:
+        cmu: folder that ``videomdm prepare-cmu`` made.
+        clips: of the built-in corpus' teacher family that are learned from.
+        seed: of the built-in corpus.
+
+    Raises:
+        DataError: as of :func:`videomdm.data.cmu_actors.load`.
+    """
+    family = procedural.generate(clips + HELD_OUT, seed, family="teacher")
+    return [family.select(range(clips)), cmu_actors.load(cmu, "train")], {
+        "teacher family, held out": family.select(range(clips, len(family))),
+        "prior family": procedural.generate(HELD_OUT, seed + 1, family="prior"),
+        "cmu, validation actors": sources.canonical(cmu_actors.load(cmu, "val")),
+    }
+
+
+def trained_on(cmu: Path) -> dict[str, object]:
+    """What :func:`corpora` are, for reports: families of the built-in corpus, and CMU's actors by number."""
+    return {"procedural": ["teacher"], "cmu": cmu_actors.actors(cmu, "train")}
+
+
+def options(args: argparse.Namespace, *names: str) -> list[str]:
+    """The options of these names, spelled out in the order in which the program lists them."""
+    return [f"--{name.replace('_', '-')}={value}" for name, value in vars(args).items() if name in names]
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     programs.add_debug(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the result")
@@ -215,40 +256,7 @@ def conduct(arguments: Sequence[str]) -> None:
     parser.add_argument("--tokens", choices=TOKENS, default="frames")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default=str(distributed.device()))
-    args = parser.parse_args(arguments)
-
-    corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
-    training = [corpus.select(range(args.clips)), cmu_actors.load(args.cmu, "train")]
-    torch.manual_seed(args.seed)
-    lifter = Lifter(len(corpus.skeleton), args.window, args.width, args.depth, args.heads, args.tokens, averaged=True)
-    if args.start:
-        load_weights(args.start / "lifter.safetensors", lifter)
-    device = torch.device(args.device)
-    seconds = train(lifter, training, args.out, args.steps, args.batch_size, args.seed, device, args.lr)
-    lifter.eval().save(args.out / "lifter.safetensors")
-
-    tests = {
-        "teacher family, held out": corpus.select(range(args.clips, len(corpus))),
-        "prior family": procedural.generate(HELD_OUT, args.seed + 1, family="prior"),
-        "cmu, validation actors": sources.canonical(cmu_actors.load(args.cmu, "val")),
-    }
-    about = {
-        "command": shlex.join(["python", "-m", "videomdm.study.train_lifter", *_given(args)]),
-        "commit": results.commit(),
-        **({"start": _made(args.start / "lifter.json")} if args.start else {}),
-        "data": "the built-in corpus' teacher family and CMU's training actors, half and half",
-        "trained_on": {"procedural": ["teacher"], "cmu": cmu_actors.actors(args.cmu, "train")},
-        "licence": LICENCE,
-        "seed": args.seed,
-        "steps": args.steps,
-        "seconds": round(seconds),
-        "parameters": sum(p.numel() for p in lifter.parameters()),
-        "machine": f"{args.device}, {torch.get_num_threads()} threads, {platform.machine()}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "metrics": {name: measure(lifter, clips, args.seed) for name, clips in tests.items()},
-    }
-    (args.out / "lifter.json").write_text(json.dumps(about, indent=1) + "\n")
-    print(json.dumps(about["metrics"], indent=1))
+    return parser
 
 
 def _made(path: Path) -> dict[str, object]:
@@ -259,8 +267,8 @@ def _made(path: Path) -> dict[str, object]:
 
 def _given(args: argparse.Namespace) -> list[str]:
     """The arguments that decide the weights, all of them spelled out."""
-    names = {"steps", "batch_size", "clips", "window", "width", "depth", "heads", "tokens", "lr", "seed"}
-    given = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k in names]
+    names = "steps", "batch_size", "clips", "window", "width", "depth", "heads", "tokens", "lr", "seed"
+    given = options(args, *names)
     return ["--out=OUT", "--cmu=CMU", *(["--start=START"] if args.start else []), *given]
 
 

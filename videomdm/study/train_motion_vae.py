@@ -7,8 +7,6 @@ last checkpoint.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -145,13 +143,11 @@ def conduct(arguments: Sequence[str]) -> None:
         "command": training.command(PROGRAM, args),
         "budget": vars(budget),
         "seconds": round(training.seconds(args.out / "checkpoints")),
-        "machine": f"{torch.get_num_threads()} threads, {platform.machine()}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        **training.environment(),
         "metrics": report(evaluator, splits["test"]),
     }
     reconstructions(evaluator, splits["test"]).savefig(args.out / "reconstructions.svg")
-    (args.out / "motion_vae.json").write_text(json.dumps(about, indent=1) + "\n")
-    print(json.dumps(about["metrics"], indent=1))
+    training.write_report(args.out / "motion_vae.json", about)
 
 
 if __name__ == "__main__":

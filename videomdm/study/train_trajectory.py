@@ -7,8 +7,6 @@ lifted once, kept in the folder, and then seen many times.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import shlex
 import sys
 import time
@@ -19,24 +17,17 @@ import torch
 from torch import Tensor
 
 from videomdm import cameras, programs
-from videomdm.data import cmu_actors, observations, procedural, sources
+from videomdm.data import observations, sources
 from videomdm.data.corpus import Corpus
 from videomdm.evaluation import teachers
 from videomdm.lifters import teacher, weight_sets
 from videomdm.lifters.lifter import Lifter
 from videomdm.lifters.trajectory import Trajectory
+from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage import checkpoints
 from videomdm.storage.progress import Bar
-from videomdm.study import results
-from videomdm.study.train_lifter import (
-    CLIP_NORM,
-    HELD_OUT,
-    LICENCE,
-    VELOCITY,
-    WEIGHT_DECAY,
-    draw_scenes,
-    learning_rate,
-)
+from videomdm.study import results, train_lifter, training
+from videomdm.study.train_lifter import LICENCE, LR, VELOCITY, WEIGHT_DECAY, draw_scenes
 
 PROGRAM = "python -m videomdm.study.train_trajectory"
 DRIFT = 2.0  # weight of the error without its mean
@@ -107,12 +98,12 @@ def train(network: Trajectory, scenes: dict[str, Tensor], steps: int, batch_size
         batch = {name: values[rows] for name, values in scenes.items()}
         true = batch.pop("true")
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps)
+            group["lr"] = training.cosine(step, steps, LR)
         predicted = teacher.corrected_path(network, **batch, inside=torch.ones(true.shape[:2], dtype=torch.bool))
         terms = loss_terms(predicted, true)
         optimizer.zero_grad()
         terms["total"].backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), training.CLIP_NORM)
         optimizer.step()
         if step % 50 == 0:
             bar.set_postfix({name: f"{value.item():.3f}" for name, value in terms.items()})
@@ -141,6 +132,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def conduct(arguments: Sequence[str]) -> None:
     """Train, and write ``trajectory.safetensors`` and ``trajectory.json`` into ``<out>``."""
+    args = _parser().parse_args(arguments)
+    learned, tests = train_lifter.corpora(args.cmu, args.clips, args.seed)
+    if args.bandai:
+        tests["bandai, test"] = sources.load("bandai", args.bandai, "test", BANDAI_FRAMES, 0)
+    lifter, used = Lifter.load(args.lifter), weight_sets.digest(args.lifter)
+    torch.manual_seed(args.seed)
+    network = Trajectory(len(SMPL22), args.width)
+    args.out.mkdir(parents=True, exist_ok=True)
+    scenes, seconds = kept_scenes(
+        args.out / "scenes.safetensors",
+        {name: getattr(args, name) for name in ("clips", "scenes", "frames", "seed")} | {"lifter": used},
+        lambda: draw_lifted(learned, lifter, args.scenes, args.frames, torch.Generator().manual_seed(args.seed)),
+    )
+    started = time.process_time()
+    train(network, scenes, args.steps, args.batch_size, args.seed)
+    seconds += time.process_time() - started
+    network.eval().save(args.out / "trajectory.safetensors")
+    about = {
+        "command": f"{PROGRAM} {shlex.join(_given(args))}",
+        "commit": results.commit(),
+        "data": "the built-in corpus' teacher family and CMU's training actors, half and half; poses of the lifter",
+        "trained_on": train_lifter.trained_on(args.cmu),
+        "licence": LICENCE,
+        "lifter": used,
+        "seed": args.seed,
+        "steps": args.steps,
+        "cpu_seconds": round(seconds),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        **training.environment("cpu"),
+        "metrics": {name: measure(clips, args.seed, lifter, network) for name, clips in tests.items()},
+    }
+    training.write_report(args.out / "trajectory.json", about)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     programs.add_debug(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the result")
@@ -154,57 +180,12 @@ def conduct(arguments: Sequence[str]) -> None:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bandai", type=Path, help="folder of the bandai corpus: measure on its test split too")
-    args = parser.parse_args(arguments)
-
-    corpus = procedural.generate(args.clips + HELD_OUT, args.seed, family="teacher")
-    lifter = Lifter.load(args.lifter)
-    torch.manual_seed(args.seed)
-    network = Trajectory(len(corpus.skeleton), args.width)
-    used = weight_sets.digest(args.lifter)
-    run = {name: getattr(args, name) for name in ("clips", "scenes", "frames", "seed")} | {"lifter": used}
-    generator = torch.Generator().manual_seed(args.seed)
-    training = [corpus.select(range(args.clips)), cmu_actors.load(args.cmu, "train")]
-    args.out.mkdir(parents=True, exist_ok=True)
-    scenes, seconds = kept_scenes(
-        args.out / "scenes.safetensors",
-        run,
-        lambda: draw_lifted(training, lifter, args.scenes, args.frames, generator),
-    )
-    started = time.process_time()
-    train(network, scenes, args.steps, args.batch_size, args.seed)
-    seconds += time.process_time() - started
-    network.eval().save(args.out / "trajectory.safetensors")
-
-    tests = {
-        "teacher family, held out": corpus.select(range(args.clips, len(corpus))),
-        "prior family": procedural.generate(HELD_OUT, args.seed + 1, family="prior"),
-        "cmu, validation actors": sources.canonical(cmu_actors.load(args.cmu, "val")),
-    }
-    if args.bandai:
-        tests["bandai, test"] = sources.load("bandai", args.bandai, "test", BANDAI_FRAMES, 0)
-    about = {
-        "command": shlex.join(["python", "-m", "videomdm.study.train_trajectory", *_given(args)]),
-        "commit": results.commit(),
-        "data": "the built-in corpus' teacher family and CMU's training actors, half and half; poses of the lifter",
-        "trained_on": {"procedural": ["teacher"], "cmu": cmu_actors.actors(args.cmu, "train")},
-        "licence": LICENCE,
-        "lifter": used,
-        "seed": args.seed,
-        "steps": args.steps,
-        "cpu_seconds": round(seconds),
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "machine": f"cpu, {torch.get_num_threads()} threads, {platform.machine()}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "metrics": {name: measure(clips, args.seed, lifter, network) for name, clips in tests.items()},
-    }
-    (args.out / "trajectory.json").write_text(json.dumps(about, indent=1) + "\n")
-    print(json.dumps(about["metrics"], indent=1))
+    return parser
 
 
 def _given(args: argparse.Namespace) -> list[str]:
     """The arguments that decide weights and figures, all of them spelled out."""
-    names = {"scenes", "frames", "steps", "batch_size", "clips", "width", "seed"}
-    given = [f"--{k.replace('_', '-')}={v}" for k, v in vars(args).items() if k in names]
+    given = train_lifter.options(args, "scenes", "frames", "steps", "batch_size", "clips", "width", "seed")
     return ["--cmu=CMU", "--lifter=LIFTER", "--out=OUT", *given, *(["--bandai=BANDAI"] if args.bandai else [])]
 
 

@@ -1,9 +1,11 @@
-"""Training of small networks that is killed and resumed: the loop that such programs share."""
+"""Training of small networks that is killed and resumed: what such programs share."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,16 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from videomdm.storage import checkpoints
+from videomdm.storage.files import write_json
 from videomdm.storage.progress import Bar
 
-CHECKPOINT_EVERY = 200
-CLIP_NORM = 1.0
+CHECKPOINT_EVERY, WARMUP = 200, 100  # batches
+CLIP_NORM = 1.0  # of gradients
 
 
-def cosine(step: int, steps: int, warmup: int = 100) -> float:
-    """Share of the learning rate: a linear warm-up, then a cosine that ends at 1 %."""
+def cosine(step: int, steps: int, peak: float = 1.0) -> float:
+    """The learning rate of a batch: a linear warm-up to ``peak``, then a cosine that ends at 1 % of it."""
     decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))
-    return decay * min(1.0, (step + 1) / warmup)
+    return peak * decay * min(1.0, (step + 1) / WARMUP)
 
 
 def train(
@@ -63,7 +66,7 @@ def train(
     optimizer = torch.optim.AdamW(network.train().parameters(), learning_rate, weight_decay=weight_decay)
     parts = {"network": network, "optimizer": optimizer, "generator": generator}
     run = {"steps": steps, "learning_rate": learning_rate, "seed": seed, "weight_decay": weight_decay, **about}
-    first, before = _resume(out, run, parts)
+    first, before = resume(out, run, parts)
     started = time.monotonic() - before
     with Bar(range(first, steps), initial=first, total=steps, desc=name) as bar:
         for step in bar:
@@ -82,8 +85,20 @@ def train(
     return time.monotonic() - started
 
 
-def _resume(out: Path, run: dict[str, Any], parts: dict[str, Any]) -> tuple[int, float]:
-    """Restore what ``out`` holds; finished steps and the seconds that they took."""
+def resume(out: Path, run: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[int, float]:
+    """Restore what a folder of checkpoints holds.
+
+    Args:
+        out: the folder; nothing is restored where it holds none.
+        run: the settings, as in the ``extra`` of the checkpoints (JSON values).
+        parts: see :meth:`videomdm.storage.checkpoints.Checkpoint.restore`.
+
+    Returns:
+        Finished steps and the seconds that they took.
+
+    Raises:
+        ValueError: it holds a run of other settings.
+    """
     last = checkpoints.load_latest(out)
     if last is None:
         return 0, 0.0
@@ -103,6 +118,21 @@ def command(program: str, given: argparse.Namespace) -> str:
         f"--{name}" if value is True else f"--{name} {value}" for name, value in options.items() if value is not False
     ]
     return " ".join(parts)
+
+
+def environment(device: str = "") -> dict[str, object]:
+    """What a report says of where a network was trained: ``machine``, its kind and not its name, and ``versions``."""
+    threads = f"{torch.get_num_threads()} threads, {platform.machine()}"
+    return {
+        "machine": f"{device}, {threads}" if device else threads,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+
+
+def write_report(path: Path, about: Mapping[str, Any]) -> None:
+    """Write a network's report as JSON, and print its ``metrics``."""
+    write_json(path, about)
+    print(json.dumps(about["metrics"], indent=1))
 
 
 def seconds(out: Path) -> float:

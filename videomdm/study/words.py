@@ -182,8 +182,7 @@ def row(name: str, command: str, seconds: float, metrics: dict[str, object]) -> 
     """One result, with the keys of all results."""
     return {
         "study": "words", "data": "humanml3d", "method": name, "profile": "full", "seed": 0, "command": command,
-        "commit": results.commit(), "machine": results.machine(),
-        "versions": {package: results.version(package) for package in ("videomdm", "torch", "tokenizers")},
+        **results.provenance("torch", "tokenizers"),
         "seconds": round(seconds, 1), "metrics": metrics,
     }  # fmt: skip
 

@@ -268,7 +268,11 @@ def kept(rows: Sequence[dict], key: dict) -> tuple[Votes, dict]:
 
 
 def summary(rows: Sequence[dict], key: dict) -> dict:
-    """Shares, strengths and agreement of votes with the keys of ``store.VOTE``, given a survey's key."""
+    """Shares, strengths and agreement of votes with the keys of ``store.VOTE``, given a survey's key.
+
+    Raises:
+        ValueError: no vote counts.
+    """
     votes, report = kept(rows, key)
     if not len(votes):
         raise ValueError(f"none of {report['comparisons']} votes counts after the exclusion rules")

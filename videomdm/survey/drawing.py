@@ -153,13 +153,13 @@ def write_film(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
                 raise OSError(f"{path}: OpenCV cannot write a WebM film there; its FFmpeg needs libvpx")
         writer.write(frame)
     if writer is None:
-        raise OSError(f"{path}: a film without frames")
+        raise OSError(f"{path}: a film without frames, expected at least one")
     writer.release()
     os.replace(partial, path)
 
 
-def read_film(path: Path, size: int = SIZE) -> tuple[Iterator[np.ndarray], float]:
-    """Frames of a video, at most ``size`` high and a minute long, and its frames per second.
+def read_film(path: Path) -> tuple[Iterator[np.ndarray], float]:
+    """Frames (H, W, 3) uint8 BGR of a video, at most :data:`SIZE` high and a minute long, and its frames per second.
 
     Raises:
         ValueError: OpenCV cannot read the file.
@@ -168,15 +168,15 @@ def read_film(path: Path, size: int = SIZE) -> tuple[Iterator[np.ndarray], float
     fps = video.get(cv2.CAP_PROP_FPS)
     if not video.isOpened() or not 1 <= fps <= 240:
         raise ValueError(f"{path}: not a video that OpenCV reads")
-    return _scaled(video, size), fps
+    return _scaled(video), fps
 
 
-def _scaled(video: cv2.VideoCapture, size: int) -> Iterator[np.ndarray]:
+def _scaled(video: cv2.VideoCapture) -> Iterator[np.ndarray]:
     for _ in range(_MAX_REFERENCE_FRAMES):
         there, frame = video.read()
         if not there:
             break
-        scale = min(size / frame.shape[0], 1.0)
+        scale = min(SIZE / frame.shape[0], 1.0)
         # Colours have half the resolution, so sides are even.
         width, height = (2 * round(scale * length / 2) for length in frame.shape[1::-1])
         yield cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)

@@ -29,6 +29,10 @@ from videomdm.survey.scenes import Result, Scene, match
 PAGE = resources.files("videomdm.survey") / "page"
 QUESTION = "Which motion looks more realistic and natural?"
 CHECK_CLIPS = 4  # different attention checks of a survey at most
+VOTE_SECONDS = 4  # that a vote takes beside watching
+
+Clip = tuple[int, int, bool]  # scene, method, whether its frames are shuffled
+Trial = tuple[str, str, int]  # clips on the left and on the right, scene
 
 
 @dataclass(frozen=True)
@@ -100,44 +104,24 @@ def make(
 
 
 def draw_plan(results: Sequence[Result], scenes: Sequence[Scene], settings: Settings, consent: str) -> dict:
-    """Everything but the pictures: what is published, what is kept, and what each clip shows."""
+    """Everything but the pictures.
+
+    Returns:
+        ``survey``, which is published; ``key``, which is kept; and what each clip shows: ``shown``, (scene, method,
+        whether its frames are shuffled) -> name, and ``references``, scene -> name of its reference video.
+    """
     rng = np.random.default_rng(settings.seed)
     methods = [result.name for result in results]
     design = balanced(len(methods), len(scenes), settings.participants, settings.pairs, settings.seed)
     checked = [] if not settings.checks else rng.choice(len(scenes), min(CHECK_CLIPS, len(scenes)), replace=False)
-    shown = [(scene, method, False) for scene in range(len(scenes)) for method in range(len(methods))]
-    shown += [(int(scene), int(rng.integers(len(methods))), True) for scene in checked]
+    checks = [(int(scene), int(rng.integers(len(methods))), True) for scene in checked]
+    shown = [(scene, method, False) for scene in range(len(scenes)) for method in range(len(methods))] + checks
     names = [f"c{k:03d}" for k in rng.permutation(len(shown))]
     name_of = dict(zip(shown, names, strict=True))
-    checks = [clip for clip in shown if clip[2]]
-
-    slots = []
-    for row in design.tolist():
-        trials = [(name_of[c, left, False], name_of[c, right, False], c, False) for c, left, right in row]
-        for k in rng.choice(len(checks), settings.checks, replace=settings.checks > len(checks)) if checks else ():
-            scene, method, _ = checks[k]
-            pair = [name_of[scene, method, True], name_of[scene, method, False]]
-            left, right = pair if rng.integers(2) else pair[::-1]
-            trials.insert(int(rng.integers(1, len(trials) + 1)), (left, right, scene, True))
-        slots.append(trials)
-    seconds = [len(next(iter(scene.motions.values()))) / results[0].fps for scene in scenes]
+    slots = [_trials(row, name_of, checks, settings.checks, rng) for row in design.tolist()]
     references = {k: f"r{i:03d}" for i, k in enumerate(k for k, scene in enumerate(scenes) if scene.reference)}
-    minutes = np.mean([sum(seconds[t[2]] + 4 for t in trials) for trials in slots]) / 60
-    survey = {
-        "question": settings.question,
-        "consent": _filled(consent or (PAGE / "consent.txt").read_text(), len(slots[0]), minutes),
-        "pairs": len(slots[0]),
-        "post": settings.post,
-        "slots": [
-            [
-                {"left": left, "right": right, "caption": scenes[c].caption, "seconds": round(seconds[c], 2)}
-                | ({"reference": references[c]} if c in references else {})
-                for left, right, c, _ in trials
-            ]
-            for trials in slots
-        ],
-    }
-    survey["survey"] = hashlib.sha256(json.dumps(survey, sort_keys=True).encode()).hexdigest()[:12]
+    seconds = [len(next(iter(scene.motions.values()))) / results[0].fps for scene in scenes]
+    survey = _survey(slots, scenes, seconds, references, settings, consent)
     key = {
         "survey": survey["survey"],
         "seed": settings.seed,
@@ -155,6 +139,43 @@ def draw_plan(results: Sequence[Result], scenes: Sequence[Scene], settings: Sett
         },
     }  # fmt: skip
     return {"survey": survey, "key": key, "shown": name_of, "references": references}
+
+
+def _trials(
+    row: list[list[int]], name_of: dict[Clip, str], checks: Sequence[Clip], n_checks: int, rng: np.random.Generator
+) -> list[Trial]:
+    """What one participant is shown: the pairs of a row of the design, attention checks strewn in after the first."""
+    trials = [(name_of[c, left, False], name_of[c, right, False], c) for c, left, right in row]
+    for k in rng.choice(len(checks), n_checks, replace=n_checks > len(checks)) if checks else ():
+        scene, method, _ = checks[k]
+        pair = [name_of[scene, method, True], name_of[scene, method, False]]
+        left, right = pair if rng.integers(2) else pair[::-1]
+        trials.insert(int(rng.integers(1, len(trials) + 1)), (left, right, scene))
+    return trials
+
+
+def _survey(
+    slots: Sequence[Sequence[Trial]], scenes: Sequence[Scene], seconds: Sequence[float], references: dict[int, str],
+    settings: Settings, consent: str,
+) -> dict:  # fmt: skip
+    """What is published, with a digest of itself."""
+    minutes = np.mean([sum(seconds[c] + VOTE_SECONDS for _, _, c in trials) for trials in slots]) / 60
+    survey = {
+        "question": settings.question,
+        "consent": _filled(consent or (PAGE / "consent.txt").read_text(), len(slots[0]), minutes),
+        "pairs": len(slots[0]),
+        "post": settings.post,
+        "slots": [
+            [
+                {"left": left, "right": right, "caption": scenes[c].caption, "seconds": round(seconds[c], 2)}
+                | ({"reference": references[c]} if c in references else {})
+                for left, right, c in trials
+            ]
+            for trials in slots
+        ],
+    }
+    digest = hashlib.sha256(json.dumps(survey, sort_keys=True).encode()).hexdigest()[:12]
+    return survey | {"survey": digest}
 
 
 def _filled(consent: str, pairs: int, minutes: float) -> str:

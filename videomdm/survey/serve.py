@@ -302,7 +302,11 @@ class _Headers:
 
 @contextlib.contextmanager
 def running(folder: Path, limits: Limits | None = None) -> Iterator[str]:
-    """A survey served on a free port of this machine while the block runs; yields its address, ``http://...``."""
+    """A survey served on a free port of this machine while the block runs; yields its address, ``http://...``.
+
+    Raises:
+        OSError: the server does not start.
+    """
     app = application(folder, limits)
     server = uvicorn.Server(uvicorn.Config(app, **_UVICORN))
     with socket.create_server(("127.0.0.1", 0)) as listening:

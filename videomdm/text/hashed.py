@@ -32,6 +32,7 @@ class HashedText:
 
     @property
     def name(self) -> str:
+        """What caches of its vectors go by."""
         return f"hashed-v1:{self.width}"  # count up when a caption's vector changes: caches go by the name
 
     def encode(self, texts: list[str]) -> Tensor:

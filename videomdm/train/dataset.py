@@ -55,18 +55,22 @@ class TrainingSet:
 
     @property
     def device(self) -> torch.device:
+        """Where it lies."""
         return self.features.device
 
     @property
     def n_frames(self) -> int:
+        """Frames T of the padded clips."""
         return self.features.shape[1]
 
     @property
     def n_features(self) -> int:
+        """Channels D of a frame."""
         return self.features.shape[2]
 
     @property
     def text_width(self) -> int:
+        """Channels W of a caption's vector."""
         return self.text.shape[1]
 
     def expect(self, rows: Tensor, frames: int) -> None:
@@ -79,6 +83,9 @@ class TrainingSet:
             rows: (B,) which, on the CPU.
             caption: (B,) in 0..1, on the CPU: which of its captions each clip gets.
             frames: no less than the longest of them.
+
+        Returns:
+            The batch, on the set's device.
         """
         rows, caption = (x.to(self.device, non_blocking=True) for x in (rows, caption))
         nth = (caption * self.count[rows]).long()
@@ -86,6 +93,7 @@ class TrainingSet:
         return Batch(self.features[:, :frames][rows], self.lengths[rows], self.text[self.first[rows] + nth], seen)
 
     def to(self, device: torch.device) -> TrainingSet:
+        """The same set on another device."""
         moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor | Normaliser | Footage)}
         return replace(self, **moved)
 

@@ -151,6 +151,7 @@ def check(config: Config) -> None:
         DataError: centred pictures, and a method that needs a path, true cameras or true motions, or a detector's
             error that cannot be chosen; or no such lifter (:func:`check_lifter`); or bones that are not people's own
             where pictures show these.
+        ValueError: shards of data that are held in memory.
     """
     data, needs = config.data, config.recipe.needs
     sources.check_skeleton(data.source, data.skeleton)
@@ -193,10 +194,12 @@ def _seed(split: str, part: int = 0) -> int:
 
 def _film(config: Config, corpus: Corpus, split: str, part: int = 0) -> Footage:
     """What real cameras saw of a corpus, or simulated ones see."""
-    data, noise = config.data, config.data.keypoint_noise + config.recipe.keypoint_noise
+    data = config.data
     if footage := real_footage(config, corpus, split):
         return footage
-    return observations.film(corpus, _seed(split, part), noise, data.keypoint_missing, data.keypoint_smoothing)
+    return observations.film(
+        corpus, _seed(split, part), config.detector_noise, data.keypoint_missing, data.keypoint_smoothing
+    )
 
 
 def real_footage(config: Config, corpus: Corpus, split: str) -> Footage | None:

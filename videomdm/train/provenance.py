@@ -34,8 +34,8 @@ def pictures(clips: Tracks) -> str:
 
 def seen(config: Config) -> str:
     """Of the way from motions to a teacher's estimate: the detector, the focal length, the teacher."""
-    data, noise = config.data, config.data.keypoint_noise + config.recipe.keypoint_noise
-    detector = [noise, data.keypoint_missing, data.keypoint_smoothing]
+    data = config.data
+    detector = [config.detector_noise, data.keypoint_missing, data.keypoint_smoothing]
     files = [digest(Path(data.lifter))] if Path(data.lifter).is_file() else []
     version = teacher.version(data.root_path, data.lifter if data.lifter in SETS else STUDY_LIFTER)
     focal = [config.recipe.focal_error] if config.recipe.focal_error else []  # caches are older than it

@@ -103,9 +103,13 @@ class Trainer:
             checkpoints.load_tensors(model, tensors, str(weights))
 
     def step(self, step: int, lr: float) -> dict[str, Tensor]:
-        """Batch number ``step``; returns the loss terms, detached, on the device.
+        """Train on batch number ``step`` with the learning rate ``lr``.
 
-        Their mean over processes is the batch's; gradients are averaged once, in the last backward pass.
+        Gradients are averaged over processes once, in the last backward pass.
+
+        Returns:
+            ``loss``, its unweighted parts and ``gradient``, the norm before clipping: scalars, detached, on the device.
+            Their mean over processes is the batch's.
         """
         config, mine = self.config, self.mine
         torch.manual_seed(self._seed(step))

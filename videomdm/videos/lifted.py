@@ -19,6 +19,7 @@ from videomdm.data.recordings.reading import Source
 from videomdm.data.recordings.video import Video
 from videomdm.evaluation.lifting import without_truth
 from videomdm.export.bvh import write_both
+from videomdm.export.npz import AXES
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.storage.files import written_whole
@@ -100,7 +101,7 @@ class LiftedRecording:
             "times": self.track.start + np.arange(len(self.track)) / self.track.fps, "fps": np.float64(self.track.fps),
             "caption": np.array(self.caption), "joint_names": np.array(SMPL22.joints),
             "parents": np.array(SMPL22.parents), "units": np.array("metres, seconds"),
-            "axes": np.array("right-handed; x: left of a body facing +z, y: up, z: forward"),
+            "axes": np.array(AXES),
         }  # fmt: skip
 
     def report(self) -> dict[str, object]:

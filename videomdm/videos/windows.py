@@ -153,7 +153,7 @@ class Lifting:
         return blend(cameras.to_camera(own), self.starts, len(self.track))
 
     def fitted_with(self, weights: fitting.Weights) -> Tensor:
-        """The teacher's motion held against the recording with other weights."""
+        """The teacher's motion (T, J, 3) in camera axes, held against the recording with other weights."""
         return self._fit(self._placed, weights)
 
     def windows_of_fitted(self) -> tuple[Tensor, Camera]:
@@ -161,11 +161,14 @@ class Lifting:
         return self._windows(self.fitted)
 
     def mixed(self, own: Tensor, share: float) -> Tensor:
-        """The prior's motion and the teacher's, averaged, held against the recording; ``fitted`` for a share of 0."""
+        """The prior's motion (T, J, 3) in camera axes and the teacher's, averaged, held against the recording.
+
+        ``fitted`` for a share of 0.
+        """
         return self._fit(torch.lerp(self._placed, own, share))
 
     def on_floor(self, motion: Tensor) -> Tensor:
-        """A motion in the world in which the teacher's stands on its floor."""
+        """A motion (..., J, 3) in camera axes in the world in which the teacher's stands on its floor."""
         return self.camera.to_world(motion)
 
     def _windows(self, motion: Tensor) -> tuple[Tensor, Camera]:

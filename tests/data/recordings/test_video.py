@@ -136,7 +136,7 @@ class TestOverlay:
 
     def test_another_video(self, scene, clip_mp4, tmp_path):
         one = track(rendering.detect([scene.joints], scene.camera, scene.intrinsics), scene.intrinsics)
-        with pytest.raises(ValueError, match="track of 256 x 192 pixels over a video of 64 x 48"):
+        with pytest.raises(ValueError, match="64 x 48 pixels, expected the track's 256 x 192"):
             video.write_overlay(Video(write_numbered(tmp_path / "a.mp4", 3)), one, tmp_path / "o.mp4")
 
     def test_folder_that_is_not_there(self, scene, clip_mp4, tmp_path):
@@ -167,7 +167,7 @@ class TestSheet:
         assert video.overlay_video(one, clip_mp4).path == clip_mp4 and video.overlay_video(one, None) is None
         other = write_numbered(tmp_path / "a.mp4", 3)
         assert video.overlay_video(one, other) is None
-        with pytest.raises(ValueError, match="track of 256 x 192 pixels over a video of 64 x 48"):
+        with pytest.raises(ValueError, match="64 x 48 pixels, expected the track's 256 x 192"):
             video.sheet(Video(other), one)
 
 

@@ -13,8 +13,8 @@ import math
 import torch
 from torch import Tensor
 
-from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES
-from videomdm.data.corpus import Corpus
+from videomdm.conventions import FPS, MAX_FRAMES, MIN_FRAMES, SPLITS
+from videomdm.data.corpus import Corpus, check_split
 from videomdm.data.procedural import (  # noqa: F401  (they register their actions)
     prior_exercises,
     prior_gaits,
@@ -31,7 +31,7 @@ from videomdm.skeletons.padding import valid_frames
 
 PRIOR_ACTIONS = tuple(FAMILIES["prior"])
 TEACHER_ACTIONS = tuple(FAMILIES["teacher"])
-SPLITS = {"train": 0.8, "val": 0.1, "test": 0.1}
+SHARES = (0.8, 0.1, 0.1)  # of SPLITS
 
 
 def generate(
@@ -84,9 +84,12 @@ def generate(
 
 
 def load(split: str = "train", n_clips: int = 2000, seed: int = 0, family: str = "prior", **limits: int) -> Corpus:
-    """One split (``"train"``, ``"val"``, ``"test"``) of ``generate(n_clips, seed, family, **limits)``."""
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    """One split (``"train"``, ``"val"``, ``"test"``) of ``generate(n_clips, seed, family, **limits)``.
+
+    Raises:
+        ValueError: an unknown split, or as of :func:`generate`.
+    """
+    check_split(split)
     return splits(generate(n_clips, seed, family, **limits), seed)[split]
 
 
@@ -94,7 +97,7 @@ def splits(corpus: Corpus, seed: int = 0) -> dict[str, Corpus]:
     """Train, val and test (80, 10 and 10 percent), stratified by action, deterministic from the seed."""
     generator = torch.Generator().manual_seed(seed)
     parts: dict[str, list[int]] = {name: [] for name in SPLITS}
-    bounds = torch.tensor([0.0, *SPLITS.values()]).cumsum(0).tolist()
+    bounds = torch.tensor([0.0, *SHARES]).cumsum(0).tolist()
     for kind in dict.fromkeys(corpus.actions):
         clips = torch.tensor([i for i, name in enumerate(corpus.actions) if name == kind])
         clips = clips[torch.randperm(len(clips), generator=generator)].tolist()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,7 @@ from videomdm.data.procedural.body import HANGING, STRAIGHT, Pose, turn
 KNEES, ELBOWS = (152.0, 13.0), (132.0, 14.0)  # degrees: mean and deviation over people, in their habitual posture
 LOCKED = 8.0  # degrees by which a knee that bears weight may be straighter than in the habitual posture
 MARGIN = 50  # frames computed before and after a clip, so that steps that begin or end outside are known
+JITTER = 0.25  # of the gaps around it: the range of a moment's place
 
 
 class Take:
@@ -42,10 +45,17 @@ class Take:
     # Random draws, one value per clip.
 
     def normal(self, mean: float, deviation: float, low: float, high: float) -> Tensor:
+        """(n, 1) values of a normal distribution, cut off at ``low`` and ``high``."""
         return (mean + deviation * torch.randn(self.n, 1, generator=self.generator)).clamp(low, high)
 
     def uniform(self, low: float | Tensor, high: float | Tensor) -> Tensor:
+        """(n, 1) values between two, which may differ from clip to clip."""
         return low + (high - low) * torch.rand(self.n, 1, generator=self.generator)
+
+    def spot(self, low: Sequence[float], high: Sequence[float]) -> Tensor:
+        """(n, 1, 3) places in a box that is given by two corners."""
+        low, high = torch.tensor(low), torch.tensor(high)
+        return low + (high - low) * torch.rand(self.n, 1, 3, generator=self.generator)
 
     def choose(self, *values: float) -> tuple[Tensor, Tensor]:
         """One of ``values`` per clip, and which: (n, 1) and (n,)."""
@@ -53,6 +63,7 @@ class Take:
         return torch.tensor(values, dtype=torch.float32)[which][:, None], which
 
     def noise(self, channels: int, rate: float = 0.6) -> Tensor:
+        """(n, T, channels) smooth noise of variance 1, at most ``rate`` cycles a second."""
         return curves.smooth_noise(self.generator, self.time, channels, rate)
 
     # Timing.
@@ -72,11 +83,11 @@ class Take:
         number = torch.minimum(x.floor(), count - 1)
         return x - number, number, count[:, 0].long()
 
-    def keys(self, *fractions: float, jitter: float = 0.25) -> Tensor:
+    def keys(self, *fractions: float) -> Tensor:
         """Times (n, K) at about these fractions of the clip, each moved by part of the gaps around it."""
         knots = torch.tensor(fractions).expand(self.n, -1).clone()
         gaps = knots.diff(dim=1)
-        move = (torch.rand(self.n, len(fractions) - 2, generator=self.generator) - 0.5) * jitter
+        move = (torch.rand(self.n, len(fractions) - 2, generator=self.generator) - 0.5) * JITTER
         knots[:, 1:-1] += move * torch.minimum(gaps[:, 1:], gaps[:, :-1])
         return knots * self.duration
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from videomdm.data.procedural import curves
 from videomdm.data.procedural.registry import Slots, action
@@ -33,7 +34,7 @@ def side_step(take: Take) -> Slots:
     take.posture(lean=take.uniform(0.0, 0.25))
     for side in (0, 1):
         place(take, side, (0.1, -0.5, 0.1), (0.7, 0.1, 0.7))
-    return {"speed": [("slow", "fast")[k] for k in which.tolist()]}
+    return _speed(which)
 
 
 @action("teacher", (
@@ -53,7 +54,7 @@ def walk_backward(take: Take) -> Slots:
     take.swing_arms(phase, take.uniform(0.1, 0.35), take.uniform(0.0, 0.4))
     take.posture(lean=-0.02)
     take.pose.head[..., 1] += take.uniform(-0.8, 0.8)
-    return {"speed": [("slow", "fast")[k] for k in which.tolist()]}
+    return _speed(which)
 
 
 @action("teacher", (
@@ -134,9 +135,13 @@ def carry(take: Take) -> Slots:
     take.gait(phase, duty=0.67 - 0.05 * pace, width=take.uniform(-0.02, 0.06), heel=0.65 + 0.25 * pace, strike=0.25)
     take.sway(phase, take.uniform(0.3, 0.9))
     take.posture(lean=take.uniform(-0.02, 0.12))
-    low, high = torch.tensor([-0.15, -0.75, 0.3]), torch.tensor([0.15, -0.2, 0.65])
-    grip = low + (high - low) * torch.rand(take.n, 1, 3, generator=take.generator)
+    grip = take.spot((-0.15, -0.75, 0.3), (0.15, -0.2, 0.65))
     in_front = take.choose(0.0, 0.0, 1.0)[0].expand_as(take.time)
     for side in (0, 1):
         take.reach(side, grip, in_front)
+    return _speed(which)
+
+
+def _speed(which: Tensor) -> Slots:
+    """What captions say of the slower (0) and the faster of two paces, by clip (n,)."""
     return {"speed": [("slow", "fast")[k] for k in which.tolist()]}

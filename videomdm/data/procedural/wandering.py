@@ -11,9 +11,7 @@ from videomdm.data.procedural.take import Take
 
 def place(take: Take, side: int, low: tuple[float, ...], high: tuple[float, ...]) -> None:
     """Carry a hand at a random place between two corners."""
-    low, high = torch.tensor(low), torch.tensor(high)
-    spot = low + (high - low) * torch.rand(take.n, 1, 3, generator=take.generator)
-    take.reach(side, spot, take.uniform(0.0, 1.0).expand_as(take.time))
+    take.reach(side, take.spot(low, high), take.uniform(0.0, 1.0).expand_as(take.time))
 
 
 def _knots(take: Take, every: float) -> Tensor:

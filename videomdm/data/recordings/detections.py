@@ -141,7 +141,8 @@ class Detections:
         """Check times, shapes and values; confidence above 1 (some detectors' scores) counts as 1."""
         self.times = np.asarray(self.times, dtype=float)
         if len(self.people) != len(self.times):
-            raise DataError(f"{self.name}: {len(self.people)} frames of people and {len(self.times)} times")
+            found = f"{len(self.people)} frames of people and {len(self.times)} times"
+            raise DataError(f"{self.name}: {found}, expected as many")
         if not len(self.times) or not np.isfinite(self.times).all() or (np.diff(self.times) <= 0).any():
             raise DataError(f"{self.name}: {len(self.times)} times, expected at least one, finite and increasing")
         for frame, people in enumerate(self.people):

@@ -27,17 +27,19 @@ from videomdm.cameras.footage import Footage
 from videomdm.cameras.keypoints import resample, smooth
 from videomdm.cameras.unseen import fill_unseen, hang
 from videomdm.conventions import FPS, MIN_FRAMES, MIN_LIFTED, DataError
+from videomdm.data.corpus import check_on_error
 from videomdm.data.recordings import camera_units, captions, keypoint_npz, lens, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
 from videomdm.data.recordings.reading import Source
-from videomdm.data.recordings.tracking import boxes, describe, drop_jumps, follow, put_sides_right
+from videomdm.data.recordings.tracking import Person, boxes, describe, drop_jumps, follow, put_sides_right
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage.progress import Bar
 
 MOST_NAMED = 10  # files that are not used are named up to this number
 SWAPPED = 0.02  # share of frames with sides put right that is worth a note: detectors err in one or two of a hundred
 MOST_FILLED = 0.5  # share of a track's frames that may be filled in
+_OF_THE_RECORDING = (DataError, cv2.error)  # errors that say by themselves what is wrong with a recording
 
 
 @dataclass
@@ -106,8 +108,7 @@ def load(
         ImportError, OSError: videos need a detector that is not to be had (``on_error="raise"``).
     """
     folder = Path(folder)
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
+    check_on_error(on_error)
     if intrinsics is not None and not isinstance(intrinsics, Intrinsics):
         Intrinsics.from_field_of_view(1, 1, intrinsics)  # an impossible one is no recording's fault
     sources, table = reading.sources(folder), captions.read_table(folder)
@@ -122,19 +123,24 @@ def load(
             one = _read(source, detector, layout, intrinsics, moving_camera, cache, persons[source.name])
             words = captions.of(folder, source.name, table)
         except Exception as error:
-            known = isinstance(error, DataError | cv2.error)
             if on_error == "raise":
-                if not known:
-                    raise
-                raise DataError(f'{error}; on_error="skip" leaves such recordings out') from None
-            file = (source.video or source.keypoints).name
-            found.skipped.append((source.name, str(error) if known else f"{file}: {type(error).__name__}: {error}"))
+                if isinstance(error, _OF_THE_RECORDING):
+                    raise DataError(f'{error}; on_error="skip" leaves such recordings out') from None
+                raise
+            found.skipped.append((source.name, _reason(error, source)))
             continue
         one.notes += captions.notes(words)
         found.tracks.append(one)
         found.captions.append(words)
         found.sources.append(source)
     return found
+
+
+def _reason(error: Exception, source: Source) -> str:
+    """Why a recording is left out."""
+    if isinstance(error, _OF_THE_RECORDING):
+        return str(error)
+    return f"{(source.video or source.keypoints).name}: {type(error).__name__}: {error}"
 
 
 def load_one(
@@ -238,13 +244,8 @@ def track(
     swapped = put_sides_right(main, detections.layout)
     if swapped > SWAPPED * len(main.frames):
         notes.append(f"left and right limbs were swapped back in {swapped} frames")
-    first, last = main.frames[0], main.frames[-1]
-    times = detections.times[first : last + 1]
-    seen = np.zeros((len(times), len(detections.layout), 3))
-    seen[np.array(main.frames) - first] = main.keypoints
-    places = fill_unseen(*(torch.from_numpy(x) for x in (seen[..., :2], seen[..., 2], times)))
-    seen[..., :2] = places.numpy()
-    points, confidence = (torch.from_numpy(x) for x in resample(seen, times, fps))
+    times = detections.times[main.frames[0] : main.frames[-1] + 1]
+    points, confidence = (torch.from_numpy(x) for x in resample(_without_gaps(main, times), times, fps))
     filled = (confidence == 0).all(-1)
     notes += _check_sight(filled, times, detections, fps)
     never = [joint for joint, c in zip(detections.layout.joints, confidence.amax(0), strict=True) if c == 0]
@@ -257,6 +258,15 @@ def track(
     )  # fmt: skip
     result = result.to_layout(layout)
     return replace(result, keypoints=hang(result.keypoints[None], result.confidence[None], layout)[0])
+
+
+def _without_gaps(person: Person, times: np.ndarray) -> np.ndarray:
+    """A person (F, J, 3) in all frames from first to last, at ``times`` (F,); fillers have confidence 0."""
+    seen = np.zeros((len(times), *person.keypoints[0].shape))
+    seen[np.array(person.frames) - person.frames[0]] = person.keypoints
+    places = fill_unseen(*(torch.from_numpy(x) for x in (seen[..., :2], seen[..., 2], times)))
+    seen[..., :2] = places.numpy()
+    return seen
 
 
 def level_camera(clips: int) -> Camera:

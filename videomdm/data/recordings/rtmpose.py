@@ -25,7 +25,6 @@ class RTMPose:
         mode: ``"performance"``, the paper's; ``"balanced"`` and ``"lightweight"`` are faster.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         detector, pose: the networks' onnx files, where they were downloaded by hand.
-        backend: of rtmlib: ``"onnxruntime"``, ``"opencv"`` or ``"openvino"``.
 
     Raises:
         ImportError: rtmlib is not installed.
@@ -37,11 +36,10 @@ class RTMPose:
 
     def __init__(
         self,
-        mode: str = "performance",
+        mode: str = MODES[0],
         device: str = "cpu",
         detector: str | Path | None = None,
         pose: str | Path | None = None,
-        backend: str = "onnxruntime",
     ) -> None:
         if mode not in MODES:
             raise ValueError(f"mode is {mode!r}, expected one of {', '.join(MODES)}")
@@ -61,7 +59,7 @@ class RTMPose:
             model = BodyWithFeet(
                 det=None if detector is None else str(detector), det_input_size=sizes["det_input_size"],
                 pose=None if pose is None else str(pose), pose_input_size=sizes["pose_input_size"],
-                mode=mode, to_openpose=False, backend=backend, device=device,
+                mode=mode, to_openpose=False, backend="onnxruntime", device=device,
             )  # fmt: skip
         except (OSError, RuntimeError) as error:
             raise OSError(_by_hand(mode, sizes, error)) from error
@@ -115,13 +113,13 @@ def weights_folder() -> Path:
     return Path(cache).expanduser() / "hub" / "checkpoints"
 
 
-def is_there(mode: str = MODES[0]) -> bool:
-    """Whether rtmlib is installed and both networks of a mode are where it looks for them: nothing to download."""
+def is_there() -> bool:
+    """Whether rtmlib is installed and the paper's networks are where it looks for them: nothing to download."""
     try:
         from rtmlib import BodyWithFeet
     except ImportError:
         return False
-    sizes = BodyWithFeet.MODE[mode]
+    sizes = BodyWithFeet.MODE[MODES[0]]
     return all((weights_folder() / Path(sizes[part]).with_suffix(".onnx").name).is_file() for part in ("det", "pose"))
 
 

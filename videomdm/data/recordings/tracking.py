@@ -48,6 +48,7 @@ class Person:
     boxes: list[np.ndarray] = field(default_factory=list)
 
     def add(self, frame: int, keypoints: np.ndarray) -> None:
+        """See them again: keypoints (J, 3) in the frame of this number."""
         self.frames.append(frame)
         self.keypoints.append(keypoints)
         self.boxes.append(box(keypoints))

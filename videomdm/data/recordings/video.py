@@ -183,7 +183,8 @@ def overlay_video(track: KeypointTrack, path: str | Path | None) -> Video | None
 def _check_size(video: Video, track: KeypointTrack) -> None:
     size = (track.intrinsics.width, track.intrinsics.height)
     if size != (video.width, video.height):
-        raise ValueError(f"track of {size[0]} x {size[1]} pixels over a video of {video.width} x {video.height}")
+        found = f"{video.width} x {video.height} pixels"
+        raise ValueError(f"{video.path}: {found}, expected the track's {size[0]} x {size[1]}")
 
 
 def sheet(video: Video, track: KeypointTrack, n: int = 4) -> np.ndarray:
