@@ -144,7 +144,7 @@ class TestCompile:
 
         monkeypatch.setattr(torch, "compile", compile)
         trainer = Trainer(config.but(compile="default"), data)
-        assert all(options == {"dynamic": False} for _, options in asked)
+        assert all(options == {"dynamic": False, "options": None} for _, options in asked)
         asked = [function for function, _ in asked]
         assert losses.x0 in asked and any(isinstance(f, losses.VideoMDM) for f in asked) and len(asked) == 3
         assert trainer.optimizer.defaults["fused"]
