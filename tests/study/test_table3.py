@@ -64,6 +64,12 @@ def test_table(tmp_path, monkeypatch):
     assert [file.stat().st_mtime_ns for file in files] == stamps
 
 
+def test_a_teacher_that_is_named_takes_the_place_of_elepose(tmp_path):
+    smoke = train.profile("smoke", n_clips=60, runs=str(tmp_path))
+    assert table3.configuration(smoke, "smoke", lifter="procedural").data.lifter == "procedural"
+    assert not list(tmp_path.iterdir()), "nothing was trained"
+
+
 @pytest.mark.slow
 def test_motions_of_a_repeat_are_kept_with_their_seconds(tmp_path, monkeypatch):
     regime = {**table3.REGIME, "data": "nba-like", "lifter": "procedural", "method": "mdm-teacher"}

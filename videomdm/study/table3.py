@@ -45,14 +45,16 @@ Source = Callable[[int, Tensor], Motions]
 
 
 def configuration(sizes: Config, budget: str, /, **changes: object) -> Config:
-    """The configuration of the table's rows, with the teacher, which is trained where there is none yet.
+    """The configuration of the table's rows, with the teacher: ElePose, trained where there is none yet.
 
     Args:
         sizes: of the model and the batches.
         budget: of the teacher's training, a key of :data:`videomdm.study.train_elepose.BUDGETS`.
-        changes: to settings; NBA-like data unless they say otherwise.
+        changes: to settings; NBA-like data unless they say otherwise, and another teacher where they name a lifter.
     """
     config = sizes.but(**{"data": "nba-like", "method": "videomdm-frame", **REGIME, **changes})
+    if "lifter" in changes:
+        return config
     return config.but(lifter=str(elepose(config, observe.tracks(config, "train"), budget)))
 
 
