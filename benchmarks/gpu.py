@@ -96,7 +96,6 @@ def check(config: Config, out: Path) -> None:
         metrics["graphs_difference"] = float(((recorded - one_by_one) / one_by_one).abs().max())
         if not metrics["graphs_difference"] < 0.02:
             raise SystemExit(f"recorded steps: losses {recorded.tolist()}, expected {one_by_one.tolist()}")
-    timing.show("check", metrics)
     print(json.dumps(metrics, indent=1))
     timing.write(out, "check", config, metrics, began)
 

@@ -96,7 +96,7 @@ def summary(
             metrics[f"{case}_{name}_floors"] = sum(values) / len(values) / floor
     if work is not None:
         metrics |= {f"{case}_flops": work.flops, f"{case}_bytes": work.bytes, f"{case}_floor": work.floor(precision)}
-    show(case, metrics)
+    show(metrics)
     return metrics
 
 
@@ -107,7 +107,7 @@ def ratio(above: list[float], below: list[float]) -> list[float]:
     return [whole, half / mean]
 
 
-def show(case: str, metrics: Metrics) -> None:
+def show(metrics: Metrics) -> None:
     """One line per candidate."""
     for key, value in metrics.items():
         if key.endswith("_seconds"):
