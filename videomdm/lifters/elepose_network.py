@@ -144,6 +144,14 @@ class ElePose(nn.Module):
         lifted[inside] = self.unit * torch.cat(joints) @ turn  # rows times the turn: back from the turned camera
         return lifted
 
+    @property
+    def root_bones(self) -> Tensor:
+        """(n,) metres: the root's bones of the mean body, by which poses got their size, see :func:`flat_poses`.
+
+        Those of lifted poses are no measure: between joints side by side ElePose makes up most of the depth.
+        """
+        return root_bones(self.skeleton, self.bone_lengths)
+
     @torch.no_grad()
     def elevations(self, keypoints: Tensor, confidence: Tensor, lengths: Tensor) -> Tensor:
         """The camera's elevation in degrees above the horizon in each frame (C, T), NaN past a clip's length.
@@ -230,11 +238,16 @@ def flat_poses(
     if camera_distance is not None:
         distance = torch.full_like(poses[:, 0, 0], camera_distance)
     else:
-        bones = dict(zip(skeleton.bones, bone_lengths.to(keypoints), strict=True))
-        root_bones = torch.stack([bones[bone] for bone in skeleton.root_bones]).expand(len(seen), -1)
-        path = path_from_bones(seen, root_bones, tells_depth(confidence, skeleton), DEPTH_SMOOTHING, skeleton)
+        bones = root_bones(skeleton, bone_lengths).to(keypoints).expand(len(seen), -1)
+        path = path_from_bones(seen, bones, tells_depth(confidence, skeleton), DEPTH_SMOOTHING, skeleton)
         distance = path[inside].norm(dim=-1)
     return poses * distance[:, None, None], distance, turn, inside
+
+
+def root_bones(skeleton: Skeleton, bone_lengths: Tensor) -> Tensor:
+    """Of the lengths (J - 1) of a skeleton's bones those of the root's, (n,) metres."""
+    bones = dict(zip(skeleton.bones, bone_lengths, strict=True))
+    return torch.stack([bones[bone] for bone in skeleton.root_bones])
 
 
 def turn_about_x(angle: Tensor) -> Tensor:

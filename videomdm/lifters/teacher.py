@@ -82,7 +82,7 @@ def estimate(
     named = lifter if isinstance(lifter, str) else STUDY_LIFTER
     network = weight_sets.loaded(lifter)[0].to(device) if isinstance(lifter, str) else lifter
     pose = network.lift(seen.keypoints, seen.confidence, seen.lengths, batch_size, progress)
-    return place(pose, seen, smoothing, skeleton, batch_size, root_path, device, named)
+    return place(pose, seen, smoothing, skeleton, batch_size, root_path, device, named, network.root_bones)
 
 
 def place(
@@ -94,19 +94,20 @@ def place(
     root_path: str | Trajectory = "bones",
     device: torch.device | str = "cpu",
     lifter: str = DEFAULT_LIFTER,
+    root_bones: Tensor | None = None,
 ) -> Tensor:
     """Put a lifter's poses where they were seen; other arguments, result and errors as of :func:`estimate`.
 
     Args:
         pose: (C, T, J, 3) joints minus the root, metres, camera axes.
         lifter: the set of weights of which ``"network"`` is.
+        root_bones: (n,) metres, lengths of the root's bones, by which its depth is found; those of the poses when None.
     """
     network = _network(root_path, lifter, device)
     inside, confidence = seen.valid, seen.weight
     keypoints = fill_unseen(seen.keypoints, confidence, skeleton)
-    path = path_from_bones(
-        keypoints, bone_lengths(pose, inside, skeleton), tells_depth(confidence, skeleton), smoothing, skeleton
-    )
+    bones = bone_lengths(pose, inside, skeleton) if root_bones is None else root_bones.to(pose).expand(len(pose), -1)
+    path = path_from_bones(keypoints, bones, tells_depth(confidence, skeleton), smoothing, skeleton)
     if network is not None:
         path = _in_batches(network, batch_size, smoothing, path, pose, keypoints, confidence, inside)
     return to_world(pose + path[..., None, :], seen.camera).where(inside[..., None, None], 0)

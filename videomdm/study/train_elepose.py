@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from videomdm import programs
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
-from videomdm.conventions import DataError
+from videomdm.conventions import STUDY_LIFTER, DataError
 from videomdm.data import nba, observations, procedural, sources
 from videomdm.data.corpus import Corpus
 from videomdm.data.nba import METRES
@@ -294,7 +294,7 @@ def rooted_report(network: ElePose, flow: PoseFlow, true: Corpus, seed: int) -> 
     """
     seen = observations.film(true, seed)
     found = {}
-    for name, lifter in {"elepose": network, "supervised": None}.items():
+    for name, lifter in {"elepose": network, "supervised": STUDY_LIFTER}.items():
         lifted = teacher.estimate(seen, lifter, skeleton=true.skeleton, progress=False)
         found[name] = teachers.report(lifted, true.joints, true.lengths, true.fps, true.skeleton)
     return {**found, "flow": _ranking_of(flow, network, seen, seed)}
