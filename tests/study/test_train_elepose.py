@@ -164,6 +164,15 @@ def test_command(tmp_path):
     assert centred.version(tracks, str(tmp_path / "elepose.safetensors")) != centred.version(tracks, "procedural")
 
 
+@pytest.mark.slow
+def test_with_a_root_path(tmp_path):
+    pytest.importorskip("FrEIA", reason="needs the extra elepose")
+    arguments = ["--out", str(tmp_path), "--budget", "smoke", "--clips", "120", "--rooted"]
+    assert train_elepose.main(arguments) == 0
+    metrics = json.loads((tmp_path / "elepose.json").read_text())["metrics"]
+    assert metrics["elepose"]["pa_mpjpe"] > metrics["supervised"]["pa_mpjpe"] > 0
+
+
 def test_unknown_lifter(tmp_path):
     tracks = sources.tracks("nba-like", None, "test", 44, 120)
     with pytest.raises(

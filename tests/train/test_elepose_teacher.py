@@ -5,6 +5,8 @@ import torch
 
 from videomdm.config import PROFILES
 from videomdm.conventions import DataError
+from videomdm.data import observations, procedural
+from videomdm.lifters import teacher
 from videomdm.lifters.elepose_network import ElePose
 from videomdm.train import observe, provenance
 
@@ -27,6 +29,18 @@ def test_with_a_root_path(config, tmp_path):
     plain, ours = (observe.observe(c, corpus, "truth", "val") for c in (config, config.but(lifter=file)))
     assert torch.equal(plain.keypoints, ours.keypoints)
     assert ours.teacher.isfinite().all() and not torch.allclose(plain.teacher, ours.teacher, atol=0.05)
+
+
+def test_the_root_path_is_the_mean_bodys_whatever_depth_the_network_makes_up():
+    corpus = procedural.generate(2, seed=0).cut(44)
+    seen, found = observations.film(corpus, 0), []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        lifter = ElePose("smpl22", width=16, bone_lengths=torch.full((21,), 0.12))
+        assert lifter.root_bones.tolist() == pytest.approx([0.12] * 3)
+        found.append(teacher.estimate(seen, lifter, progress=False))
+    assert torch.allclose(found[0][:, :, 0], found[1][:, :, 0], atol=1e-5)
+    assert not torch.allclose(found[0], found[1], atol=0.05)
 
 
 def test_a_changed_file_is_another_teacher(config, tmp_path):
