@@ -36,6 +36,7 @@
 #
 # A corpus named with *trajectory teacher* was lifted by the network that predicts the root's path itself;
 # the others take the root's depth from appendix D.
+# One named with *elepose teacher* was lifted by ElePose ({doc}`explained here </notebooks/explain_elepose>`), which learned from the training split's keypoints alone (`python -m videomdm.study.train_elepose --rooted`): there nothing on the way has seen 3-D.
 #
 # **What "no camera" means here.**
 # Rows in the teacher's frame or with cameras by PnP (*frame*, *pnp*, *refined*, *sized*) are not told where the camera stands, but they
