@@ -57,7 +57,7 @@ for one in found.values():
 
 # %% [markdown]
 # **Little depends on them, as the paper says.**
-# Three quarters of the trials, those that were given up with what they had reached, end below 1.8 times the best one's FID; in the paper most lie between .7 and 2, within 2.9 times.
+# Three quarters of the trials, those that were given up with what they had reached, end within 1.83 times the best one's FID; in the paper most lie between .7 and 2, within 2.9 times.
 # The settings in use are the median of the trials that ran to their end.
 #
 # **What does matter is how fast the method learns.**

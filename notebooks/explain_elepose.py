@@ -259,7 +259,7 @@ print({name: f"{value:.0f} m/s^3" for name, value in jitter.items()})
 #
 # The setting `lifter` names who lifts the keypoints that VideoMDM learns from; the file of an ElePose network may stand there, such as the `elepose.safetensors` that training leaves.
 # Then nothing on the way to the prior has seen 3-D: not the flow, not the network, not the losses.
-# {py:func}`videomdm.lifters.teacher.estimate` takes it too, and stands its poses in the world by the bones of the root, as it does with any lifter's ({doc}`explain_root_depth`).
+# {py:func}`videomdm.lifters.teacher.estimate` takes it too, and stands its poses in the world by the bones of the root, as it does with any lifter's, but by those of the mean body that ElePose was told of ({doc}`explain_root_depth`).
 #
 # ## Claims of this page
 
