@@ -69,7 +69,11 @@ reproduction.second_reading(found)
 # So it is, by the paper's reading, with cameras by PnP.
 # The ablations come out in the paper's order but for the last two, which change places, and two of them at the paper's own size ([The ablations](evaluate_ablations.ipynb)).
 # MAS is behind in table 1, of the same pictures and with as many batches.
-# From pictures alone, VideoMDM's precision is better than MAS's and its FID and diversity are behind, as the paper says; one round turns FID and recall† around ([Table 3](evaluate_table3.ipynb)).
+# From pictures alone its FID and diversity are behind MAS's, as the paper says, though not slightly.
+# Its settings matter little: the best of a search is no better than those in use once other seeds are asked ([How much the settings matter](evaluate_search.ipynb)).
+#
+# **What hangs on the corpus.**
+# From pictures alone VideoMDM's precision is better than MAS's on the built-in corpus, where one round turns FID and recall† around as well, and far worse on people's own motions, where its teacher, ElePose, is worse ([Table 3](evaluate_table3.ipynb)).
 #
 # **What hangs on the reading.**
 # With cameras by PnP, VideoMDM is better than MDM on the lifter's motions as the paper measures it, and not on bandai once joints are encoded

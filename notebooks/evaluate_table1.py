@@ -193,7 +193,7 @@ for name, rows in corpora.items():
 # ElePose is a poor teacher here: its people are a quarter too tall, it errs by 135 mm, and its motions and those of plain MDM on them have FIDs of 46 and more and an R-precision of .18 or less.
 # Told where the cameras stand, VideoMDM makes of the same motions and their keypoints FID 9.2 and R-precision .64, and lifts with 48 mm.
 # That is nearer to real motions than MAS, which sees the same pictures, and than those of MDM on the motions of a lifter that has learned from 3-D (12.0): what it learns comes from the keypoints.
-ELEPNP
+# With cameras by PnP it does not get there (FID 27, R-precision .54): these cameras are fitted to ElePose's motions, and repeat their faults.
 
 # %% [markdown]
 # ## What it costs

@@ -88,6 +88,8 @@ def test_a_search_is_its_best_trial_and_the_upper_quartile_of_all(tmp_path):
     (claim,) = (claim for claim in reproduction.CLAIMS if claim.where == "Appendix F")
     assert ratios(claim, found, claim.metric) == {"videomdm on x (p, tpe)": [9.0 / 2.0]}
     assert reproduction.sources([claim]) == {"search": "videomdm search"}
+    others = {study: command for study, command in reproduction.sources().items() if study in ("table2", "cost")}
+    assert others == {"table2": "python -m videomdm.study.table2", "cost": "python -m benchmarks.cost"}
 
 
 @pytest.mark.parametrize(

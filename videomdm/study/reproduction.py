@@ -299,14 +299,11 @@ def sources(claims: Sequence[Claim] = CLAIMS) -> dict[str, str]:
 
 def _command(study: str) -> str:
     """The command that makes a study's rows; its results name every option."""
-    if study == SEARCH:
-        return "videomdm search"
+    own = {SEARCH: "videomdm search", "table2": "python -m videomdm.study.table2", "cost": "python -m benchmarks.cost"}
     module, _, base = study.partition("-")
-    return (
-        f"python -m videomdm.study.{module} --base {base}"
-        if module == "table3"
-        else f"python -m videomdm.study {study}"
-    )
+    if module == "table3":
+        return f"python -m videomdm.study.table3 --base {base}"
+    return own.get(study, f"python -m videomdm.study {study}")
 
 
 def _limit(claim: Claim) -> str:
