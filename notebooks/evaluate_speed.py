@@ -61,7 +61,7 @@ timings.goals(found)
 # %% [markdown]
 # ## What was asked for on a GPU
 #
-# `make gpu` in parts, on a lent machine with one H200.
+# `make gpu` in parts, on one H200.
 # What it computes there equals the CPU's: a prediction, every loss, features and samples to 3e-6, a prediction in bf16 to a per cent, and a training step never waits for the GPU (the result `check`).
 
 # %%
