@@ -42,8 +42,6 @@ class Lifter(nn.Module):
         ValueError: other tokens, or an averaged one of another layout than SMPL's 22 joints, whose sides are not known.
     """
 
-    root_bones = None  # those of its poses; see :func:`videomdm.lifters.teacher.place`
-
     def __init__(
         self, n_joints: int = 22, window: int = 32, width: int = 64, depth: int = 3, n_heads: int = 4,
         tokens: str = "joints", averaged: bool = False,

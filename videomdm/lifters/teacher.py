@@ -82,7 +82,8 @@ def estimate(
     named = lifter if isinstance(lifter, str) else STUDY_LIFTER
     network = weight_sets.loaded(lifter)[0].to(device) if isinstance(lifter, str) else lifter
     pose = network.lift(seen.keypoints, seen.confidence, seen.lengths, batch_size, progress)
-    return place(pose, seen, smoothing, skeleton, batch_size, root_path, device, named, network.root_bones)
+    bones = getattr(network, "root_bones", None)  # of ElePose, whose poses' own are no measure
+    return place(pose, seen, smoothing, skeleton, batch_size, root_path, device, named, bones)
 
 
 def place(
