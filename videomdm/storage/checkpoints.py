@@ -70,7 +70,7 @@ class Checkpoint:
 def save(folder: str | Path, step: int, parts: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> Path:
     """Save a training state atomically; a run killed at any moment leaves whole checkpoints only.
 
-    The latest :data:`KEPT` stay, older ones are removed.
+    The latest ``KEPT`` stay, older ones are removed.
 
     Args:
         folder: the run's checkpoint folder, made if missing; one run writes to it.
@@ -259,7 +259,7 @@ def _list(folder: Path) -> list[re.Match[str]]:
 
 
 def _prune(folder: Path, written: Path, step: int) -> None:
-    """Remove what ``written`` replaces and the checkpoints before the last :data:`KEPT`.
+    """Remove what ``written`` replaces and the checkpoints before the last ``KEPT``.
 
     Files of later steps are left alone: the run went back behind them, they say nothing about this one.
     """

@@ -122,9 +122,9 @@ def roofline_points(found: Sequence[Mapping], machine: str) -> dict[str, list[tu
 
 
 def goals(found: Sequence[Mapping]) -> Table:
-    """The goals set for two CPU cores, as :func:`_goals` shows them.
+    """The goals set for two CPU cores: asked, measured and, where a mean lies on the right side, met.
 
-    Of several versions (float32, bf16 ...) the best counts.
+    Of several versions (float32, bf16 ...) the best counts.  A goal whose benchmark has not run says so.
     """
     measured = {}
     for goal, benchmark, (start, end), low, high in GOALS:
@@ -139,7 +139,7 @@ def goals(found: Sequence[Mapping]) -> Table:
 
 
 def gpu_goals(found: Sequence[Mapping]) -> Table:
-    """The goals set for a GPU, of steps as graphs and of compiled sampling, as :func:`_goals` shows them."""
+    """The goals set for a GPU, of steps as graphs and of compiled sampling; as :func:`goals`."""
     metrics = {r["method"].removesuffix("-cuda"): r["metrics"] for r in found if r["method"].endswith("-cuda")}
     small, large, sampled = (metrics.get(name, {}) for name in ("step-64-full", "step-512-full", "sampling-1000"))
     rate = {

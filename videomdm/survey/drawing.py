@@ -159,7 +159,7 @@ def write_film(path: Path, frames: Iterator[np.ndarray], fps: float) -> None:
 
 
 def read_film(path: Path) -> tuple[Iterator[np.ndarray], float]:
-    """Frames (H, W, 3) uint8 BGR of a video, at most :data:`SIZE` high and a minute long, and its frames per second.
+    """Frames (H, W, 3) uint8 BGR of a video, at most ``SIZE`` high and a minute long, and its frames per second.
 
     Raises:
         ValueError: OpenCV cannot read the file.
