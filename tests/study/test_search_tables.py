@@ -40,12 +40,12 @@ def folder(tmp_path):
 def test_a_search_is_told_in_numbers(folder):
     found = search_tables.find(folder)
     assert list(found) == [NAME]
-    assert str(search_tables.spread(found)).endswith("| 3 | 1 | 4.00 | 3.25 | 4.00 | 4.00 |")
+    assert str(search_tables.spread(found)).endswith("| 3, 1 | 4.00 | 3.25 | 4.00 | 4.00 |")
     assert "| buckets | 0.750 |" in str(search_tables.importances(found))
     one = found[NAME]
     assert "| buckets | 4 | 6 |" in str(search_tables.settings(one))
     confirmed = str(search_tables.confirmed(one))
-    assert "| in use | 3 | 5.00 ± 2.5 |" in confirmed and "| best of the search | 3 | 1.00 ± 0 |" in confirmed
+    assert "| in use, 3 seeds | 5.00 ± 2.5 |" in confirmed and "| best, 3 seeds | 1.00 ± 0 |" in confirmed
 
 
 def test_figures_show_every_trial(folder):
@@ -67,13 +67,13 @@ def labels(axes):
 def test_what_is_not_known_yet_is_left_out(folder):
     (one,) = search_tables.find(folder).values()
     used = one["trials"].pop(1)
-    assert str(search_tables.spread({NAME: one})).endswith("| 2 | 1 |  | 3.25 | 4.00 | 4.00 |")
+    assert str(search_tables.spread({NAME: one})).endswith("| 2, 1 |  | 3.25 | 4.00 | 4.00 |")
     assert "| buckets |  | 6 |" in str(search_tables.settings(one))
     assert labels(search_tables.history(one).axes[0]) == {"complete", "given up after a third", "best so far"}
     (guidance,) = search_tables.sensitivity(one, "guidance").axes
     assert labels(guidance) == {"complete", "given up after a third"}
     one["trials"], one["spread"] = [one["trials"][0], used | {"state": "pruned", "value": None}], []
-    assert str(search_tables.spread({NAME: one})).endswith("| 2 | 2 |  |  |  |  |")
+    assert str(search_tables.spread({NAME: one})).endswith("| 2, 2 |  |  |  |  |")
     assert "| buckets |  |  |" in str(search_tables.settings(one))
     search_tables.history(one).canvas.draw()
     assert labels(search_tables.sensitivity(one, "guidance").axes[0]) == {"given up after a third"}

@@ -56,7 +56,7 @@ def spread(found: Found) -> Table:
         least, median, most = one["spread"] or 3 * [None]
         given_up = sum(t["state"] == "pruned" for t in one["trials"])
         rows.append({
-            "search": name, "trials": len(one["trials"]), "given up": given_up,
+            "search": name, "trials, given up": f"{len(one['trials'])}, {given_up}",
             "in use": _round(used and used["value"]), "best": _round(least), "median": _round(median),
             "worst": _round(most),
         })  # fmt: skip
@@ -92,9 +92,9 @@ def settings(one: Mapping) -> Table:
 
 def confirmed(one: Mapping) -> Table:
     """The two with training seeds that the search did not see: means and intervals over seeds."""
-    titles = {"own": "in use", "best": "best of the search"}
+    titles = {"own": "in use", "best": "best"}
     return metrics_table([
-        {"settings": titles[who], "seeds": len(values["fid"]), **{
+        {"settings": f"{titles[who]}, {len(values['fid'])} seeds", **{
             title: [_round(x) for x in seed_interval(values[metric])] for metric, title in MEASURES.items()
         }}
         for who, values in one["confirmed"].items()
