@@ -69,7 +69,7 @@ timings.goals(found)
 timings.gpu_goals(found)
 
 # %% [markdown]
-# The best step is one CUDA graph ({py:mod}`videomdm.train.graphs`): compiled kernels, recorded once for each shape of a batch and launched together, as launching them one by one takes a host longer than the GPU needs for them.
+# The best step is one CUDA graph ({py:mod}`videomdm.train.graphs`): compiled kernels, recorded once for each shape of a batch and launched together, so that the GPU need not wait for a host that launches them one by one.
 # Motions are made in 50 steps with guidance.
 # Hours of the paper's training are what its 792,000 passes take with batches of 64.
 #

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from videomdm.storage import checkpoints
 from videomdm.train.graphs import EAGER, StepGraphs
 
 
@@ -53,3 +54,18 @@ def test_every_step_is_carried_out_once_on_what_it_was_given(learnt):
     assert [(kind, value) for kind, value, _ in done] == [("a" if i % 2 else "b", float(i)) for i in range(12)]
     for kind in "ab":
         assert [how for k, _, how in done if k == kind] == ["eagerly"] * EAGER + ["recorded"] * (6 - EAGER)
+
+
+def test_a_checkpoint_keeps_the_rate_that_a_recorded_step_leaves(tmp_path):
+    def made():
+        model = torch.nn.Linear(3, 3)
+        return {"model": model, "optimizer": torch.optim.AdamW(model.parameters(), lr=1e-3)}
+
+    before, after = made(), made()
+    before["model"](torch.ones(2, 3)).sum().backward()
+    before["optimizer"].step()
+    before["optimizer"].param_groups[0]["lr"] = torch.tensor(5e-4)
+    checkpoints.save(tmp_path, 1, {name: part.state_dict() for name, part in before.items()})
+    checkpoints.load_latest(tmp_path).restore(after)
+    assert float(after["optimizer"].param_groups[0]["lr"]) == pytest.approx(5e-4)
+    assert torch.equal(after["model"].weight, before["model"].weight)

@@ -142,12 +142,9 @@ def gpu_goals(found: Sequence[Mapping]) -> Table:
     """The goals set for a GPU, of steps as graphs and of compiled sampling; as :func:`goals`."""
     metrics = {r["method"].removesuffix("-cuda"): r["metrics"] for r in found if r["method"].endswith("-cuda")}
     small, large, sampled = (metrics.get(name, {}) for name in ("step-64-full", "step-512-full", "sampling-1000"))
-    rate = {
-        name: 100 * own[f"{name}_flops"] / mean(own[f"{name}_graphs_seconds"]) / own["matmul_bf16"]
-        for name, own in (("plain", large),) if own
-    }  # fmt: skip
+    rate = 100 * large["plain_flops"] / mean(large["plain_graphs_seconds"]) / large["matmul_bf16"] if large else None
     values = (
-        small.get("plain_graphs_gain"), small.get("multistep_graphs_gain"), rate.get("plain"),
+        small.get("plain_graphs_gain"), small.get("multistep_graphs_gain"), rate,
         sampled.get("full_compiled_seconds"), recipe_hours(small) if small else None,
     )  # fmt: skip
     return _goals({goal: (value, *GPU_GOALS[goal]) for goal, value in zip(GPU_GOALS, values, strict=True)})
