@@ -52,6 +52,7 @@ from videomdm import features, sample, train
 from videomdm.data import recordings
 from videomdm.data.recordings import demonstration, keypoint_npz, names
 from videomdm.data.recordings.video import overlay_video, sheet, write_overlay
+from videomdm.evaluation import body_height, pose
 from videomdm.evaluation.lifting import lifting_errors, without_truth
 from videomdm.export.deliver import deliver, write
 from videomdm.pages.parameters import check_parameters
@@ -145,7 +146,7 @@ loss_curves(
 #
 # Each clip is lifted three times: by the teacher, by the prior that training started from, and by the one that learned from the videos.
 # The priors put every predicted frame where its size says, move its joints onto the rays that were seen (appendix G.2), and correct the camera as they go.
-# Where the truth is known, the prior is also given the true camera: what is left then is not the camera's doing.
+# Where the truth is known, the prior is also given the true camera, its focal length and its place: what is left then is not the camera's doing.
 
 # %%
 captions = [clip[0] for clip in observed.captions]
@@ -155,13 +156,15 @@ for name, folder in (("prior", start), ("fine-tuned", run)):
 ways = dict(lifted)
 if scenes:
     _, camera = features.canonicalise_with_camera(truth.joints, true_camera, lengths=truth.lengths)
-    known = replace(observed, seen=observed.seen.by(camera), frame="truth")
+    seen = recordings.footage([demonstration.calibrated(clip.track) for clip in material.clips])
+    known = replace(observed, seen=seen.by(camera), frame="truth")
     ways["prior, given the true camera"] = lift_observed(sample.load(start), known, seed, height=height)
 
 # %%
 measured, errors = {}, {}
 for name, (joints, camera) in ways.items():
-    measured[name] = without_truth(joints, observed.seen.by(camera))
+    seen = observed.seen if name in lifted else known.seen
+    measured[name] = without_truth(joints, seen.by(camera))
     errors[name] = lifting_errors(joints, camera, truth, true_camera) if scenes else {}
 titles = {
     "reprojection": "reprojection, % of size",
@@ -188,12 +191,28 @@ metrics_table([
 ])  # fmt: skip
 
 # %% [markdown]
+# Where the truth is known, how large the people came out, and how far each clip is from it:
+
+# %%
+if scenes:
+    rows = [{"clip": name} for name in observed.names]
+    for way, (joints, camera) in ways.items():
+        seen_as, true_as = camera.to_camera(joints), true_camera.to_camera(truth.joints)
+        poses = pose.errors(seen_as, true_as, truth.lengths, truth.fps, align="root")["mpjpe"]
+        sizes = body_height.ratio(joints, truth)
+        for row, error, size in zip(rows, poses, sizes, strict=True):
+            row |= {f"MPJPE mm, {way}": float(error), f"size %, {way}": float(size)}
+    display(metrics_table(rows))
+
+# %% [markdown]
 # ### What the numbers say
 #
 # That a prior's joints lie on the rays is so by construction and says nothing about depth.
 # The built-in films show motions of kinds that the prior's own corpus has, so they do not show what fine-tuning is for: videos of what that corpus does not have.
 # Their rows say two things, and no more: what the prior makes of what it was given, and what it would make of it if it were told the true camera.
-# Neither is good in the book's copy of this page: lifted by the prior these people are much further from the truth than the teacher's motions, fine-tuned hardly less, and with the true camera further still.
+# Neither is good in the book's copy of this page: lifted by the prior these people are much further from the truth than the teacher's motions, and fine-tuned hardly less.
+# The true camera does not help: it leaves the pose as it was (after Procrustes), and in two clips, a lunge and squats, people come out too small and are much further off.
+# There the prior shrinks those who bend their knees; we think that a camera which it may correct gives way to that, and a known one does not.
 # That is why recordings are delivered with a small share of the prior, as the last section has it.
 
 # %%

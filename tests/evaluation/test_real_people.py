@@ -7,7 +7,6 @@ import torch
 
 from videomdm.data import pose2sim, procedural, recordings, sources
 from videomdm.data.recordings import demonstration
-from videomdm.data.recordings.detections import Intrinsics
 from videomdm.evaluation import real_people
 from videomdm.evaluation.real_people import HEIGHT, LIMBS, Truth
 from videomdm.skeletons import SMPL22, kinematics
@@ -56,7 +55,7 @@ class TestFilmed:
 
     def test_keypoints_are_near_the_truth_and_not_on_it(self, filmed):
         seen, truth, _ = next(iter(filmed.values()))
-        track = recordings.track(seen, Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW))
+        track = recordings.track(seen, demonstration.INTRINSICS)
         knee = truth.joints[:, LIMBS.index("left_knee")]
         off = (track.keypoints[:, SMPL22.index("left_knee")] - knee[: len(track), :2] / knee[: len(track), 2:]) * knee[
             : len(track), 2:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from videomdm import cameras, plots
-from videomdm.plots import offline, players, space, style
+from videomdm.plots import charts, offline, players, space, style
 from videomdm.plots.offline import library_html
 from videomdm.skeletons import H36M17, NBA16, SMPL22
 
@@ -193,6 +193,31 @@ class TestMetricsTable:
             "| a | **0.881** | 9.25 ± 0.083 |",
             "| b | 1234 | – |",
         ]
+
+    def test_one_that_fits_is_in_one_piece(self):
+        row = {"method": "videomdm"} | {f"FID {k}": (12.25, 0.83) for k in range(7)}
+        assert "\n\n" not in plots.metrics_table([row])
+
+    def test_a_wide_one_is_several_with_the_rows_named_in_each(self):
+        titles = [f"FID {k}" for k in range(12)]
+        rows = [{"method": name} | {title: (12.25, 0.83) for title in titles} for name in ("real", "videomdm")]
+        first, second = (part.splitlines() for part in plots.metrics_table(rows).split("\n\n"))
+        assert first[0] == "| method | " + " | ".join(titles[:6]) + " |"
+        assert second[0] == "| method | " + " | ".join(titles[6:]) + " |"
+        assert [line.split(" | ")[0] for line in second[2:]] == ["| real", "| videomdm"]
+        assert max(map(len, first[2:])) <= charts.ROOM + 1  # of the bar that closes a line
+
+    def test_one_whose_rows_share_their_first_cell_is_in_one_piece(self):
+        row = {"data": "bandai"} | {f"FID {k}": (12.25, 0.83) for k in range(12)}
+        assert "\n\n" not in plots.metrics_table([row, row])
+
+    def test_titles_are_broken_between_words_and_phrases_too(self):
+        long = "a sentence of several words that says what became of it"
+        row = {"row": long} | {f"a title of some words {k}": 1.0 for k in range(10)}
+        assert "\n\n" not in plots.metrics_table([row])
+
+    def test_one_column(self):
+        assert plots.metrics_table([{"row": "a"}]) == "| row |\n| :-- |\n| a |"
 
     def test_shows_as_markdown(self):
         table = plots.metrics_table(self.rows)

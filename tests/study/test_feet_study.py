@@ -58,5 +58,7 @@ class TestChosen:
 
     def test_the_table_shows_all_of_them(self):
         rows = feet.table(RESULTS)
-        assert [row[""] for row in rows[:3]] == ["real", "free", "held"] and len(rows) == len(feet.ways(RESULTS))
+        assert [row[""] for row in rows[:4]] == ["real", "free", "held, 1", "held, 2"] and len(rows) == len(
+            feet.ways(RESULTS)
+        )
         assert list(rows[2]) == ["", *feet.TITLES.values()]

@@ -8,7 +8,6 @@ import torch
 from videomdm import features, train, videos
 from videomdm.data import procedural, recordings
 from videomdm.data.recordings import demonstration, keypoint_npz, rendering
-from videomdm.data.recordings.detections import Intrinsics
 from videomdm.features.normaliser import Normaliser
 from videomdm.sample.prior import Prior, build_denoiser
 from videomdm.skeletons import SMPL22
@@ -24,7 +23,7 @@ def test_a_recording_is_measured(tmp_path, monkeypatch):
     normaliser = Normaliser.fit(features.encode(clips), corpus.lengths - 1, 22)
     prior = Prior(build_denoiser(config, 263, 512).eval(), normaliser, SMPL22, 20.0, config)
     monkeypatch.setattr(study.sample, "load", lambda run: prior)
-    camera = Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW)
+    camera = demonstration.INTRINSICS
     seen = rendering.detect([corpus.clip(0)], demonstration.framed(corpus.clip(0), 0.3, 0.2), camera, name="one")
     keypoint_npz.save(recordings.track(seen, camera), tmp_path / "one.npz")
     assert study.main(["RUN", str(tmp_path / "one.npz"), "--results", str(tmp_path)]) == 0

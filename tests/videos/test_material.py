@@ -12,14 +12,11 @@ from videomdm.cameras import Camera, reprojection_error
 from videomdm.conventions import DataError
 from videomdm.data import procedural, recordings
 from videomdm.data.recordings import Recordings, demonstration, rendering
-from videomdm.data.recordings.detections import Intrinsics
 from videomdm.data.recordings.reading import Source
 from videomdm.evaluation.lifting import lifting_errors
 from videomdm.skeletons import H36M17, SMPL22, kinematics
 
 pytestmark = pytest.mark.slow
-
-INTRINSICS = Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +25,8 @@ def scenes():
 
 
 def track(name, scene, seed=0, noise=None):
-    seen = rendering.detect([scene.joints], scene.camera, INTRINSICS, noise=noise, seed=seed, name=name)
-    return recordings.track(seen, INTRINSICS)
+    seen = rendering.detect([scene.joints], scene.camera, demonstration.INTRINSICS, noise=noise, seed=seed, name=name)
+    return recordings.track(seen, demonstration.INTRINSICS)
 
 
 @pytest.fixture(scope="module")

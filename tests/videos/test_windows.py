@@ -10,7 +10,6 @@ from videomdm.cameras import reprojection_error
 from videomdm.cameras.keypoints import bridge
 from videomdm.data import procedural, recordings
 from videomdm.data.recordings import demonstration, rendering
-from videomdm.data.recordings.detections import Intrinsics
 from videomdm.data.recordings.reading import Source
 from videomdm.evaluation import posture
 from videomdm.features.normaliser import Normaliser
@@ -20,8 +19,6 @@ from videomdm.videos import heights, windows
 
 pytestmark = pytest.mark.slow
 
-INTRINSICS = Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW)
-
 
 @pytest.fixture(scope="module")
 def scene():
@@ -30,8 +27,10 @@ def scene():
 
 @pytest.fixture(scope="module")
 def track(scene):
-    seen = rendering.detect([scene.joints], scene.camera, INTRINSICS, noise=rendering.Noise(), name="walk_01")
-    return recordings.track(seen, INTRINSICS)
+    seen = rendering.detect(
+        [scene.joints], scene.camera, demonstration.INTRINSICS, noise=rendering.Noise(), name="walk_01"
+    )
+    return recordings.track(seen, demonstration.INTRINSICS)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +97,8 @@ class TestLift:
     def test_one_person_one_size_one_floor(self, prior, height):
         """Half a minute of somebody walking to and fro, by a prior that makes another person of every window."""
         scene = demonstration.Scene(joints := long_walk(), demonstration.framed(joints, 0.4, 0.2), "a person walks.")
-        seen = rendering.detect([joints], scene.camera, INTRINSICS, noise=rendering.Noise(), name="long")
-        track = recordings.track(seen, INTRINSICS)
+        seen = rendering.detect([joints], scene.camera, demonstration.INTRINSICS, noise=rendering.Noise(), name="long")
+        track = recordings.track(seen, demonstration.INTRINSICS)
         whole = videos.lift_recording(prior, track, scene.caption, height=height)
         for motion, camera in ((whole.joints, whole.camera), (whole.teacher, whole.teacher_camera)):
             found = posture.steadiness(motion)

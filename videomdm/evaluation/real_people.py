@@ -20,7 +20,7 @@ from videomdm.conventions import FPS
 from videomdm.data import pose2sim
 from videomdm.data.corpus import Corpus
 from videomdm.data.recordings import demonstration, rendering
-from videomdm.data.recordings.detections import Detections, Intrinsics
+from videomdm.data.recordings.detections import Detections
 from videomdm.evaluation import pose
 from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import SMPL22
@@ -85,7 +85,6 @@ def filmed(clips: Corpus, seed: int = 0) -> dict[str, tuple[Detections, Truth, s
         seed: of cameras and errors.
     """
     generator = torch.Generator().manual_seed(seed)
-    intrinsics = Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW)
     scale = BONES_OF_HEIGHT * HEIGHT / kinematics.body_height(clips.joints, clips.lengths)
     found = {}
     for i, name in enumerate(clips.names):
@@ -97,7 +96,7 @@ def filmed(clips: Corpus, seed: int = 0) -> dict[str, tuple[Detections, Truth, s
         )
         shift = SHIFT * torch.randn(len(SMPL22), 3, generator=generator)
         moved = joints + torch.einsum("tij,kj->tki", kinematics.body_axes(joints, SMPL22), shift)
-        seen = rendering.detect([moved], camera, intrinsics, noise=NOISE, seed=seed + i, name=name)
+        seen = rendering.detect([moved], camera, demonstration.INTRINSICS, noise=NOISE, seed=seed + i, name=name)
         own = camera.to_camera(joints)[:, [SMPL22.index(j) for j in LIMBS]]
         found[name] = (seen, Truth(own, FPS, camera.rotation[:, 1]), clips.captions[i][0])
     return found

@@ -64,11 +64,16 @@ class Table(str):
         return str(self)
 
 
-PHRASE = 24  # letters from which on a cell is no number
+PHRASE = 20  # letters from which on a cell is no number, and may be broken
+ROOM = 114  # letters that stand beside each other on a page of the book, at 1,200 pixels
+GAP = 2  # letters between columns
 
 
 def metrics_table(rows: Sequence[Mapping], best: Mapping[str, Callable] | None = None, reference: int = 1) -> Table:
     """A table of metrics; columns in the order in which the rows first name them.
+
+    One that is wider than a page is several, one below the other, with the first column in each, where that tells rows
+    apart.
 
     Args:
         rows: column -> text, number, or (mean, half width of the 95 % interval); the real-data row first.
@@ -100,7 +105,29 @@ def metrics_table(rows: Sequence[Mapping], best: Mapping[str, Callable] | None =
     words = [max(map(len, column)) > PHRASE for column in zip(*cells, strict=True)]
     sides = [":--" if i == 0 or phrase else "--:" for i, phrase in enumerate(words)]
     lines = [columns, sides, *cells]
-    return Table("\n".join("| " + " | ".join(line) + " |" for line in lines))
+    widths = [_width(*column) for column in zip(columns, *cells, strict=True)]
+    apart = len({first for first, *_ in cells}) == len(cells)
+    parts = _that_fit(widths) if apart else [range(len(columns))]
+    return Table("\n\n".join(_markdown([[line[k] for k in part] for line in lines]) for part in parts))
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _width(title: str, *cells: str) -> int:
+    """Letters that a column takes: titles and phrases are broken between words, numbers are not."""
+    return GAP + min(PHRASE, max(map(len, (*title.split(), *cells))))
+
+
+def _that_fit(widths: Sequence[int]) -> list[list[int]]:
+    """Columns of the fewest tables, with about as many in each, that fit on a page; the first is in all of them."""
+    first, *others = range(len(widths))
+    for tables in range(1, max(len(others), 1) + 1):
+        parts = [[first, *part.tolist()] for part in np.array_split(others, tables)]
+        if all(sum(widths[k] for k in part) <= ROOM for part in parts):
+            break
+    return parts
 
 
 def film_strip(

@@ -31,7 +31,7 @@ from videomdm.conventions import DataError
 from videomdm.data import cmu_actors, recordings, sources
 from videomdm.data.corpus import Corpus
 from videomdm.data.recordings import demonstration
-from videomdm.data.recordings.detections import Detections, Intrinsics
+from videomdm.data.recordings.detections import Detections
 from videomdm.evaluation import keeping, real_people
 from videomdm.evaluation.real_people import Truth
 from videomdm.sample.prior import Prior
@@ -226,7 +226,7 @@ def choose(run: Path, data: Path, clips: int = CLIPS) -> dict[str, object]:
 
 def _ways(prior: Prior, seen: Detections, truth: Truth, caption: str) -> Iterator[tuple[str, dict[str, float]]]:
     """Every way of lifting one recording, and how it errs."""
-    track = recordings.track(seen, _intrinsics())
+    track = recordings.track(seen, demonstration.INTRINSICS)
     lifting = Lifting(prior, track, height=real_people.HEIGHT)
     seconds = track.start + torch.arange(len(track)) / track.fps
     eye = torch.eye(3), torch.zeros(3)
@@ -245,10 +245,6 @@ def _ways(prior: Prior, seen: Detections, truth: Truth, caption: str) -> Iterato
         own = lifting.by_prior(first, caption)
         for share in SHARE:
             yield f"{first} {share}", row(lifting.mixed(own, share))
-
-
-def _intrinsics() -> Intrinsics:
-    return Intrinsics.from_field_of_view(*demonstration.SIZE, demonstration.FIELD_OF_VIEW)
 
 
 def _fitted_balance(prior: Prior, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:

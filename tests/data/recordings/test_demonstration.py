@@ -39,6 +39,15 @@ class TestWrite:
             error = (image[i, :n] - clip.keypoints).norm(dim=-1) * depth[i, :n]
             assert error.median() < 0.03, "metres"
 
+    def test_a_track_read_with_another_lens_lies_on_the_truth_once_calibrated(self, written):
+        folder, scenes = written
+        assumed, given = (recordings.load(folder, on_error="skip", intrinsics=angle) for angle in (None, 60.0))
+        for guess, right in zip(assumed.tracks, given.tracks, strict=True):
+            calibrated = demonstration.calibrated(guess)
+            assert (guess.keypoints - right.keypoints).abs().max() > 0.01
+            torch.testing.assert_close(calibrated.keypoints, right.keypoints, atol=1e-5, rtol=0)
+            assert calibrated.intrinsics == demonstration.INTRINSICS
+
     def test_everybody_is_inside_the_picture(self, written):
         folder, scenes = written
         for name, scene in scenes.items():

@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import roma
@@ -32,6 +32,7 @@ from videomdm.skeletons.definitions import SMPL22
 ACTIONS = ("walk", "wave_both", "squat", "walk_curve", "jumping_jacks", "walk_and_return", "punch", "lunge")
 SIZE = (384, 288)  # pixels
 FIELD_OF_VIEW = 60.0  # degrees across the diagonal
+INTRINSICS = Intrinsics.from_field_of_view(*SIZE, FIELD_OF_VIEW)
 SEED = 7  # of motions and bodies; the corpus that priors are trained on has 0
 FRAMES = (100, 140)  # shortest and longest recording
 MARGIN = 0.06  # of the image's sides that stays empty
@@ -73,6 +74,11 @@ def ground_truth(tracks: Sequence[KeypointTrack], scenes: Mapping[str, Scene]) -
     return from_clips(clips, names, [(s.caption,) for s in own], [""] * len(own), SMPL22), Camera(*cameras)
 
 
+def calibrated(track: KeypointTrack) -> KeypointTrack:
+    """A track of one of these videos by the lens that filmed it, whatever field of view was assumed on reading."""
+    return replace(track, keypoints=INTRINSICS.normalise(track.pixels), intrinsics=INTRINSICS)
+
+
 def write(folder: str | Path, n_videos: int = 6, unfit: bool = True) -> dict[str, Scene]:
     """Write the folder; films that are there already and show the same are left as they are.
 
@@ -87,12 +93,11 @@ def write(folder: str | Path, n_videos: int = 6, unfit: bool = True) -> dict[str
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shown = scenes(n_videos)
-    intrinsics = Intrinsics.from_field_of_view(*SIZE, FIELD_OF_VIEW)
     for k, (name, scene) in enumerate(shown.items()):
-        _write(folder / name, scene.joints, scene.camera, intrinsics, k)
+        _write(folder / name, scene.joints, scene.camera, k)
     if unfit:
         scene = next(iter(shown.values()))
-        _write(folder / "panning", scene.joints[:50], _panned(scene.camera, 50), intrinsics, 0)
+        _write(folder / "panning", scene.joints[:50], _panned(scene.camera, 50), 0)
         whole = (folder / next(iter(shown))).with_suffix(".mp4").read_bytes()
         (folder / "cut_off.mp4").write_bytes(whole[: len(whole) // 2])
     with (folder / "captions.csv").open("w", newline="", encoding="utf-8") as file:
@@ -117,26 +122,25 @@ def scenes(n_videos: int) -> dict[str, Scene]:
 
 def framed(joints: Tensor, azimuth: float, elevation: float) -> Camera:
     """The nearest orbit camera (radians) that sees all of a motion (T, 22, 3)."""
-    intrinsics = Intrinsics.from_field_of_view(*SIZE, FIELD_OF_VIEW)
     target = (joints.amin((0, 1)) + joints.amax((0, 1))) / 2
     size, distance = torch.tensor(SIZE), cameras.ORBIT_MIN_DEPTH
     while True:
         camera = cameras.orbit(azimuth, elevation, target, distance)
         image, depth = camera.project(rendering.landmarks(joints))
-        share = intrinsics.to_pixels(image) / size
+        share = INTRINSICS.to_pixels(image) / size
         if depth.min() > 1 and share.min() > MARGIN and share.max() < 1 - MARGIN:
             return camera
         distance *= 1.05
 
 
-def _write(stem: Path, joints: Tensor, camera: Camera, intrinsics: Intrinsics, seed: int) -> None:
+def _write(stem: Path, joints: Tensor, camera: Camera, seed: int) -> None:
     """A film and its keypoints, unless both are there and of this scene: another version's corpus moves otherwise."""
     video, keypoints, own = (stem.with_name(stem.name + ending) for ending in (".mp4", ".json", ".json.part"))
-    seen = rendering.detect([joints], camera, intrinsics, noise=rendering.Noise(), seed=seed, name=stem.name)
+    seen = rendering.detect([joints], camera, INTRINSICS, noise=rendering.Noise(), seed=seed, name=stem.name)
     keypoint_json.save(seen, own)
     if not (video.exists() and keypoints.exists() and keypoints.read_bytes() == own.read_bytes()):
         partial = stem.with_name(f"{stem.name}.part.mp4")
-        rendering.film(partial, [joints], camera, intrinsics, seed=seed)
+        rendering.film(partial, [joints], camera, INTRINSICS, seed=seed)
         partial.replace(video)
     own.replace(keypoints)
 
