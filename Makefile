@@ -53,44 +53,52 @@ book/runs/%.ipynb: notebooks/%.py setup
 
 # The book's tables: every row that is missing (killed ones resume), then the pages; make -j2 study uses two cores.
 CORPORA := procedural $(if $(VIDEOMDM_DATA),bandai)
-STUDIES := gap controls ablations sweeps
+ON_procedural := --data procedural
+ON_bandai := --data bandai --data-root $(VIDEOMDM_DATA)/bandai
+BASE_procedural := --base procedural
+BASE_bandai := --base bandai --data-root $(VIDEOMDM_DATA)/bandai
+STUDY := OMP_NUM_THREADS=1 $(BIN)/python -m videomdm.study
 TRAINED := mdm-3d mdm-teacher videomdm
 UNIFORM := real teacher $(TRAINED) videomdm-pnp
 ELEPOSE := real teacher mdm-teacher videomdm videomdm-pnp
 SEARCH := --profile laptop --trials 56 --confirm 3
-TABLE2 := --source-steps 2000 --precision bf16
+TABLE2 := --data-root $(VIDEOMDM_DATA)/bandai --source-steps 2000 --precision bf16
 TABLE3 := --set warmup_steps=1200 steps=600 precision=bf16
 PAGES := reproduction shipped real_people teachers first_light table1 gap controls ablations sweeps search table2 table3 \
   words speed
 
 study-rows-%: setup
-	set -e; export OMP_NUM_THREADS=1; run="$(BIN)/python -m videomdm.study"; \
-	on="--data $* $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai)"; \
-	$$run first-light $$on; \
-	$$run table1 $$on --precision bf16; \
-	$$run table1 $$on --root-path network --rows real teacher mdm-teacher videomdm; \
-	for name in $(STUDIES); do $$run $$name $$on --precision bf16; done; \
-	$$run controls $$on --precision bf16 --skeleton uniform --rows $(UNIFORM); \
-	for seed in 0 1 2; do $(BIN)/python -m videomdm.study.table3 --base $* --seed $$seed $(TABLE3) \
-	  $(if $(filter bandai,$*),--data-root $(VIDEOMDM_DATA)/bandai); done; \
-	$(if $(filter procedural,$*), \
-	  probe="$(BIN)/python -m videomdm.study.table3 --rows videomdm-frame --study table3-procedural"; \
-	  $$probe-ddpm $(TABLE3) sampler=ddpm; \
-	  $$probe-100 $(TABLE3:600=100);) \
-	$(if $(filter bandai,$*), \
-	  $$run table1 $$on --seed 1 --precision bf16 --rows $(TRAINED); \
-	  $$run table1 $$on --seed 1 --root-path network --rows mdm-teacher videomdm; \
-  $(BIN)/python -m videomdm.study.train_elepose --rooted --base bandai --root $(VIDEOMDM_DATA)/bandai \
-    --out runs/elepose-rooted; \
-  $$run table1 $$on --precision bf16 --lifter runs/elepose-rooted/elepose.safetensors --rows $(ELEPOSE); \
-  $(BIN)/videomdm search $(SEARCH) --set data=bandai data_root=$(VIDEOMDM_DATA)/bandai method=videomdm precision=bf16 \
-    lift_samples=2 evaluation_samples=192; \
-	  $$run gap $$on --seed 1 --precision bf16 --rows mdm-3d videomdm/round-1 videomdm-pnp/round-1; \
-	  $(BIN)/python -m videomdm.study.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 2000; \
-	  $(BIN)/python -m videomdm.study.table2 --data-root $(VIDEOMDM_DATA)/bandai $(TABLE2) --steps 400 \
-	    --study table2-400 --rows videomdm)
+	$(STUDY) first-light $(ON_$*)
+	$(STUDY) table1 $(ON_$*) --precision bf16
+	$(STUDY) table1 $(ON_$*) --root-path network --rows real teacher mdm-teacher videomdm
+	for name in gap ablations sweeps; do $(STUDY) $$name $(ON_$*) --precision bf16 || exit 1; done
+	$(STUDY) controls $(ON_$*) --precision bf16 --seed 2
+	$(STUDY) controls $(ON_$*) --precision bf16 --seed 2 --skeleton uniform --rows $(UNIFORM)
+	for seed in 0 1 2; do $(STUDY).table3 $(BASE_$*) --seed $$seed $(TABLE3) || exit 1; done
 
-study: $(CORPORA:%=study-rows-%)
+study-more-procedural: study-rows-procedural
+	$(STUDY).table3 --rows videomdm-frame --study table3-procedural-ddpm $(TABLE3) sampler=ddpm
+	$(STUDY).table3 --rows videomdm-frame --study table3-procedural-100 $(TABLE3:600=100)
+
+study-more-bandai: study-rows-bandai
+	for seed in 1 2 3 4; do \
+	  $(STUDY) table1 $(ON_bandai) --precision bf16 --seed $$seed --rows $(TRAINED) videomdm-pnp || exit 1; done
+	$(STUDY) table1 $(ON_bandai) --root-path network --seed 1 --rows mdm-teacher videomdm
+	for seed in 1 2; do \
+	  $(STUDY) table1 $(ON_bandai) --precision bf16 --seed $$seed --rows videomdm-frame && \
+	  $(STUDY) gap $(ON_bandai) --precision bf16 --seed $$seed --rows mdm-3d videomdm videomdm/round-1 || exit 1; done
+	for seed in 2 3; do $(STUDY) ablations $(ON_bandai) --precision bf16 --seed $$seed || exit 1; done
+	$(STUDY).train_elepose --rooted --base bandai --root $(VIDEOMDM_DATA)/bandai --out runs/elepose-rooted
+	$(STUDY) table1 $(ON_bandai) --precision bf16 --lifter runs/elepose-rooted/elepose.safetensors --rows $(ELEPOSE)
+	$(STUDY) diversity $(ON_bandai) --profile laptop --precision bf16 --evaluation-split val
+	$(STUDY) real-teacher $(ON_bandai) --precision bf16 --lifter real --rows teacher videomdm
+	$(STUDY) samplers-ddpm $(ON_bandai) --sampler ddpm --rows videomdm
+	OMP_NUM_THREADS=1 $(BIN)/videomdm search $(SEARCH) --set data=bandai data_root=$(VIDEOMDM_DATA)/bandai \
+	  method=videomdm precision=bf16 lift_samples=2 evaluation_samples=192
+	for seed in 0 1 2; do $(STUDY).table2 $(TABLE2) --steps 2000 --seed $$seed || exit 1; done
+	$(STUDY).table2 $(TABLE2) --steps 400 --study table2-400 --rows videomdm
+
+study: $(CORPORA:%=study-more-%)
 	rm -f $(PAGES:%=book/runs/evaluate_%.ipynb)
 	$(MAKE) $(PAGES:%=book/runs/evaluate_%.ipynb)
 
