@@ -46,7 +46,7 @@ from IPython.display import display
 
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot
-from videomdm.study import report
+from videomdm.study import goals, report
 
 check_parameters(globals())
 found, corpora = report.find(results_folder, "controls")
@@ -78,7 +78,7 @@ for name, rows in corpora.items():
 
 # %%
 for name, rows in corpora.items():
-    if ratios := report.over_plain(rows):
+    if ratios := goals.over_plain(rows):
         print(name)
         display(ratios)
 

@@ -40,7 +40,7 @@ from IPython.display import display
 
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot
-from videomdm.study import report
+from videomdm.study import goals, report
 
 check_parameters(globals())
 found, corpora = report.find(results_folder, study)
@@ -132,7 +132,7 @@ for name, rows in corpora.items():
 for name, rows in corpora.items():
     if {"real", "teacher", "mdm-3d", "mdm-teacher", "videomdm"} <= set(rows):
         print(name)
-        display(report.goals(rows))
+        display(goals.first_light(rows))
 
 # %% [markdown]
 # 2-D supervision shows in both: VideoMDM's FID is a third of that of MDM on the teacher's motions on bandai and a half on the

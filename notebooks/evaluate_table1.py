@@ -60,7 +60,7 @@ from IPython.display import display
 
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot
-from videomdm.study import report
+from videomdm.study import goals, report
 
 check_parameters(globals())
 found, corpora = report.find(results_folder, *studies)
@@ -158,7 +158,7 @@ for name, rows in corpora.items():
 
 # %%
 for name, rows in corpora.items():
-    if asked := report.table1_goals(rows):
+    if asked := goals.table1(rows):
         print(name)
         display(asked)
 

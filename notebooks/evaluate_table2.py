@@ -44,7 +44,7 @@ from IPython.display import display
 
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot, film_strip, metrics_table
-from videomdm.study import report, table2
+from videomdm.study import report, table2, video_tables
 
 check_parameters(globals())
 found, corpora = report.find(results_folder, "table2")
@@ -100,11 +100,11 @@ metrics_table([{"": row, **dict(zip(columns, values, strict=True))} for row, val
 # %%
 measures = ("mpjpe", "pa_mpjpe", "pck_50", "pck_100", "acceleration_error")
 sets = {"seen": "clips trained on", "held_out": "held-out clips", "new": "held-out clips of actions new to the prior"}
-corpora = {name: report.with_placed(rows) for name, rows in corpora.items()}
+corpora = {name: video_tables.with_placed(rows) for name, rows in corpora.items()}
 for name, rows in corpora.items():
     for which in ("seen", "held_out"):
         print(f"{name}, by appendix C.3, {sets[which]}")
-        display(report.table(report.as_in_c3(rows, which), dict(zip(columns, measures, strict=True))))
+        display(report.table(video_tables.as_in_c3(rows, which), dict(zip(columns, measures, strict=True))))
 
 # %% [markdown]
 # **All aligned**, and KID, which no alignment changes:
@@ -133,7 +133,7 @@ for rows in corpora.values():
 
 # %%
 for rows in corpora.values():
-    display(report.table2_goals(rows))
+    display(video_tables.goals(rows))
 
 # %% [markdown]
 # **As the paper lifts, fine-tuning does not halve the lifter's error.**
@@ -223,7 +223,7 @@ for rows in corpora.values():
 
 # %%
 for rows in corpora.values():
-    display(report.acceleration_limits(rows))
+    display(video_tables.acceleration_limits(rows))
 
 # %%
 for rows in corpora.values():
@@ -231,7 +231,7 @@ for rows in corpora.values():
         metrics_table([
             {"": title, **{column: rows["teacher"].get(f"lifter_{how}_{key}", "") for column, key in
                            zip(columns, measures, strict=True)}}
-            for how, title in report.OTHER_LIFTERS.items()
+            for how, title in video_tables.OTHER_LIFTERS.items()
         ])
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from videomdm.data import procedural
 from videomdm.data.corpus import from_clips
 from videomdm.evaluation import videos
 from videomdm.skeletons import SMPL22
-from videomdm.study import report
+from videomdm.study import video_tables
 
 FRAMES = 41
 
@@ -64,7 +64,7 @@ def test_acceleration_of_a_path_that_speeds_up(truth, camera):
 def test_appendix_c3_aligns_the_lifter_and_nobody_else(truth, camera):
     found = errors(torch.tensor([0.0, 0.0, 0.06]).expand(FRAMES, 3), truth, camera)
     metrics = {f"seen_{name}": [value, 0.0] for name, value in found.items()}
-    rows = report.as_in_c3({"teacher": metrics, "teacher, placed": metrics, "videomdm": metrics}, "seen")
+    rows = video_tables.as_in_c3({"teacher": metrics, "teacher, placed": metrics, "videomdm": metrics}, "seen")
     measured = {row: [m[name][0] for name in ("mpjpe", "pck_50", "pck_100")] for row, m in rows.items()}
     assert measured["teacher"] == measured["teacher, placed"] == pytest.approx([0, 100, 100], abs=0.05)
     assert measured["videomdm"] == pytest.approx([60, 0, 100], abs=0.05)
@@ -72,7 +72,7 @@ def test_appendix_c3_aligns_the_lifter_and_nobody_else(truth, camera):
 
 def test_results_of_before_have_what_they_have():
     before = {"seen_mpjpe": [2.0, 0.1], "seen_absolute": [3.0, 0.1], "seen_pa_mpjpe": [1.0, 0.1], "seen_pck_50": 9.0}
-    rows = report.as_in_c3({"teacher": before, "prior": before}, "seen")
+    rows = video_tables.as_in_c3({"teacher": before, "prior": before}, "seen")
     assert rows["prior"] == {"mpjpe": [3.0, 0.1], "pa_mpjpe": [1.0, 0.1]}
     assert rows["teacher"] == {"mpjpe": [2.0, 0.1], "pa_mpjpe": [1.0, 0.1], "pck_50": 9.0}
 
@@ -84,6 +84,7 @@ def test_noise_limits_how_much_smoother_anything_can_be():
         "teacher": {key: [6.0, 0.1], "lifter_alone_acceleration_error": [24.0, 0.1]},
     }  # fmt: skip
     lines = [
-        [cell.strip() for cell in line.split("|")[1:-1]] for line in str(report.acceleration_limits(rows)).splitlines()
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in str(video_tables.acceleration_limits(rows)).splitlines()
     ]
     assert [line[2:] for line in lines[2:]] == [["2.00", "1.50"], ["8.00", "6.00"]]

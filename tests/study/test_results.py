@@ -14,7 +14,7 @@ from videomdm.evaluation import protocol
 from videomdm.evaluation.body_height import LEVELS, SIZES
 from videomdm.evaluation.measures import mean_interval, seed_interval
 from videomdm.methods import METHODS
-from videomdm.study import report, results
+from videomdm.study import goals, report, results
 
 RESULTS = Path(__file__).parents[2] / "results"
 METRICS = {
@@ -82,8 +82,8 @@ def test_report_orders_rows_and_checks_goals(folder):
     found, corpora = report.find(folder, "s")
     (rows,) = corpora.values()
     assert list(rows) == ["real", "teacher", "mdm-3d", "mdm-teacher", "videomdm"]
-    goals = str(report.goals(rows)).splitlines()
-    met = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in goals[2:]}
+    asked = str(goals.first_light(rows)).splitlines()
+    met = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in asked[2:]}
     assert met["lifting MPJPE: teacher over videomdm"] == "yes"
     assert met["lifting acceleration error: teacher over videomdm"] == "yes"
     assert met["FID, joints anew: videomdm over mdm-teacher"] == "yes"
@@ -98,11 +98,12 @@ def test_goals_not_met_are_said(folder):
     _, corpora = report.find(folder, "s")
     (rows,) = corpora.values()
     rows["videomdm"] = {**METRICS, "fid": [9.9, 0.1], "acceleration": 0.9}
-    goals = {
-        line.split("|")[1].strip(): line.split("|")[-2].strip() for line in str(report.goals(rows)).splitlines()[2:]
+    asked = {
+        line.split("|")[1].strip(): line.split("|")[-2].strip()
+        for line in str(goals.first_light(rows)).splitlines()[2:]
     }
-    assert goals["FID, joints anew: videomdm over mdm-teacher"] == "no"
-    assert goals["generated acceleration: videomdm over real"] == "no"
+    assert asked["FID, joints anew: videomdm over mdm-teacher"] == "no"
+    assert asked["generated acceleration: videomdm over real"] == "no"
 
 
 def test_teachers_are_kept_apart(folder):
@@ -258,7 +259,7 @@ def test_goals_of_table_1_name_the_best_and_leave_out_what_has_not_run(folder):
         results.write(folder, "s", config, "python -m x", 0.0, {**METRICS, "fid": [fid, 0.1]}, row)
     _, corpora = report.find(folder, "s")
     (rows,) = corpora.values()
-    lines = [[c.strip() for c in line.split("|")[1:-1]] for line in str(report.table1_goals(rows)).splitlines()[2:]]
+    lines = [[c.strip() for c in line.split("|")[1:-1]] for line in str(goals.table1(rows)).splitlines()[2:]]
     measured = {line[0]: (line[3], line[4]) for line in lines}
     anew = {goal.removeprefix("FID, joints anew"): found for goal, found in measured.items()}
     assert anew[": videomdm over mdm-teacher"] == ("0.400", "yes")
@@ -267,8 +268,8 @@ def test_goals_of_table_1_name_the_best_and_leave_out_what_has_not_run(folder):
     sized = " without true cameras, but people's body height (videomdm-pnp/sized) over with (videomdm/round-1)"
     assert anew[sized] == ("1.40", "yes")
     del rows["mdm-teacher"]
-    assert "mdm-teacher" not in str(report.table1_goals(rows))
-    assert report.table1_goals({"real": METRICS, "teacher": METRICS}) is None
+    assert "mdm-teacher" not in str(goals.table1(rows))
+    assert goals.table1({"real": METRICS, "teacher": METRICS}) is None
 
 
 def test_a_study_by_name_has_its_rows():
@@ -284,12 +285,12 @@ def test_a_study_by_name_has_its_rows():
 def test_rows_from_2d_are_held_against_plain_mdm_on_the_same_motions():
     fids = {"mdm-teacher": 10.0, "mdm-teacher/sized": 4.0, "videomdm-pnp": 8.0, "videomdm-pnp/sized": 6.0,
             "videomdm-pnp/unlevel": 1.0}  # fmt: skip
-    lines = str(report.over_plain({row: {"fid": fid, "fid_raw": 2 * fid} for row, fid in fids.items()})).splitlines()
+    lines = str(goals.over_plain({row: {"fid": fid, "fid_raw": 2 * fid} for row, fid in fids.items()})).splitlines()
     anew = [[c.strip() for c in line.split("|")[1:-1]] for line in lines if "anew" in line]
     assert [(line[0].removeprefix("FID, joints anew: "), line[3], line[4]) for line in anew] == [
         ("videomdm-pnp over mdm-teacher", "0.800", "yes"), ("videomdm-pnp/sized over mdm-teacher/sized", "1.50", "no"),
     ]  # fmt: skip
-    assert report.over_plain({"real": METRICS, "mdm-teacher/sized": METRICS, "videomdm-pnp": METRICS}) is None
+    assert goals.over_plain({"real": METRICS, "mdm-teacher/sized": METRICS, "videomdm-pnp": METRICS}) is None
 
 
 def test_sizes_are_drawn_for_rows_that_have_them():

@@ -10,7 +10,7 @@ from videomdm import sample, train
 from videomdm.config import PROFILES
 from videomdm.evaluation import pose
 from videomdm.methods import METHODS
-from videomdm.study import report, table2
+from videomdm.study import report, table2, video_tables
 from videomdm.train import observe
 
 pytestmark = pytest.mark.slow
@@ -146,7 +146,7 @@ def test_the_example_is_seen_by_its_own_camera(folders):
 
 
 def test_the_claims_are_ratios_to_the_lifter(table):
-    goals = report.table2_goals(table)
+    goals = video_tables.goals(table)
     assert goals.count("\n") == 1 + 6  # one fine-tuned row, two sets, two claims, one of them by two protocols
     assert "appendix C.3: lifter over videomdm-pnp/refined" in goals
     ratio = table["teacher"]["seen_mpjpe"][0] / table["videomdm-pnp/refined"]["seen_mpjpe"][0]
@@ -154,13 +154,13 @@ def test_the_claims_are_ratios_to_the_lifter(table):
 
 
 def test_placed_motions_are_rows_of_their_own(table):
-    rows = report.with_placed(table)
+    rows = video_tables.with_placed(table)
     assert list(rows)[:4] == ["rays", "teacher", "teacher, placed", "prior"]
     assert rows["prior"] == table["prior"]
     placed = rows["prior, placed"]
     assert placed["held_out_mpjpe"] == table["prior"]["held_out_placed_mpjpe"] and placed["seen_clips"] == 8
     assert placed["held_out_path"] == table["prior"]["held_out_placed_path"]
-    assert report.table2_goals(rows).count("\n") == 1 + 12
+    assert video_tables.goals(rows).count("\n") == 1 + 12
 
 
 def test_all_rows_lift_by_one_sampler_and_say_so(folders, monkeypatch):
