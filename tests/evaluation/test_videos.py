@@ -52,6 +52,14 @@ def test_a_start_that_is_off_costs_by_alignment_what_is_right_afterwards(truth, 
     assert found["pck_50"] == pytest.approx(100 / 41, abs=0.05)
 
 
+def test_people_who_are_too_large_are_put_right_by_their_size(truth, camera):
+    """5 % too large and 5 % too far away: the picture is the same."""
+    predicted = camera.to_world(1.05 * camera.to_camera(truth.joints))
+    found = {name: float(value) for name, value in videos.errors(predicted, camera, truth, camera).items()}
+    assert found["absolute"] == pytest.approx(0.05 * 4000, rel=0.05)  # of the camera's distance
+    assert found["sized"] == pytest.approx(0, abs=0.05) and found["pa_mpjpe"] == pytest.approx(0, abs=0.05)
+
+
 def test_acceleration_of_a_path_that_speeds_up(truth, camera):
     seconds = torch.arange(FRAMES) / 20
     moved = torch.stack([seconds.square(), 0 * seconds, 0 * seconds], -1)  # x = t^2: 2 m/s^2

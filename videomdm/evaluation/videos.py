@@ -8,7 +8,7 @@ from torch import Tensor
 from videomdm import features
 from videomdm.cameras.camera import Camera
 from videomdm.data.corpus import Corpus
-from videomdm.evaluation import distribution, pose
+from videomdm.evaluation import body_height, distribution, pose
 from videomdm.evaluation.evaluators import CorpusEvaluator
 
 ROOT = slice(0, 1)
@@ -26,9 +26,11 @@ def errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera
         ``acceleration_error`` (m/s^2).  What they consist of: ``path`` (mm), the root's share of ``mpjpe``, and
         ``pose`` (mm), the joints' about the root; ``acceleration_path`` and ``acceleration_pose`` (m/s^2) alike.
         Without any alignment: ``absolute`` (mm), the MPJPE, and ``absolute_pck_50``, ``absolute_pck_100`` and
-        ``absolute_acceleration_error``; ``pa_mpjpe`` aligns every frame for itself.
+        ``absolute_acceleration_error``; ``pa_mpjpe`` aligns every frame for itself.  ``sized`` (mm) is ``absolute`` of
+        people who are given their true body height: each clip is scaled about the camera, which sees no difference.
     """
     seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
+    sized = seen * (100 / body_height.ratio(predicted, truth)).to(seen)[:, None, None, None]
     aligned, lengths, fps = pose.align_first_frame(seen, true), truth.lengths, truth.fps
     root = [x[..., ROOT, :] for x in (aligned, true)]
     centred = [x - x[..., ROOT, :] for x in (aligned, true)]
@@ -39,6 +41,7 @@ def errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera
         "acceleration_path": pose.acceleration_error(*root, fps, lengths, per_clip=True),
         "acceleration_pose": pose.acceleration_error(*centred, fps, lengths, per_clip=True),
         "absolute": pose.mpjpe(seen, true, lengths, per_clip=True),
+        "sized": pose.mpjpe(sized, true, lengths, per_clip=True),
         "absolute_pck_50": pose.pck(seen, true, 50.0, lengths, per_clip=True),
         "absolute_pck_100": pose.pck(seen, true, 100.0, lengths, per_clip=True),
         "absolute_acceleration_error": pose.acceleration_error(seen, true, fps, lengths, per_clip=True),
