@@ -216,6 +216,9 @@ class TestMetricsTable:
         row = {"row": long} | {f"a title of some words {k}": 1.0 for k in range(10)}
         assert "\n\n" not in plots.metrics_table([row])
 
+    def test_what_rounding_leaves_of_equal_values_is_no_interval(self):
+        assert "| 0.00637 ± 0 |" in plots.metrics_table([{"recall": (0.00637, 1.2e-18)}])
+
     def test_one_column(self):
         assert plots.metrics_table([{"row": "a"}]) == "| row |\n| :-- |\n| a |"
 

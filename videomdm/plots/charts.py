@@ -246,7 +246,9 @@ def _mean(value) -> float:
 def _text(value) -> str:
     """Three digits, and never an exponent for a large number."""
     if isinstance(value, (tuple, list)):
-        return f"{_text(value[0])} ± {float(value[1]):.2g}"
+        mean, half = map(float, value)
+        half = 0.0 if half < 1e-9 * abs(mean) else half  # what equal values leave after rounding
+        return f"{_text(mean)} ± {half:.2g}"
     if not isinstance(value, (float, np.floating)) or not np.isfinite(value):
         return str(value)
     decimals = 2 - math.floor(math.log10(abs(value))) if value else 0
