@@ -217,6 +217,13 @@ def test_seeds_make_a_mean_and_an_interval(folder):
     assert rows["real"]["fid"] == [4.0, 0.2]
 
 
+def test_a_row_that_trains_nothing_keeps_its_interval_also_where_a_later_result_says_more(folder):
+    later = {**METRICS, "recall_dagger": [0.5, 0.1]}
+    results.write(folder, "s", train.profile("smoke", seed=1), "python -m x", 0.0, later, "real")
+    (rows,) = report.find(folder, "s")[1].values()
+    assert rows["real"]["fid"] == [4.0, 0.2] and "recall_dagger" not in rows["real"]
+
+
 def test_every_seed_is_told(folder):
     other = {**METRICS, "fid": [6.0, 0.1]}
     results.write(folder, "s", train.profile("smoke", seed=1), "python -m x", 61.0, other, "videomdm")

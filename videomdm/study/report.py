@@ -157,9 +157,9 @@ def _over_seeds(runs: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
     A row that trains nothing is the same for all seeds, and keeps its interval over repeats.
     """
     first, *others = runs
-    if all(run == first for run in others):
-        return first
     shared = [name for name in first if all(name in run for run in others)]
+    if all(run[name] == first[name] for run in others for name in shared):
+        return {name: first[name] for name in shared}
     return {
         name: seed_interval(mean(run[name]) for run in runs)
         for name in shared if not isinstance(first[name], str)
