@@ -19,8 +19,8 @@ def place(joints: Tensor, seen: Footage, stay: float = STAY, smooth: float = SMO
     With residuals ``r = X_c.xy - k X_c.z``, the distances from the rays, linear in the shifts ``d_t`` (in camera
     axes), a clip's shifts minimise
     ``sum_t mean_j c_tj |r_tj(d_t)|^2 + stay |d_t|^2 + smooth |d_{t-1} - 2 d_t + d_{t+1}|^2``: one linear system per
-    clip.  A drift is taken back, and no new jitter comes in.  That a fit to the rays is unbiased for noisy poses only
-    matters little here: lifting has put the predictions on their rays in every step before.
+    clip.  A drift is taken back, and no new jitter comes in.  Where limbs point elsewhere the fit comes too near:
+    :func:`videomdm.features.rays.placed` says why, and gives people their size back.
 
     Args:
         joints: (B, T, J, 3) metres, as predicted, in the cameras' world.

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras.footage import Footage
+from videomdm.cameras.placement import place
 from videomdm.features import representation
 from videomdm.features.normaliser import Normaliser
+from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import Skeleton
 from videomdm.skeletons.padding import hold_last
 
@@ -19,6 +21,26 @@ def onto_rays(joints: Tensor, seen: Footage) -> Tensor:
     """
     onto = torch.where(seen.confidence[..., None] > 0, seen.camera.project_to_rays(joints, seen.keypoints), joints)
     return hold_last(onto.contiguous(), seen.lengths)
+
+
+def placed(joints: Tensor, seen: Footage, skeleton: Skeleton) -> Tensor:
+    """Joints where their size says, on their rays, and as tall as they were (ours).
+
+    Of a limb that was predicted to point elsewhere, less agrees with its keypoints, so the fit to the rays
+    (:func:`videomdm.cameras.placement.place`) puts people too near, and on their rays there they are too small; step by
+    step a sampler would make them smaller.  The whole clip is therefore scaled about the camera, which sees no
+    difference, until people have the body height of ``joints``.
+
+    Args:
+        joints: (B, T, J, 3) metres in the cameras' world, as predicted.
+        seen: as for :func:`onto_rays`.
+        skeleton: the joint layout.
+
+    Explained in :doc:`/notebooks/explain_ray_projection`.
+    """
+    onto = onto_rays(place(joints, seen), seen)
+    before, after = (kinematics.body_height(x, seen.lengths, skeleton) for x in (joints, onto))
+    return seen.camera.to_world(seen.camera.to_camera(onto) * (before / after)[:, None, None, None])
 
 
 def encode(joints: Tensor, lengths: Tensor, skeleton: Skeleton, normaliser: Normaliser) -> Tensor:

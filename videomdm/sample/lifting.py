@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from videomdm import features
-from videomdm.cameras import placement, refinement
+from videomdm.cameras import refinement
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
 from videomdm.data.recordings import camera_units
@@ -24,8 +24,8 @@ class Lifting:
     Attributes:
         refine: move the camera at every step below the highest noise so that it sees the prediction at the keypoints
             (:func:`videomdm.cameras.refinement.refine`).
-        place: shift every frame at every step to where it is seen at its size (ours,
-            :func:`videomdm.cameras.placement.place`), before joints are moved onto their rays.
+        place: shift every frame at every step to where it is seen at its size, before joints are moved onto their
+            rays (ours, :func:`videomdm.features.rays.placed`).
         known_distance: refined cameras keep their distance, as where people's height is known.
         known_up: refined cameras keep their pitch and roll, as where the floor is known.
         first: the step, 0-based, at which lifting begins where it is given a motion to start from: that motion is
@@ -196,11 +196,10 @@ class _Lifted:
             held = refinement.ridge(self.how.known_distance, self.how.known_up)
             seen = seen.by(refinement.refine(joints, seen, ridge=held))
             self.rotation[rows], self.translation[rows] = seen.camera.rotation, seen.camera.translation
-        if self.how.place:
-            joints = placement.place(joints, seen)
-        onto = rays.onto_rays(joints, seen)
+        skeleton = self.prior.skeleton
+        onto = rays.placed(joints, seen, skeleton) if self.how.place else rays.onto_rays(joints, seen)
         self.projected[rows, :frames] = onto
-        return rays.encode(onto, lengths, self.prior.skeleton, self.prior.normaliser)
+        return rays.encode(onto, lengths, skeleton, self.prior.normaliser)
 
     def joints(self) -> Tensor:
         """The latest joints in the world of the cameras that were given: both cameras see them at the same place."""
