@@ -54,7 +54,7 @@ class Claim:
     metric: str = PAPER
     at_most: float | None = None
     at_least: float | None = None
-    studies: tuple[str, ...] = ("table1", "first-light")
+    studies: tuple[str, ...] = ("table1", "first-light", "controls")
     why: str = ""
 
     def meets(self, ratio: float) -> bool:
@@ -241,7 +241,7 @@ def ratios(claim: Claim, found: Mapping[str, Results], metric: str) -> dict[str,
             other = found[study].get((corpus, below, seed), {})
             if row == above and over in metrics and under in other:
                 own.setdefault(corpus, []).append(report.mean(metrics[over]) / report.mean(other[under]))
-        measured = own | measured
+        measured |= {corpus: values for corpus, values in own.items() if corpus not in measured}
     return measured
 
 
