@@ -93,7 +93,7 @@ metrics_table([{"": row, **dict(zip(columns, values, strict=True))} for row, val
 # *rays* is no method either: the truth, moved onto the noisy keypoints' rays.
 #
 # *placed* is ours: each time before joints are moved onto their rays, every frame is put where its size says
-# ({py:func}`videomdm.cameras.placement.place`, {doc}`derived here </notebooks/explain_ray_projection>`).
+# and people keep the size that was predicted ({py:func}`videomdm.features.rays.placed`, {doc}`derived here </notebooks/explain_ray_projection>`).
 # The lifter's motions are placed once, as they are.
 # Priors were trained with three seeds, before and in fine-tuning, and their intervals are Student's over these; *rays* and *teacher*, which learn nothing here, have one over clips.
 

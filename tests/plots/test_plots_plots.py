@@ -219,6 +219,9 @@ class TestMetricsTable:
     def test_what_rounding_leaves_of_equal_values_is_no_interval(self):
         assert "| 0.00637 ± 0 |" in plots.metrics_table([{"recall": (0.00637, 1.2e-18)}])
 
+    def test_a_wide_interval_has_no_exponent(self):
+        assert "| 579 ± 153 |" in plots.metrics_table([{"error": (579.0, 153.2)}])
+
     def test_one_column(self):
         assert plots.metrics_table([{"row": "a"}]) == "| row |\n| :-- |\n| a |"
 

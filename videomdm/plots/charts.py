@@ -248,7 +248,7 @@ def _text(value) -> str:
     if isinstance(value, (tuple, list)):
         mean, half = map(float, value)
         half = 0.0 if half < 1e-9 * abs(mean) else half  # what equal values leave after rounding
-        return f"{_text(mean)} ± {half:.2g}"
+        return f"{_text(mean)} ± {half:{'.2g' if half < 99.5 else '.0f'}}"
     if not isinstance(value, (float, np.floating)) or not np.isfinite(value):
         return str(value)
     decimals = 2 - math.floor(math.log10(abs(value))) if value else 0
