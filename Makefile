@@ -91,7 +91,7 @@ study-more-bandai: study-rows-bandai
 	$(STUDY).train_elepose --rooted --base bandai --root $(VIDEOMDM_DATA)/bandai --out runs/elepose-rooted
 	$(STUDY) table1 $(ON_bandai) --precision bf16 --lifter runs/elepose-rooted/elepose.safetensors --rows $(ELEPOSE)
 	$(STUDY) diversity $(ON_bandai) --profile laptop --precision bf16 --evaluation-split val
-	$(STUDY) real-teacher $(ON_bandai) --precision bf16 --lifter real --rows teacher videomdm
+	$(STUDY) placing $(ON_bandai) --precision bf16 --evaluation-split val --seed 2 --rows real videomdm videomdm-pnp/sized
 	$(STUDY) samplers-ddpm $(ON_bandai) --sampler ddpm --rows videomdm
 	OMP_NUM_THREADS=1 $(BIN)/videomdm search $(SEARCH) --set data=bandai data_root=$(VIDEOMDM_DATA)/bandai \
 	  method=videomdm precision=bf16 lift_samples=2 evaluation_samples=192

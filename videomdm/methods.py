@@ -38,7 +38,7 @@ class Method:
         focal_error: standard deviation of the logarithm of the focal length that is believed over the true one, drawn
             for each clip, in training and where keypoints are lifted to be measured.
         known_height: whether each person's body height is known: the teacher's motions and lifted ones are scaled to it
-            (:func:`videomdm.data.observations.to_body_height`), and refined cameras keep their distance.
+            (:func:`videomdm.cameras.placement.to_body_height`), and refined cameras keep their distance.
         body: of lifted motions: ``"free"`` as lifted, ``"constant"`` (bones of a clip keep their length,
             :func:`videomdm.skeletons.kinematics.constant_bones`), or ``"common"`` (all clips have the same proportions,
             and the same body height where it is not known, as after HumanML3D's first step; their medians).

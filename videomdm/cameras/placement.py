@@ -1,4 +1,4 @@
-"""Where a person is, frame by frame, from the size at which they were seen (ours)."""
+"""Where a person is, from the size at which they were seen, frame by frame or as a whole (ours)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import torch
 from scipy.linalg import solveh_banded
 from torch import Tensor
 
+from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
+from videomdm.skeletons import kinematics
+from videomdm.skeletons.definitions import Skeleton
 
 # What holds a frame's shift back, in mean squared metres per squared metre: of the shift, and of its second difference,
 # at 20 frames per second.
@@ -45,6 +48,24 @@ def place(joints: Tensor, seen: Footage, stay: float = STAY, smooth: float = SMO
         pull = -torch.einsum("btj,btjax,btja->btx", weight, slope, residual)
         shift = _solved(normal, pull, smooth * valid[:, 2:], stay)
         return camera.to_world(inside + shift[:, :, None].to(inside))
+
+
+def to_body_height(
+    estimate: Tensor, camera: Camera, body_height: Tensor, lengths: Tensor, skeleton: Skeleton
+) -> Tensor:
+    """Joints scaled about the camera to a known body height of the person: the image stays as it is.
+
+    From one camera size and distance cannot be told apart; one known length of the person settles both.
+
+    Args:
+        estimate: (C, T, J, 3) metres, in the world of ``camera``.
+        camera: batch (C,).
+        body_height: (C,) metres, as :func:`videomdm.skeletons.kinematics.body_height` measures it.
+        lengths: (C,) frames that count.
+        skeleton: the joint layout.
+    """
+    scale = body_height / kinematics.body_height(estimate, lengths, skeleton)
+    return camera.to_world(camera.to_camera(estimate) * scale[:, None, None, None])
 
 
 def _solved(normal: Tensor, pull: Tensor, bend: Tensor, stay: float) -> Tensor:

@@ -175,24 +175,6 @@ def observe(
     return Observations(footage.by(camera), teacher, frame, corpus.names, corpus.captions, corpus.skeleton, corpus.fps)
 
 
-def to_body_height(
-    estimate: Tensor, camera: Camera, body_height: Tensor, lengths: Tensor, skeleton: Skeleton
-) -> Tensor:
-    """A teacher's joints scaled about the camera to the known body height of the person: the image stays as it is.
-
-    From one camera size and distance cannot be told apart; one known length of the person settles both.
-
-    Args:
-        estimate: (C, T, J, 3) metres, in the world of ``camera``.
-        camera: batch (C,).
-        body_height: (C,) metres, as :func:`videomdm.skeletons.kinematics.body_height` measures it.
-        lengths: (C,) frames that count.
-        skeleton: the joint layout.
-    """
-    scale = body_height / kinematics.body_height(estimate, lengths, skeleton)
-    return camera.to_world(camera.to_camera(estimate) * scale[:, None, None, None])
-
-
 def to_uniform_skeleton(estimate: Tensor, camera: Camera, skeleton: Skeleton) -> Tensor:
     """A teacher's joints with the one body of all (:func:`videomdm.data.sources.canonical`), as HumanML3D encodes any.
 

@@ -7,9 +7,11 @@ from torch import Tensor
 
 from videomdm import features
 from videomdm.cameras.camera import Camera
+from videomdm.cameras.placement import to_body_height
 from videomdm.data.corpus import Corpus
-from videomdm.evaluation import body_height, distribution, pose
+from videomdm.evaluation import distribution, pose
 from videomdm.evaluation.evaluators import CorpusEvaluator
+from videomdm.skeletons import kinematics
 
 ROOT = slice(0, 1)
 
@@ -30,7 +32,8 @@ def errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera
         people who are given their true body height: each clip is scaled about the camera, which sees no difference.
     """
     seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
-    sized = seen * (100 / body_height.ratio(predicted, truth)).to(seen)[:, None, None, None]
+    height = kinematics.body_height(truth.joints, truth.lengths, truth.skeleton)
+    sized = camera.to_camera(to_body_height(predicted, camera, height, truth.lengths, truth.skeleton))
     aligned, lengths, fps = pose.align_first_frame(seen, true), truth.lengths, truth.fps
     root = [x[..., ROOT, :] for x in (aligned, true)]
     centred = [x - x[..., ROOT, :] for x in (aligned, true)]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from videomdm.cameras.footage import Footage
-from videomdm.cameras.placement import place
+from videomdm.cameras.placement import place, to_body_height
 from videomdm.features import representation
 from videomdm.features.normaliser import Normaliser
 from videomdm.skeletons import kinematics
@@ -39,8 +39,8 @@ def placed(joints: Tensor, seen: Footage, skeleton: Skeleton) -> Tensor:
     Explained in :doc:`/notebooks/explain_ray_projection`.
     """
     onto = onto_rays(place(joints, seen), seen)
-    before, after = (kinematics.body_height(x, seen.lengths, skeleton) for x in (joints, onto))
-    return seen.camera.to_world(seen.camera.to_camera(onto) * (before / after)[:, None, None, None])
+    height = kinematics.body_height(joints, seen.lengths, skeleton)
+    return to_body_height(onto, seen.camera, height, seen.lengths, skeleton)
 
 
 def encode(joints: Tensor, lengths: Tensor, skeleton: Skeleton, normaliser: Normaliser) -> Tensor:

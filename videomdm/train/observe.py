@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from videomdm.cameras import placement
 from videomdm.cameras.footage import Footage
 from videomdm.config import Config
 from videomdm.conventions import DataError
@@ -117,7 +118,7 @@ def observe_part(
         estimate = observations.to_uniform_skeleton(estimate, footage.camera, corpus.skeleton)
     if method.known_height:
         known = kinematics.body_height(corpus.joints, corpus.lengths, corpus.skeleton)
-        estimate = observations.to_body_height(estimate, footage.camera, known, corpus.lengths, corpus.skeleton)
+        estimate = placement.to_body_height(estimate, footage.camera, known, corpus.lengths, corpus.skeleton)
     camera = footage.camera
     if not method.level:
         estimate, camera = observations.levelled(estimate, footage, corpus.skeleton)

@@ -8,7 +8,8 @@ from pathlib import Path
 from torch import Tensor
 
 from videomdm import features, sample
-from videomdm.data.observations import Observations, to_body_height
+from videomdm.cameras.placement import to_body_height
+from videomdm.data.observations import Observations
 from videomdm.methods import METHODS, Method
 from videomdm.skeletons import kinematics
 from videomdm.storage.cache import cached

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
-from videomdm.data.observations import to_body_height
+from videomdm.cameras.placement import to_body_height
 from videomdm.lifters import teacher
 from videomdm.skeletons import kinematics
 from videomdm.skeletons.definitions import SMPL22

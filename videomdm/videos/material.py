@@ -10,7 +10,7 @@ video (:mod:`videomdm.videos.other_lifters`): ``squat.wham.pkl`` or ``.wham.npz`
 ``squat.mvlift.npy``, ``squat.elepose.npy``.
 
 What levelling buys, measured on the 8 recordings of :mod:`videomdm.data.recordings.demonstration`: up is off by 7.8
-degrees with the cameras from PnP and by 3.2 afterwards, and the root's height errs over a clip by 32 mm and by 14.
+degrees with the cameras from PnP and by 3.4 afterwards, and the root's height errs over a clip by 35 mm and by 14.
 """
 
 from __future__ import annotations
