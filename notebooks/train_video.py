@@ -52,8 +52,7 @@ from videomdm import features, sample, train
 from videomdm.data import recordings
 from videomdm.data.recordings import demonstration, keypoint_npz, names
 from videomdm.data.recordings.video import overlay_video, sheet, write_overlay
-from videomdm.evaluation import body_height, pose
-from videomdm.evaluation.lifting import lifting_errors, without_truth
+from videomdm.evaluation.lifting import clip_errors, lifting_errors, without_truth
 from videomdm.export.deliver import deliver, write
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import Picture, loss_curves, metrics_table, player
@@ -197,10 +196,8 @@ metrics_table([
 if scenes:
     rows = [{"clip": name} for name in observed.names]
     for way, (joints, camera) in ways.items():
-        seen_as, true_as = camera.to_camera(joints), true_camera.to_camera(truth.joints)
-        poses = pose.errors(seen_as, true_as, truth.lengths, truth.fps, align="root")["mpjpe"]
-        sizes = body_height.ratio(joints, truth)
-        for row, error, size in zip(rows, poses, sizes, strict=True):
+        clips = clip_errors(joints, camera, truth, true_camera)
+        for row, error, size in zip(rows, clips["mpjpe"], clips["body_height"], strict=True):
             row |= {f"MPJPE mm, {way}": float(error), f"size %, {way}": float(size)}
     display(metrics_table(rows))
 

@@ -82,13 +82,20 @@ def lifting_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera
     ``body_height`` in % of the true one.
     """
     seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
-    poses = pose.errors(seen, true, truth.lengths, truth.fps, align="root")
+    clips = clip_errors(predicted, camera, truth, true_camera)
     return {
-        **{name: float(poses[name].mean()) for name in ("mpjpe", "pa_mpjpe", "pck_50", "pck_100")},
+        **{name: float(clips[name].mean()) for name in ("mpjpe", "pa_mpjpe", "pck_50", "pck_100")},
         "absolute": float(pose.mpjpe(seen, true, truth.lengths)),
         "acceleration_error": float(pose.acceleration_error(seen, true, truth.fps, truth.lengths)),
-        "body_height": float(body_height.ratio(predicted, truth).mean()),
+        "body_height": float(clips["body_height"].mean()),
     }
+
+
+def clip_errors(predicted: Tensor, camera: Camera, truth: Corpus, true_camera: Camera) -> dict[str, Tensor]:
+    """Of each clip (N,): the errors of poses and ``body_height``, as for :func:`lifting_errors`."""
+    seen, true = camera.to_camera(predicted), true_camera.to_camera(truth.joints)
+    poses = pose.errors(seen, true, truth.lengths, truth.fps, align="root")
+    return poses | {"body_height": body_height.ratio(predicted, truth)}
 
 
 def without_truth(joints: Tensor, seen: Footage, fps: float = FPS) -> dict[str, Tensor]:
