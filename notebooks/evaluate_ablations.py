@@ -45,7 +45,7 @@ results_folder: str = "results"
 from IPython.display import display
 
 from videomdm.pages.parameters import check_parameters
-from videomdm.study import report, reproduction
+from videomdm.study import report, reproduction, verdicts
 
 check_parameters(globals())
 found, corpora = report.find(results_folder, "ablations")
@@ -66,8 +66,8 @@ for name, rows in corpora.items():
 
 # %%
 claims = [claim for claim in reproduction.CLAIMS if claim.where == "Fig. 6(b)"]
-measured = reproduction.find(results_folder, ["ablations"])
-display(reproduction.table(measured, claims), reproduction.second_reading(measured, claims))
+measured = verdicts.find(results_folder, ["ablations"])
+display(verdicts.table(measured, claims), verdicts.second_reading(measured, claims))
 for name in corpora:
     display(report.by_seed(found, name, "fid_raw"), report.by_seed(found, name, "lift_truth_mpjpe"))
 

@@ -46,7 +46,7 @@ from IPython.display import display
 
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot
-from videomdm.study import goals, report
+from videomdm.study import findings, report, verdicts
 
 check_parameters(globals())
 found, corpora = report.find(results_folder, "controls")
@@ -58,7 +58,7 @@ for name, rows in corpora.items():
 
 # %%
 columns = {
-    "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "FID, second evaluator": "tmr_fid",
+    "seeds": "seeds", "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "FID, second evaluator": "tmr_fid",
     "R-precision top 3": "r_precision_3", "recall†": "recall_dagger",
 }  # fmt: skip
 bodies = {
@@ -72,15 +72,14 @@ for name, rows in corpora.items():
     display(dot_plot(rows, shown, reference="real", logarithmic=tuple(shown)))
 
 # %% [markdown]
-# ## What 2-D adds
+# ## What was asked of them
 #
-# Each row from 2-D over plain MDM on the very same motions.
+# Sentences as ratios of two rows, seed by seed, with a limit; the rule of the verdicts is that of {doc}`the page on reproduction </runs/evaluate_reproduction>`.
+# First by the paper's reading of FID, then with joints encoded anew.
 
 # %%
-for name, rows in corpora.items():
-    if ratios := goals.over_plain(rows):
-        print(name)
-        display(ratios)
+measured = verdicts.find(results_folder, ["controls"])
+display(verdicts.table(measured, findings.CONTROLS), verdicts.second_reading(measured, findings.CONTROLS))
 
 # %% [markdown]
 # ## Lifting held-out keypoints

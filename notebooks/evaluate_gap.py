@@ -77,7 +77,7 @@ from IPython.display import display
 
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot
-from videomdm.study import goals, report
+from videomdm.study import findings, report, verdicts
 
 check_parameters(globals())
 found, corpora = report.find(results_folder, study)
@@ -109,7 +109,7 @@ for name, rows in corpora.items():
 
 # %%
 columns = {
-    "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "FID, second evaluator": "tmr_fid", "lifted FID": "lifted_fid",
+    "seeds": "seeds", "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "FID, second evaluator": "tmr_fid", "lifted FID": "lifted_fid",
     "R-precision top 3": "r_precision_3", "recall†": "recall_dagger", "acceleration m/s²": "acceleration",
     "path m": "path_length", "bones %": "bone_deviation", "root height, mm": "root_height_distance",
 }  # fmt: skip
@@ -225,10 +225,8 @@ for name, rows in corpora.items():
 # ## What was asked of it, and what came out
 
 # %%
-for name, rows in corpora.items():
-    if asked := goals.table1(rows):
-        print(name)
-        display(asked)
+measured = verdicts.find(results_folder, [study])
+display(verdicts.table(measured, findings.GAP), verdicts.second_reading(measured, findings.GAP))
 
 # %% [markdown]
 # **Rounds close most of the gap to true 3-D.**

@@ -12,7 +12,7 @@
 # Every claim of the paper that a run can answer, in a row: what the paper found, what was found here, and a verdict.
 # The verdicts are not ours to word.
 # A claim is turned into a ratio of two rows of a study and a limit for it, and
-# {py:func}`videomdm.study.reproduction.verdict` applies one rule to all:
+# {py:func}`videomdm.study.verdicts.verdict` applies one rule to all:
 #
 # - **holds** and **does not hold**: on every corpus the 95 % interval of the ratio over at least three training seeds lies
 #   wholly on one side of the limit;
@@ -39,11 +39,11 @@ results_folder: str = "results"
 # %%
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import metrics_table
-from videomdm.study import reproduction
+from videomdm.study import reproduction, verdicts
 
 check_parameters(globals())
 studies = reproduction.sources()
-found = reproduction.find(results_folder, studies)
+found = verdicts.find(results_folder, studies)
 
 # %% [markdown]
 # ## What was run
@@ -52,7 +52,7 @@ found = reproduction.find(results_folder, studies)
 # With several seeds, the interval is Student's; with two it is wide, as two values tell little.
 
 # %%
-reproduction.table(found)
+verdicts.table(found, reproduction.CLAIMS)
 
 # %% [markdown]
 # ## The other reading of FID
@@ -61,7 +61,7 @@ reproduction.table(found)
 # The paper's reading counts that, this one does not.
 
 # %%
-reproduction.second_reading(found)
+verdicts.second_reading(found, reproduction.CLAIMS)
 
 # %% [markdown]
 # **What stands.**

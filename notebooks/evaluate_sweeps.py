@@ -35,7 +35,7 @@ results_folder: str = "results"
 from IPython.display import display
 
 from videomdm.pages.parameters import check_parameters
-from videomdm.study import report
+from videomdm.study import findings, report, verdicts
 
 check_parameters(globals())
 found, corpora = report.find(results_folder, "sweeps")

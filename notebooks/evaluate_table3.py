@@ -31,7 +31,7 @@ from IPython.display import SVG, display
 from videomdm.pages.parameters import check_parameters
 from videomdm.plots import dot_plot, film_strip, metrics_table, player
 from videomdm.skeletons.definitions import NBA16
-from videomdm.study import report, reproduction, table3
+from videomdm.study import report, reproduction, table3, verdicts
 from videomdm.survey import scenes
 
 check_parameters(globals())
@@ -92,7 +92,7 @@ for name, rows in corpora.items():
 
 # %%
 claims = [replace(claim, studies=tuple(studies)) for claim in reproduction.CLAIMS if claim.where == "Table 3"]
-reproduction.table(reproduction.find(results_folder, studies), claims)
+verdicts.table(verdicts.find(results_folder, studies), claims)
 
 # %% [markdown]
 # The paper's own figures are lost from the text at hand, so a limit is 1: better or not, behind or not.

@@ -31,7 +31,7 @@ def first_light(rows: Rows) -> Table:
 
 
 def table1(rows: Rows) -> Table | None:
-    """The goals set for table 1 and for closing the gap that the rows at hand can answer; None where they are none."""
+    """The goals set for table 1 that the rows at hand can answer; None where they are none."""
     asked = [("FID: videomdm over mdm-teacher", "videomdm", "mdm-teacher", "fid", None, 0.99)]
     asked += [("the same, second evaluator", "videomdm", "mdm-teacher", "tmr_fid", None, 0.99)]
     if any(row.startswith("videomdm") for row in rows):
@@ -40,31 +40,15 @@ def table1(rows: Rows) -> Table | None:
     return compare(rows, _both_readings(asked)) if asked else None
 
 
-def over_plain(rows: Rows) -> Table | None:
-    """FID of each row from 2-D over that of plain MDM on the same motions: what 2-D adds; None without such rows."""
-    plain = {
-        row: next((other for other in rows if METHODS.get(other) == METHODS[row].warmup), None)
-        for row in rows if row in METHODS and METHODS[row].frame
-    }  # fmt: skip
-    asked = [(f"FID: {row} over {base}", row, base, "fid", None, 0.99) for row, base in plain.items() if base]
-    return compare(rows, _both_readings(asked)) if asked else None
-
-
 def _goals_of_the_best(rows: Rows) -> list[Goal]:
     best = best_from_2d(rows)
     asked = [_near_supervised(best)]
-    of = {row: METHODS[row] for row in rows if row in METHODS}
-    given = {row: rows[row] for row, method in of.items() if method.camera_source == "truth"}
-    for what, known in (("", False), (", but people's body height", True)):
-        unknown = {
-            row: rows[row]
-            for row, method in of.items()
-            if method.camera_source in ("teacher", "pnp") and method.known_height == known
-        }
-        if given and unknown:
-            without, with_ = best_from_2d(unknown), best_from_2d(given)
-            goal = f"FID without true cameras{what} ({without}) over with ({with_})"
-            asked += [(goal, without, with_, "fid", None, 1.5)]
+    source = {row: METHODS[row].camera_source for row in rows if row in METHODS}
+    given = {row: rows[row] for row in source if source[row] == "truth"}
+    unknown = {row: rows[row] for row in source if source[row] in ("teacher", "pnp")}
+    if given and unknown:
+        without, with_ = best_from_2d(unknown), best_from_2d(given)
+        asked += [(f"FID without true cameras ({without}) over with ({with_})", without, with_, "fid", None, 1.5)]
     return asked + _moves_as_real(best)
 
 

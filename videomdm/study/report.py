@@ -22,7 +22,7 @@ ORDER = ("real", "rays", "training-data", "teacher", "elepose", "package", "prio
 # Columns of the book's tables: title -> metric.  MDM's evaluation, which the paper follows, embeds features as they are
 # generated; ours, like that of lifters' motions, which have none, embeds those that their joints give.
 DISTRIBUTION = {
-    "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "the same, %": "fid_percent",
+    "seeds": "seeds", "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "the same, %": "fid_percent",
     "KID": "kid", "its std": "kid_std",
     "precision": "precision", "recall": "recall", "recall†": "recall_dagger", "diversity": "diversity",
     "multimodality": "multimodality",
@@ -41,7 +41,7 @@ MOTION = {
     "root height m": "root_height", "its distance mm": "root_height_distance", "jitter": "jitter",
 }  # fmt: skip
 ABLATION = {
-    "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "FID, second evaluator": "tmr_fid",
+    "seeds": "seeds", "FID, the paper's": "fid_raw", "FID, joints anew": "fid", "FID, second evaluator": "tmr_fid",
     "diversity": "diversity",
     "R-precision top 3": "r_precision_3", "MM-distance": "mm_distance", "acceleration m/s²": "acceleration",
     "bones %": "bone_deviation", "skating": "skating", "lifting MPJPE mm": "lift_truth_mpjpe",
@@ -64,7 +64,7 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
     """The results of some studies, and their metrics as corpus -> row -> metric -> value or [mean, half width].
 
     Where a row was trained with several seeds, the mean is over them and the half width is Student's 95 %
-    interval, in place of that over the evaluation's repeats.
+    interval, in place of that over the evaluation's repeats; the metric ``seeds`` says how many they are.
     A corpus that another teacher than the naive one lifted is a corpus of its own, and so are one of people of a
     uniform skeleton and a former version of the built-in one.
     Where several studies have one, it is the first one's: rows are compared under the same evaluators.
@@ -86,7 +86,10 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
     corpora: dict[str, dict] = {}
     for result in found:
         corpora.setdefault(corpus(result), {}).setdefault(result["method"], []).append(result["metrics"])
-    return found, {name: {row: _over_seeds(runs) for row, runs in rows.items()} for name, rows in corpora.items()}
+    return found, {
+        name: {row: {**_over_seeds(runs), **_seeds(row, runs)} for row, runs in rows.items()}
+        for name, rows in corpora.items()
+    }
 
 
 def _check_evaluators(found: Sequence[Mapping]) -> None:
@@ -164,6 +167,11 @@ def _over_seeds(runs: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
         name: seed_interval(mean(run[name]) for run in runs)
         for name in shared if not isinstance(first[name], str)
     }  # fmt: skip
+
+
+def _seeds(row: str, runs: Sequence) -> dict[str, str]:
+    """How many training seeds a row has, if it trains anything."""
+    return {"seeds": str(len(runs))} if row in METHODS else {}
 
 
 def table(rows: Rows, columns: Mapping[str, str]) -> Table:

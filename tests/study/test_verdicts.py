@@ -1,14 +1,17 @@
-"""Claims of the paper, and the rule that gives them a verdict."""
+"""Claims, the paper's and our own, and the rule that gives them a verdict."""
 
 import json
 import math
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from videomdm.methods import METHODS
-from videomdm.study import reproduction
-from videomdm.study.reproduction import Claim, interval, ratios, verdict
+from videomdm.study import findings, reproduction, verdicts
+from videomdm.study.verdicts import Claim, interval, ratios, verdict
+
+OWN = {"gap": findings.GAP, "controls": findings.CONTROLS, "sweeps": findings.SWEEPS}
 
 BELOW = Claim("Table 1", "a is below b", 0.5, ("a", "b"), at_most=1.0, studies=("first", "second"))
 
@@ -61,20 +64,28 @@ def test_interval_of_a_ratio_does_not_depend_on_which_row_is_above():
 
 
 def test_every_claim_is_about_rows_that_studies_have():
-    rows = {*METHODS, "teacher", "real", "elepose", reproduction.SEARCHED, reproduction.BEST}
-    for claim in reproduction.CLAIMS:
+    rows = {*METHODS, "teacher", "real", "elepose", verdicts.SEARCHED, verdicts.BEST}
+    for claim in chain(reproduction.CLAIMS, *OWN.values()):
         assert claim.rows is None or set(claim.rows) <= rows, claim
         assert (claim.rows is None) == bool(claim.why), claim
         assert claim.rows is None or (claim.at_most is None) != (claim.at_least is None), claim
 
 
 def test_results_at_hand_answer_every_claim_that_names_rows():
-    found = reproduction.find(Path("results"), reproduction.sources())
-    lines = str(reproduction.table(found)).splitlines()[2:]
+    found = verdicts.find(Path("results"), reproduction.sources())
+    lines = str(verdicts.table(found, reproduction.CLAIMS)).splitlines()[2:]
     assert len(lines) == len(reproduction.CLAIMS)
     for claim, line in zip(reproduction.CLAIMS, lines, strict=True):
         assert ("**not tried**" in line) == (claim.rows is None), line
-    assert len(str(reproduction.second_reading(found)).splitlines()) > 5
+    assert len(str(verdicts.second_reading(found, reproduction.CLAIMS)).splitlines()) > 5
+
+
+@pytest.mark.parametrize("study", OWN)
+def test_results_at_hand_answer_every_claim_of_our_own(study):
+    shown = str(verdicts.table(verdicts.find(Path("results"), [study]), OWN[study]))
+    titles, _, *lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in shown.splitlines()]
+    assert titles == ["", "it says", "verdict", "limit", "here"]  # no column of the paper's
+    assert len(lines) == len(OWN[study]) and all(line[2] != "**not tried**" and line[4] for line in lines)
 
 
 def test_a_search_is_its_best_trial_and_the_upper_quartile_of_all(tmp_path):
@@ -84,7 +95,7 @@ def test_a_search_is_its_best_trial_and_the_upper_quartile_of_all(tmp_path):
            "trials": [{"rungs": rungs} for rungs in reached]}  # fmt: skip
     (tmp_path / "search").mkdir()
     (tmp_path / "search" / "a.json").write_text(json.dumps(one))
-    found = reproduction.find(tmp_path, ["search"])
+    found = verdicts.find(tmp_path, ["search"])
     (claim,) = (claim for claim in reproduction.CLAIMS if claim.where == "Appendix F")
     assert ratios(claim, found, claim.metric) == {"videomdm on x (p, tpe)": [9.0 / 2.0]}
     assert reproduction.sources([claim]) == {"search": "videomdm search"}
@@ -102,4 +113,4 @@ def test_a_search_is_its_best_trial_and_the_upper_quartile_of_all(tmp_path):
 )
 def test_a_corpus_is_named_without_what_all_have_in_common(corpus, short):
     found = {"first": {(corpus, "a", 0): {"fid_raw": 2.0}, (corpus, "b", 0): {"fid_raw": 1.0}}, "second": {}}
-    assert f"| {short}" in reproduction.table(found, [BELOW])
+    assert f"| {short}" in verdicts.table(found, [BELOW])
