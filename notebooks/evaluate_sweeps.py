@@ -45,6 +45,14 @@ for name, rows in corpora.items():
     display(report.sweeps_plot(rows, "fid", "FID, joints anew"))
 
 # %% [markdown]
+# Sentences as ratios of two rows, seed by seed, with a limit; the rule of the verdicts is that of {doc}`the page on reproduction </runs/evaluate_reproduction>`.
+# First by the paper's reading of FID, then with joints encoded anew.
+
+# %%
+measured = verdicts.find(results_folder, ["sweeps"])
+display(verdicts.table(measured, findings.SWEEPS), verdicts.second_reading(measured, findings.SWEEPS))
+
+# %% [markdown]
 # **Training from 2-D pays from about a third of the teacher's error on** (where the lines cross; a fifth by the paper's reading).
 # On a perfect teacher plain MDM is the better generator, by nearly two to one: what 2-D losses and multistep batches cost
 # is the distance between the lines at 0.

@@ -296,7 +296,6 @@ def test_a_study_by_name_has_its_rows():
     assert all(method.warmup in methods for method in methods if method.frame)  # beside plain MDM on the same motions
 
 
-
 def test_sizes_are_drawn_for_rows_that_have_them():
     sizes = {f"predicted_size_{level}": 100 - level / 10 for level in LEVELS}
     rows = {"mdm-3d": {**METRICS, **sizes}, "videomdm": METRICS}
