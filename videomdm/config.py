@@ -17,6 +17,7 @@ from videomdm.conventions import CENTRED, DEFAULT_LIFTER, ROOT_PATHS, SKELETONS,
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, Method
+from videomdm.parameters import LARGEST_SEED
 from videomdm.storage.files import digest
 
 PRECISIONS = ("float32", "bf16")
@@ -168,6 +169,10 @@ class Config:
         for name in ("batch_size", "max_frames", "n_steps", "steps", "width", "n_layers", "length_buckets"):
             if self.value(name) < 1:
                 raise ValueError(f"{name} is {self.value(name)}, expected at least 1")
+        if not self.optimiser.lr > 0:
+            raise ValueError(f"lr is {self.optimiser.lr:g}, expected a learning rate above 0")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"seed is {self.seed}, expected 0 to {LARGEST_SEED}")
 
     def value(self, name: str) -> object:
         """The setting of a flat name."""

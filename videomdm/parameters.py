@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from videomdm.conventions import DataError
 
+LARGEST_SEED = 2**63 - 1
 TRUE, FALSE, NONE = ("true", "yes", "on", "1"), ("false", "no", "off", "0"), ("none", "null")
 #: Underscores part thousands only, as in 400_000: 2024_06 is a name and no number.
 _NUMBER = re.compile(r"[+-]?(\d{1,3}(_\d{3})+|\d+|(?=\.\d))(\.\d*)?(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
@@ -91,6 +92,14 @@ def argument(kind: Any) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert
+
+
+def seed(text: str) -> int:
+    """``type=`` of an ``argparse`` argument that is the seed of random numbers, for NumPy's and torch's alike."""
+    value = argument(int)(text)
+    if not 0 <= value <= LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{value}, expected a whole number from 0 to {LARGEST_SEED}")
+    return value
 
 
 def _text(name: str, given: object) -> str:

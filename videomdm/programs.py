@@ -7,6 +7,7 @@ sentence; 130 after Ctrl-C.  ``--debug`` shows where an error comes from.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import traceback
 import warnings
@@ -51,6 +52,7 @@ def carry_out(work: Callable[[], int | None], program: str, debug: bool) -> int:
     Raises:
         SystemExit: of ``argparse``, for ``--help`` (0) and arguments that it refuses (2).
     """
+    _print_all_letters()
     try:
         with _short_warnings():
             return work() or DONE
@@ -62,6 +64,13 @@ def carry_out(work: Callable[[], int | None], program: str, debug: bool) -> int:
             traceback.print_exc()
         print(f"{program}: {_sentence(error)}", file=sys.stderr)
         return MISTAKE if isinstance(error, MISTAKES) else FAILED
+
+
+def _print_all_letters() -> None:
+    """Let no name of a file end a run: letters that a terminal lacks are shown by their codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

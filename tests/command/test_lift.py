@@ -197,3 +197,54 @@ class TestLiftTrack:
         part.fps = 30.0
         with pytest.raises(DataError, match="keypoints at 30 frames a second, expected the prior's 20"):
             videos.lift_track(sample.load(run), part, source, "a person walks")
+
+
+class TestOtherFiles:
+    """Results beside recordings: nothing is replaced, nothing is taken for what it is not."""
+
+    @pytest.fixture
+    def keypoints(self, track, tmp_path):
+        keypoint_npz.save(track, tmp_path / "walk.npz")
+        return tmp_path / "walk.npz"
+
+    def test_no_result_is_written_over_what_it_is_made_of(self, run, keypoints, capsys):
+        content = keypoints.read_bytes()
+        for given in (keypoints, keypoints.parent):
+            assert main(["lift", str(given), "--run", str(run), "--out", str(keypoints.parent)]) == MISTAKE
+            said = capsys.readouterr().err
+            assert f"{keypoints}: a result would be written over it, expected another folder" in said
+        assert keypoints.read_bytes() == content and list(keypoints.parent.iterdir()) == [keypoints]
+
+    def test_results_in_the_folder_of_recordings_are_none(self, run, keypoints, capsys):
+        arguments = ["lift", str(keypoints.parent), "--run", str(run), "--out", str(keypoints.parent / "lifted")]
+        for _ in range(2):
+            assert main(arguments) == 0
+            rows = json.loads((keypoints.parent / "lifted" / "report.json").read_text())["recordings"]
+            assert [row["name"] for row in rows] == ["walk"]
+
+    def test_names_of_any_bytes(self, run, keypoints, monkeypatch):
+        keypoints.rename(keypoints.with_name("gef\udcfchrt.npz"))
+        out = keypoints.parent / "lifted"
+        with (keypoints.parent / "said").open("w", encoding="cp1252") as terminal:
+            monkeypatch.setattr("sys.stdout", terminal)
+            assert main(["lift", str(keypoints.parent), "--run", str(run), "--out", str(out)]) == 0
+        assert sorted(path.name for path in out.iterdir()) == [
+            "gef-hrt-exact.bvh", "gef-hrt.bvh", "gef-hrt.npz", "report.json"
+        ]  # fmt: skip
+        (row,) = json.loads((out / "report.json").read_text())["recordings"]
+        assert row["name"] == "gef\udcfchrt"
+
+    def test_a_caption_that_is_given_stands_for_all(self, run, keypoints):
+        keypoints.rename(keypoints.with_name("IMG_1234.npz"))
+        out = keypoints.parent / "lifted"
+        given = ["--run", str(run), "--out", str(out), "--caption", "a person walks"]
+        assert main(["lift", str(keypoints.parent), *given]) == 0
+        (row,) = json.loads((out / "report.json").read_text())["recordings"]
+        assert row["caption"] == "a person walks" and not any(note.startswith("caption") for note in row["notes"])
+
+    @pytest.mark.parametrize("seed", ["-1", str(2**63), "99999999999999999999"])
+    def test_seeds(self, keypoints, seed, capsys):
+        for command in (["lift", str(keypoints)], ["generate", "a person walks"]):
+            with pytest.raises(SystemExit, match="2"):
+                main([*command, "--out", str(keypoints.parent / "x.npz"), "--seed", seed])
+            assert f"--seed: {seed}, expected a whole number from 0 to" in capsys.readouterr().err

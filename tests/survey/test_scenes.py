@@ -133,3 +133,32 @@ def test_methods_that_do_not_go_together():
         scenes.match([a, named("b", ["swim"])])
     with pytest.raises(DataError, match="at 30 fps"):
         scenes.match([a, named("b", ["walk"], fps=30.0)])
+
+
+class TestWhatIsLeftOut:
+    def test_sub_folders(self, tmp_path):
+        for place in (tmp_path / "ours", tmp_path / "ours" / "monday"):
+            result(place, motion(), "walk", fps=20.0)
+        assert list(scenes.read(str(tmp_path / "ours")).clips) == [("monday/walk", 0), ("walk", 0)]
+
+    def test_a_path_with_an_equals_sign(self, tmp_path):
+        result(tmp_path / "lr=1", motion(), "walk", fps=20.0)
+        assert scenes.read(str(tmp_path / "lr=1")).name == "lr=1"
+
+    def test_motions_that_one_method_has_alone_and_lengths(self, tmp_path):
+        for method, names, frames in (("a", ("walk", "jump"), 20), ("b", ("walk",), 15)):
+            for name in names:
+                result(tmp_path / method, motion(frames), name, fps=20.0)
+        both = [scenes.read(str(tmp_path / method)) for method in "ab"]
+        matched = scenes.match(both)
+        assert scenes.left_out(both, matched) == [
+            "a: 1 of 2 motions are left out, for others lack them", "motions cut to the shortest of their captions: 1",
+        ]  # fmt: skip
+        assert scenes.left_out(both[1:], scenes.match(both[1:])) == []
+
+    def test_a_truth_of_other_recordings(self, tmp_path):
+        for method, name in (("a", "walk"), ("truth", "other")):
+            result(tmp_path / method, motion(), name, fps=20.0)
+        ours, truth = (scenes.read(str(tmp_path / method)) for method in ("a", "truth"))
+        with pytest.raises(DataError, match="truth: no motion of these captions or recordings, it begins with 'other'"):
+            scenes.match([ours], truth=truth)

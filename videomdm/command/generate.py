@@ -11,7 +11,7 @@ from pathlib import Path
 
 from videomdm.command import runs
 from videomdm.conventions import FEET, DataError
-from videomdm.parameters import argument
+from videomdm.parameters import argument, seed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=argument(float), metavar="S",
         help="length of the motions in seconds (default: the longest that the run was trained on)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the noise (default: 0)")
     parser.add_argument(
         "--feet", choices=FEET,
         help="held where they stand, with bones of one length, or free, as the model has them, which slide (default: "

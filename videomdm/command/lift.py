@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from videomdm.command import runs
 from videomdm.conventions import DataError
-from videomdm.parameters import argument
+from videomdm.parameters import argument, seed
 
 if TYPE_CHECKING:
     from videomdm.data.recordings import Recordings
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: 0, the main one)",
     )  # fmt: skip
     parser.add_argument("--moving-camera", action="store_true", help="take recordings whose camera moves all the same")
-    parser.add_argument("--seed", type=argument(int), default=0, metavar="N", help="of the noise (default: 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the noise (default: 0)")
     runs.add_argument(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results, made if missing")
 
@@ -85,9 +85,13 @@ def _lift(
     The others are added to those that are skipped.
     """
     from videomdm import videos
+    from videomdm.data.recordings import captions
 
-    rows = []
-    for track, words, source in zip(found.tracks, found.captions, found.sources, strict=True):
+    rows, names = [], videos.result_names(found.tracks, found.sources, given.out)
+    for name, track, words, source in zip(names, found.tracks, found.captions, found.sources, strict=True):
+        if given.caption:
+            said = captions.notes(words)  # of captions that are not used
+            track.notes = [note for note in track.notes if note not in said] + captions.notes([given.caption])
         print(f"lifting {track.name}: {len(track) / track.fps:.1f} s", file=sys.stderr)
         caption, began = given.caption or words[0], time.perf_counter()
         try:
@@ -96,7 +100,7 @@ def _lift(
             found.skipped.append((track.name, str(error)))
             continue
         lifted_at = time.perf_counter()
-        written = videos.save(lifted, given.out)
+        written = videos.save(lifted, given.out, name)
         off = {path.name: errors for path, errors in written.items() if errors}
         rows.append(lifted.report() | {"files": [str(path) for path in written], "off_the_motion": off})
         seconds["lifting"] += lifted_at - began
@@ -108,13 +112,13 @@ def _lift(
 def _read(given: argparse.Namespace, cache: Path) -> Recordings:
     """The recordings of a folder, bad ones listed; or one recording, which has to be good."""
     from videomdm.data import recordings
-    from videomdm.data.recordings import keypoint_json
+    from videomdm.data.recordings import keypoint_json, reading
 
     how = {
         "detector": given.detector, "intrinsics": given.field_of_view, "moving_camera": given.moving_camera,
         "cache": cache,
     }  # fmt: skip
-    if given.path.is_dir() and not keypoint_json.recordings_of(given.path):
+    if given.path.is_dir() and not (keypoint_json.recordings_of(given.path) and reading.holds_frames_alone(given.path)):
         return recordings.load(given.path, on_error="skip", person=given.person, **how)
     track, words, source = recordings.load_one(given.path, person=given.person, **how)
     return recordings.Recordings([track], [words], [source])

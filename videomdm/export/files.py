@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 
 from videomdm.conventions import FPS, DataError
+from videomdm.data.corpus import check_joints
 from videomdm.export.bvh import write_both
 from videomdm.export.film import to_gif, to_mp4
-from videomdm.export.npz import check_motion, to_npz
+from videomdm.export.npz import AXES, to_npz
 from videomdm.skeletons.definitions import H36M17, SMPL22, Skeleton
 from videomdm.storage.arrays import read_npz
 from videomdm.storage.files import written_whole
 
 ENDINGS = (".npz", ".bvh", ".mp4", ".gif")
+UNITS = ("metres", "metres, seconds")  # what files of the package say of theirs
+RATES = (1, 240)  # frames per second of motions
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,13 @@ def read(path: Path) -> Motions:
         if name not in arrays:
             raise DataError(f"{path}: no array {name}, expected joints and fps; it has {', '.join(arrays) or 'none'}")
     fps, skeleton = arrays["fps"], _skeleton(path, arrays)
-    if fps.ndim or fps.dtype.kind not in "fiu" or not 0 < float(fps) < np.inf:
-        raise DataError(f"{path}: fps is {fps}, expected frames per second")
+    if fps.ndim or fps.dtype.kind not in "fiu" or not RATES[0] <= float(fps) <= RATES[1]:
+        raise DataError(f"{path}: fps is {fps}, expected {RATES[0]} to {RATES[1]} frames per second")
+    for name, expected in (("units", UNITS), ("axes", (AXES,))):
+        if name in arrays and str(arrays[name]) not in expected:
+            raise DataError(f"{path}: {name} are {str(arrays[name])!r}, expected {expected[0]!r}")
     clips = _clips(path, arrays, skeleton)
-    captions = arrays.get("captions", np.full(len(clips), arrays.get("caption", "")))
+    captions = arrays.get("captions", np.array([arrays.get("caption", "")] * len(clips)))
     if captions.shape != (len(clips),) or captions.dtype.kind != "U":
         raise DataError(
             f"{path}: captions have shape {captions.shape}, expected a text for each of {len(clips)} motions"
@@ -125,13 +131,8 @@ def _clips(path: Path, arrays: dict[str, np.ndarray], skeleton: Skeleton) -> lis
     lengths = arrays.get("lengths")
     if lengths is None or lengths.shape != (n,) or not ((lengths >= 1) & (lengths <= frames)).all():
         raise DataError(f"{path}: lengths are {lengths}, expected a number of frames, 1 to {frames}, for each of {n}")
-    clips = [torch.from_numpy(one[: int(length)]).float() for one, length in zip(joints, lengths, strict=True)]
-    for i, clip in enumerate(clips):
-        try:
-            check_motion(clip, skeleton)
-        except ValueError as error:
-            raise DataError(f"{path}, motion {i}: {error}") from None
-    return clips
+    clips = [torch.from_numpy(one[: int(length)]) for one, length in zip(joints, lengths, strict=True)]
+    return [check_joints(clip, f"{path}, motion {i}", skeleton, min_frames=1) for i, clip in enumerate(clips)]
 
 
 def _check_film(film: Path, frames: int, name: Path) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from videomdm.parameters import seed
+
 RESULT = "motions of one method: a .npz file or a folder of them, from `videomdm generate` or `videomdm lift`"
 
 
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       help="text of the consent form; {pairs} and {minutes} are filled in")  # fmt: skip
     make.add_argument("--post", default="", metavar="URL",
                       help="where the static page sends the answers, instead of offering them as a file")  # fmt: skip
-    make.add_argument("--seed", type=int, default=0)
+    make.add_argument("--seed", type=seed, default=0)
 
     serve = commands.add_parser("serve", help="show the survey and keep its votes")
     serve.add_argument("folder", type=Path, metavar="DIR", help="folder of the survey")

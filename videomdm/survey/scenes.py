@@ -56,12 +56,14 @@ class Scene:
         motions: method -> joints (T, J, 3), metres, Y up, all of one length; they start above the origin, facing +Z.
         reference: a video of what the caption describes, or None.
         truth: joints (T', J, 3) in the same frame, or None.
+        lengths: method -> frames that its motion had before.
     """
 
     caption: str
     motions: dict[str, Tensor]
     reference: Path | None = None
     truth: Tensor | None = None
+    lengths: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -81,10 +83,10 @@ def read(named: str) -> Result:
     Raises:
         DataError: nothing there, a file that is not such a result, different skeletons or speeds in one folder.
     """
-    name, equals, place = named.partition("=")
+    name, equals, place = ("", "", "") if Path(named).exists() else named.partition("=")
     path = Path(place if equals else named)
     name = name if equals else path.stem if path.suffix == ".npz" else path.name
-    files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+    files = sorted(path.rglob("*.npz")) if path.is_dir() else [path]
     if not files or not all(file.is_file() for file in files):
         raise DataError(f"{path}: no .npz file there, expected motions from `videomdm generate` or `videomdm lift`")
     if not name:
@@ -93,7 +95,8 @@ def read(named: str) -> Result:
     digest, count = hashlib.sha256(), Counter()
     for k, file in enumerate(files):
         digest.update(file.read_bytes())
-        motions, keys, captions, skeleton, fps = _read_file(file)
+        recording = file.relative_to(path).with_suffix("").as_posix() if path.is_dir() else file.stem
+        motions, keys, captions, skeleton, fps = _read_file(file, recording)
         if k and (skeleton, fps) != (result.skeleton, result.fps):
             raise DataError(f"{file}: {skeleton.name} at {fps:g} fps, {files[0].name}: {result.skeleton.name} at "
                             f"{result.fps:g} fps; expected one layout and speed")  # fmt: skip
@@ -108,7 +111,7 @@ def read(named: str) -> Result:
     return result
 
 
-def _read_file(path: Path) -> tuple[list[Tensor], list[str], list[str], Skeleton, float]:
+def _read_file(path: Path, recording: str) -> tuple[list[Tensor], list[str], list[str], Skeleton, float]:
     """Motions, what they are matched by (a caption, or the name of a recording), captions, layout and speed."""
     arrays = read_npz(path, "a .npz file without pickles", _READ)
     if "joints" not in arrays:
@@ -121,8 +124,8 @@ def _read_file(path: Path) -> tuple[list[Tensor], list[str], list[str], Skeleton
     if not 1 <= fps <= 240:
         raise DataError(f"{path}: {fps:g} frames per second, expected 1 to 240")
     if joints.ndim == 3:
-        clips, keys = [joints], [path.stem]
-        captions = [str(arrays.get("caption", "")) or path.stem]
+        clips, keys = [joints], [recording]
+        captions = [str(arrays.get("caption", "")) or recording]
     else:
         lengths = arrays.get("lengths", np.full(len(joints), joints.shape[1]))
         if lengths.shape != (len(joints),) or not ((lengths > 0) & (lengths <= joints.shape[1])).all():
@@ -206,8 +209,28 @@ def match(
         clips = {r.name: _in_own_frame(r.clips[key], r.skeleton, floor) for r in results}
         shortest = min(map(len, clips.values()))
         true = _in_own_frame(truth.clips[key], truth.skeleton, floor) if truth and key in truth.clips else None
-        scenes.append(Scene(row.caption, {n: c[:shortest] for n, c in clips.items()}, row.reference, true))
+        lengths = {name: len(clip) for name, clip in clips.items()}
+        scenes.append(Scene(row.caption, {n: c[:shortest] for n, c in clips.items()}, row.reference, true, lengths))
+    if truth and all(scene.truth is None for scene in scenes):
+        first = next(iter(truth.clips))[0]
+        raise DataError(f"{truth.name}: no motion of these captions or recordings, it begins with {first!r}")
     return scenes
+
+
+def left_out(results: Sequence[Result], chosen: Sequence[Scene], all_captions: bool = True) -> list[str]:
+    """What of the results is not in the scenes of :func:`match`, in sentences.
+
+    Args:
+        results: of all methods.
+        chosen: their scenes.
+        all_captions: whether all that the methods have was wanted.
+    """
+    notes = []
+    for result in results if all_captions else ():
+        if more := len(result.clips) - len(chosen):
+            notes.append(f"{result.name}: {more} of {len(result.clips)} motions are left out, for others lack them")
+    cut = sum(len(scene.motions[r.name]) < scene.lengths[r.name] for scene in chosen for r in results)
+    return [*notes, f"motions cut to the shortest of their captions: {cut}"] if cut else notes
 
 
 def _read_captions(path: Path) -> list[_Wanted]:
@@ -224,7 +247,8 @@ def _read_captions(path: Path) -> list[_Wanted]:
         rows = []
         for row in table:
             video = (row.get("video") or "").strip()
-            key = Path((row.get("file") or "").strip()).stem or row["caption"].strip()
+            file = (row.get("file") or "").strip()
+            key = Path(file).with_suffix("").as_posix() if file else row["caption"].strip()
             rows.append(_Wanted(key, row["caption"].strip(), path.parent / video if video else None))
     if not rows:
         raise DataError(f"{path}: no captions, expected one a line")

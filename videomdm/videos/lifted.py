@@ -14,8 +14,9 @@ from torch import Tensor
 from videomdm.cameras.camera import Camera
 from videomdm.conventions import DataError
 from videomdm.data import recordings
+from videomdm.data.recordings import names
 from videomdm.data.recordings.detections import KeypointTrack
-from videomdm.data.recordings.reading import Source
+from videomdm.data.recordings.reading import REPORT, Source
 from videomdm.data.recordings.video import Video
 from videomdm.evaluation.lifting import without_truth
 from videomdm.export.bvh import write_both
@@ -165,16 +166,35 @@ def lift_track(
     )
 
 
-def save(lifted: LiftedRecording, folder: str | Path) -> dict[Path, dict[str, float | str]]:
+def result_names(tracks: Sequence[KeypointTrack], sources: Sequence[Source], folder: Path) -> list[str]:
+    """What the results of recordings are called below a folder, without ending, in sub-folders like theirs.
+
+    Raises:
+        DataError: a result, or the report, would be written over a file of one of the recordings.
+    """
+    own = names.below((track.name for track in tracks), ["-exact"])
+    made = {(folder / f"{name}{ending}").resolve() for name in own for ending in (".npz", ".bvh", "-exact.bvh")}
+    made.add((folder / REPORT).resolve())
+    for file in (file for source in sources for file in source.files):
+        if file.resolve() in made:
+            raise DataError(f"{file}: a result would be written over it, expected another folder than {folder}")
+    return own
+
+
+def save(lifted: LiftedRecording, folder: str | Path, name: str | None = None) -> dict[Path, dict[str, float | str]]:
     """Write ``NAME.npz`` (:meth:`LiftedRecording.arrays`), and the delivered motion as ``NAME.bvh``, with constant
     bones, and ``NAME-exact.bvh``.
 
-    Recordings of sub-folders lie in sub-folders again.
+    Args:
+        lifted: one recording.
+        folder: made where it is missing.
+        name: of the files, from :func:`result_names` where there are several; the recording's own when None.
 
     Returns:
         File -> how far its joints are from the motion's (:func:`videomdm.export.bvh.write_both`), nothing for arrays.
     """
-    npz, bvh = (Path(folder) / f"{lifted.track.name}.{ending}" for ending in ("npz", "bvh"))
+    name = name or names.below([lifted.track.name])[0]
+    npz, bvh = (Path(folder) / f"{name}.{ending}" for ending in ("npz", "bvh"))
     with written_whole(npz) as partial:
         np.savez_compressed(partial, **lifted.arrays())
     return {npz: {}, **write_both(bvh, lifted.joints, SMPL22, lifted.track.fps)}
@@ -197,7 +217,9 @@ def write_report(
     if seconds is not None:
         report["seconds"] = {stage: round(value, 3) for stage, value in seconds.items()}
     with written_whole(path) as partial:
-        partial.write_text(json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(report, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+        # names of files may hold bytes that are no letters: JSON's own escape for these is Python's, too
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _unused(track: KeypointTrack, source: Source) -> list[tuple[float, float, str]]:

@@ -99,3 +99,19 @@ def test_the_encoder_says_so_too():
     with pytest.warns(UserWarning, match="'человек идёт' counts as no caption"):
         vectors = HashedText(32).encode(["a walk", "человек идёт", ""])
     assert vectors[0].any() and not vectors[1:].any()
+
+
+def test_a_table_in_a_sub_folder_names_recordings_from_there(tmp_path):
+    (tmp_path / "monday").mkdir()
+    (tmp_path / "captions.csv").write_text("file,caption\nsquat,squats\nmonday/walk,strolls\n")
+    (tmp_path / "monday" / "captions.csv").write_text("file,caption\nwalk,walks\nrun.mp4,runs\n")
+    assert captions.read_table(tmp_path) == {
+        "squat": ("squats",), "monday/walk": ("strolls", "walks"), "monday/run": ("runs",)
+    }  # fmt: skip
+
+
+def test_lines_of_humanml3d(tmp_path):
+    lines = ["a man walks#fast.#a/DET man/NOUN walk/VERB fast/ADV#0.0#0.0", "he waves.#he/PRON wave/VERB#1.5#3.0",
+             "turns # and bows#0.0"]  # fmt: skip
+    (tmp_path / "clip.txt").write_text("\n".join(lines[1:]))
+    assert captions.of(tmp_path, "clip", {}) == ("he waves.", "turns # and bows#0.0")

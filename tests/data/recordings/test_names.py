@@ -260,3 +260,73 @@ class TestFileNames:
         assert len(set(made)) == 4 and any(n.startswith("walk.v1-") for n in made)
         again = tmp_path / "monday" / ".." / "monday" / "squat.mov"
         assert names.folder_of(again) == names.folder_of(tmp_path / "monday" / "squat.mov")
+
+
+class TestFilesThatAreMade:
+    def test_sub_folders_and_pairs(self):
+        given = ["clip", "clip-exact", "monday/clip", "CLIP", "clip-exact-exact"]
+        made = names.below(given, ["-exact"])
+        assert made == ["clip", "clip-exact-2", "monday/clip", "CLIP-2", "clip-exact-exact"]
+        files = [f"{name}{twin}".casefold() for name in made for twin in ("", "-exact")]
+        assert len(set(files)) == len(files)
+
+    def test_bytes_that_are_no_letters(self):
+        assert names.safe("gef\udcfchrt") == "gef-hrt"
+
+    def test_too_long(self):
+        (made,) = names.below(["a" * 246])
+        assert len(f"{made}-exact.bvh".encode()) < 255
+
+
+class TestFoldersOfResults:
+    def test_motions_and_reports_are_no_keypoints(self, tmp_path, film):
+        put(tmp_path, film, "walk.mp4")
+        np.savez(tmp_path / "walk.npz", joints=np.zeros((9, 22, 3)), delivered="prior")
+        (tmp_path / "report.json").write_text(json.dumps({"run": "x", "recordings": [], "notes": [], "units": {}}))
+        assert listed(tmp_path) == {"walk": ("walk.mp4", None)}
+        assert reading.strangers(tmp_path, reading.sources(tmp_path)) == ["report.json", "walk.npz"]
+
+    def test_a_recording_may_be_called_report(self, tmp_path, film):
+        put(tmp_path, film, "report.mp4")
+        (tmp_path / "report.json").write_text("[]")
+        assert listed(tmp_path) == {"report": ("report.mp4", "report.json")}
+
+
+def test_linked_folders_are_read_once(tmp_path, film):
+    put(tmp_path, film, "elsewhere/jump.mp4", "here/walk.mp4")
+    (tmp_path / "here" / "monday").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "here")
+    assert sorted(listed(tmp_path / "here")) == ["monday/jump", "walk"]
+
+
+def test_the_clock_of_an_array_file_whatever_its_case(tmp_path):
+    from figure import FRAMES, figure, npz
+
+    npz(tmp_path / "clip.npz", figure(np.arange(FRAMES) / 20))
+    (tmp_path / "clip.npz").rename(tmp_path / "CLIP.NPZ")
+    assert len(reading.film(reading.source(tmp_path / "CLIP.NPZ"))) == FRAMES
+
+
+class TestOneOfSeveral:
+    """A recording that is given alone is told what lies beside it, as a folder is."""
+
+    def test_files_of_the_same_kind(self, tmp_path, film):
+        put(tmp_path, film, "walk.mp4")
+        (tmp_path / "walk.json").write_text("[]")
+        np.savez(tmp_path / "walk.npz", keypoints=0)
+        (tmp_path / "walk.json.gz").write_bytes(b"")
+        source = reading.source(tmp_path / "walk.mp4")
+        assert source.keypoints.name == "walk.json" and [path.name for path in source.others] == ["walk.npz"]
+        said = recordings.folder._beside(tmp_path, source, {"Walk": ("walks",)})
+        assert said == [
+            "walk.npz is not used: walk is read from another file of this kind",
+            "captions.csv names Walk, not walk: not its caption", "walk.json.gz is not used, for it is no recording's",
+        ]  # fmt: skip
+        chosen = reading.source(tmp_path / "walk.npz")
+        assert chosen.keypoints.name == "walk.npz" and [path.name for path in chosen.others] == ["walk.json"]
+
+    def test_frames_of_several_recordings(self, tmp_path):
+        for stem in ("walk", "jump"):
+            frames(tmp_path / "kp", stem + "_{:012d}_keypoints.json", openpose())
+        with pytest.raises(DataError, match="kp: frames of jump, walk, expected those of one recording, or the folder"):
+            reading.source(tmp_path / "kp")

@@ -330,3 +330,115 @@ class TestPersons:
         for text in ("squat", "squat=", "=1", "squat=x", "squat=-1", ""):
             with pytest.raises(DataError, match="expected names of recordings and numbers"):
                 recordings.persons(text)
+
+
+class TestPointsThatStay:
+    """Somebody walks on, and some joints are where nothing was seen, with confidence."""
+
+    @pytest.mark.parametrize("place", [(37.5, 21.25), (-1.5, -1.5), (319.0, 10.0)])
+    @pytest.mark.parametrize("joints", [["left_wrist"], ["left_elbow", "left_wrist"], ["left_knee", "left_ankle"]])
+    def test_a_filler_of_any_place(self, tmp_path, place, joints):
+        points = figure(TIMES) + np.random.default_rng(0).normal(0, 0.2, (FRAMES, 1, 1)) * (1, 1, 0)
+        own = [HALPE26.index(joint) for joint in joints]
+        points[20:80, own, :2] = place
+        npz(tmp_path / "clip.npz", points)
+        track = of_npz(tmp_path / "clip.npz")
+        assert f"{', '.join(joints)}: in 60 frames at one point while the body moves" in said(track)
+        shown = track.unseen[20:80]
+        assert shown[:, track.layout.index(joints[-1])].all() and not track.unseen[:20].any()
+
+    def test_where_it_was_last_seen(self, tmp_path):
+        points = figure(TIMES)
+        points[5:, HALPE26.index("left_wrist")] = points[4, HALPE26.index("left_wrist")]
+        npz(tmp_path / "clip.npz", points)
+        assert "left_wrist: in 121 frames at one point" in said(of_npz(tmp_path / "clip.npz"))
+
+    def test_people_who_stand_still_are_no_fillers(self, tmp_path):
+        npz(tmp_path / "clip.npz", figure(TIMES, speed=0.0).round())
+        assert "at one point" not in said(of_npz(tmp_path / "clip.npz"))
+
+    def test_a_foot_that_stands_is_no_filler(self, tmp_path):
+        """In whole pixels a foot may be at the same place for long, while the body moves over it."""
+        points = figure(TIMES, speed=20.0)
+        points[20:100, [HALPE26.index(f"left_{part}") for part in ("ankle", "heel", "big_toe", "small_toe")]] = points[
+            60, [HALPE26.index(f"left_{part}") for part in ("ankle", "heel", "big_toe", "small_toe")]
+        ]
+        npz(tmp_path / "clip.npz", points.round(0))
+        assert "at one point" not in said(of_npz(tmp_path / "clip.npz"))
+
+
+class TestSizes:
+    @pytest.mark.parametrize("scale", [0.5, 2.0])
+    def test_a_person_of_another_size_all_at_once(self, tmp_path, scale):
+        before, after = figure(TIMES, scale=0.6), figure(TIMES, scale=0.6 * scale)
+        npz(tmp_path / "clip.npz", np.concatenate([before[:60], after[60:]]))
+        assert f"at 3.0 s the person is {scale:.2f} times as large all at once" in said(of_npz(tmp_path / "clip.npz"))
+
+    def test_nothing_is_said_of_people_who_come_nearer(self, tmp_path):
+        near = [figure(TIMES[k : k + 1], scale=0.3 + 0.7 * k / FRAMES)[0] for k in range(FRAMES)]
+        npz(tmp_path / "clip.npz", np.stack(near))
+        assert "as large" not in said(of_npz(tmp_path / "clip.npz"))
+
+
+def test_time_stamps_beside_frame_numbers(tmp_path):
+    """Milliseconds within a second are as different from each other as frame numbers are."""
+    names = [f"frame_{k:05d}_{k * 0.0501:.3f}.jpg" for k in range(FRAMES)]
+    entries = [{"image_id": n, "keypoints": p.ravel().tolist()} for n, p in zip(names, figure(TIMES), strict=True)]
+    (tmp_path / "clip.json").write_text(json.dumps(entries))
+    track = of_json(tmp_path / "clip.json")
+    assert said(track) == "" and seconds_off(track) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        ({"predictions": []}, "frame 70: instances are None, expected a list of people"),
+        ({"instances": None}, "frame 70: instances are None, expected a list of people"),
+    ],
+)
+def test_frames_of_another_kind_are_not_nobody(tmp_path, spoilt, message):
+    mmpose(tmp_path / "clip.json", figure(TIMES)[:, None])
+    entries = json.loads((tmp_path / "clip.json").read_text())
+    entries[70] = {"frame_id": 70} | spoilt
+    (tmp_path / "clip.json").write_text(json.dumps(entries))
+    with pytest.raises(DataError, match=message):
+        of_json(tmp_path / "clip.json")
+
+
+@pytest.mark.parametrize("person", [[1.0, 2.0, 0.5], {"pose_keypoints": [1.0, 2.0, 0.5]}, None])
+def test_openpose_people_of_another_kind(tmp_path, person):
+    openpose(tmp_path / "clip", figure(TIMES, BODY25))
+    file = tmp_path / "clip" / "clip_000000000070_keypoints.json"
+    file.write_text(json.dumps({"people": [person]}))
+    with pytest.raises(DataError, match="000000000070_keypoints.json: a person is .*expected .*'pose_keypoints_2d'"):
+        of_json(tmp_path / "clip")
+
+
+class TestWhatAnArrayFileTells:
+    def test_arrays_that_nobody_reads_are_named(self, tmp_path):
+        npz(tmp_path / "clip.npz", figure(TIMES), K=np.eye(3), valid=np.ones(FRAMES, bool))
+        assert "not read: K, valid" in said(of_npz(tmp_path / "clip.npz"))
+
+    def test_times_against_frames_per_second(self, tmp_path):
+        npz(tmp_path / "clip.npz", figure(TIMES), times=TIMES / 2, fps=FPS)
+        with pytest.raises(DataError, match="fps is 20, but times are of 40 frames a second"):
+            of_npz(tmp_path / "clip.npz")
+        npz(tmp_path / "clip.npz", figure(TIMES), times=TIMES, fps=FPS)
+        assert said(of_npz(tmp_path / "clip.npz")) == ""
+
+    @pytest.mark.parametrize(
+        ("camera", "message"),
+        [
+            ((150.0, 150.0, 80.0, 60.0), "is the middle of an image of 160 x 120, not of 320 x 240"),
+            ((400.0, 225.0, 160.0, 120.0), "focal lengths of 400 and 225, expected nearly equal ones"),
+        ],
+    )
+    def test_intrinsics_of_another_image(self, tmp_path, camera, message):
+        fx, fy, cx, cy = camera
+        npz(tmp_path / "clip.npz", figure(TIMES), intrinsics=np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]]))
+        with pytest.raises(DataError, match=message):
+            of_npz(tmp_path / "clip.npz")
+
+    def test_a_cropped_picture_has_its_middle_elsewhere(self, tmp_path):
+        npz(tmp_path / "clip.npz", figure(TIMES), intrinsics=np.array([[300.0, 0, 100], [0, 320.0, 120], [0, 0, 1]]))
+        assert said(of_npz(tmp_path / "clip.npz")) == ""

@@ -10,6 +10,8 @@ from videomdm.conventions import DataError
 from videomdm.data.recordings.detections import Intrinsics
 
 OFF_CENTRE = 0.3  # image sides that the principal point may be off the middle; pictures are cropped
+ALIKE, SCALED = 0.02, 0.08  # image sides: off the middle so much, and both ways alike, it is another image's middle
+SQUEEZED = 1.2  # ratio of focal lengths: broadcast pixels have at most 1.1
 NARROWEST = 3.0  # degrees across the diagonal, of the longest lenses; and of 180 less these, of the widest
 SHARES = 0.3  # normalised coordinates, x and y of the middle of somebody of whom nothing is left of or above the axis
 WIDEST = 3.0  # normalised image coordinates: the edge of a lens of 143 degrees
@@ -76,6 +78,17 @@ def check_intrinsics(camera: Intrinsics, name: str) -> None:
         raise DataError(
             f"{name}: the intrinsics' principal point ({camera.cx:.4g}, {camera.cy:.4g}) is far from the middle of an "
             f"image of {camera.width} x {camera.height}: are they of images of another size?"
+        )
+    shares = np.array([camera.cx / camera.width, camera.cy / camera.height])
+    if np.ptp(shares) < ALIKE and np.abs(shares - 0.5).min() > SCALED:
+        raise DataError(
+            f"{name}: the intrinsics' principal point ({camera.cx:.4g}, {camera.cy:.4g}) is the middle of an image of "
+            f"{2 * camera.cx:.4g} x {2 * camera.cy:.4g}, not of {camera.width} x {camera.height}: scale them to that"
+        )
+    if not 1 / SQUEEZED < camera.fx / camera.fy < SQUEEZED:
+        raise DataError(
+            f"{name}: focal lengths of {camera.fx:.4g} and {camera.fy:.4g}, expected nearly equal ones, in pixels (are "
+            "they shares of width and height, or of an image that was squeezed?)"
         )
     diagonal = float(np.hypot(camera.width, camera.height))
     if not NARROWEST <= np.degrees(2 * np.arctan(diagonal / 2 / camera.fx)) <= 180 - NARROWEST:

@@ -1,8 +1,9 @@
 """What is said of the recordings in a folder, in the order in which it is looked for:
 
 1. ``squat.txt`` beside ``squat.mp4``: one caption per line;
-2. ``captions.csv`` in the folder: a header ``file,caption`` and a row per caption; ``file`` is the recording's path
-   below the folder, with or without ending, and may come several times (Excel's ``;`` and tabs are read too);
+2. ``captions.csv`` in the folder or a sub-folder: a header ``file,caption`` and a row per caption; ``file`` is the
+   recording's path from there, with or without ending, and may come several times (Excel's ``;`` and tabs are read
+   too);
 3. the file's name: ``jumping_jack_03`` says "jumping jack".
 
 Names that cameras and telephones give (``IMG_9732``, ``VID-20240612-WA0003``) say nothing of the motion: such a
@@ -19,12 +20,14 @@ from pathlib import Path, PurePosixPath
 
 from videomdm.conventions import DataError
 from videomdm.data.recordings.names import composed, split_ending
-from videomdm.data.recordings.reading import ENDINGS
+from videomdm.data.recordings.reading import ENDINGS, visible
 from videomdm.storage import text
 from videomdm.text import foreign
 
 TABLE = "captions.csv"
 Table = dict[str, tuple[str, ...]]
+#: A line of HumanML3D's files: a caption, its words with their kinds, the seconds that it speaks of.
+_HUMANML3D = re.compile(r"([^#]+)#(?:\S+/[A-Z]+ ?)+#[\d.]+#[\d.]+")
 FOREIGN = 0.1  # share of a caption's letters that the text encoder may miss without a word
 
 
@@ -53,14 +56,23 @@ _VAGUE = _words(
 
 
 def read_table(folder: Path) -> Table:
-    """Captions by recording's name, of the folder's ``captions.csv``; empty where there is none.
+    """Captions by recording's name, of each ``captions.csv`` in the folder and its sub-folders; empty without any.
+
+    A table in a sub-folder names recordings by their paths from there.
 
     Raises:
         DataError: not UTF-8, another header, a row without file or caption, a quote that is not closed.
     """
-    path = next((p for p in sorted(folder.iterdir()) if p.name.lower() == TABLE and p.is_file()), None)
-    if path is None:
-        return {}
+    table: Table = {}
+    for path in (p for p in visible(folder) if p.name.lower() == TABLE and p.is_file()):
+        above = path.parent.relative_to(folder)
+        for name, captions in _read_one(path).items():
+            name = composed((above / name).as_posix())
+            table[name] = (*table.get(name, ()), *captions)
+    return table
+
+
+def _read_one(path: Path) -> Table:
     table: Table = {}
     content = text.read(path, "a table with the columns file,caption")
     content = re.sub(r"\Asep=.\n", "", content)  # Excel's own first line
@@ -93,11 +105,17 @@ def of(folder: Path, name: str, table: Table) -> tuple[str, ...]:
     file = _beside(folder / f"{name}.txt")
     if file is not None:
         lines = tuple(" ".join(line.split()) for line in text.read(file, "captions, one per line").split("\n"))
-        lines = tuple(line for line in lines if line)
+        lines = tuple(_plain(line) for line in lines if line)
         if not lines:
             raise DataError(f"{file}: empty, expected captions, one per line")
         return lines
     return table.get(name) or (of_name(name),)
+
+
+def _plain(line: str) -> str:
+    """A caption without what HumanML3D's files say of it: ``he walks.#he/PRON walk/VERB#0.0#0.0``."""
+    marked = _HUMANML3D.fullmatch(line)
+    return marked[1].strip() if marked else line
 
 
 def of_name(name: str) -> str:

@@ -83,10 +83,9 @@ def frame_numbers(names: Sequence[str], where: Path | str, repeated: bool = Fals
         if not found:
             raise DataError(f"{where}: {name!r} names no frame number")
     different = len(set(names)) if repeated else len(names)
-    for place in range(1, min(map(len, groups)) + 1):  # the last number of the names, or the last that tells them apart
-        numbers = [int(g[-place]) for g in groups]
-        if len(set(numbers)) == different:
-            return numbers
+    columns = [[int(g[-place]) for g in groups] for place in range(1, min(map(len, groups)) + 1)]
+    if telling := [numbers for numbers in columns if len(set(numbers)) == different]:
+        return min(telling, key=_sparseness)  # beside frames' numbers there may be time stamps; of equals the last
     numbers = [int(g[-1]) for g in groups]
     seen: dict[int, str] = {}
     for number, name in zip(numbers, names, strict=True):
@@ -97,6 +96,12 @@ def frame_numbers(names: Sequence[str], where: Path | str, repeated: bool = Fals
             )
         seen[number] = name
     return numbers
+
+
+def _sparseness(numbers: Sequence[int]) -> float:
+    """How many numbers there could be, in their common step, for each that there is."""
+    ascending = np.unique(numbers)
+    return (ascending[-1] - ascending[0]) / common_step(ascending) / len(ascending)
 
 
 def common_step(numbers: np.ndarray) -> int:

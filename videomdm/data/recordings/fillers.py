@@ -1,4 +1,4 @@
-"""What stands in a file for what was not seen, or was seen once: zeros, points on the edge, people who stand twice."""
+"""What stands in a file for what was not seen, or was seen once: zeros, edges, points that stay, people twice."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 from videomdm.conventions import DataError
 from videomdm.data.recordings.detections import Detections
 
+HELD = 15  # times that a joint is at exactly the same point, from which that is looked into
+MOVED, MOVED_FAR = 0.15, 1.0  # body heights that the body moves meanwhile; the second where pixels are whole numbers
+FAR = 1.0  # body heights from a body's middle, where none of its joints is
 CLIPPED = 3  # joints of one person on one edge of the image, that no body has there by chance
 
 
@@ -18,7 +21,7 @@ def without_fillers(detections: Detections) -> Detections:
     Raises:
         DataError: nothing else is there.
     """
-    return _without_twins(_without_edges(_without_zeros(detections)))
+    return _without_twins(_without_held(_without_edges(_without_zeros(detections))))
 
 
 def without_zeros(points: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -58,6 +61,37 @@ def _without_edges(detections: Detections) -> Detections:
     share = 100 * clipped.sum() / (confidence > 0).sum()
     note = f"{share:.1f} % of the keypoints lie exactly on the image's edge, where what is outside was put: not seen"
     return _with(detections, np.where(clipped, 0.0, confidence), note)
+
+
+def _without_held(detections: Detections) -> Detections:
+    """Joints that are at one and the same point again and again while the body moves on, or far from it.
+
+    Programs put there what they do not see (a corner of the crop, -1 scaled), or leave it where it was last seen.
+    """
+    everybody = np.concatenate(detections.people)
+    points, seen = everybody[..., :2], everybody[..., 2] > 0
+    if len(points) < HELD:
+        return detections
+    shown = np.ma.masked_array(points, ~np.repeat(seen[..., None], 2, -1))
+    middle = np.ma.median(shown, axis=1).filled(0.0)
+    # a body is about four times as high as its joints' median distance from their middle, which few fillers move
+    away = np.ma.masked_array(np.linalg.norm(points - middle[:, None], axis=-1), ~seen)
+    height = np.maximum(4 * np.ma.median(away, axis=1).filled(0.0), 1e-9)
+    moved = MOVED_FAR if (points[seen] == points[seen].round()).all() else MOVED  # a foot stays in one pixel for long
+    held = np.zeros(seen.shape, bool)
+    for joint in range(seen.shape[1]):
+        own = np.flatnonzero(seen[:, joint])
+        _, place, count = np.unique(points[own, joint], axis=0, return_inverse=True, return_counts=True)
+        for often in np.flatnonzero(count >= HELD):
+            rows = own[place.ravel() == often]
+            apart = (points[rows, joint] - middle[rows]) / height[rows, None]
+            far = np.median(np.linalg.norm(apart, axis=-1)) > FAR
+            held[rows, joint] = far or np.ptp(apart, axis=0).max() > moved
+    if not held.any():
+        return detections
+    names = [name for name, one in zip(detections.layout.joints, held.any(0), strict=True) if one]
+    note = f"{', '.join(names)}: in {held.any(1).sum()} frames at one point while the body moves: counted as not seen"
+    return _with(detections, np.where(held, 0.0, everybody[..., 2]), note)
 
 
 def _without_twins(detections: Detections) -> Detections:

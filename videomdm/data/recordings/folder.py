@@ -163,8 +163,9 @@ def load_one(
     source = reading.source(video)
     folder = Path(video).parent
     found = _read(source, choose(detector), SMPL22, intrinsics, moving_camera, cache, person)
-    words = captions.of(folder, source.name, captions.read_table(folder))
-    found.notes += captions.notes(words)
+    table = captions.read_table(folder)
+    words = captions.of(folder, source.name, table)
+    found.notes += [*captions.notes(words), *_beside(folder, source, table)]
     return found, words, source
 
 
@@ -201,6 +202,17 @@ def _strangers(folder: Path, table: captions.Table, sources: Sequence[Source]) -
     if left := reading.strangers(folder, sources):
         more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
         notes.append(f"not used, for they are no recording's: {', '.join(left[:MOST_NAMED])}{more}")
+    return notes
+
+
+def _beside(folder: Path, source: Source, table: captions.Table) -> list[str]:
+    """Notes on one recording's files and captions that are not read."""
+    notes = [f"{path.name} is not used: {source.name} is read from another file of this kind" for path in source.others]
+    named = [name for name in table if name != source.name and name.casefold() == source.name.casefold()]
+    notes += [f"{captions.TABLE} names {name}, not {source.name}: not its caption" for name in named]
+    for left in reading.strangers(folder, [source], deep=False):
+        if left.startswith(f"{source.name}."):
+            notes.append(f"{left} is not used, for it is no recording's")
     return notes
 
 

@@ -113,6 +113,15 @@ def is_frame(path: Path, recordings: Sequence[str]) -> bool:
     return match is not None and composed(match["stem"]) in recordings
 
 
+def is_report(path: Path) -> bool:
+    """Whether a file is what ``videomdm lift`` wrote of recordings."""
+    try:
+        found = _json(path)
+    except DataError:
+        return False
+    return isinstance(found, dict) and {"run", "recordings", "units"} <= found.keys()
+
+
 def _frames(folder: Path) -> dict[str, list[Path]]:
     """The files of each recording of which a folder holds the frames; content tells, the names alone would not."""
     files: dict[str, list[Path]] = {}
@@ -142,7 +151,7 @@ def _are_frames(files: Sequence[Path]) -> bool:
 def _people_of_frame(file: Path, found: object) -> list[np.ndarray]:
     """The people (J, 3) of a frame's file, OpenPose's or MMPose's."""
     if isinstance(found, dict) and isinstance(found.get("people"), list):
-        return [_person(file, p.get("pose_keypoints_2d")) for p in found["people"] if isinstance(p, dict)]
+        return [_openpose_person(file, person) for person in found["people"]]
     if isinstance(found, dict):
         found = found.get("instance_info", found)
     if isinstance(found, list) and all(
@@ -150,6 +159,12 @@ def _people_of_frame(file: Path, found: object) -> list[np.ndarray]:
     ):
         return [_instance(file, p) for p in found]
     raise DataError(f"{file}: expected {{'people': [...]}} or a list of MMPose's instances, found {_brief(found)}")
+
+
+def _openpose_person(file: Path, person: object) -> np.ndarray:
+    if not isinstance(person, dict) or "pose_keypoints_2d" not in person:
+        raise DataError(f"{file}: a person is {_brief(person)}, expected one with 'pose_keypoints_2d'")
+    return _person(file, person["pose_keypoints_2d"])
 
 
 Found = list[tuple[int, np.ndarray]]  # frame number and (J, 3)
@@ -163,9 +178,9 @@ def _alphapose_people(path: Path, entries: list[dict]) -> Found:
 def _mmpose_people(path: Path, entries: list[dict], frames: list[int]) -> Found:
     found = []
     for entry, frame in zip(entries, frames, strict=True):
-        where, people = f"{path}, frame {entry.get('frame_id')}", entry.get("instances", [])
+        where, people = f"{path}, frame {entry.get('frame_id')}", entry.get("instances")
         if not isinstance(people, list) or not all(isinstance(p, dict) for p in people):
-            raise DataError(f"{where}: instances are {_brief(people)}, expected a list of people")
+            raise DataError(f"{where}: instances are {_brief(people)}, expected a list of people (empty for nobody)")
         found += [(frame, _instance(where, person)) for person in people]
     return found
 

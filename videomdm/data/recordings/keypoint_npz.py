@@ -16,6 +16,7 @@ a finished track in the same format, so that it can be edited and read again, an
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,12 @@ from videomdm.storage.arrays import read_npz
 LAYOUTS = ("coco17", "halpe26", "body25", "blazepose33", "h36m17", "smpl22")
 EXPECTED = "an npz file of keypoints, without pickled objects"
 NORMALISED_SIZE = 1000  # pixels, both sides of the image that is imagined where a file in normalised units has none
+
+#: Every array that is read, and those that :func:`save` adds.
+_KNOWN = {"keypoints", "confidence", "layout", "fps", "times", "units", "size", "intrinsics"} | {
+    "filled", "unseen", "origin", "start", "name", "notes"
+}  # fmt: skip
+RATES_DIFFER = 0.05  # share by which frames per second may be off the times beside them
 
 Arrays = dict[str, np.ndarray]
 
@@ -76,6 +83,8 @@ def _detections(arrays: Arrays, name: str) -> Detections:
             raise DataError(f"{name}: units are normalised, but {error}") from None
         intrinsics = intrinsics or _wide_enough(points[confidence > 0], width, height)
         points = intrinsics.to_pixels(points)
+    if unknown := sorted(set(arrays) - _KNOWN):
+        notes.append(f"arrays that the format does not know are not read: {', '.join(unknown)}")
     people = np.concatenate([points, confidence[..., None]], axis=-1)[:, None]
     layout = by_name(_text(arrays, "layout"))
     return Detections(list(people), _times(arrays), layout, width, height, name, notes, intrinsics)
@@ -108,6 +117,15 @@ def save(track: KeypointTrack, path: str | Path) -> None:
         size=(track.intrinsics.width, track.intrinsics.height), origin=track.intrinsics.origin, start=track.start,
         name=track.name, notes=np.array(track.notes, dtype=np.str_),
     )  # fmt: skip
+
+
+def is_motion(path: str | Path) -> bool:
+    """Whether a file holds a motion in 3-D, as ``videomdm lift`` and ``generate`` write it, and no keypoints."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return "joints" in file.files and "keypoints" not in file.files
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile):
+        return False  # whatever is wrong with it, its reader says
 
 
 def is_track(path: str | Path) -> bool:
@@ -177,13 +195,23 @@ def _problems_of_time(arrays: Arrays) -> list[str]:
         good = times.ndim == 1 and times.shape == frames and times.dtype.kind in "fiu"
         if not good or not np.isfinite(times).all() or (np.diff(times.astype(float)) <= 0).any():
             return [f"times are not {frames[0] if frames else 0} finite, increasing seconds"]
-        return []
+        return _problems_of_both(times, arrays.get("fps"))
     if "fps" not in arrays:
         return ["neither 'fps' nor 'times'"]
     fps = arrays["fps"]
     if fps.shape != () or fps.dtype.kind not in "fiu" or not 0 < fps < 10_000:
         return [f"fps is {fps.tolist()!r}, expected a number of frames per second"]
     return []
+
+
+def _problems_of_both(times: np.ndarray, fps: np.ndarray | None) -> list[str]:
+    """What is wrong where a file tells times and frames per second: neither is believed where they differ."""
+    if fps is None or fps.shape != () or fps.dtype.kind not in "fiu" or len(times) < 2:
+        return []
+    own = 1 / float(np.median(np.diff(times.astype(float))))
+    if abs(float(fps) / own - 1) <= RATES_DIFFER:
+        return []
+    return [f"fps is {float(fps):g}, but times are of {own:.4g} frames a second, expected one of the two"]
 
 
 def _problems_of_track(arrays: Arrays) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 LONGEST = 120  # bytes of a name; file systems allow 255, of which endings and prefixes take some
@@ -34,7 +34,8 @@ def safe(name: str) -> str:
 
     Slashes and what Windows forbids become "-"; what is too long ends in a digest of itself.
     """
-    plain = _FORBIDDEN.sub("-", composed(name)).strip(". ") or "-"
+    text = composed(name).encode(errors="replace").decode()  # "?" for bytes of a name that are no letters
+    plain = _FORBIDDEN.sub("-", text).strip(". ") or "-"
     if plain.partition(".")[0].lower() in _DEVICES:
         plain = f"_{plain}"
     if len(plain.encode()) > LONGEST:
@@ -45,13 +46,28 @@ def safe(name: str) -> str:
 
 def unique(names: Iterable[str]) -> list[str]:
     """A safe file name for each of some recordings, no two equal, not even on file systems that ignore case."""
+    return _different(map(safe, names))
+
+
+def below(names: Iterable[str], twins: Sequence[str] = ()) -> list[str]:
+    """A safe path below a folder for each of some recordings, in sub-folders like theirs, no two equal.
+
+    Nor is one equal to another with one of ``twins`` appended, as are files that are made in pairs (``squat`` and
+    ``squat-exact``).
+    """
+    return _different(("/".join(map(safe, name.split("/"))) for name in names), twins)
+
+
+def _different(names: Iterable[str], twins: Sequence[str] = ()) -> list[str]:
+    """Names with a number appended where one was there before, whatever its case."""
     taken: set[str] = set()
     chosen = []
     for name in names:
-        plain, n = safe(name), 1
-        while (own := plain if n == 1 else f"{plain}-{n}").casefold() in taken:
+        own, n = name, 1
+        while taken & {f"{own}{twin}".casefold() for twin in ("", *twins)}:
             n += 1
-        taken.add(own.casefold())
+            own = f"{name}-{n}"
+        taken |= {f"{own}{twin}".casefold() for twin in ("", *twins)}
         chosen.append(own)
     return chosen
 

@@ -30,7 +30,8 @@ ENDINGS = (*SUFFIXES, *LIFTED, ".npz", ".json")
 FOLDER_ENDINGS = ("_json", "_pose", "_keypoints", "_openpose", "_alphapose", "_mmpose", "-json", "-pose", "-keypoints")
 #: Files that a folder may hold beside recordings without a word.
 _OURS = ("captions.csv", "thumbs.db", "desktop.ini")
-_VERSION = 3  # to be raised when the same files are read otherwise: what was kept before is then read again
+REPORT = "report.json"  # what ``videomdm lift`` says of recordings, beside its results
+_VERSION = 4  # to be raised when the same files are read otherwise: what was kept before is then read again
 UNKNOWN_CAMERA = "no video: whether the camera stands still is not known"
 SLIDING = "; the feet never rest in the image, so it moves, or the person rides"
 
@@ -52,6 +53,11 @@ class Source:
     keypoints: Path | None = None
     lifted: Path | None = None
     others: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them that are there."""
+        return tuple(file for file in (self.video, self.keypoints, self.lifted, *self.others) if file)
 
     @property
     def origin(self) -> str:
@@ -83,19 +89,19 @@ def sources(folder: str | Path) -> list[Source]:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder, expected one with videos or keypoint files")
-    found = _group([folder, *_visible(folder)], folder)
+    found = _group([folder, *visible(folder)], folder)
     if not found:
         raise DataError(f"{folder}: no video ({', '.join(SUFFIXES)}) and no keypoints (npz, json, folders of frames)")
     return found
 
 
-def strangers(folder: Path, found: Sequence[Source]) -> list[str]:
-    """The files in a folder and its sub-folders that are no part of its recordings, by their paths below it."""
-    used = {path for s in found for path in (s.video, s.keypoints, s.lifted, *s.others) if path}
+def strangers(folder: Path, found: Sequence[Source], deep: bool = True) -> list[str]:
+    """The files in a folder, and if ``deep`` in its sub-folders, that are no part of recordings, by paths below it."""
+    used = {path for s in found for path in s.files}
     frames = {path: keypoint_json.recordings_of(path) for path in used if path.is_dir()}
     names = {s.name for s in found}
     left = []
-    for path in _visible(folder):
+    for path in visible(folder) if deep else sorted(folder.iterdir()):
         place = path.relative_to(folder)
         name, ending = split_ending(composed(place.as_posix()), (".txt",))
         known = path in used or (ending and name in names) or place.name.lower() in _OURS
@@ -112,14 +118,22 @@ def source(file: str | Path) -> Source:
     """
     file = Path(file)
     found = _group([file.parent, *sorted(file.parent.iterdir())], file.parent) if file.exists() else []
-    own = next((s for s in found if file in (s.video, s.keypoints, *s.others)), None)
+    own = next((s for s in found if file in s.files), None)
     if own is None:
         raise DataError(
             f"{file}: no such video, expected a file that ends in {', '.join(SUFFIXES)}, or keypoints (npz, json, "
             "folders of frames)"
         )
+    if file.is_dir() and len(stems := keypoint_json.recordings_of(file)) > 1:
+        raise DataError(f"{file}: frames of {', '.join(stems)}, expected those of one recording, or the folder above")
     kind = "video" if file.suffix.lower() in SUFFIXES else "keypoints"
-    return replace(own, **{kind: file}, others=())
+    others = tuple(other for other in (getattr(own, kind), *own.others) if other != file)
+    return replace(own, **{kind: file}, others=others)
+
+
+def holds_frames_alone(folder: Path) -> bool:
+    """Whether a folder of frames' keypoints holds no video, whose frames they would be."""
+    return not any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
 
 
 def see(source: Source, detector: Detector, cache: str | Path | None = None) -> CheckedDetections:
@@ -187,8 +201,15 @@ def _roles(path: Path, folder: Path, frames: dict[Path, list[str]]) -> Iterator[
         yield name, "lifted"
     elif ending in SUFFIXES:
         yield name, "video"
-    elif ending == ".npz" or (ending == ".json" and not keypoint_json.is_frame(path, frames.get(path.parent, ()))):
+    elif _holds_keypoints(path, ending) and not keypoint_json.is_frame(path, frames.get(path.parent, ())):
         yield name, "keypoints"
+
+
+def _holds_keypoints(path: Path, ending: str) -> bool:
+    """Whether a file is one of keypoints, good or bad, and not a motion or a report that the package wrote."""
+    if ending == ".npz":
+        return not keypoint_npz.is_motion(path)
+    return ending == ".json" and not (path.name == REPORT and keypoint_json.is_report(path))
 
 
 def _reunited(files: dict[str, Source]) -> dict[str, Source]:
@@ -210,10 +231,17 @@ def _reunited(files: dict[str, Source]) -> dict[str, Source]:
     return files
 
 
-def _visible(folder: Path) -> list[Path]:
-    """Everything in a folder and its sub-folders but what is hidden (a Mac's ``._squat.mp4`` is no video)."""
-    paths = sorted(folder.rglob("*"))
-    return [p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+def visible(folder: Path) -> list[Path]:
+    """Everything in a folder and its sub-folders, linked ones too, but what is hidden (a Mac's ``._squat.mp4``)."""
+    found: list[Path] = []
+    places = {folder.resolve()}  # a link may lead back up
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [
+            name for name in folders
+            if not name.startswith(".") and (real := Path(place, name).resolve()) not in places and not places.add(real)
+        ]  # fmt: skip
+        found += [Path(place, name) for name in (*folders, *files) if not name.startswith(".")]
+    return sorted(found)
 
 
 def _read(source: Source, video: Video | None) -> Detections:
@@ -243,7 +271,7 @@ def film(source: Source) -> clock.Film | None:
     if source.video is not None:
         video = Video(source.video)
         return clock.Film(video.stamps(), video.fps)
-    if source.keypoints is None or source.keypoints.suffix != ".npz" or not source.keypoints.is_file():
+    if source.keypoints is None or source.keypoints.suffix.lower() != ".npz" or not source.keypoints.is_file():
         return None
     times = keypoint_npz.times(source.keypoints)
     return clock.Film(times, (len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else None

@@ -23,6 +23,7 @@ MIN_JOINTS = 5  # joints seen; with fewer a detection is no person
 REACH, SPEED = 0.35, 6.0  # body sizes, and body sizes per second up to 1/4 s, that people may be off the prediction
 MAX_LOST = 2.0  # seconds that a person may be out of sight
 OVERLAP = 0.3  # intersection over union of two people's boxes from which they may be mistaken for each other
+RESIZED, STAYS = 1.35, 8  # times as large, at once and over so many frames: not by anybody's own doing
 SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from which a switch is likely
 SWAP_COST = 0.02  #: body sizes of uneven motion that a frame of swapped arms or legs has to save
 JUMP = (0.5, 0.25)  # body sizes that a joint is off for one frame, at least, while its neighbours are so near
@@ -161,9 +162,30 @@ def describe(people: list[Person], detections: Detections) -> list[str]:
     longest = int(gaps.argmax()) if len(gaps) else 0
     if len(gaps) and gaps[longest] > 0.5:
         notes.append(f"out of sight for {gaps[longest]:.1f} s at {times[main.frames[longest]]:.1f} s")
+    notes += _resized(main, detections)
     for other in others:
         notes += _crossings(main, other, times)
         notes += _takes_over(main, other, times)
+    return notes
+
+
+def _resized(main: Person, detections: Detections) -> list[str]:
+    """Sentences on times when all bones of a person are longer or shorter from one frame to the next, and stay so."""
+    points = np.array(main.keypoints)
+    child, parent = np.array(detections.layout.bones).T[::-1]
+    seen = (points[:, child, 2] >= SEEN) & (points[:, parent, 2] >= SEEN)
+    bones = np.linalg.norm(points[:, child, :2] - points[:, parent, :2], axis=-1)
+    bones = np.ma.masked_array(np.log(np.maximum(bones, 1.0)), ~seen)
+    at_once = np.ma.filled(np.ma.median(bones[1:] - bones[:-1], axis=1), 0.0)
+    notes = []
+    for k in np.flatnonzero(np.abs(at_once) > np.log(RESIZED)) + 1:
+        before, after = (np.ma.median(part, axis=0) for part in (bones[max(0, k - STAYS) : k], bones[k : k + STAYS]))
+        ratio = float(np.exp(np.ma.filled(np.ma.median(after - before), 0.0)))
+        if max(ratio, 1 / ratio) > RESIZED:
+            notes.append(
+                f"at {detections.times[main.frames[k]]:.1f} s the person is {ratio:.2f} times as large all at once: a "
+                "zoom, a cut, or frames of another size; unless the recording is cut there, what is lifted is wrong"
+            )
     return notes
 
 
