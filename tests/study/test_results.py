@@ -120,7 +120,7 @@ def test_teachers_are_kept_apart(folder):
     found, corpora = report.find(folder, "s")
     assert [r.get("teacher") for r in found].count("trajectory") == 1
     assert corpora["procedural (smoke)"]["mdm-teacher"]["fid"] == [10.0, 1.0]
-    assert corpora["procedural (smoke, trajectory teacher)"] == {"mdm-teacher": {**METRICS, "fid": 1.0}}
+    assert corpora["procedural (smoke, trajectory teacher)"] == {"mdm-teacher": {**METRICS, "fid": 1.0, "seeds": "1"}}
 
 
 def test_metrics_of_earlier_versions_are_read_by_their_names_of_today(tmp_path):

@@ -11,6 +11,7 @@ from videomdm.data.recordings.detections import Detections
 
 HELD = 15  # times that a joint is at exactly the same point, from which that is looked into
 MOVED, MOVED_FAR = 0.15, 1.0  # body heights that the body moves meanwhile; the second where pixels are whole numbers
+MOST = 0.75  # share of the joints that is nearer to where it was: people wave while they stand, and half may be fillers
 FAR = 1.0  # body heights from a body's middle, where none of its joints is
 CLIPPED = 3  # joints of one person on one edge of the image, that no body has there by chance
 
@@ -84,9 +85,9 @@ def _without_held(detections: Detections) -> Detections:
         _, place, count = np.unique(points[own, joint], axis=0, return_inverse=True, return_counts=True)
         for often in np.flatnonzero(count >= HELD):
             rows = own[place.ravel() == often]
-            apart = (points[rows, joint] - middle[rows]) / height[rows, None]
-            far = np.median(np.linalg.norm(apart, axis=-1)) > FAR
-            held[rows, joint] = far or np.ptp(apart, axis=0).max() > moved
+            far = np.median(np.linalg.norm(points[rows, joint] - middle[rows], axis=-1) / height[rows]) > FAR
+            ways = np.ptp(shown[rows], axis=0).max(-1).filled(0.0) / np.median(height[rows])
+            held[rows, joint] = far or np.quantile(ways, MOST) > moved
     if not held.any():
         return detections
     names = [name for name, one in zip(detections.layout.joints, held.any(0), strict=True) if one]
