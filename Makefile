@@ -72,8 +72,9 @@ study-rows-%: setup
 	$(STUDY) table1 $(ON_$*) --precision bf16
 	$(STUDY) table1 $(ON_$*) --root-path network --rows real teacher mdm-teacher videomdm
 	for name in gap ablations sweeps; do $(STUDY) $$name $(ON_$*) --precision bf16 || exit 1; done
-	$(STUDY) controls $(ON_$*) --precision bf16 --seed 2
-	$(STUDY) controls $(ON_$*) --precision bf16 --seed 2 --skeleton uniform --rows $(UNIFORM)
+	for seed in 2 3 4; do \
+	  $(STUDY) controls $(ON_$*) --precision bf16 --seed $$seed && \
+	  $(STUDY) controls $(ON_$*) --precision bf16 --seed $$seed --skeleton uniform --rows $(UNIFORM) || exit 1; done
 	for seed in 0 1 2; do $(STUDY).table3 $(BASE_$*) --seed $$seed $(TABLE3) || exit 1; done
 
 study-more-procedural: study-rows-procedural

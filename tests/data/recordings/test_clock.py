@@ -1,5 +1,6 @@
 """Time of keypoint files against the film: every kind of misreading, put right or refused, never silent."""
 
+import re
 import shutil
 
 import numpy as np
@@ -242,7 +243,14 @@ class TestNoSeconds:
     def test_brief_because_of_its_rate(self, tmp_path, fps):
         npz(tmp_path / "clip.npz", figure(STAMPS), fps=fps)
         track, said = read(tmp_path)
-        assert track is None and f"125 entries at {fps:g} a second: is that their rate?" in said
+        assert track is None and f"125 frames at {fps:g} a second: is that their rate?" in said
+
+    @pytest.mark.parametrize("fps", [1.0, 500.0])
+    def test_a_film_whose_header_tells_another_rate(self, tmp_path, fps):
+        film(tmp_path / "clip.mp4", FRAMES, fps)
+        alphapose(tmp_path / "clip.json", figure(STAMPS))
+        track, said = read(tmp_path)
+        assert track is None and re.search(rf"125 frames at ({fps:g}|{fps - 0.1:.4g}).* a second: is that their", said)
 
     def test_a_brief_film_tells_what_was_done_to_its_times(self, tmp_path):
         film(tmp_path / "clip.mp4", 100, 60.0)

@@ -105,7 +105,7 @@ class TestFrames:
 
     def test_a_short_one_that_was_misread(self, tmp_path):
         npz(tmp_path / "clip.npz", figure(TIMES), fps=100.0)
-        assert "125 entries at 100 a second: is that their rate?" in said(of_npz(tmp_path / "clip.npz"))
+        assert "125 frames at 100 a second: is that their rate?" in said(of_npz(tmp_path / "clip.npz"))
 
 
 class TestPlaces:

@@ -38,6 +38,7 @@ from videomdm.storage.progress import Bar
 
 MOST_NAMED = 10  # files that are not used are named up to this number
 SWAPPED = 0.02  # share of frames with sides put right that is worth a note: detectors err in one or two of a hundred
+LIKELY_RATES = (4, 250)  # frames per second of films and detectors; others are doubted where nobody is found
 MOST_FILLED = 0.5  # share of a track's frames that may be filled in
 _OF_THE_RECORDING = (DataError, cv2.error)  # errors that say by themselves what is wrong with a recording
 
@@ -330,17 +331,16 @@ def _check_sight(filled: Tensor, times: np.ndarray, seen: Detections, fps: float
     frames, share = len(filled), float(filled.double().mean())
     found = f"the main person is seen for {frames / fps:.2f} s ({frames} frames at {fps:g} fps)"
     doubts = []
-    if frames < MIN_FRAMES <= len(times) and not seen.sized:
-        rate = (len(times) - 1) / (times[-1] - times[0])
-        doubts.append(f"{len(times)} entries at {rate:.4g} a second: is that their rate?")
+    rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else fps
+    if (frames < MIN_FRAMES <= len(times) and not seen.sized) or not LIKELY_RATES[0] <= rate <= LIKELY_RATES[1]:
+        doubts.append(f"{len(times)} frames at {rate:.4g} a second: is that their rate?")
     if frames < MIN_LIFTED:
         raise DataError(
             f"{seen.name}: {found}, " + "; ".join([f"expected at least {MIN_LIFTED / fps:g} s", *seen.notes, *doubts])
         )
     if share > MOST_FILLED:
-        raise DataError(
-            f"{seen.name}: the main person is out of sight in {100 * share:.0f} % of the frames, expected at most half"
-        )
+        lost = f"the main person is out of sight in {100 * share:.0f} % of the frames, expected at most half"
+        raise DataError(f"{seen.name}: " + "; ".join([lost, *doubts]))
     if frames < MIN_FRAMES:
         return ["; ".join([f"{found}: it can be lifted, but training needs {MIN_FRAMES / fps:g} s", *doubts])]
     return []
