@@ -67,7 +67,7 @@ verdicts.second_reading(found, reproduction.CLAIMS)
 # **What stands.**
 # Over five seeds on bandai, and on the built-in corpus, learning from 2-D with known cameras is better than learning from the lifter's motions, by more than two times, and known cameras are better than cameras by PnP.
 # So it is, by the paper's reading, with cameras by PnP.
-# Where all people have one body, as the paper's have (*uniform skeleton*), VideoMDM is as near to 3-D supervision as in the paper, 1.6 times its FID, and cameras by PnP have one and a half times the FID of known ones instead of nearly three times ([Controls](evaluate_controls.ipynb)).
+# Where all people have one body, as the paper's have (*uniform skeleton*), VideoMDM is as near to 3-D supervision as in the paper, 1.6 times its FID (2.3 times with joints encoded anew), and cameras by PnP have one and a half times the FID of known ones instead of nearly three times ([Controls](evaluate_controls.ipynb)).
 # The ablations come out in the paper's order but for the last two, which change places; the intervals of all but multistep training hold the paper's own figures ([The ablations](evaluate_ablations.ipynb)).
 # MAS is behind in table 1, of the same pictures and with as many batches.
 # From pictures alone its FID and diversity are behind MAS's, as the paper says, though not slightly.

@@ -1,5 +1,7 @@
 """Reading results, matching them caption by caption, one frame for all."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -150,11 +152,20 @@ class TestWhatIsLeftOut:
             for name in names:
                 result(tmp_path / method, motion(frames), name, fps=20.0)
         both = [scenes.read(str(tmp_path / method)) for method in "ab"]
-        matched = scenes.match(both)
-        assert scenes.left_out(both, matched) == [
+        with pytest.warns(UserWarning) as said:
+            scenes.match(both)
+        assert [str(one.message) for one in said] == [
             "a: 1 of 2 motions are left out, for others lack them", "motions cut to the shortest of their captions: 1",
         ]  # fmt: skip
-        assert scenes.left_out(both[1:], scenes.match(both[1:])) == []
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            scenes.match(both[1:])
+
+    def test_tables_may_name_recordings_by_where_their_videos_lie(self, tmp_path):
+        result(tmp_path / "a", motion(), "walk", fps=20.0)
+        (tmp_path / "captions.csv").write_text("file,caption\nclips/walk.mp4,a person walks\n")
+        (scene,) = scenes.match([scenes.read(str(tmp_path / "a"))], tmp_path / "captions.csv")
+        assert scene.caption == "a person walks"
 
     def test_a_truth_of_other_recordings(self, tmp_path):
         for method, name in (("a", "walk"), ("truth", "other")):

@@ -29,7 +29,9 @@ TOO_LONG = 200  # HumanML3D's loader leaves out clips of this many frames and mo
 
 
 @dataclass(frozen=True)
-class _Caption:
+class Caption:
+    """What one line of a text file says: of a whole clip, or of its frames from ``start`` to ``stop``."""
+
     text: str
     tokens: tuple[str, ...]
     start: int | None  # frames; None: the caption is about the whole clip
@@ -201,16 +203,17 @@ def _wrong_length(frames: int) -> str:
     return f"{frames} frames, the data set's loader takes {MIN_FRAMES} to {TOO_LONG - 1}"
 
 
-def _captions(path: Path) -> list[_Caption]:
+def _captions(path: Path) -> list[Caption]:
     captions = [
-        _caption(line, f"{path}, line {n}") for n, line in enumerate(text.read(path).split("\n"), 1) if line.strip()
+        read_caption(line, f"{path}, line {n}") for n, line in enumerate(text.read(path).split("\n"), 1) if line.strip()
     ]
     if not captions:
         raise DataError(f"{path}: empty, expected lines of caption#tokens#start#end")
     return captions
 
 
-def _caption(line: str, where: str) -> _Caption:
+def read_caption(line: str, where: str) -> Caption:
+    """One line of a text file, ``caption#tokens#start#end``; raises ``DataError`` for another."""
     fields = line.strip().split("#")
     try:
         words, tags = fields[0].strip(), tuple(fields[1].split())
@@ -222,7 +225,7 @@ def _caption(line: str, where: str) -> _Caption:
     if not (0 <= start < 3600 and 0 <= end < 3600):
         raise DataError(f"{where}: part from {start} s to {end} s, expected seconds of the motion")
     whole = start == end == 0
-    return _Caption(words, tags, None if whole else int(start * FPS), None if whole else int(end * FPS))
+    return Caption(words, tags, None if whole else int(start * FPS), None if whole else int(end * FPS))
 
 
 def _load_npy(path: Path) -> Tensor:

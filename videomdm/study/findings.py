@@ -68,7 +68,7 @@ CONTROLS = (
               at_most=1.0),
     _controls("... lifting gains then, too", rows=("videomdm-pnp/error-0.5", "mdm-teacher/error-0.5"),
               metric=_LIFTING, at_most=1.0),
-    _controls("Neither up nor focal length costs a generator", rows=("videomdm-pnp/unlevel", "videomdm-pnp"),
+    _controls("Without up and focal length a generator is worse", rows=("videomdm-pnp/unlevel", "videomdm-pnp"),
               at_least=1.0),
     _controls("... and lifting", rows=("videomdm-pnp/unlevel", "videomdm-pnp"), metric=_LIFTING, at_least=1.0),
     _controls("Half the teacher's error is half plain MDM's FID", rows=("mdm-teacher/error-0.5", "mdm-teacher"),

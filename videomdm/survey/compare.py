@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import sys
 import webbrowser
 from collections.abc import Sequence
 from importlib import resources
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from videomdm.plots.style import GHOST, SIDES, side
 from videomdm.survey.command import RESULT, add_captions
-from videomdm.survey.scenes import Result, Scene, left_out, match, read
+from videomdm.survey.scenes import Result, Scene, match, read
 
 PAGE = resources.files("videomdm.survey") / "page"
 _MAX_METRES = np.iinfo(np.int16).max / 1000  # coordinates are whole millimetres in 16 bits
@@ -84,10 +83,7 @@ def run(given: argparse.Namespace) -> None:
     """
     truth = read(f"truth={given.truth}") if given.truth else None
     results = [read(result) for result in given.results]
-    scenes = match(results, given.captions, given.floor, truth)
-    for note in left_out(results, scenes, given.captions is None):
-        print(note, file=sys.stderr)
-    write(given.out, scenes, results[0])
+    write(given.out, match(results, given.captions, given.floor, truth), results[0])
     print(given.out)
     if given.open:
         webbrowser.open(given.out.resolve().as_uri())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -56,14 +57,12 @@ class Scene:
         motions: method -> joints (T, J, 3), metres, Y up, all of one length; they start above the origin, facing +Z.
         reference: a video of what the caption describes, or None.
         truth: joints (T', J, 3) in the same frame, or None.
-        lengths: method -> frames that its motion had before.
     """
 
     caption: str
     motions: dict[str, Tensor]
     reference: Path | None = None
     truth: Tensor | None = None
-    lengths: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -169,7 +168,7 @@ def match(
     Each clip is turned about the vertical and moved over the floor so that it starts above the origin, facing +Z;
     its height stays as it is with ``floor="zero"`` (whether feet touch the ground is part of what people see), or
     its lowest joint comes to stand on the floor with ``"lowest"`` (motions whose root is at the origin in every
-    frame).  All clips of a scene are cut to the shortest one's length.
+    frame).  All clips of a scene are cut to the shortest one's length.  What is cut or left out is warned of.
 
     Args:
         results: of two or more methods.
@@ -190,18 +189,16 @@ def match(
             found = " and ".join(f"{r.name} has {len(r.skeleton)} joints at {r.fps:g} fps" for r in (results[0], other))
             raise DataError(f"{found}, expected the same")
     if captions is None:
-        keys = [key for key in results[0].clips if all(key in result.clips for result in results)]
-        if not keys:
-            first = ", ".join(f"{result.name} begins with {next(iter(result.clips))[0]!r}" for result in results)
-            raise DataError(f"no caption that all methods have; {first}")
-        wanted = {key: _Wanted(key[0], results[0].captions[key[0]]) for key in keys}
+        wanted = _shared(results)
     else:
         count: Counter = Counter()
         wanted = {}
         for row in _read_captions(captions):
-            wanted[row.key, count[row.key]] = row
-            count[row.key] += 1
-    scenes = []
+            name = Path(row.key).name  # tables may name recordings by where their videos lie
+            key = name if (row.key, 0) not in results[0].clips and (name, 0) in results[0].clips else row.key
+            wanted[key, count[key]] = row
+            count[key] += 1
+    scenes, cut = [], 0
     for key, row in wanted.items():
         lacking = [result.name for result in results if key not in result.clips]
         if lacking:
@@ -209,28 +206,28 @@ def match(
         clips = {r.name: _in_own_frame(r.clips[key], r.skeleton, floor) for r in results}
         shortest = min(map(len, clips.values()))
         true = _in_own_frame(truth.clips[key], truth.skeleton, floor) if truth and key in truth.clips else None
-        lengths = {name: len(clip) for name, clip in clips.items()}
-        scenes.append(Scene(row.caption, {n: c[:shortest] for n, c in clips.items()}, row.reference, true, lengths))
+        cut += sum(len(clip) > shortest for clip in clips.values())
+        scenes.append(Scene(row.caption, {n: c[:shortest] for n, c in clips.items()}, row.reference, true))
     if truth and all(scene.truth is None for scene in scenes):
         first = next(iter(truth.clips))[0]
         raise DataError(f"{truth.name}: no motion of these captions or recordings, it begins with {first!r}")
+    if cut:
+        warnings.warn(f"motions cut to the shortest of their captions: {cut}", stacklevel=2)
     return scenes
 
 
-def left_out(results: Sequence[Result], chosen: Sequence[Scene], all_captions: bool = True) -> list[str]:
-    """What of the results is not in the scenes of :func:`match`, in sentences.
-
-    Args:
-        results: of all methods.
-        chosen: their scenes.
-        all_captions: whether all that the methods have was wanted.
-    """
-    notes = []
-    for result in results if all_captions else ():
-        if more := len(result.clips) - len(chosen):
-            notes.append(f"{result.name}: {more} of {len(result.clips)} motions are left out, for others lack them")
-    cut = sum(len(scene.motions[r.name]) < scene.lengths[r.name] for scene in chosen for r in results)
-    return [*notes, f"motions cut to the shortest of their captions: {cut}"] if cut else notes
+def _shared(results: Sequence[Result]) -> dict[tuple[str, int], _Wanted]:
+    """What all methods have, and a warning that names how many motions others lack."""
+    keys = [key for key in results[0].clips if all(key in result.clips for result in results)]
+    if not keys:
+        first = ", ".join(f"{result.name} begins with {next(iter(result.clips))[0]!r}" for result in results)
+        raise DataError(f"no caption that all methods have; {first}")
+    for result in results:
+        if more := len(result.clips) - len(keys):
+            warnings.warn(
+                f"{result.name}: {more} of {len(result.clips)} motions are left out, for others lack them", stacklevel=3
+            )
+    return {key: _Wanted(key[0], results[0].captions[key[0]]) for key in keys}
 
 
 def _read_captions(path: Path) -> list[_Wanted]:

@@ -109,9 +109,20 @@ def test_a_table_in_a_sub_folder_names_recordings_from_there(tmp_path):
         "squat": ("squats",), "monday/walk": ("strolls", "walks"), "monday/run": ("runs",)
     }  # fmt: skip
 
+    assert captions.read_table(tmp_path, deep=False) == {"squat": ("squats",), "monday/walk": ("strolls",)}
+
 
 def test_lines_of_humanml3d(tmp_path):
-    lines = ["a man walks#fast.#a/DET man/NOUN walk/VERB fast/ADV#0.0#0.0", "he waves.#he/PRON wave/VERB#1.5#3.0",
-             "turns # and bows#0.0"]  # fmt: skip
-    (tmp_path / "clip.txt").write_text("\n".join(lines[1:]))
-    assert captions.of(tmp_path, "clip", {}) == ("he waves.", "turns # and bows#0.0")
+    lines = [
+        "he waves.#he/PRON wave/VERB#0.0#0.0",
+        "he bows.#he/PRON bow/VERB#nan#nan",
+        "turns # and bows#0.0",
+        "1#2#3#4",
+    ]
+    (tmp_path / "clip.txt").write_text("\n".join(lines))
+    assert captions.of(tmp_path, "clip", {}) == ("he waves.", "he bows.", "turns # and bows#0.0", "1#2#3#4")
+    (tmp_path / "clip.txt").write_text("he waves.#he/PRON wave/VERB#1.5#3.0")
+    with pytest.raises(
+        DataError, match="clip.txt, line 1: .* speaks of a part of the motion, expected captions of the"
+    ):
+        captions.of(tmp_path, "clip", {})

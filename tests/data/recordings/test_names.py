@@ -286,6 +286,12 @@ class TestFoldersOfResults:
         assert listed(tmp_path) == {"walk": ("walk.mp4", None)}
         assert reading.strangers(tmp_path, reading.sources(tmp_path)) == ["report.json", "walk.npz"]
 
+    def test_files_that_are_no_archives_are_left_to_their_reader(self, tmp_path):
+        (tmp_path / "empty.npz").write_bytes(b"")
+        np.save(tmp_path / "array.npy", np.zeros(3))
+        (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+        assert set(listed(tmp_path)) == {"empty", "array"}
+
     def test_a_recording_may_be_called_report(self, tmp_path, film):
         put(tmp_path, film, "report.mp4")
         (tmp_path / "report.json").write_text("[]")
@@ -293,10 +299,11 @@ class TestFoldersOfResults:
 
 
 def test_linked_folders_are_read_once(tmp_path, film):
-    put(tmp_path, film, "elsewhere/jump.mp4", "here/walk.mp4")
+    put(tmp_path, film, "elsewhere/jump.mp4", "here/walk.mp4", "here/own/run.mp4")
     (tmp_path / "here" / "monday").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "here" / "a").symlink_to(tmp_path / "here" / "own")
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "here")
-    assert sorted(listed(tmp_path / "here")) == ["monday/jump", "walk"]
+    assert sorted(listed(tmp_path / "here")) == ["monday/jump", "own/run", "walk"]
 
 
 def test_the_clock_of_an_array_file_whatever_its_case(tmp_path):
@@ -324,6 +331,13 @@ class TestOneOfSeveral:
         ]  # fmt: skip
         chosen = reading.source(tmp_path / "walk.npz")
         assert chosen.keypoints.name == "walk.npz" and [path.name for path in chosen.others] == ["walk.json"]
+
+    def test_another_lifters_file_is_no_recording(self, tmp_path, film):
+        put(tmp_path, film, "walk.mp4")
+        (tmp_path / "walk.wham.pkl").write_bytes(b"")
+        with pytest.raises(DataError, match="walk.wham.pkl: no such video, expected"):
+            reading.source(tmp_path / "walk.wham.pkl")
+        assert reading.source(tmp_path / "walk.mp4").others == ()
 
     def test_frames_of_several_recordings(self, tmp_path):
         for stem in ("walk", "jump"):

@@ -357,13 +357,17 @@ class TestPointsThatStay:
         npz(tmp_path / "clip.npz", figure(TIMES, speed=0.0).round())
         assert "at one point" not in said(of_npz(tmp_path / "clip.npz"))
 
-    def test_a_foot_that_stands_is_no_filler(self, tmp_path):
-        """In whole pixels a foot may be at the same place for long, while the body moves over it."""
-        points = figure(TIMES, speed=20.0)
-        points[20:100, [HALPE26.index(f"left_{part}") for part in ("ankle", "heel", "big_toe", "small_toe")]] = points[
-            60, [HALPE26.index(f"left_{part}") for part in ("ankle", "heel", "big_toe", "small_toe")]
-        ]
-        npz(tmp_path / "clip.npz", points.round(0))
+    @pytest.mark.parametrize("step", [0.0, 0.1, 0.5, 1.0, 1.5])
+    def test_feet_that_stand_are_no_fillers(self, tmp_path, step):
+        """Somebody who squats, in coordinates of any rounding, or rendered without any."""
+        points = figure(TIMES, speed=0.0)
+        feet = [HALPE26.index(f"{a}_{b}") for a in ("left", "right") for b in ("ankle", "heel", "big_toe", "small_toe")]
+        others = [joint for joint in range(26) if joint not in feet]
+        points[:, others, 1] += 45 * (1 - np.cos(2 * TIMES))[:, None] / 2
+        if step:
+            noisy = points[..., :2] + np.random.default_rng(0).normal(0, 0.3, points[..., :2].shape)
+            points[..., :2] = step * (noisy / step).round()
+        npz(tmp_path / "clip.npz", points)
         assert "at one point" not in said(of_npz(tmp_path / "clip.npz"))
 
 
@@ -373,6 +377,17 @@ class TestSizes:
         before, after = figure(TIMES, scale=0.6), figure(TIMES, scale=0.6 * scale)
         npz(tmp_path / "clip.npz", np.concatenate([before[:60], after[60:]]))
         assert f"at 3.0 s the person is {scale:.2f} times as large all at once" in said(of_npz(tmp_path / "clip.npz"))
+
+    def test_it_is_said_once(self, tmp_path):
+        scales = np.where(np.arange(FRAMES) // 25 % 2, 0.4, 0.7)
+        npz(tmp_path / "clip.npz", np.concatenate([figure(TIMES[k : k + 1], scale=s) for k, s in enumerate(scales)]))
+        assert said(of_npz(tmp_path / "clip.npz")).count("as large") == 1
+
+    def test_somebody_who_was_away_may_come_back_nearer(self, tmp_path):
+        points = np.concatenate([figure(TIMES[:60], scale=0.5), figure(TIMES[60:], scale=0.8)])
+        points[50:75, :, 2] = 0
+        npz(tmp_path / "clip.npz", points)
+        assert "as large" not in said(of_npz(tmp_path / "clip.npz"))
 
     def test_nothing_is_said_of_people_who_come_nearer(self, tmp_path):
         near = [figure(TIMES[k : k + 1], scale=0.3 + 0.7 * k / FRAMES)[0] for k in range(FRAMES)]
@@ -387,6 +402,13 @@ def test_time_stamps_beside_frame_numbers(tmp_path):
     (tmp_path / "clip.json").write_text(json.dumps(entries))
     track = of_json(tmp_path / "clip.json")
     assert said(track) == "" and seconds_off(track) < 0.01
+
+
+def test_of_two_numbers_in_the_same_order_the_last_is_the_frames(tmp_path):
+    """An image's own number counts those that were kept."""
+    numbers = [*range(40), *range(60, FRAMES)]
+    names = [f"img_{k:04d}_frame_{n:05d}.png" for k, n in enumerate(numbers)]
+    assert clock.frame_numbers(names, tmp_path) == numbers
 
 
 @pytest.mark.parametrize(
@@ -423,8 +445,10 @@ class TestWhatAnArrayFileTells:
         npz(tmp_path / "clip.npz", figure(TIMES), times=TIMES / 2, fps=FPS)
         with pytest.raises(DataError, match="fps is 20, but times are of 40 frames a second"):
             of_npz(tmp_path / "clip.npz")
-        npz(tmp_path / "clip.npz", figure(TIMES), times=TIMES, fps=FPS)
-        assert said(of_npz(tmp_path / "clip.npz")) == ""
+        uneven = np.cumsum(np.tile([1, 1, 2], FRAMES)[:FRAMES]) / 30
+        for times, fps in ((TIMES, FPS), (uneven, (FRAMES - 1) / (uneven[-1] - uneven[0]))):
+            npz(tmp_path / "clip.npz", figure(times), times=times, fps=fps)
+            assert said(of_npz(tmp_path / "clip.npz")) == ""
 
     @pytest.mark.parametrize(
         ("camera", "message"),
@@ -439,6 +463,8 @@ class TestWhatAnArrayFileTells:
         with pytest.raises(DataError, match=message):
             of_npz(tmp_path / "clip.npz")
 
-    def test_a_cropped_picture_has_its_middle_elsewhere(self, tmp_path):
-        npz(tmp_path / "clip.npz", figure(TIMES), intrinsics=np.array([[300.0, 0, 100], [0, 320.0, 120], [0, 0, 1]]))
+    @pytest.mark.parametrize("camera", [(300.0, 320.0, 100.0, 120.0), (400.0, 300.0, 160.0, 120.0)])
+    def test_cropped_pictures_and_wide_pixels(self, tmp_path, camera):
+        fx, fy, cx, cy = camera
+        npz(tmp_path / "clip.npz", figure(TIMES), intrinsics=np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]]))
         assert said(of_npz(tmp_path / "clip.npz")) == ""

@@ -11,7 +11,7 @@ from videomdm.data.recordings.detections import Intrinsics
 
 OFF_CENTRE = 0.3  # image sides that the principal point may be off the middle; pictures are cropped
 ALIKE, SCALED = 0.02, 0.08  # image sides: off the middle so much, and both ways alike, it is another image's middle
-SQUEEZED = 1.2  # ratio of focal lengths: broadcast pixels have at most 1.1
+SQUEEZED = 1.5  # ratio of focal lengths: wide pictures are stored with pixels of up to 1.46
 NARROWEST = 3.0  # degrees across the diagonal, of the longest lenses; and of 180 less these, of the widest
 SHARES = 0.3  # normalised coordinates, x and y of the middle of somebody of whom nothing is left of or above the axis
 WIDEST = 3.0  # normalised image coordinates: the edge of a lens of 143 degrees

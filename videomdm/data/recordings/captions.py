@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from videomdm.conventions import DataError
+from videomdm.data import humanml3d
 from videomdm.data.recordings.names import composed, split_ending
 from videomdm.data.recordings.reading import ENDINGS, visible
 from videomdm.storage import text
@@ -26,8 +27,6 @@ from videomdm.text import foreign
 
 TABLE = "captions.csv"
 Table = dict[str, tuple[str, ...]]
-#: A line of HumanML3D's files: a caption, its words with their kinds, the seconds that it speaks of.
-_HUMANML3D = re.compile(r"([^#]+)#(?:\S+/[A-Z]+ ?)+#[\d.]+#[\d.]+")
 FOREIGN = 0.1  # share of a caption's letters that the text encoder may miss without a word
 
 
@@ -55,8 +54,8 @@ _VAGUE = _words(
 )
 
 
-def read_table(folder: Path) -> Table:
-    """Captions by recording's name, of each ``captions.csv`` in the folder and its sub-folders; empty without any.
+def read_table(folder: Path, deep: bool = True) -> Table:
+    """Captions by recording's name, of the folder's ``captions.csv`` and if ``deep`` its sub-folders'; empty without.
 
     A table in a sub-folder names recordings by their paths from there.
 
@@ -64,7 +63,8 @@ def read_table(folder: Path) -> Table:
         DataError: not UTF-8, another header, a row without file or caption, a quote that is not closed.
     """
     table: Table = {}
-    for path in (p for p in visible(folder) if p.name.lower() == TABLE and p.is_file()):
+    files = visible(folder) if deep else sorted(folder.iterdir())
+    for path in (p for p in files if p.name.lower() == TABLE and p.is_file()):
         above = path.parent.relative_to(folder)
         for name, captions in _read_one(path).items():
             name = composed((above / name).as_posix())
@@ -105,17 +105,22 @@ def of(folder: Path, name: str, table: Table) -> tuple[str, ...]:
     file = _beside(folder / f"{name}.txt")
     if file is not None:
         lines = tuple(" ".join(line.split()) for line in text.read(file, "captions, one per line").split("\n"))
-        lines = tuple(_plain(line) for line in lines if line)
+        lines = tuple(_plain(line, f"{file}, line {n}") for n, line in enumerate(lines, 1) if line)
         if not lines:
             raise DataError(f"{file}: empty, expected captions, one per line")
         return lines
     return table.get(name) or (of_name(name),)
 
 
-def _plain(line: str) -> str:
+def _plain(line: str, where: str) -> str:
     """A caption without what HumanML3D's files say of it: ``he walks.#he/PRON walk/VERB#0.0#0.0``."""
-    marked = _HUMANML3D.fullmatch(line)
-    return marked[1].strip() if marked else line
+    words = line.split("#")[1].split() if line.count("#") == 3 else []
+    if not words or not all("/" in word for word in words):
+        return line
+    found = humanml3d.read_caption(line, where)
+    if found.start is not None:
+        raise DataError(f"{where}: {line[:80]!r} speaks of a part of the motion, expected captions of the whole")
+    return found.text
 
 
 def of_name(name: str) -> str:

@@ -27,6 +27,7 @@ MISSING = 0.02  # share of the film's frames without keypoints at its end that i
 MULTIPLES = range(2, 9)  # whole numbers of frames of which one was taken
 EDGE = 0.04  # image widths from the edge of somebody who may be about to leave the picture
 LATEST = 86_400.0  # seconds: no recording lasts longer, and times that begin later are of the clock
+STAMPS = 10  # times sparser than other numbers in the same names: these are time stamps, not frames
 MIN_STEPS = 5  # numbers from which a common step between them means something
 
 
@@ -85,7 +86,10 @@ def frame_numbers(names: Sequence[str], where: Path | str, repeated: bool = Fals
     different = len(set(names)) if repeated else len(names)
     columns = [[int(g[-place]) for g in groups] for place in range(1, min(map(len, groups)) + 1)]
     if telling := [numbers for numbers in columns if len(set(numbers)) == different]:
-        return min(telling, key=_sparseness)  # beside frames' numbers there may be time stamps; of equals the last
+        last, densest = telling[0], min(telling, key=_sparseness)
+        # milliseconds within a second are in another order than frames, and many more are possible
+        sparser = _sparseness(last) / _sparseness(densest)
+        return densest if sparser > STAMPS or list(np.argsort(last)) != list(np.argsort(densest)) else last
     numbers = [int(g[-1]) for g in groups]
     seen: dict[int, str] = {}
     for number, name in zip(numbers, names, strict=True):
@@ -101,7 +105,7 @@ def frame_numbers(names: Sequence[str], where: Path | str, repeated: bool = Fals
 def _sparseness(numbers: Sequence[int]) -> float:
     """How many numbers there could be, in their common step, for each that there is."""
     ascending = np.unique(numbers)
-    return (ascending[-1] - ascending[0]) / common_step(ascending) / len(ascending)
+    return float((ascending[-1] - ascending[0]) / common_step(ascending) + 1) / len(ascending)
 
 
 def common_step(numbers: np.ndarray) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,7 @@ from videomdm.conventions import DataError
 from videomdm.data.recordings.detections import Detections
 
 HELD = 15  # times that a joint is at exactly the same point, from which that is looked into
-MOVED, MOVED_FAR = 0.15, 1.0  # body heights that the body moves meanwhile; the second where pixels are whole numbers
-MOST = 0.75  # share of the joints that is nearer to where it was: people wave while they stand, and half may be fillers
-FAR = 1.0  # body heights from a body's middle, where none of its joints is
+TORN = 2.0  # times the length of a body's long bones, their 90th percentile, that no bone reaches
 CLIPPED = 3  # joints of one person on one edge of the image, that no body has there by chance
 
 
@@ -65,34 +64,51 @@ def _without_edges(detections: Detections) -> Detections:
 
 
 def _without_held(detections: Detections) -> Detections:
-    """Joints that are at one and the same point again and again while the body moves on, or far from it.
+    """Joints at one and the same point again and again, away from the next joint by more than a bone.
 
     Programs put there what they do not see (a corner of the crop, -1 scaled), or leave it where it was last seen.
+    Feet that stand stay where they are, too, but near their knees.
     """
     everybody = np.concatenate(detections.people)
     points, seen = everybody[..., :2], everybody[..., 2] > 0
-    if len(points) < HELD:
-        return detections
-    shown = np.ma.masked_array(points, ~np.repeat(seen[..., None], 2, -1))
-    middle = np.ma.median(shown, axis=1).filled(0.0)
-    # a body is about four times as high as its joints' median distance from their middle, which few fillers move
-    away = np.ma.masked_array(np.linalg.norm(points - middle[:, None], axis=-1), ~seen)
-    height = np.maximum(4 * np.ma.median(away, axis=1).filled(0.0), 1e-9)
-    moved = MOVED_FAR if (points[seen] == points[seen].round()).all() else MOVED  # a foot stays in one pixel for long
+    bones, beside = np.array(detections.layout.bones), {}
+    for a, b in detections.layout.bones:
+        beside.setdefault(a, []).append(b)
+        beside.setdefault(b, []).append(a)
+    stays = list(_staying(points, seen))
+    torn = {
+        place for joint, place, rows in stays
+        if any(_torn(points[rows], seen[rows], joint, other, bones) for other in beside.get(joint, ()))
+    }  # fmt: skip
     held = np.zeros(seen.shape, bool)
-    for joint in range(seen.shape[1]):
-        own = np.flatnonzero(seen[:, joint])
-        _, place, count = np.unique(points[own, joint], axis=0, return_inverse=True, return_counts=True)
-        for often in np.flatnonzero(count >= HELD):
-            rows = own[place.ravel() == often]
-            far = np.median(np.linalg.norm(points[rows, joint] - middle[rows], axis=-1) / height[rows]) > FAR
-            ways = np.ptp(shown[rows], axis=0).max(-1).filled(0.0) / np.median(height[rows])
-            held[rows, joint] = far or np.quantile(ways, MOST) > moved
+    for joint, place, rows in stays:
+        held[rows, joint] = place in torn  # of several joints at one place the inner ones have no neighbour elsewhere
     if not held.any():
         return detections
     names = [name for name, one in zip(detections.layout.joints, held.any(0), strict=True) if one]
     note = f"{', '.join(names)}: in {held.any(1).sum()} frames at one point while the body moves: counted as not seen"
     return _with(detections, np.where(held, 0.0, everybody[..., 2]), note)
+
+
+def _staying(points: np.ndarray, seen: np.ndarray) -> Iterator[tuple[int, tuple[float, float], np.ndarray]]:
+    """Joints of people (P, J, 2), seen (P, J), places at which they are :data:`HELD` times, and whose they are then."""
+    for joint in range(seen.shape[1]):
+        own = np.flatnonzero(seen[:, joint])
+        places, which, count = np.unique(points[own, joint], axis=0, return_inverse=True, return_counts=True)
+        for k in np.flatnonzero(count >= HELD):
+            yield joint, tuple(places[k].tolist()), own[which.ravel() == k]
+
+
+def _torn(points: np.ndarray, seen: np.ndarray, joint: int, other: int, bones: np.ndarray) -> bool:
+    """Whether two joints of people (P, J, 2) that a bone connects are often much farther apart than long bones are."""
+    both = seen[:, other] & (points[:, joint] != points[:, other]).any(-1)
+    if 2 * both.sum() < HELD:
+        return False
+    points, seen = points[both], seen[both]
+    bones = bones[seen[:, bones].all(-1).mean(0) > 0.5]
+    typical = np.median(np.linalg.norm(points[:, bones[:, 0]] - points[:, bones[:, 1]], axis=-1), axis=0)
+    apart = np.linalg.norm(points[:, joint] - points[:, other], axis=-1)
+    return bool(len(typical)) and bool(np.quantile(apart, 0.9) > TORN * np.quantile(typical, 0.9))
 
 
 def _without_twins(detections: Detections) -> Detections:

@@ -164,7 +164,7 @@ def load_one(
     source = reading.source(video)
     folder = Path(video).parent
     found = _read(source, choose(detector), SMPL22, intrinsics, moving_camera, cache, person)
-    table = captions.read_table(folder)
+    table = captions.read_table(folder, deep=False)
     words = captions.of(folder, source.name, table)
     found.notes += [*captions.notes(words), *_beside(folder, source, table)]
     return found, words, source

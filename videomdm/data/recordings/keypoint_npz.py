@@ -5,7 +5,7 @@ Arrays of a file (no pickled objects):
     keypoints    (T, J, 2) floating point; x right, y down
     confidence   (T, J) in 0..1; 0 where a joint was not seen (its keypoint is not read then)
     layout       a string: coco17, halpe26, body25, blazepose33, h36m17 or smpl22
-    fps          frames per second; or times, (T,) seconds, increasing
+    fps          frames per second; or times, (T,) seconds, increasing; or both, where they agree
     units        "pixels" (when absent) or "normalised": pixels times the inverse intrinsic matrix
     size         (2,) width and height of the image in pixels; may be absent in normalised units
     intrinsics   (3, 3), may be absent: [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels
@@ -122,10 +122,11 @@ def save(track: KeypointTrack, path: str | Path) -> None:
 def is_motion(path: str | Path) -> bool:
     """Whether a file holds a motion in 3-D, as ``videomdm lift`` and ``generate`` write it, and no keypoints."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return "joints" in file.files and "keypoints" not in file.files
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
         return False  # whatever is wrong with it, its reader says
+    return "joints.npy" in names and "keypoints.npy" not in names
 
 
 def is_track(path: str | Path) -> bool:
@@ -208,10 +209,11 @@ def _problems_of_both(times: np.ndarray, fps: np.ndarray | None) -> list[str]:
     """What is wrong where a file tells times and frames per second: neither is believed where they differ."""
     if fps is None or fps.shape != () or fps.dtype.kind not in "fiu" or len(times) < 2:
         return []
-    own = 1 / float(np.median(np.diff(times.astype(float))))
-    if abs(float(fps) / own - 1) <= RATES_DIFFER:
+    steps = np.diff(times.astype(float))
+    rates = 1 / float(np.median(steps)), 1 / float(steps.mean())  # the second of films whose rate varies
+    if any(abs(float(fps) / rate - 1) <= RATES_DIFFER for rate in rates):
         return []
-    return [f"fps is {float(fps):g}, but times are of {own:.4g} frames a second, expected one of the two"]
+    return [f"fps is {float(fps):g}, but times are of {rates[1]:.4g} frames a second, expected one of the two"]
 
 
 def _problems_of_track(arrays: Arrays) -> list[str]:

@@ -118,8 +118,8 @@ def source(file: str | Path) -> Source:
     """
     file = Path(file)
     found = _group([file.parent, *sorted(file.parent.iterdir())], file.parent) if file.exists() else []
-    own = next((s for s in found if file in s.files), None)
-    if own is None:
+    own = next((s for s in found if file in (s.video, s.keypoints, *s.others)), None)
+    if own is None or split_ending(file.name, LIFTED)[1]:
         raise DataError(
             f"{file}: no such video, expected a file that ends in {', '.join(SUFFIXES)}, or keypoints (npz, json, "
             "folders of frames)"
@@ -127,7 +127,7 @@ def source(file: str | Path) -> Source:
     if file.is_dir() and len(stems := keypoint_json.recordings_of(file)) > 1:
         raise DataError(f"{file}: frames of {', '.join(stems)}, expected those of one recording, or the folder above")
     kind = "video" if file.suffix.lower() in SUFFIXES else "keypoints"
-    others = tuple(other for other in (getattr(own, kind), *own.others) if other != file)
+    others = tuple(other for other in (getattr(own, kind), *own.others) if other not in (file, None))
     return replace(own, **{kind: file}, others=others)
 
 
@@ -237,7 +237,7 @@ def visible(folder: Path) -> list[Path]:
     places = {folder.resolve()}  # a link may lead back up
     for place, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [
-            name for name in folders
+            name for name in sorted(folders, key=lambda name: (Path(place, name).is_symlink(), name))
             if not name.startswith(".") and (real := Path(place, name).resolve()) not in places and not places.add(real)
         ]  # fmt: skip
         found += [Path(place, name) for name in (*folders, *files) if not name.startswith(".")]

@@ -170,23 +170,27 @@ def describe(people: list[Person], detections: Detections) -> list[str]:
 
 
 def _resized(main: Person, detections: Detections) -> list[str]:
-    """Sentences on times when all bones of a person are longer or shorter from one frame to the next, and stay so."""
+    """A sentence on when all bones of a person are longer or shorter from one frame to the next, and stay so."""
     points = np.array(main.keypoints)
     child, parent = np.array(detections.layout.bones).T[::-1]
     seen = (points[:, child, 2] >= SEEN) & (points[:, parent, 2] >= SEEN)
     bones = np.linalg.norm(points[:, child, :2] - points[:, parent, :2], axis=-1)
     bones = np.ma.masked_array(np.log(np.maximum(bones, 1.0)), ~seen)
     at_once = np.ma.filled(np.ma.median(bones[1:] - bones[:-1], axis=1), 0.0)
-    notes = []
-    for k in np.flatnonzero(np.abs(at_once) > np.log(RESIZED)) + 1:
+    times = detections.times[main.frames]
+    found = []
+    for k in np.flatnonzero((np.abs(at_once) > np.log(RESIZED)) & (np.diff(times) <= LONGEST_STEP)) + 1:
         before, after = (np.ma.median(part, axis=0) for part in (bones[max(0, k - STAYS) : k], bones[k : k + STAYS]))
         ratio = float(np.exp(np.ma.filled(np.ma.median(after - before), 0.0)))
         if max(ratio, 1 / ratio) > RESIZED:
-            notes.append(
-                f"at {detections.times[main.frames[k]]:.1f} s the person is {ratio:.2f} times as large all at once: a "
-                "zoom, a cut, or frames of another size; unless the recording is cut there, what is lifted is wrong"
-            )
-    return notes
+            found.append(f"at {times[k]:.1f} s the person is {ratio:.2f} times as large all at once")
+    if not found:
+        return []
+    more = f" ({len(found)} times in all)" if len(found) > 1 else ""
+    return [
+        f"{found[0]}{more}: a zoom, a cut, or frames of another size; what is lifted is wrong unless the recording is "
+        "cut there"
+    ]
 
 
 def _crossings(main: Person, other: Person, times: np.ndarray) -> list[str]:
