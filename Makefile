@@ -60,6 +60,8 @@ BASE_bandai := --base bandai --data-root $(VIDEOMDM_DATA)/bandai
 STUDY := OMP_NUM_THREADS=1 $(BIN)/python -m videomdm.study
 TRAINED := mdm-3d mdm-teacher videomdm
 UNIFORM := real teacher $(TRAINED) videomdm-pnp
+GAP := real teacher mdm-3d videomdm $(addprefix videomdm/,round-1 lifter-2 round-2) videomdm-pnp \
+  $(addprefix videomdm-pnp/,refined round-1 sized sized-round-1 sized-lifter-2 sized-round-2)
 ELEPOSE := real teacher mdm-teacher videomdm videomdm-pnp
 SEARCH := --profile laptop --trials 56 --confirm 3
 TABLE2 := --data-root $(VIDEOMDM_DATA)/bandai --source-steps 2000 --precision bf16
@@ -88,6 +90,7 @@ study-more-bandai: study-rows-bandai
 	for seed in 1 2; do \
 	  $(STUDY) table1 $(ON_bandai) --precision bf16 --seed $$seed --rows videomdm-frame && \
 	  $(STUDY) gap $(ON_bandai) --precision bf16 --seed $$seed --rows mdm-3d videomdm videomdm/round-1 || exit 1; done
+	for seed in 2 3; do $(STUDY) gap $(ON_bandai) --precision bf16 --seed $$seed --rows $(GAP) || exit 1; done
 	for seed in 2 3; do $(STUDY) ablations $(ON_bandai) --precision bf16 --seed $$seed || exit 1; done
 	$(STUDY).train_elepose --rooted --base bandai --root $(VIDEOMDM_DATA)/bandai --out runs/elepose-rooted
 	$(STUDY) table1 $(ON_bandai) --precision bf16 --lifter runs/elepose-rooted/elepose.safetensors --rows $(ELEPOSE)

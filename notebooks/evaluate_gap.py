@@ -210,11 +210,12 @@ for name, found_by_rays in by_rays.items():
 # The plots show the absolute one.
 # *refined* starts from the camera of the column before it and knows no more than that; *placed* puts every frame where its
 # size says.
+# On bandai these are the seeds from 2 on: rows of seeds 0 and 1, and of the built-in corpus, are older than what gives placed people their size back, which takes a fifth to a third of the absolute error away ({doc}`measured here </notebooks/explain_ray_projection>`).
 
 # %%
 errors = {"MPJPE": "mpjpe", "absolute": "absolute"}
 probes = ("truth", "truth_placed", "teacher", "refined_teacher", "pnp", "refined_pnp", "refined_pnp_placed")
-for name, rows in corpora.items():
+for name, rows in report.by_corpus([r for r in found if r["seed"] > 1 or r["data"] != "bandai"]).items():
     lifted = {row: metrics for row, metrics in rows.items() if row != "real"}
     print(name)
     display(report.table(lifted, report.lifting_columns(probes, errors)))

@@ -83,10 +83,15 @@ def find(folder: str | Path, *studies: str) -> tuple[list[dict], dict[str, Rows]
         found += [r for r in results.read(_place(Path(folder), study), study) if corpus(r) not in known]
     found.sort(key=lambda r: (r["data"], r["profile"], ORDER.index(r["method"])))
     _check_evaluators(found)
+    return found, by_corpus(found)
+
+
+def by_corpus(found: Sequence[Mapping]) -> dict[str, Rows]:
+    """The metrics of some results as corpus -> row -> metric -> value or [mean, half width], as of :func:`find`."""
     corpora: dict[str, dict] = {}
     for result in found:
         corpora.setdefault(corpus(result), {}).setdefault(result["method"], []).append(result["metrics"])
-    return found, {
+    return {
         name: {row: {**_over_seeds(runs), **_seeds(row, runs)} for row, runs in rows.items()}
         for name, rows in corpora.items()
     }
