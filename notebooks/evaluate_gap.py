@@ -230,64 +230,49 @@ measured = verdicts.find(results_folder, [study])
 display(verdicts.table(measured, findings.GAP), verdicts.second_reading(measured, findings.GAP))
 
 # %% [markdown]
+# Ratios are of rows of one seed; the rule of the verdicts is that of {doc}`the page on reproduction </runs/evaluate_reproduction>`.
+# Where a row has one seed (the first table says which), its ratio is not to be read closer than by a third.
+#
 # **Rounds close most of the gap to true 3-D.**
-# With known cameras *round-1* has 1.15 times the FID of MDM on true 3-D on bandai, over three seeds, where VideoMDM itself
-# has 2.3 times; it moves as fast and as far as real motions do, and stands 7 mm from their height.
-# A second round has 1.09 times (the first seed of both).
-# On the built-in corpus *round-1* has .97 times that FID, though its accelerations are a third above real ones and its jitter is twice
-# theirs, as those of MDM on true 3-D are.
-# The motions that it learned have FID .66, 1.0 and .81 (the three seeds), so what remains lies in learning them.
+# With known cameras *round-1* has 1.16 times the FID of MDM on true 3-D on bandai, over four seeds (.93 to 1.45); it moves as fast and as far as real motions do, and stands 7 mm from their height.
+# On the built-in corpus it has .90 times, though its accelerations are a third above real ones and its jitter is twice theirs, as those of MDM on true 3-D are.
+# The motions that it learned have FID .82 (*lifted FID*), so what remains lies in learning them.
+#
+# **The second lifter is the better one.**
+# VideoMDM that has the first round's motions as its teacher (*lifter-2*) has .76 times the FID of the first and lifts with .89 times its error, and a round of what it lifts (*round-2*) has .93 times the FID of the first round: of three seeds only the lifting is sure.
 #
 # **Placed frames are for lifting.**
-# MDM on true 3-D, which knows exactly how large people are, errs by 45 mm in camera coordinates instead of 214 once frames
-# are placed.
-# VideoMDM errs by 90 instead of 126 mm; the size that it believes in is the teacher's, in part.
-# It does not always pay: on the built-in corpus, with the camera known, MDM on true 3-D gains (53 instead of 91 mm) and
-# VideoMDM loses (129 instead of 102), because a body of the wrong size is put at the wrong depth.
-# With cameras from PnP, refined, all rows gain but two (*round-1-rigid* on bandai, *sized-round-1* on the built-in corpus).
-# A round of placed motions (*round-1-placed*) is no better a generator: where people walk is not what FID sees.
+# MDM on true 3-D, which knows exactly how large people are, errs by 45 mm in camera coordinates instead of 231 once frames are placed; VideoMDM by 70 instead of 123, where it believes in the teacher's size, in part.
+# A body of the wrong size is put at the wrong depth all the same: without the true size, and with cameras from PnP, 228 mm are left (*refined*).
+# A round of placed motions (*round-1-placed*, one seed) is no better a generator: where people walk is not what FID sees.
 #
 # **Size is what the cameras that nobody knows are missing.**
-# On bandai *pnp/round-1* learned motions of FID 4.5, of people who are 4.9 % too tall.
-# Scaled to the true body height the same motions have FID 1.7, and with the root at its true mean height as well 1.4; with known
-# cameras those of the same seed have .66.
+# On bandai *pnp/round-1* has 2.6 times the FID of the round with known cameras, where 1.5 was asked.
+# It learned motions of FID 4.8, of people who are 5 % too tall.
+# Scaled to the true body height the same motions have FID 1.8, and with the root at its true mean height as well 1.5.
 # Size alone would not cost that much (true motions of such people have FID 1.1), but the lifted bodies' legs are too long
 # for their size as well: both errors raise the hips, and FID squares their sum.
 #
 # **So the height of the people is worth about as much as the camera.**
 # It is one number, which people who film may know, and no single camera measures it.
-# With it (*sized*) *sized-round-1* has FID 3.2 and *sized-round-2* 2.7, which is 1.28 times the second round with known
-# cameras (1.5 asked), and 1.20 times by the second evaluator; on the built-in corpus *sized-round-1* has .37 where
-# the round with known cameras has .45 (.51 and .59 by the second evaluator).
-# Starting from PnP cameras, and with frames placed, *sized* lifts with an absolute error of 84 mm, where VideoMDM that was
-# given the true camera has 90 (133 and 129 on the built-in corpus).
-# Of *sized-round-1*'s lifted FID of 1.4 legs and height are a quarter: with the true height it has 1.09, with true bones as well
-# 1.03; the rest is something else.
+# With it *sized-round-1* has 1.14 times the FID of the round with known cameras and *sized-round-2* 1.1 times that of the second round (two seeds); on the built-in corpus the first has .80 times.
+# Starting from PnP cameras, and with frames placed, *sized* lifts with an absolute error of 78 mm, where VideoMDM that was given the true camera has 70, placed as well; the second lifter errs by .84 of that (two seeds each).
 #
 # **The drift is mostly gone, and bandai shows that it had been luck.**
-# With cameras fitted to the image *pnp/refined* keeps 98.1 % of the size where it kept 95.7 %, and 98.8 instead of 97.0 % on
-# the built-in corpus; cameras that stay where they are keep 99.8 %.
+# With cameras fitted to the image *pnp/refined* keeps 98.8 % of the size (three seeds) where it kept 95.7 %, and on the built-in corpus 98.8 instead of 97.0 %.
 # There, where the teacher takes people for 3 % too small, nearly everything gains: lifting from refined PnP cameras errs by 237 mm
 # instead of 345 (root-aligned by 54 instead of 64), and the round's people stand at 95.5 instead of 92.6 % of the truth.
 # On bandai the teacher takes a short person for an average one, the drift happened to undo it, and without the drift
-# *pnp/refined* and *pnp/round-1* are further from the truth (FID 10.8 and 6.0, instead of 9.6 and 4.5).
+# *pnp/refined* and *pnp/round-1* are further from the truth (FID 10.9 and 7.0, instead of 9.6 and 4.5).
 # What holds size is right all the same: nobody can tell beforehand which way a teacher errs.
 #
-# **The second lifter is the better one.**
-# With known cameras, VideoMDM that has the first round's motions as its teacher (*lifter-2*) has FID 3.0 where the first has
-# 4.0 (first seeds), keeps its size, and lifts with 31 mm, where the first has 36; with frames placed 28 and 33, where plain
-# MDM on true 3-D has 22.
-# Without cameras, but with the body height, *sized-lifter-2* lifts from refined and placed PnP cameras with 72 mm absolute, where
-# the first has 84.
-#
-# **What does not help.**
-# Rays between the steps of a multistep batch (*projected*) are no gain: FID 5.2 instead of 4.0, lifting 37 mm instead of 36.
+# **What does not help** (one seed each).
+# Rays between the steps of a multistep batch (*projected*) are no gain: 1.19 times the FID.
 # Lifting puts predictions on their rays at every step and training does not; that this is not the gap between them is worth
 # knowing.
-# Constant bones (*rigid*) change a round without cameras by less than its interval (5.7 instead of 6.0); the size of bones is
-# what is wrong, not that it changes.
-# One body for all clips, with frames placed (*common*), helps a little more (5.4), where all clips are of one person.
-# A second round of people of unknown body height is none either (6.7): the spread of their body heights doubles, to 8.6 %, we
+# Constant bones (*rigid*) change a round without cameras by less than seeds do; the size of bones is what is wrong, not that it changes.
+# One body for all clips, with frames placed (*common*), may help a little (.93 times), where all clips are of one person.
+# A second round of people of unknown body height is none (1.10 times): the spread of their body heights doubles, to 8.6 %, we
 # think because every clip's camera finds its own distance again.
 #
 # ## What to run with nothing but videos
@@ -297,22 +282,17 @@ display(verdicts.table(measured, findings.GAP), verdicts.second_reading(measured
 # lift, `videomdm-pnp/sized-round-1` or `-2` to generate.
 # Where all motions are to have one body, as in HumanML3D, that body's body height is known.
 #
-# If the height is not known: `videomdm-pnp/refined` to lift, with frames placed, and `videomdm-pnp/round-1` to generate
-# (`-common` where all clips are of one person).
-# On bandai *frame/round-1* then has 2.3 times the FID of the second round with known cameras and *pnp/round-1-common* 2.6 times, where
-# 1.5 was asked; what size has to do with it is said above.
+# If the height is not known: `videomdm-pnp/refined` to lift, with frames placed, and `videomdm-pnp/round-1` to generate.
 # A camera given in the teacher's frame stands as far away as the true one, so it says more than PnP can: with it people come
-# out at 96 % of their body height instead of 105 %.
+# out at 96 % of their body height instead of 105 %, and *frame/round-1* (one seed) has 1.7 times the FID of the round with known cameras.
 # On the built-in corpus *pnp/round-1* is better than the round with known cameras, .32 against .45, though its people are 4.5 %
 # too small: there body heights differ from clip to clip, and true motions of people 5 % smaller have FID .27, where all of their
 # own size have .24.
 # The second evaluator puts the two nearer each other (.51 and .59).
 #
-# Refining pays where the given camera is wrong.
+# Refining pays where the given camera is wrong: over three seeds *pnp/refined* has .86 times the FID of *pnp*, by an interval that holds 1.
 # Where it is given in the truth's frame there is nothing to win, and that probe is not refined.
-# Rows with known cameras were measured before refinement fitted the image, all seeds or some, so most of them have no columns for
-# refined cameras.
-# Rows that learn from motions whose frames were placed (*round-1-placed*, *common* and all of *sized* but its first), and the columns *placed*, are older than what gives placed people their size back; it takes a fifth to a third of the absolute error away ({doc}`measured here </notebooks/explain_ray_projection>`).
+# Rows that learn from motions whose frames were placed are older than what gives placed people their size back, where they have seed 0 alone (*round-1-placed*, *common*; all of the built-in corpus).
 # *round-1-rigid* with known cameras was not run, nor, on the built-in corpus, second rounds, *projected* and the rows in the
 # teacher's frame (`make study` runs them).
 
