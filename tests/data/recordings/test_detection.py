@@ -78,6 +78,13 @@ class TestGoesOn:
         for a, b in zip(whole.people, resumed.people, strict=True):
             assert np.array_equal(a, b)
 
+    def test_no_thread_is_left_to_the_garbage_collector(self, film):
+        """It would wait for them in the middle of anything, such as the begin of another."""
+        before = set(threading.enumerate())
+        with pytest.raises(KeyboardInterrupt) as kept:  # with all that the error still knows of
+            detect(Video(film), Counter(stop=20), COCO17)
+        assert kept.value and set(threading.enumerate()) <= before
+
     def test_a_damaged_file_is_begun_again(self, film, tmp_path, keep_all, caplog):
         partial = tmp_path / "a.part.npz"
         partial.write_bytes(b"PK no zip")
@@ -108,7 +115,7 @@ class TestGoesOn:
 
 class TestAhead:
     def test_order_and_end(self):
-        assert list(ahead(iter(range(5)))) == list(range(5)) and list(ahead([])) == []
+        assert list(ahead(k for k in range(5))) == list(range(5)) and list(ahead(k for k in ())) == []
 
     def test_the_next_is_made_while_this_one_is_used(self):
         made = threading.Event()

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol, TypeVar
 from zipfile import BadZipFile
@@ -91,8 +92,9 @@ def detect(
     seconds = round(video.promised / video.fps, 1) or None
     form = "{desc}: {percentage:3.0f} % of {total:.0f} s |{bar}| {elapsed}<{remaining}" if seconds else None
     shown = {"bar_format": form, "delay": 2, "mininterval": 1, "leave": False}
-    with Bar(total=seconds, desc=f"people in {video.path.name}", **shown) as bar:
-        for now, image, found, state in ahead(_found(ahead(video), detector, *begun)):
+    everything = closing(ahead(_found(ahead(video), detector, *begun)))
+    with everything as looked_at, Bar(total=seconds, desc=f"people in {video.path.name}", **shown) as bar:
+        for now, image, found, state in looked_at:
             bar.update(now - times[-1] if times else 0)
             times.append(now)
             people.append(found)
@@ -117,18 +119,22 @@ def _found(
     """Time, image, people and the detector's state after it, of every frame; the first are known already."""
     if hasattr(detector, "state"):
         detector.state = state
-    for k, (now, image) in enumerate(frames):
-        found = begun[k] if k < len(begun) else detector(image)
-        yield now, image, found, getattr(detector, "state", state)
+    with closing(frames):
+        for k, (now, image) in enumerate(frames):
+            found = begun[k] if k < len(begun) else detector(image)
+            yield now, image, found, getattr(detector, "state", state)
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The items, each made in a thread of its own while the one before it is used."""
-    items, nothing = iter(items), object()
-    with ThreadPoolExecutor(1) as aside:
-        coming = aside.submit(next, items, nothing)
+    """The items, each made in a thread of its own while the one before it is used; to be closed if not all are.
+
+    The items' iterator is closed, too.  Ended by the garbage collector while a thread begins, either waits for ever.
+    """
+    nothing = object()
+    with closing(iter(items)) as source, ThreadPoolExecutor(1) as aside:
+        coming = aside.submit(next, source, nothing)
         while (item := coming.result()) is not nothing:
-            coming = aside.submit(next, items, nothing)
+            coming = aside.submit(next, source, nothing)
             yield item
 
 
