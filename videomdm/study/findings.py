@@ -1,6 +1,6 @@
 """What our own studies are asked: sentences of the book's pages as claims, by the rule of the paper's own.
 
-Those of :data:`GAP` that name a limit other than 1 were set as goals before the study ran.
+Those of the gap that name a limit other than 1 were set as goals before the study ran.
 """
 
 from __future__ import annotations
