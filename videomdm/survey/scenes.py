@@ -21,6 +21,7 @@ from torch import Tensor
 from videomdm import features
 from videomdm.conventions import FPS, DataError
 from videomdm.data.corpus import check_joints
+from videomdm.export.files import RATES
 from videomdm.skeletons import NBA16, SMPL22, Skeleton
 from videomdm.storage.arrays import read_npz
 
@@ -120,8 +121,8 @@ def _read_file(path: Path, recording: str) -> tuple[list[Tensor], list[str], lis
         raise DataError(f"{path}: joints {joints.dtype} {joints.shape}, expected floats (N, T, J, 3) or (T, J, 3)")
     skeleton = _skeleton(path, arrays, joints.shape[-2])
     fps = float(arrays.get("fps", FPS))
-    if not 1 <= fps <= 240:
-        raise DataError(f"{path}: {fps:g} frames per second, expected 1 to 240")
+    if not RATES[0] <= fps <= RATES[1]:
+        raise DataError(f"{path}: {fps:g} frames per second, expected {RATES[0]} to {RATES[1]}")
     if joints.ndim == 3:
         clips, keys = [joints], [recording]
         captions = [str(arrays.get("caption", "")) or recording]
