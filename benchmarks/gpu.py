@@ -7,7 +7,7 @@ goes on where it was in the next call (training from its last checkpoint).  Call
 
 It needs no network, and of other packages and of the checkout no more than ``NEEDED`` and ``NOT_NEEDED`` say.
 What is worth keeping is small and lies in ``--out``: results as JSON, and the averaged weights in bf16 in files below
-16 MB, which :func:`join` makes a run again.
+16 MB.  Where the time on the GPU was too short to judge these, ``--judge FOLDER`` does it on any machine.
 """
 
 from __future__ import annotations
@@ -62,17 +62,16 @@ def base(given: argparse.Namespace, piece: str) -> Config:
 
 
 def large(config: Config) -> Config:
-    """The prior that comes with the package at the paper's full width, fast, and measured as its card is.
+    """The prior that comes with the package at the paper's full width, fast, of the same clips, measured as its card is.
 
     All batches are padded to the longest clip: a shape more takes half a minute to compile.
     """
     own = config.but(method=SHIPPED.method, precision="bf16", warmup_steps=0, lr_decay=0.1)
     if config.profile == "smoke":
         return own
-    measured = {
-        name: SHIPPED.value(name) for name in ("evaluator_steps", "evaluation_samples", "lift_samples", "repeats")
-    }
-    return own.but(compile="graphs", steps=60_000, checkpoint_every=2000, log_every=500, **measured)
+    alike = ("n_clips", "evaluator_steps", "evaluation_samples", "lift_samples", "repeats")
+    own = own.but(**{name: SHIPPED.value(name) for name in alike})
+    return own.but(compile="graphs", steps=20_000, checkpoint_every=2000, log_every=500)
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------
@@ -252,8 +251,13 @@ def split(weights: Path, out: Path, limit: int = FILE_LIMIT) -> list[Path]:
 
 
 def join(folder: Path, run: Path) -> Path:
-    """The files of :func:`split` as a run's folder, for :func:`videomdm.sample.load`."""
-    paths = sorted(folder.glob("weights-*.safetensors"))
+    """The files of :func:`split` as a run's folder, for :func:`videomdm.sample.load`.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    if not (paths := sorted(folder.glob("weights-*.safetensors"))):
+        raise FileNotFoundError(f"{folder}: no weights-*.safetensors there, expected what the piece prior left")
     tensors = {name: t.float() for path in paths for name, t in checkpoints.read_tensors(path).items()}
     run.mkdir(parents=True, exist_ok=True)
     checkpoints.write_tensors(run / "weights.safetensors", tensors, checkpoints.read_metadata(paths[0]))
@@ -272,9 +276,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-root")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pieces", nargs="+", help="these only")
+    parser.add_argument("--judge", type=Path, metavar="FOLDER", help="measure the prior whose weights it holds, anywhere")
     parser.add_argument("--piece", help=argparse.SUPPRESS)
     parser.add_argument("--tiny", action="store_true", help="the smallest sizes, on any machine: does it run?")
     given = parser.parse_args(arguments)
+    if given.judge:
+        config = base(given, "evaluate")
+        join(given.judge, large(config).folder)
+        evaluate(config, given.out)
+        return 0
     if not (torch.cuda.is_available() or given.tiny):
         print("no GPU here: torch.cuda.is_available() is False; nothing was run (--tiny tries the pieces on a CPU)")
         return 1

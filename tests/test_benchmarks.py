@@ -268,6 +268,15 @@ class TestGpu:
         for ours, theirs in zip(prior.model.parameters(), original.model.parameters(), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0.005, atol=0.0)
 
+    def test_weights_that_came_back_are_judged_on_any_machine(self, tmp_path):
+        here = ["--tiny", "--data", "procedural", "--out", str(tmp_path / "out"), "--runs"]
+        assert gpu.main([*here, str(tmp_path / "there"), "--pieces", "prior"]) == 0
+        assert gpu.main([*here, str(tmp_path / "here"), "--judge", str(tmp_path / "out")]) == 0
+        [found] = results.read(tmp_path / "out", "gpu-prior")
+        assert found["metrics"]["fid"][0] > 0
+        with pytest.raises(FileNotFoundError, match="nowhere: no weights-"):
+            gpu.main([*here, str(tmp_path / "here"), "--judge", str(tmp_path / "nowhere")])
+
     def test_needs_no_more_than_a_bare_machine_has(self, tmp_path):
         """``make gpu`` in a copy of what it needs of the checkout, beside PyTorch and few packages more."""
         root = Path(gpu.__file__).parents[1]

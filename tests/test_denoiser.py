@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from videomdm.denoiser import MDM, UNKNOWN, guided, load_mdm_checkpoint, low_pass, sinusoids, skip_gain
+from videomdm.denoiser import MDM, UNKNOWN, _Dropped, guided, load_mdm_checkpoint, low_pass, sinusoids, skip_gain
 
 SIZES = {"width": 16, "n_layers": 2, "n_heads": 4, "feedforward": 24, "text_width": 6}
 D, B, T = 7, 3, 5
@@ -213,6 +213,16 @@ class TestPrecision:
         assert not torch.equal(model(x, t, text, lengths), model(x, t, text, lengths))
         model.eval()
         assert torch.equal(model(x, t, text, lengths), model(x, t, text, lengths))
+
+    @pytest.mark.parametrize("compiled", [False, True])
+    def test_dropout_that_compilers_leave_alone(self, compiled):
+        """What a GPU's compiled steps take: entries are kept or not alike in both passes."""
+        drop = torch.compile(_Dropped.apply, fullgraph=True, backend="aot_eager") if compiled else _Dropped.apply
+        x = torch.ones(50, 8, 20, requires_grad=True)
+        dropped = drop(x, 0.2)
+        dropped.sum().backward()
+        torch.testing.assert_close(dropped.unique(), torch.tensor([0.0, 1.25]))
+        assert torch.equal(x.grad, dropped) and (dropped == 0).float().mean().sub(0.2).abs() < 0.02
 
     @pytest.mark.slow
     def test_a_processor_without_bf16_gives_the_same(self, batch):

@@ -90,10 +90,11 @@ def test_goals_of_a_gpu():
     """Steps of 1 ms and multistep ones of 8 ms; 512 clips at half of the rate; what has not run says so."""
     steps = {"plain_graphs_seconds": [0.01, 0.0], "multistep_graphs_seconds": [0.08, 0.0], "steps_per_run": 10}
     small = result("step-64-full-cuda", plain_graphs_gain=[9.0, 0.5], multistep_graphs_gain=[7.0, 0.5], **steps)
-    large = result("step-512-full-cuda", plain_graphs_seconds=[2.0, 0.0], plain_flops=1e12, matmul_bf16=1e12)
+    seconds = {"plain_graphs_seconds": [2.0, 0.0], "plain_undropped_seconds": [1.6, 0.0]}
+    large = result("step-512-full-cuda", **seconds, plain_flops=1e12, matmul_bf16=1e12)
     lines = str(timings.gpu_goals([small, large])).splitlines()[2:]
-    assert [line.split("|")[-2].strip() for line in lines] == ["yes", "no", "yes", "", ""]
-    assert "| 50.0 |" in lines[2] and "| not run |" in lines[3]
+    assert [line.split("|")[-2].strip() for line in lines] == ["yes", "no", "yes", "", "", ""]
+    assert "| 50.0 |" in lines[2] and "| 62.5 |" in lines[3] and "| not run |" in lines[4]
     hours = timings.recipe_hours(small["metrics"])
     assert hours == pytest.approx((400_000 * 0.001 + 392_000 * 0.002) / 3600, rel=0.01)
     assert "not run" in str(timings.gpu_goals([])).splitlines()[2]

@@ -33,6 +33,7 @@ GPU_GOALS = {
     "step of 64 clips, times the baseline": (8.0, None),
     "multistep of 64 clips, times the baseline": (8.0, None),
     "step of 512 clips, % of the bf16 rate": (40.0, None),
+    "the same without dropout, %": (None, None),
     "1,000 motions of 196 frames, seconds": (None, 8.0),
     "the paper's training, hours": (None, None),
 }
@@ -142,12 +143,17 @@ def gpu_goals(found: Sequence[Mapping]) -> Table:
     """The goals set for a GPU, of steps as graphs and of compiled sampling; as :func:`goals`."""
     metrics = {r["method"].removesuffix("-cuda"): r["metrics"] for r in found if r["method"].endswith("-cuda")}
     small, large, sampled = (metrics.get(name, {}) for name in ("step-64-full", "step-512-full", "sampling-1000"))
-    rate = 100 * large["plain_flops"] / mean(large["plain_graphs_seconds"]) / large["matmul_bf16"] if large else None
+    rates = [_share_of_rate(large, f"plain_{version}_seconds") for version in ("graphs", "undropped")]
     values = (
-        small.get("plain_graphs_gain"), small.get("multistep_graphs_gain"), rate,
+        small.get("plain_graphs_gain"), small.get("multistep_graphs_gain"), *rates,
         sampled.get("full_compiled_seconds"), recipe_hours(small) if small else None,
     )  # fmt: skip
     return _goals({goal: (value, *GPU_GOALS[goal]) for goal, value in zip(GPU_GOALS, values, strict=True)})
+
+
+def _share_of_rate(step: Mapping[str, object], seconds: str) -> float | None:
+    """Per cent of the measured bf16 rate that a plain step reaches."""
+    return 100 * step["plain_flops"] / mean(step[seconds]) / step["matmul_bf16"] if seconds in step else None
 
 
 def recipe_hours(step: Mapping[str, object]) -> float:
