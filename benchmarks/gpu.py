@@ -62,7 +62,7 @@ def base(given: argparse.Namespace, piece: str) -> Config:
 
 
 def large(config: Config) -> Config:
-    """The prior that comes with the package at the paper's full width, fast, of the same clips, measured as its card is.
+    """The prior that comes with the package at the paper's full width, fast: of the same clips, measured as that is.
 
     All batches are padded to the longest clip: a shape more takes half a minute to compile.
     """
@@ -276,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-root")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pieces", nargs="+", help="these only")
-    parser.add_argument("--judge", type=Path, metavar="FOLDER", help="measure the prior whose weights it holds, anywhere")
+    parser.add_argument("--judge", type=Path, metavar="FOLDER", help="measure the prior whose weights it holds")
     parser.add_argument("--piece", help=argparse.SUPPRESS)
     parser.add_argument("--tiny", action="store_true", help="the smallest sizes, on any machine: does it run?")
     given = parser.parse_args(arguments)

@@ -20,6 +20,7 @@ CENTRED = ("nba", "nba-like")
 #: one of studies on filmed corpora, which has seen none of them.
 LIFTERS = ("procedural", "real")
 DEFAULT_LIFTER, STUDY_LIFTER = "real", "procedural"
+REPORT = "report.json"  #: what is said of results, beside them
 
 
 class DataError(ValueError):

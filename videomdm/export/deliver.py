@@ -16,13 +16,11 @@ from pathlib import Path
 from torch import Tensor
 
 from videomdm import export, features, sample
-from videomdm.conventions import FPS
+from videomdm.conventions import FPS, REPORT
 from videomdm.data import nba
 from videomdm.export.bvh import write_both
 from videomdm.sample.prior import Prior
 from videomdm.skeletons.definitions import SMPL22, Skeleton
-
-REPORT = "report.json"
 
 
 def deliver(

@@ -12,11 +12,11 @@ import numpy as np
 from torch import Tensor
 
 from videomdm.cameras.camera import Camera
-from videomdm.conventions import DataError
+from videomdm.conventions import REPORT, DataError
 from videomdm.data import recordings
 from videomdm.data.recordings import names
 from videomdm.data.recordings.detections import KeypointTrack
-from videomdm.data.recordings.reading import REPORT, Source
+from videomdm.data.recordings.reading import Source
 from videomdm.data.recordings.video import Video
 from videomdm.evaluation.lifting import without_truth
 from videomdm.export.bvh import write_both

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from videomdm.conventions import DataError
+from videomdm.conventions import REPORT, DataError
 from videomdm.data.recordings import clock, footing, keypoint_json, keypoint_npz, plausible
 from videomdm.data.recordings.detection import Detector, detect
 from videomdm.data.recordings.detections import Detections, Intrinsics
@@ -30,7 +30,6 @@ ENDINGS = (*SUFFIXES, *LIFTED, ".npz", ".json")
 FOLDER_ENDINGS = ("_json", "_pose", "_keypoints", "_openpose", "_alphapose", "_mmpose", "-json", "-pose", "-keypoints")
 #: Files that a folder may hold beside recordings without a word.
 _OURS = ("captions.csv", "thumbs.db", "desktop.ini")
-REPORT = "report.json"  # what ``videomdm lift`` says of recordings, beside its results
 _VERSION = 4  # to be raised when the same files are read otherwise: what was kept before is then read again
 UNKNOWN_CAMERA = "no video: whether the camera stands still is not known"
 SLIDING = "; the feet never rest in the image, so it moves, or the person rides"
