@@ -188,7 +188,7 @@ class TestLiftTrack:
         part = track.cut(20, 70)
         found = videos.lift_track(sample.load(run), part, source, "a person walks")
         (first, start, _), (end, last, why) = found.unused
-        assert (first, start, end) == (0, 1.0, 3.5) and why == "the person is not seen"
+        assert (first, start, end) == (0, 1.0, 3.5) and why == "this person is not seen"
         assert last == pytest.approx(len(track) / 20, abs=0.06)
 
     def test_another_frame_rate_is_refused(self, run, demo, track):

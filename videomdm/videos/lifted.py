@@ -224,7 +224,7 @@ def write_report(
 
 def _unused(track: KeypointTrack, source: Source) -> list[tuple[float, float, str]]:
     """What of a recording lies before and after the frames that see the person, where its video tells its length."""
-    end, nobody = track.start + len(track) / track.fps, "the person is not seen"
+    end, nobody = track.start + len(track) / track.fps, "this person is not seen"
     found = [(0.0, round(track.start, 3), nobody)] if track.start > 1 / track.fps else []
     if source.video is not None:
         video = Video(source.video)

@@ -314,6 +314,29 @@ def test_the_clock_of_an_array_file_whatever_its_case(tmp_path):
     assert len(reading.film(reading.source(tmp_path / "CLIP.NPZ"))) == FRAMES
 
 
+@pytest.mark.parametrize(
+    "name", ["squat_keypoints.npz", "squat.mp4.npz", "squat-openpose.npz", "squat.keypoints.json", "results_squat.json",
+             "squat.mp4.json", "keypoints/squat.npz"],
+)  # fmt: skip
+def test_keypoints_are_given_to_the_video_that_they_name(tmp_path, film, name):
+    put(tmp_path, film, "squat.mp4")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    if name.endswith("npz"):
+        np.savez(tmp_path / name, keypoints=0)
+    else:
+        (tmp_path / name).write_text("[]")
+    (source,) = reading.sources(tmp_path)
+    assert source.name == "squat" and source.keypoints == tmp_path / name
+    if "/" not in name:
+        assert reading.source(tmp_path / "squat.mp4") == source
+
+
+def test_a_file_of_another_kind_is_there(tmp_path):
+    (tmp_path / "walk.bvh").write_text("HIERARCHY")
+    with pytest.raises(DataError, match=r"walk.bvh: neither a video nor keypoints \(motions in 3-D: videomdm export"):
+        reading.source(tmp_path / "walk.bvh")
+
+
 class TestOneOfSeveral:
     """A recording that is given alone is told what lies beside it, as a folder is."""
 
@@ -335,7 +358,7 @@ class TestOneOfSeveral:
     def test_another_lifters_file_is_no_recording(self, tmp_path, film):
         put(tmp_path, film, "walk.mp4")
         (tmp_path / "walk.wham.pkl").write_bytes(b"")
-        with pytest.raises(DataError, match="walk.wham.pkl: no such video, expected"):
+        with pytest.raises(DataError, match="walk.wham.pkl: neither a video nor keypoints .*, expected"):
             reading.source(tmp_path / "walk.wham.pkl")
         assert reading.source(tmp_path / "walk.mp4").others == ()
 

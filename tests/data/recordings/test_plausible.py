@@ -243,6 +243,16 @@ class TestStoredFrames:
         head, foot = (float(track.pixels[:, SMPL22.index(j), 1].mean()) for j in ("head", "left_ankle"))
         assert head < foot - 100
 
+    def test_with_their_camera(self, tmp_path, portrait):
+        """Intrinsics of frames as stored, whose middle is 10 pixels lower than the image's."""
+        shutil.copy(portrait, tmp_path / "clip.mp4")
+        stored = figure(TIMES)[..., [1, 0, 2]] * (1, -1, 1) + (0, WIDTH - 1, 0)
+        npz(tmp_path / "clip.npz", stored, size=(240, 320), intrinsics=[[290.0, 0, 118], [0, 300.0, 170], [0, 0, 1]])
+        (track,) = recordings.load(tmp_path).tracks
+        camera = track.intrinsics
+        assert (camera.fx, camera.fy, camera.cx, camera.cy) == (300.0, 290.0, 149.0, 118.0)
+        assert (camera.width, camera.height) == (320, 240) and seconds_off(track) < 0.03
+
     def test_upright_keypoints_stay(self, tmp_path, portrait):
         shutil.copy(portrait, tmp_path / "clip.mp4")
         alphapose(tmp_path / "clip.json", figure(TIMES))
@@ -370,3 +380,23 @@ class TestNormalised:
         )
         found = recordings.load(tmp_path, on_error="skip")
         assert len(found) == 0 and "normalised" in found.skipped[0][1]
+
+    @pytest.mark.parametrize("size", [{}, {"size": (WIDTH, HEIGHT)}])
+    def test_shares_of_somebody_left_of_the_middle(self, tmp_path, size):
+        points = figure(TIMES, start=(40.0, 120.0), speed=0.0)
+        np.savez(
+            tmp_path / "a.npz", keypoints=points[..., :2] / (WIDTH, HEIGHT), confidence=points[..., 2],
+            layout="halpe26", fps=20.0, units="normalised", **size,
+        )  # fmt: skip
+        (track,) = recordings.load(tmp_path).tracks
+        assert any("shares of the image (0 to 1)" in note for note in track.notes)
+        assert "assumed as wide as normalised keypoints reach" in track.intrinsics.origin
+
+    def test_nothing_is_said_of_right_ones(self, tmp_path):
+        points = figure(TIMES, start=(100.0, 120.0), speed=0.0)
+        np.savez(
+            tmp_path / "a.npz", keypoints=(points[..., :2] - (WIDTH / 2, HEIGHT / 2)) / 400, confidence=points[..., 2],
+            layout="halpe26", fps=20.0, units="normalised",
+        )  # fmt: skip
+        (track,) = recordings.load(tmp_path).tracks
+        assert not any("shares" in note for note in track.notes)

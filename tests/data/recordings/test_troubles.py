@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from figure import FPS, FRAMES, HEIGHT, WIDTH, alphapose, figure, mmpose, npz, openpose, seconds_off
+from figure import FPS, FRAMES, HEIGHT, WIDTH, alphapose, figure, film, mmpose, npz, openpose, seconds_off
 
 from videomdm.conventions import DataError
 from videomdm.data import recordings
@@ -371,6 +371,61 @@ class TestPointsThatStay:
         assert "at one point" not in said(of_npz(tmp_path / "clip.npz"))
 
 
+class TestPartsOfTheBody:
+    """Joints of a part of the body that stand in another order, though every bone has some likely length."""
+
+    @staticmethod
+    def exchanged(first, second, layout=COCO17):
+        points = figure(TIMES, layout, waves=False)
+        order = list(range(len(layout)))
+        for a, b in zip(first, second, strict=True):
+            order[layout.index(a)], order[layout.index(b)] = layout.index(b), layout.index(a)
+        return points[:, order]
+
+    @staticmethod
+    def examined(points, layout=COCO17):
+        people = [p[None] for p in points]
+        return plausible.examine(Detections(people, TIMES, layout, WIDTH, HEIGHT, "clip")).notes
+
+    @pytest.mark.parametrize("part", [("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")])
+    @pytest.mark.parametrize("layout", [COCO17, HALPE26, BODY25])
+    def test_left_and_right_of_legs_or_arms(self, part, layout):
+        points = self.exchanged([f"left_{j}" for j in part], [f"right_{j}" for j in part], layout)
+        with pytest.raises(DataError, match="hips are the other way round than shoulders"):
+            self.examined(points, layout)
+
+    def test_left_and_right_of_what_may_cross(self):
+        points = self.exchanged(("left_knee", "left_ankle"), ("right_knee", "right_ankle"))
+        notes = self.examined(points)
+        assert any("knees are the other way round than hips: exchanged, or they cross" in note for note in notes)
+
+    def test_knees_and_ankles(self):
+        points = self.exchanged(("left_knee", "right_knee"), ("left_ankle", "right_ankle"))
+        with pytest.raises(DataError, match="ankles lie between hips and knees: knees and ankles are exchanged"):
+            self.examined(points)
+
+    @pytest.mark.parametrize(("outer", "inner"), [("wrist", "elbow"), ("hip", "knee")])
+    def test_what_a_folded_limb_may_show(self, outer, inner):
+        points = self.exchanged((f"left_{outer}", f"right_{outer}"), (f"left_{inner}", f"right_{inner}"), HALPE26)
+        if outer == "wrist":  # a short arm beside its trunk
+            points[:, [HALPE26.index(f"{s}_hip") for s in ("left", "right")], 1] += 12
+        notes = self.examined(points, HALPE26)
+        assert any(f"{outer}s lie between" in note and note.endswith("exchanged?") for note in notes)
+
+    def test_kneeling_somebody_is_read(self):
+        points = figure(TIMES, COCO17, waves=False)
+        for side in ("left", "right"):  # seen from above, shins lead away from the camera
+            knee, ankle = (COCO17.index(f"{side}_{j}") for j in ("knee", "ankle"))
+            points[:, ankle, :2] = points[:, knee, :2] + (2, -18)
+        notes = self.examined(points)
+        assert [n for n in notes if "between" in n] == [
+            "ankles lie between hips and knees: are knees and ankles exchanged?"
+        ]
+
+    def test_nothing_is_said_of_a_good_one(self):
+        assert self.examined(figure(TIMES, COCO17)) == []
+
+
 class TestSizes:
     @pytest.mark.parametrize("scale", [0.5, 2.0])
     def test_a_person_of_another_size_all_at_once(self, tmp_path, scale):
@@ -389,10 +444,66 @@ class TestSizes:
         npz(tmp_path / "clip.npz", points)
         assert "as large" not in said(of_npz(tmp_path / "clip.npz"))
 
+    def test_somebody_else_where_one_left(self, tmp_path):
+        points = np.concatenate([figure(TIMES[:60], scale=0.8), figure(TIMES[60:], scale=0.4)])
+        points[55:65, :, 2] = 0
+        npz(tmp_path / "clip.npz", points)
+        assert "0.50 times as large: perhaps somebody else" in said(of_npz(tmp_path / "clip.npz"))
+
     def test_nothing_is_said_of_people_who_come_nearer(self, tmp_path):
         near = [figure(TIMES[k : k + 1], scale=0.3 + 0.7 * k / FRAMES)[0] for k in range(FRAMES)]
         npz(tmp_path / "clip.npz", np.stack(near))
         assert "as large" not in said(of_npz(tmp_path / "clip.npz"))
+
+
+class TestReturn:
+    def test_one_who_was_away_for_long_may_be_the_same(self, tmp_path):
+        """Never more than one person is there, but for longer than anybody is followed nobody is."""
+        points = figure(TIMES, speed=0.0)
+        points[40:90, :, 2] = 0
+        npz(tmp_path / "clip.npz", points)
+        note = "another is seen from 4.5 s to 6.2 s, never beside this one: perhaps the same"
+        assert note in said(of_npz(tmp_path / "clip.npz"))
+        assert "repeat the keypoints" not in said(of_npz(tmp_path / "clip.npz"))
+
+    def test_a_second_person_beside_the_first_is_another(self, tmp_path):
+        both = np.stack([figure(TIMES), figure(TIMES, start=(200.0, 120.0), scale=0.7)], 1)
+        mmpose(tmp_path / "clip.json", both)
+        assert "perhaps the same" not in said(of_json(tmp_path / "clip.json"))
+
+
+@pytest.mark.parametrize("fps", [300.0, 1000.0])
+def test_a_wild_rate_of_a_long_recording_is_doubted(tmp_path, fps):
+    times = np.arange(2400) / fps
+    npz(tmp_path / "clip.npz", figure(times), fps=fps)
+    assert f"2400 frames at {fps:.4g} a second: is that their rate?" in said(of_npz(tmp_path / "clip.npz"))
+
+
+class TestFocalLengths:
+    @staticmethod
+    def written(tmp_path, fx, fy, cx, cy, size=(WIDTH, HEIGHT)):
+        matrix = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]
+        npz(tmp_path / "clip.npz", figure(TIMES), intrinsics=np.array(matrix, float), size=size)
+        return tmp_path / "clip.npz"
+
+    @pytest.mark.parametrize("focal", [35.0, 50.0])
+    def test_millimetres(self, tmp_path, focal):
+        with pytest.raises(DataError, match=r"expected pixels, about the image's diagonal \(not millimetres\)"):
+            of_npz(self.written(tmp_path, focal, focal, 160, 120))
+
+    def test_a_principal_point_of_the_turned_image(self, tmp_path):
+        with pytest.raises(DataError, match="is the middle of an image of 240 x 320, not of 320 x 240: are x and y"):
+            of_npz(self.written(tmp_path, 300, 300, 120, 160))
+
+    def test_focal_lengths_of_another_shape_beside_a_film(self, tmp_path):
+        film(tmp_path / "clip.mp4")
+        self.written(tmp_path, 400, 300, 160, 120)
+        (track,) = recordings.load(tmp_path).tracks
+        assert "focal lengths of 400 and 300, though the video's pixels are as wide as high" in said(track)
+
+    def test_too_wide_for_straight_lines(self):
+        with pytest.raises(ValueError, match="field of view is 175 degrees, expected at most 143"):
+            Intrinsics.from_field_of_view(WIDTH, HEIGHT, 175)
 
 
 def test_time_stamps_beside_frame_numbers(tmp_path):

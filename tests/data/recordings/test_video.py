@@ -26,6 +26,11 @@ class TestFrames:
         assert np.allclose([t for t, _ in frames], np.arange(30) / 20, atol=1e-3)
         assert levels(frames) == list(range(30)) and seen.notes == []
 
+    def test_a_colon_is_no_protocol(self, tmp_path, monkeypatch):
+        write_numbered(tmp_path / "a.mp4", 5).rename(tmp_path / "file:10:30.mp4")
+        monkeypatch.chdir(tmp_path)
+        assert levels(Video("file:10:30.mp4")) == list(range(5))
+
     @pytest.mark.parametrize(("fps", "used"), [(25, 1), (30, 1), (50, 2), (60, 2), (120, 3), (240, 6)])
     def test_fast_videos_are_thinned(self, tmp_path, fps, used):
         seen = Video(write_numbered(tmp_path / "a.mp4", 30, fps))

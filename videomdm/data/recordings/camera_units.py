@@ -11,8 +11,10 @@ from videomdm.data.recordings.detections import Intrinsics
 
 OFF_CENTRE = 0.3  # image sides that the principal point may be off the middle; pictures are cropped
 ALIKE, SCALED = 0.02, 0.08  # image sides: off the middle so much, and both ways alike, it is another image's middle
+FEW = 0.01  # share of keypoints that a detector may put anywhere
+UNEQUAL = 1.05  # ratio of focal lengths that no calibration of square pixels gives
 SQUEEZED = 1.5  # ratio of focal lengths: wide pictures are stored with pixels of up to 1.46
-NARROWEST = 3.0  # degrees across the diagonal, of the longest lenses; and of 180 less these, of the widest
+NARROWEST = 3.0  # degrees across the diagonal, of the longest lenses
 SHARES = 0.3  # normalised coordinates, x and y of the middle of somebody of whom nothing is left of or above the axis
 WIDEST = 3.0  # normalised image coordinates: the edge of a lens of 143 degrees
 SIZES = (0.1, 6.0)  # metres, size in the image times depth, that a person may have
@@ -67,6 +69,26 @@ def check_normalised(keypoints: Tensor, confidence: Tensor, depth: Tensor | None
         )
 
 
+def doubt_normalised(points: np.ndarray) -> list[str]:
+    """A note on normalised points (N, 2) of one recording that lie on one side of the camera's axis, both ways."""
+    if len(points) == 0 or np.quantile(points, FEW, axis=0).min() < 0:
+        return []
+    return [
+        "no keypoint is left of or above the camera's axis: are they shares of the image (0 to 1), not pixels times the "
+        "inverse intrinsic matrix?"
+    ]
+
+
+def of_square_pixels(camera: Intrinsics | None) -> list[str]:
+    """A note on focal lengths that differ, of a film whose pixels are as wide as high."""
+    if camera is None or max(camera.fx / camera.fy, camera.fy / camera.fx) <= UNEQUAL:
+        return []
+    return [
+        f"focal lengths of {camera.fx:.4g} and {camera.fy:.4g}, though the video's pixels are as wide as high: were "
+        "they scaled from an image of another shape?"
+    ]
+
+
 def check_intrinsics(camera: Intrinsics, name: str) -> None:
     """Refuse the intrinsics of another image, or in other units than pixels.
 
@@ -80,6 +102,12 @@ def check_intrinsics(camera: Intrinsics, name: str) -> None:
             f"image of {camera.width} x {camera.height}: are they of images of another size?"
         )
     shares = np.array([camera.cx / camera.width, camera.cy / camera.height])
+    exchanged = np.array([camera.cx / camera.height, camera.cy / camera.width])
+    if np.abs(exchanged - 0.5).max() < ALIKE and np.abs(shares - 0.5).min() > SCALED:
+        raise DataError(
+            f"{name}: the intrinsics' principal point ({camera.cx:.4g}, {camera.cy:.4g}) is the middle of an image of "
+            f"{camera.height} x {camera.width}, not of {camera.width} x {camera.height}: are x and y exchanged?"
+        )
     if np.ptp(shares) < ALIKE and np.abs(shares - 0.5).min() > SCALED:
         raise DataError(
             f"{name}: the intrinsics' principal point ({camera.cx:.4g}, {camera.cy:.4g}) is the middle of an image of "
@@ -90,8 +118,8 @@ def check_intrinsics(camera: Intrinsics, name: str) -> None:
             f"{name}: focal lengths of {camera.fx:.4g} and {camera.fy:.4g}, expected nearly equal ones, in pixels (are "
             "they shares of width and height, or of an image that was squeezed?)"
         )
-    diagonal = float(np.hypot(camera.width, camera.height))
-    if not NARROWEST <= np.degrees(2 * np.arctan(diagonal / 2 / camera.fx)) <= 180 - NARROWEST:
+    edge = float(np.hypot(camera.width, camera.height)) / 2 / camera.fx
+    if not np.tan(np.radians(NARROWEST / 2)) <= edge <= WIDEST:
         raise DataError(
             f"{name}: a focal length of {camera.fx:.4g} for an image of {camera.width} x {camera.height}, expected "
             "pixels, about the image's diagonal (not millimetres)"

@@ -21,6 +21,7 @@ from videomdm.skeletons.padding import pad
 #: Degrees across the image's diagonal, assumed where nothing is known: the focal length is then the diagonal.
 #: Telephones film at 60 to 75 degrees, hand-held cameras at 40 to 60.
 FIELD_OF_VIEW = math.degrees(2 * math.atan(0.5))
+LARGEST_ANGLE = 143.0  # degrees: wider lenses bend straight lines, which intrinsics do not
 SMALLEST_ANGLE = 3.2  # degrees: less is radians, for no lens that films people sees so little
 FARTHEST = 10.0  # image sizes: a keypoint farther than this from the image's corner is an error
 
@@ -70,6 +71,10 @@ class Intrinsics:
             raise ValueError(f"field of view is {angle} degrees, expected more than 0 and less than 180")
         if angle < SMALLEST_ANGLE:
             raise ValueError(f"field of view is {angle} degrees, expected {SMALLEST_ANGLE:g} or more (not radians)")
+        if angle > LARGEST_ANGLE:
+            raise ValueError(
+                f"field of view is {angle} degrees, expected at most {LARGEST_ANGLE:g}: undistort the film"
+            )
         focal = math.hypot(width * pixel_aspect, height) / 2 / math.tan(math.radians(angle) / 2)
         origin = f"{'assumed' if degrees is None else 'given'} field of view of {angle:.1f} degrees across the diagonal"
         return cls(focal / pixel_aspect, focal, width / 2, height / 2, width, height, origin)

@@ -38,7 +38,7 @@ from videomdm.storage.progress import Bar
 
 MOST_NAMED = 10  # files that are not used are named up to this number
 SWAPPED = 0.02  # share of frames with sides put right that is worth a note: detectors err in one or two of a hundred
-LIKELY_RATES = (4, 250)  # frames per second of films and detectors; others are doubted where nobody is found
+LIKELY_RATES = (4, 250)  # frames per second of films and detectors; others are doubted
 MOST_FILLED = 0.5  # share of a track's frames that may be filled in
 _OF_THE_RECORDING = (DataError, cv2.error)  # errors that say by themselves what is wrong with a recording
 
@@ -343,7 +343,7 @@ def _check_sight(filled: Tensor, times: np.ndarray, seen: Detections, fps: float
         raise DataError(f"{seen.name}: " + "; ".join([lost, *doubts]))
     if frames < MIN_FRAMES:
         return ["; ".join([f"{found}: it can be lifted, but training needs {MIN_FRAMES / fps:g} s", *doubts])]
-    return []
+    return doubts
 
 
 def _intrinsics(detections: Detections, intrinsics: Intrinsics | float | None) -> Intrinsics:

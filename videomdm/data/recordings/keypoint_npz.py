@@ -81,6 +81,7 @@ def _detections(arrays: Arrays, name: str) -> Detections:
             camera_units.check_normalised(*(torch.from_numpy(x)[None] for x in (points, confidence)))
         except ValueError as error:
             raise DataError(f"{name}: units are normalised, but {error}") from None
+        notes += camera_units.doubt_normalised(points[confidence > 0])
         intrinsics = intrinsics or _wide_enough(points[confidence > 0], width, height)
         points = intrinsics.to_pixels(points)
     if unknown := sorted(set(arrays) - _KNOWN):
@@ -96,7 +97,7 @@ def _wide_enough(points: np.ndarray, width: int, height: int) -> Intrinsics:
     reach = (np.abs(points).max(0) * assumed.fx / (width / 2, height / 2)).max()
     if reach <= 1:
         return assumed
-    origin = "normalised keypoints without a size: as wide as they reach"
+    origin = f"assumed as wide as normalised keypoints reach, {reach:.2g} times the usual"
     return replace(assumed, fx=assumed.fx / reach, fy=assumed.fy / reach, origin=origin)
 
 

@@ -49,8 +49,8 @@ def examine(detections: Detections) -> Detections:
     if not len(points):
         return detections  # nobody there: following people says so
     _check_size(points, seen, weight, detections)
-    check_order(points, seen, detections.layout, detections.name)
-    notes = _check_inside(points, seen, weight, detections)
+    notes = check_order(points, seen, detections.layout, detections.name)
+    notes += _check_inside(points, seen, weight, detections)
     notes += _check_upright(points, seen, weight, detections)
     notes += _check_sides(points, seen, weight, detections.layout)
     notes += _check_new(detections.people)
@@ -222,6 +222,7 @@ def _check_sides(points: np.ndarray, seen: np.ndarray, weight: np.ndarray, layou
 def _check_new(people: Sequence[np.ndarray]) -> list[str]:
     """A note where many frames show exactly what the one before showed."""
     pairs = [(a, b) for a, b in zip(people[:-1], people[1:], strict=True) if len(a) and len(b)]
+    pairs = [(a, b) for a, b in pairs if (a[..., 2] > 0).any() and (b[..., 2] > 0).any()]
     same = sum(a.shape == b.shape and bool((a == b).all()) for a, b in pairs)
     if not pairs or same <= REPEATED * len(pairs):
         return []
@@ -232,7 +233,7 @@ def _check_new(people: Sequence[np.ndarray]) -> list[str]:
 
 
 def _turned(detections: Detections, rotation: int, size: tuple[int, int]) -> Detections:
-    """Keypoints of frames as stored, turned clockwise by 90, 180 or 270 degrees into upright frames of a size."""
+    """Keypoints of frames as stored, and their camera, turned clockwise by 90, 180 or 270 degrees into upright ones."""
     width, height = size
     maps = {
         90: lambda x, y: (width - 1 - y, x), 180: lambda x, y: (width - 1 - x, height - 1 - y),
@@ -245,4 +246,9 @@ def _turned(detections: Detections, rotation: int, size: tuple[int, int]) -> Det
         x, y = maps[rotation](p[..., 0] * scale, p[..., 1] * scale)
         seen = p[..., 2] > 0
         people.append(np.stack([np.where(seen, x, 0.0), np.where(seen, y, 0.0), p[..., 2]], -1))
-    return replace(detections, people=people, width=width, height=height, intrinsics=None)
+    camera = detections.intrinsics
+    if camera is not None:
+        cx, cy = maps[rotation](camera.cx * scale, camera.cy * scale)
+        fx, fy = (camera.fy, camera.fx) if rotation % 180 else (camera.fx, camera.fy)
+        camera = replace(camera, fx=fx * scale, fy=fy * scale, cx=cx, cy=cy, width=width, height=height)
+    return replace(detections, people=people, width=width, height=height, intrinsics=camera)

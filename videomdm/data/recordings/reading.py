@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from videomdm.conventions import REPORT, DataError
-from videomdm.data.recordings import clock, footing, keypoint_json, keypoint_npz, plausible
+from videomdm.data.recordings import camera_units, clock, footing, keypoint_json, keypoint_npz, plausible
 from videomdm.data.recordings.detection import Detector, detect
 from videomdm.data.recordings.detections import Detections, Intrinsics
 from videomdm.data.recordings.names import composed, safe, split_ending
@@ -26,11 +26,12 @@ from videomdm.skeletons.definitions import by_name
 LIFTED = (".wham.pkl", ".wham.npz", ".motionbert.npy", ".mvlift.npy", ".elepose.npy")
 #: Every ending that a recording's files have beyond its name.
 ENDINGS = (*SUFFIXES, *LIFTED, ".npz", ".json")
-#: What programs append to a recording's name for the folder of its frames' keypoints.
-FOLDER_ENDINGS = ("_json", "_pose", "_keypoints", "_openpose", "_alphapose", "_mmpose", "-json", "-pose", "-keypoints")
+#: What programs append to a recording's name for its keypoints.
+_PROGRAMS = ("json", "pose", "keypoints", "openpose", "alphapose", "mmpose")
+KEYPOINT_ENDINGS = tuple(f"{mark}{word}" for mark in "_-." for word in _PROGRAMS)
 #: Files that a folder may hold beside recordings without a word.
 _OURS = ("captions.csv", "thumbs.db", "desktop.ini")
-_VERSION = 4  # to be raised when the same files are read otherwise: what was kept before is then read again
+_VERSION = 5  # to be raised when the same files are read otherwise: what was kept before is then read again
 UNKNOWN_CAMERA = "no video: whether the camera stands still is not known"
 SLIDING = "; the feet never rest in the image, so it moves, or the person rides"
 
@@ -119,9 +120,10 @@ def source(file: str | Path) -> Source:
     found = _group([file.parent, *sorted(file.parent.iterdir())], file.parent) if file.exists() else []
     own = next((s for s in found if file in (s.video, s.keypoints, *s.others)), None)
     if own is None or split_ending(file.name, LIFTED)[1]:
+        there = "neither a video nor keypoints (motions in 3-D: videomdm export)" if file.exists() else "no such video"
         raise DataError(
-            f"{file}: no such video, expected a file that ends in {', '.join(SUFFIXES)}, or keypoints (npz, json, "
-            "folders of frames)"
+            f"{file}: {there}, expected a file that ends in {', '.join(SUFFIXES)}, or keypoints (npz, json, folders of "
+            "frames)"
         )
     if file.is_dir() and len(stems := keypoint_json.recordings_of(file)) > 1:
         raise DataError(f"{file}: frames of {', '.join(stems)}, expected those of one recording, or the folder above")
@@ -218,16 +220,22 @@ def _reunited(files: dict[str, Source]) -> dict[str, Source]:
         if own.video and not own.keypoints:
             lacking.setdefault(PurePosixPath(name).name, []).append(name)
     for name, own in list(files.items()):
-        if own.video or own.lifted or own.others or not own.keypoints or own.keypoints.suffix.lower() == ".npz":
+        if own.video or own.lifted or own.others or not own.keypoints:
             continue
         stems = keypoint_json.recordings_of(own.keypoints) if own.keypoints.is_dir() else []
-        for stem in (PurePosixPath(name).name, split_ending(PurePosixPath(name).name, FOLDER_ENDINGS)[0], *stems):
+        for stem in (*_namesakes(PurePosixPath(name).name), *stems):
             if len(lacking.get(stem, ())) == 1:
                 (video,) = lacking.pop(stem)
                 files[video] = replace(files[video], keypoints=own.keypoints)
                 del files[name]
                 break
     return files
+
+
+def _namesakes(name: str) -> list[str]:
+    """What a video may be called whose keypoints are called ``squat_keypoints``, ``results_squat`` or ``squat.mp4``."""
+    bare = split_ending(name.removeprefix("results_"), KEYPOINT_ENDINGS)[0]
+    return [name, bare, split_ending(bare, SUFFIXES)[0]]
 
 
 def visible(folder: Path) -> list[Path]:
@@ -258,7 +266,9 @@ def _read(source: Source, video: Video | None) -> Detections:
     if video is None:
         return clock.of_no_film(detections)
     detections = plausible.against_film(detections, video.width, video.height, video.rotation)
-    if video.pixel_aspect != 1:  # whether keypoints are of pixels as stored or as shown, the shape of their image tells
+    if video.pixel_aspect == 1:
+        detections.notes += camera_units.of_square_pixels(detections.intrinsics)
+    else:  # whether keypoints are of pixels as stored or as shown, the shape of their image tells
         shown = video.pixel_aspect * video.width / video.height
         detections.pixel_aspect = shown / (detections.width / detections.height)
     seen_by = clock.Film(video.stamps(), video.fps)

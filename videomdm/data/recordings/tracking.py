@@ -24,6 +24,7 @@ REACH, SPEED = 0.35, 6.0  # body sizes, and body sizes per second up to 1/4 s, t
 MAX_LOST = 2.0  # seconds that a person may be out of sight
 OVERLAP = 0.3  # intersection over union of two people's boxes from which they may be mistaken for each other
 RESIZED, STAYS = 1.35, 8  # times as large, at once and over so many frames: not by anybody's own doing
+COMING = 0.5  # more for each second out of sight: somebody 3 m away walks to the camera
 SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from which a switch is likely
 SWAP_COST = 0.02  #: body sizes of uneven motion that a frame of swapped arms or legs has to save
 JUMP = (0.5, 0.25)  # body sizes that a joint is off for one frame, at least, while its neighbours are so near
@@ -178,18 +179,24 @@ def _resized(main: Person, detections: Detections) -> list[str]:
     bones = np.ma.masked_array(np.log(np.maximum(bones, 1.0)), ~seen)
     at_once = np.ma.filled(np.ma.median(bones[1:] - bones[:-1], axis=1), 0.0)
     times = detections.times[main.frames]
-    found = []
-    for k in np.flatnonzero((np.abs(at_once) > np.log(RESIZED)) & (np.diff(times) <= LONGEST_STEP)) + 1:
+    found, back = [], []
+    for k in np.flatnonzero(np.abs(at_once) > np.log(RESIZED)) + 1:
         before, after = (np.ma.median(part, axis=0) for part in (bones[max(0, k - STAYS) : k], bones[k : k + STAYS]))
         ratio = float(np.exp(np.ma.filled(np.ma.median(after - before), 0.0)))
-        if max(ratio, 1 / ratio) > RESIZED:
+        away = times[k] - times[k - 1] - LONGEST_STEP
+        if max(ratio, 1 / ratio) <= RESIZED + COMING * max(away, 0.0):
+            continue
+        if away <= 0:
             found.append(f"at {times[k]:.1f} s the person is {ratio:.2f} times as large all at once")
+        else:
+            back.append(f"back at {times[k]:.1f} s the person is {ratio:.2f} times as large: perhaps somebody else")
     if not found:
-        return []
+        return back
     more = f" ({len(found)} times in all)" if len(found) > 1 else ""
     return [
+        *back,
         f"{found[0]}{more}: a zoom, a cut, or frames of another size; what is lifted is wrong unless the recording is "
-        "cut there"
+        "cut there",
     ]
 
 
@@ -217,11 +224,14 @@ def _crossings(main: Person, other: Person, times: np.ndarray) -> list[str]:
 
 
 def _takes_over(main: Person, other: Person, times: np.ndarray) -> list[str]:
-    """A sentence when another person appears as the main one vanishes, or vanishes as the main one appears."""
+    """A sentence when another person is never there beside the main one, whose part somebody else's may be."""
     if 0 < times[other.frames[0]] - times[main.frames[-1]] < MAX_LOST:
         return [f"the main person ends at {times[main.frames[-1]]:.1f} s and another begins: perhaps the same one"]
     if 0 < times[main.frames[0]] - times[other.frames[-1]] < MAX_LOST:
         return [f"the main person begins at {times[main.frames[0]]:.1f} s as another ends: perhaps the same one"]
+    if set(main.frames).isdisjoint(other.frames):
+        since, until = times[other.frames[0]], times[other.frames[-1]]
+        return [f"another is seen from {since:.1f} s to {until:.1f} s, never beside this one: perhaps the same"]
     return []
 
 

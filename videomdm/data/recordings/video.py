@@ -97,7 +97,7 @@ class Video:
         return time if not before or time > before[-1] else before[-1] + 1 / self.fps  # no usable time stamp
 
     def _open(self) -> cv2.VideoCapture:
-        capture = cv2.VideoCapture(str(self.path))
+        capture = cv2.VideoCapture(str(self.path.absolute()))  # FFmpeg takes what stands before a colon for a protocol
         if not capture.isOpened():
             raise DataError(
                 f"{self.path}: cannot be opened as a video (truncated, damaged, or no video at all: an mp4 file keeps "
