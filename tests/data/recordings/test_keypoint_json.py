@@ -123,6 +123,41 @@ class TestMMPose:
             read(frames)
 
 
+class TestAnnotations:
+    """COCO's form: people are tied to images by ids, and are seen (2), hidden (1) or not there (0)."""
+
+    @staticmethod
+    def annotated(frames):
+        images = [{"id": 900 - 7 * k, "file_name": f"frame_{k:06d}.PNG"} for k in range(frames)]
+        seen = np.tile([2, 1, 0], 6)[:17]
+        people = [
+            {
+                "id": k,
+                "image_id": image["id"],
+                "keypoints": np.column_stack([person(17, k)[:, :2], seen]).ravel().tolist(),
+            }
+            for k, image in enumerate(images)
+        ]
+        return {"images": images, "annotations": [*people, {"id": 99, "image_id": 900, "bbox": [0, 0, 9, 9]}]}
+
+    def test_frames_by_the_names_of_images(self, read):
+        found = read(self.annotated(4))
+        assert found.layout is COCO17 and [len(p) for p in found.people] == [1] * 4
+        for k, (own,) in enumerate(found.people):
+            assert np.allclose(own[::3, :2], person(17, k)[::3, :2])
+        assert np.allclose(found.people[0][0, :3, 2], (1, 0.5, 0))
+
+    @pytest.mark.parametrize("lost", ["image", "keypoints"])
+    def test_what_is_missing_is_named(self, read, lost):
+        content = self.annotated(4)
+        if lost == "image":
+            content["images"] = content["images"][1:]
+        else:
+            content["annotations"] = content["annotations"][-1:]
+        with pytest.raises(DataError, match=r"a.json: annotations without (900|any keypoints)"):
+            read(content)
+
+
 class TestOtherFiles:
     @pytest.mark.parametrize(
         ("content", "message"),

@@ -456,6 +456,21 @@ class TestSizes:
         assert "as large" not in said(of_npz(tmp_path / "clip.npz"))
 
 
+@pytest.mark.parametrize("kind", ["npz", "npz beside a film", "mmpose"])
+def test_empty_frames_between_those_that_were_looked_at(tmp_path, kind):
+    points = figure(TIMES)
+    points[np.arange(FRAMES) % 3 != 1] = 0
+    if kind != "npz":
+        film(tmp_path / "clip.mp4")
+    if kind == "mmpose":
+        mmpose(tmp_path / "clip.json", [[p] if p.any() else [] for p in points])
+    else:
+        npz(tmp_path / "clip.npz", points)
+    (track,) = recordings.load(tmp_path).tracks
+    assert "people are in every third frame alone: the others were not looked at" in said(track)
+    assert "out of sight" not in said(track) and seconds_off(track) < 0.03 and not track.filled.any()
+
+
 class TestReturn:
     def test_one_who_was_away_for_long_may_be_the_same(self, tmp_path):
         """Never more than one person is there, but for longer than anybody is followed nobody is."""

@@ -74,8 +74,8 @@ def doubt_normalised(points: np.ndarray) -> list[str]:
     if len(points) == 0 or np.quantile(points, FEW, axis=0).min() < 0:
         return []
     return [
-        "no keypoint is left of or above the camera's axis: are they shares of the image (0 to 1), not pixels times the "
-        "inverse intrinsic matrix?"
+        "no keypoint is left of or above the camera's axis: are they shares of the image (0 to 1), not pixels times "
+        "the inverse intrinsic matrix?"
     ]
 
 

@@ -230,6 +230,24 @@ def _ordinal(k: int) -> str:
     return words.get(k, f"{k}th")
 
 
+def looked_at(detections: Detections) -> Detections:
+    """The frames that a detector looked at, where people are in every second (third, ...) one alone.
+
+    The empty ones between, which say that nobody is seen, were passed over.
+    """
+    held = np.flatnonzero([bool((found[..., 2] > 0).any()) for found in detections.people])
+    step = common_step(held)
+    if step == 1 or step * float(np.median(np.diff(detections.times))) > LONGEST_STEP:
+        return detections
+    kept = slice(held[0] % step, None, step)
+    frames = None if detections.frames is None else detections.frames[kept]
+    note = f"people are in every {_ordinal(step)} frame alone: the others were not looked at"
+    return replace(
+        detections, people=detections.people[kept], times=detections.times[kept], frames=frames,
+        notes=[*detections.notes, note],
+    )  # fmt: skip
+
+
 # ---- seconds ---------------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,7 @@
 """Keypoints that other programs wrote: OpenPose, AlphaPose and MMPose.
 
-All three hand out :class:`~videomdm.data.recordings.detections.Detections`: everybody in every frame, in pixels.  None
-of
-the formats tells how fast the frames were taken or how large they are, so both are arguments.
+All hand out :class:`~videomdm.data.recordings.detections.Detections`: everybody in every frame, in pixels.  None of the
+formats tells how fast the frames were taken, and few how large they are, so both are arguments.
 
 - OpenPose, ``--write_json FOLDER`` with the BODY_25 model: one file per frame,
   ``<name>_000000000012_keypoints.json``, with ``{"people": [{"pose_keypoints_2d": [x, y, c, ...]}]}``, 75 numbers
@@ -14,6 +13,9 @@ the formats tells how fast the frames were taken or how large they are, so both 
   instance has ``keypoints`` ``[[x, y], ...]`` and ``keypoint_scores``, or the same under ``"instance_info"`` as its
   demo scripts write; 17 (COCO), 26 (Halpe) or 133 (COCO-WholeBody: its 17 body joints are used).  For a folder of
   images it writes a file per frame, ``000012.json``, which is a list of instances.
+- Annotations in COCO's form, as CVAT and others export them: ``{"images": [{"id": 3, "file_name": "12.jpg"}],
+  "annotations": [{"image_id": 3, "keypoints": [x, y, v, ...]}]}``, where v is 0 for what is not in the picture, 1 for
+  what is hidden and 2 for what is seen.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ SPARSE = 100  # times as many numbers as frames with people: these numbers count
 
 
 def read(path: str | Path, width: int, height: int, fps: float, stem: str = "") -> Detections:
-    """Read a file or folder of any of the three programs; which one is seen from its content.
+    """Read a file or folder of any of these programs; which one is seen from its content.
 
     Args:
         path: OpenPose's folder, or the JSON file of AlphaPose or MMPose.
@@ -61,6 +63,8 @@ def read(path: str | Path, width: int, height: int, fps: float, stem: str = "") 
     entries = _json(path)
     if isinstance(entries, dict) and "instance_info" in entries:
         entries = entries["instance_info"]
+    if isinstance(entries, dict) and {"images", "annotations"} <= entries.keys():
+        entries = _annotated(path, entries)
     if not isinstance(entries, list) or not entries or not all(isinstance(e, dict) for e in entries):
         raise DataError(f"{path}: expected a list of AlphaPose's people or MMPose's frames, found {_brief(entries)}")
     if "image_id" in entries[0]:
@@ -173,6 +177,22 @@ Found = list[tuple[int, np.ndarray]]  # frame number and (J, 3)
 def _alphapose_people(path: Path, entries: list[dict]) -> Found:
     frames = clock.frame_numbers([str(e.get("image_id")) for e in entries], path, repeated=True)
     return [(frame, _person(path, e.get("keypoints"))) for frame, e in zip(frames, entries, strict=True)]
+
+
+def _annotated(path: Path, found: dict) -> list[dict]:
+    """Annotations of COCO's form as AlphaPose's entries: what is hidden is half as sure as what is seen."""
+    try:
+        names = {image["id"]: image["file_name"] for image in found["images"]}
+        people = [(names[a["image_id"]], a["keypoints"]) for a in found["annotations"] if a.get("keypoints")]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path}: annotations without {error}, expected COCO's form: images with 'id' and 'file_name', annotations "
+            "with 'image_id' and 'keypoints'"
+        ) from None
+    entries = [(name, _person(path, keypoints)) for name, keypoints in people]
+    if not entries:
+        raise DataError(f"{path}: annotations without any keypoints, expected people's")
+    return [{"image_id": name, "keypoints": (person / (1, 1, 2)).ravel()} for name, person in entries]
 
 
 def _mmpose_people(path: Path, entries: list[dict], frames: list[int]) -> Found:

@@ -264,7 +264,7 @@ def _read(source: Source, video: Video | None) -> Detections:
         detections = keypoint_json.read(source.keypoints, video.width, video.height, video.fps, name)
     detections.name = source.name
     if video is None:
-        return clock.of_no_film(detections)
+        return clock.looked_at(clock.of_no_film(detections))
     detections = plausible.against_film(detections, video.width, video.height, video.rotation)
     if video.pixel_aspect == 1:
         detections.notes += camera_units.of_square_pixels(detections.intrinsics)
@@ -272,7 +272,8 @@ def _read(source: Source, video: Video | None) -> Detections:
         shown = video.pixel_aspect * video.width / video.height
         detections.pixel_aspect = shown / (detections.width / detections.height)
     seen_by = clock.Film(video.stamps(), video.fps)
-    return clock.seconds(detections, seen_by) if detections.frames is None else clock.number(detections, seen_by)
+    timed = clock.seconds if detections.frames is None else clock.number
+    return clock.looked_at(timed(detections, seen_by))
 
 
 def film(source: Source) -> clock.Film | None:
