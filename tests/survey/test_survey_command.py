@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 def test_make_and_compare(tmp_path, capsys):
     write_results(tmp_path)
     (tmp_path / "captions.txt").write_text(CAPTIONS[1] + "\n")
+    (tmp_path / "consent.txt").write_bytes("Übung: {pairs} pairs\r\n".encode("utf-16"))
     methods = [f"{name[:3]}={tmp_path / name}" for name in METHODS]
     out = tmp_path / "survey"
     assert (
@@ -28,6 +29,8 @@ def test_make_and_compare(tmp_path, capsys):
                 str(out),
                 "--captions",
                 str(tmp_path / "captions.txt"),
+                "--consent",
+                str(tmp_path / "consent.txt"),
                 "--pairs",
                 "2",
             ]
@@ -36,6 +39,7 @@ def test_make_and_compare(tmp_path, capsys):
     )
     key = json.loads((out / "key.json").read_text())
     assert key["methods"] == ["zeb", "quo"] and len(key["clips"]) == 2
+    assert json.loads((out / "public" / "survey.json").read_text())["consent"] == "Übung: 2 pairs"
     page = tmp_path / "page.html"
     assert main(["compare", *methods, "--truth", str(tmp_path / METHODS[0]), "--out", str(page)]) == 0
     assert page.exists() and str(page) in capsys.readouterr().out

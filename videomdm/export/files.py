@@ -16,23 +16,35 @@ from videomdm.data.corpus import check_joints
 from videomdm.export.bvh import write_both
 from videomdm.export.film import to_gif, to_mp4
 from videomdm.export.npz import AXES, to_npz
-from videomdm.skeletons.definitions import H36M17, SMPL22, Skeleton
+from videomdm.skeletons.definitions import H36M17, NBA16, SMPL22, Skeleton
 from videomdm.storage.arrays import read_npz
 from videomdm.storage.files import written_whole
 
 ENDINGS = (".npz", ".bvh", ".mp4", ".gif")
 UNITS = ("metres", "metres, seconds")  # what files of the package say of theirs
 RATES = (1, 240)  # frames per second of motions
+LAYOUTS = (SMPL22, H36M17, NBA16)
+_READ = ("joints", "lengths", "fps", "units", "axes", "joint_names", "caption", "captions")
 
 
 @dataclass(frozen=True)
 class Motions:
-    """Motions of a file: ``clips`` of (T, J, 3) metres, Y up, each with a caption ("" where none is known)."""
+    """Motions of a file.
+
+    Attributes:
+        clips: (T, J, 3) metres, Y up, joints in the layout's order.
+        captions: one per clip, "" where none is known.
+        skeleton: their joint layout.
+        fps: frames per second.
+        batch: whether the file's ``joints`` are (N, T, J, 3), as of ``videomdm generate``; (T, J, 3) is the motion of
+            one recording, as of ``videomdm lift``.
+    """
 
     clips: list[Tensor]
     captions: list[str]
     skeleton: Skeleton
     fps: float
+    batch: bool
 
 
 def check_ending(path: Path) -> None:
@@ -85,16 +97,20 @@ def write(
 
 
 def read(path: Path) -> Motions:
-    """Motions of an ``.npz`` that :func:`write`, ``videomdm generate`` or ``videomdm lift`` wrote.
+    """Motions of an ``.npz`` that :func:`write`, ``videomdm generate`` or ``videomdm lift`` wrote, or one like it.
+
+    Needed are ``joints`` and ``fps``, and for (N, T, J, 3) joints ``lengths`` (N,).  Joints of another order are put in
+    the layout's, by their ``joint_names``; without names 16 joints are NBA16's, others SMPL22's.
 
     Raises:
-        FileNotFoundError: no such file.
-        DataError: no such arrays.
+        DataError: no such file or arrays; other units, axes or layouts; captions that are not one text per motion;
+            joints that are not finite, or too far away for metres.
     """
-    arrays = read_npz(path, "an .npz of motions")
+    arrays = read_npz(path, "an .npz of motions", _READ)
     for name in ("joints", "fps"):
         if name not in arrays:
-            raise DataError(f"{path}: no array {name}, expected joints and fps; it has {', '.join(arrays) or 'none'}")
+            has = ", ".join(read_npz(path, "an .npz of motions")) or "none"
+            raise DataError(f"{path}: no array {name}, expected joints and fps; it has {has}")
     fps, skeleton = arrays["fps"], _skeleton(path, arrays)
     if fps.ndim or fps.dtype.kind not in "fiu" or not RATES[0] <= float(fps) <= RATES[1]:
         raise DataError(f"{path}: fps is {fps}, expected {RATES[0]} to {RATES[1]} frames per second")
@@ -107,14 +123,18 @@ def read(path: Path) -> Motions:
         raise DataError(
             f"{path}: captions have shape {captions.shape}, expected a text for each of {len(clips)} motions"
         )
-    return Motions(clips, captions.tolist(), skeleton, float(fps))
+    return Motions(clips, captions.tolist(), skeleton, float(fps), arrays["joints"].ndim == 4)
 
 
 def _skeleton(path: Path, arrays: dict[str, np.ndarray]) -> Skeleton:
-    names = tuple(arrays["joint_names"].tolist()) if "joint_names" in arrays else SMPL22.joints
-    found = next((skeleton for skeleton in (SMPL22, H36M17) if skeleton.joints == names), None)
+    """The layout that has the file's joint names, in whatever order."""
+    if "joint_names" not in arrays:
+        return NBA16 if arrays["joints"].shape[-2:] == (len(NBA16), 3) else SMPL22
+    names = tuple(arrays["joint_names"].ravel().tolist())
+    found = next((own for own in LAYOUTS if len(names) == len(own) and set(names) == set(own.joints)), None)
     if found is None:
-        raise DataError(f"{path}: joint_names are {names}, expected those of {SMPL22.name} or {H36M17.name}")
+        known = " or ".join(own.name for own in LAYOUTS)
+        raise DataError(f"{path}: joint_names are {names}, expected those of {known}")
     return found
 
 
@@ -125,11 +145,16 @@ def _clips(path: Path, arrays: dict[str, np.ndarray], skeleton: Skeleton) -> lis
         raise DataError(
             f"{path}: joints are {joints.dtype} {joints.shape}, expected metres {shape} or (motions, *{shape})"
         )
+    if "joint_names" in arrays:
+        names = arrays["joint_names"].ravel().tolist()
+        joints = joints[..., [names.index(joint) for joint in skeleton.joints], :]
     if joints.ndim == 3:
         joints, arrays = joints[None], {"lengths": np.array([len(joints)])}
     n, frames = joints.shape[:2]
-    lengths = arrays.get("lengths")
-    if lengths is None or lengths.shape != (n,) or not ((lengths >= 1) & (lengths <= frames)).all():
+    if not n:
+        raise DataError(f"{path}: no motions, expected at least one")
+    lengths = arrays.get("lengths", np.array(None))
+    if lengths.shape != (n,) or lengths.dtype.kind not in "fiu" or not np.isin(lengths, range(1, frames + 1)).all():
         raise DataError(f"{path}: lengths are {lengths}, expected a number of frames, 1 to {frames}, for each of {n}")
     clips = [torch.from_numpy(one[: int(length)]) for one, length in zip(joints, lengths, strict=True)]
     return [check_joints(clip, f"{path}, motion {i}", skeleton, min_frames=1) for i, clip in enumerate(clips)]

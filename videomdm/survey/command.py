@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_captions(parser: argparse.ArgumentParser) -> None:
     """The arguments that say which motions belong together, see :func:`videomdm.survey.scenes.match`."""
     parser.add_argument("--captions", type=Path, metavar="FILE",
-                        help="a caption a line, or a table .csv with the columns caption and perhaps file (name of a "
-                        "recording) and video (a reference); default: all that the methods share")  # fmt: skip
+                        help="a caption a line, or a table .csv with the columns caption and perhaps "
+                        "file (name of a recording) and video (a reference); default: all that they share")  # fmt: skip
     parser.add_argument("--floor", choices=("zero", "lowest"), default="zero",
                         help="floor at height 0 (default), or at the lowest joint, for centred motions")  # fmt: skip
 
@@ -67,13 +67,14 @@ def run(given: argparse.Namespace) -> None:
 
 
 def _make(given: argparse.Namespace) -> None:
+    from videomdm.storage import text
     from videomdm.survey import make, scenes
 
     settings = make.Settings(
         participants=given.participants, pairs=given.pairs, checks=given.checks, floor=given.floor, post=given.post,
         seed=given.seed, question=given.question or make.QUESTION,
     )  # fmt: skip
-    consent = given.consent.read_text() if given.consent else ""
+    consent = text.read(given.consent, "the text of a consent form") if given.consent else ""
     results = [scenes.read(result) for result in given.results]
     key = make.make(given.out, results, settings, given.captions, consent)
     print(f"{given.out / 'public'} can be hosted as it is; keep {key} to yourself")

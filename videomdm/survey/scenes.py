@@ -1,31 +1,32 @@
 """Motions of several methods, matched caption by caption.
 
 A result is what ``videomdm generate`` or ``videomdm lift`` wrote: a file with ``joints`` (N, T, J, 3) and captions,
-or a folder of one file per recording with ``joints`` (T, J, 3).
+or a folder of one file per recording with ``joints`` (T, J, 3).  :func:`videomdm.export.files.read` reads them.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from videomdm import features
-from videomdm.conventions import FPS, DataError
-from videomdm.data.corpus import check_joints
-from videomdm.export.files import RATES
-from videomdm.skeletons import NBA16, SMPL22, Skeleton
-from videomdm.storage.arrays import read_npz
+from videomdm.conventions import DataError
+from videomdm.data.recordings import captions as of_recordings
+from videomdm.data.recordings import names
+from videomdm.data.recordings.reading import visible
+from videomdm.export import files
+from videomdm.skeletons import Skeleton
+from videomdm.storage import tables
 
 FLOORS = ("zero", "lowest")
+MIN_FRAMES = 2  # of a motion: one frame neither moves nor can be shuffled
 
 
 @dataclass
@@ -68,9 +69,11 @@ class Scene:
 
 @dataclass
 class _Wanted:
-    key: str
+    """A scene that is asked for; methods have it under one of the ``keys``, the first that is there."""
+
+    keys: tuple[str, ...]
     caption: str
-    reference: Path | None = field(default=None)
+    reference: Path | None = None
 
 
 def read(named: str) -> Result:
@@ -85,80 +88,43 @@ def read(named: str) -> Result:
     """
     name, equals, place = ("", "", "") if Path(named).exists() else named.partition("=")
     path = Path(place if equals else named)
-    name = name if equals else path.stem if path.suffix == ".npz" else path.name
-    files = sorted(path.rglob("*.npz")) if path.is_dir() else [path]
-    if not files or not all(file.is_file() for file in files):
-        raise DataError(f"{path}: no .npz file there, expected motions from `videomdm generate` or `videomdm lift`")
+    name = name if equals else path.stem if path.suffix.lower() == ".npz" else path.name
     if not name:
         raise DataError(f"{named!r}: a method without a name, expected NAME=PATH")
-    result = Result(name, {}, SMPL22, FPS, "")
+    found = {file: files.read(file) for file in _files(path)}
+    first, like = next(iter(found.items()))
+    result = Result(name, {}, like.skeleton, like.fps, "")
     digest, count = hashlib.sha256(), Counter()
-    for k, file in enumerate(files):
+    for file, motions in found.items():
         digest.update(file.read_bytes())
-        recording = file.relative_to(path).with_suffix("").as_posix() if path.is_dir() else file.stem
-        motions, keys, captions, skeleton, fps = _read_file(file, recording)
-        if k and (skeleton, fps) != (result.skeleton, result.fps):
-            raise DataError(f"{file}: {skeleton.name} at {fps:g} fps, {files[0].name}: {result.skeleton.name} at "
-                            f"{result.fps:g} fps; expected one layout and speed")  # fmt: skip
-        result.skeleton, result.fps = skeleton, fps
-        result.captions |= zip(keys, captions, strict=True)
-        for key, motion in zip(keys, motions, strict=True):
-            result.clips[key, count[key]] = motion
+        if (motions.skeleton, motions.fps) != (like.skeleton, like.fps):
+            raise DataError(f"{file}: {motions.skeleton.name} at {motions.fps:g} fps, {first.name}: "
+                            f"{like.skeleton.name} at {like.fps:g} fps; expected one layout and speed")  # fmt: skip
+        place = file.relative_to(path) if path.is_dir() else Path(file.name)
+        recording = names.composed(place.with_suffix("").as_posix())
+        for i, (clip, caption) in enumerate(zip(motions.clips, map(_one_line, motions.captions), strict=True)):
+            if len(clip) < MIN_FRAMES:
+                raise DataError(f"{file}, motion {i}: {len(clip)} frame, expected at least {MIN_FRAMES}")
+            key = caption if motions.batch else recording
+            result.captions[key] = caption if motions.batch else caption or recording
+            result.clips[key, count[key]] = clip
             count[key] += 1
-    if not result.clips:
-        raise DataError(f"{path}: no motions, expected at least one")
     result.digest = digest.hexdigest()
     return result
 
 
-def _read_file(path: Path, recording: str) -> tuple[list[Tensor], list[str], list[str], Skeleton, float]:
-    """Motions, what they are matched by (a caption, or the name of a recording), captions, layout and speed."""
-    arrays = read_npz(path, "a .npz file without pickles", _READ)
-    if "joints" not in arrays:
-        raise DataError(f"{path}: no array 'joints', expected (N, T, J, 3) or (T, J, 3)")
-    joints = arrays["joints"]
-    if joints.ndim not in (3, 4) or not np.issubdtype(joints.dtype, np.floating):
-        raise DataError(f"{path}: joints {joints.dtype} {joints.shape}, expected floats (N, T, J, 3) or (T, J, 3)")
-    skeleton = _skeleton(path, arrays, joints.shape[-2])
-    fps = float(arrays.get("fps", FPS))
-    if not RATES[0] <= fps <= RATES[1]:
-        raise DataError(f"{path}: {fps:g} frames per second, expected {RATES[0]} to {RATES[1]}")
-    if joints.ndim == 3:
-        clips, keys = [joints], [recording]
-        captions = [str(arrays.get("caption", "")) or recording]
-    else:
-        lengths = arrays.get("lengths", np.full(len(joints), joints.shape[1]))
-        if lengths.shape != (len(joints),) or not ((lengths > 0) & (lengths <= joints.shape[1])).all():
-            raise DataError(f"{path}: lengths {lengths}, expected {len(joints)} from 1 to {joints.shape[1]}")
-        clips = [clip[:length] for clip, length in zip(joints, lengths, strict=True)]
-        keys = captions = [str(caption) for caption in arrays.get("captions", [""] * len(joints))]
-        if len(captions) != len(joints):
-            raise DataError(f"{path}: {len(captions)} captions of {len(joints)} motions, expected one each")
-    motions = [
-        check_joints(torch.from_numpy(clip), f"{path}, clip {k}", skeleton, min_frames=2)
-        for k, clip in enumerate(clips)
-    ]
-    return motions, keys, captions, skeleton, fps
+def _files(path: Path) -> list[Path]:
+    """The motion files of a method, at least one."""
+    there = visible(path) if path.is_dir() else [path]
+    found = [file for file in there if file.is_file() and (file == path or file.suffix.lower() == ".npz")]
+    if not found:
+        raise DataError(f"{path}: no .npz file there, expected motions from `videomdm generate` or `videomdm lift`")
+    return found
 
 
-_READ = ("joints", "lengths", "fps", "caption", "captions", "joint_names", "parents")
-
-
-def _skeleton(path: Path, arrays: dict[str, np.ndarray], n_joints: int) -> Skeleton:
-    known = {len(skeleton): skeleton for skeleton in (SMPL22, NBA16)}
-    if "joint_names" not in arrays:
-        if n_joints not in known:
-            raise DataError(f"{path}: {n_joints} joints without joint_names, expected {' or '.join(map(str, known))}")
-        return known[n_joints]
-    names = tuple(str(name) for name in arrays["joint_names"])
-    for skeleton in known.values():
-        if names == skeleton.joints:
-            return skeleton
-    parents = tuple(int(parent) for parent in arrays.get("parents", ()))
-    missing = [joint for joint in Skeleton.face if joint not in names]
-    if missing or len(names) != n_joints or len(parents) != n_joints or not all(-1 <= p < n_joints for p in parents):
-        raise DataError(f"{path}: joint_names and parents do not describe {n_joints} joints with hips and shoulders")
-    return Skeleton(path.stem, names, parents)
+def _one_line(caption: str) -> str:
+    """A caption as lists and tables of captions give it."""
+    return names.composed(" ".join(caption.split()))
 
 
 def match(
@@ -174,17 +140,19 @@ def match(
     Args:
         results: of two or more methods.
         captions: a text file with a caption a line, or a table (.csv) with the columns ``caption`` and, where
-            wanted, ``file`` (the name of a recording) and ``video`` (a reference video, relative to the table).
-            Repeated lines ask for repeated motions.  None takes everything that all methods have.
+            wanted, ``file`` (the name of a recording) and ``video`` (a reference video, relative to the table), as
+            :func:`videomdm.storage.tables.rows` reads it.  Repeated lines ask for repeated motions.  None takes
+            everything that all methods have.
         floor: ``"zero"`` or ``"lowest"``.
         truth: true motions, taken for the scenes that have one.
 
     Raises:
-        DataError: methods of the same name, other layouts or speeds, captions that a method lacks, nothing in common.
+        DataError: methods of the same name, other layouts or speeds, captions that cannot be read or that a method
+            lacks, nothing in common.
     """
-    names = [result.name for result in results]
-    if len(set(names)) < len(names):
-        raise DataError(f"methods {names}, expected different names; give them as NAME=PATH")
+    methods = [result.name for result in results]
+    if len(set(methods)) < len(methods):
+        raise DataError(f"methods {methods}, expected different names; give them as NAME=PATH")
     for other in [*results, *([truth] if truth else [])]:
         if (other.skeleton.joints, other.fps) != (results[0].skeleton.joints, results[0].fps):
             found = " and ".join(f"{r.name} has {len(r.skeleton)} joints at {r.fps:g} fps" for r in (results[0], other))
@@ -195,8 +163,7 @@ def match(
         count: Counter = Counter()
         wanted = {}
         for row in _read_captions(captions):
-            name = Path(row.key).name  # tables may name recordings by where their videos lie
-            key = name if (row.key, 0) not in results[0].clips and (name, 0) in results[0].clips else row.key
+            key = next((key for key in row.keys if (key, 0) in results[0].clips), row.keys[0])
             wanted[key, count[key]] = row
             count[key] += 1
     scenes, cut = [], 0
@@ -228,32 +195,30 @@ def _shared(results: Sequence[Result]) -> dict[tuple[str, int], _Wanted]:
             warnings.warn(
                 f"{result.name}: {more} of {len(result.clips)} motions are left out, for others lack them", stacklevel=3
             )
-    return {key: _Wanted(key[0], results[0].captions[key[0]]) for key in keys}
+    return {key: _Wanted((key[0],), results[0].captions[key[0]]) for key in keys}
 
 
 def _read_captions(path: Path) -> list[_Wanted]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text, expected captions") from None
-    if path.suffix != ".csv":
-        rows = [_Wanted(line.strip(), line.strip()) for line in text.splitlines() if line.strip()]
-    else:
-        table = csv.DictReader(text.splitlines())
-        if "caption" not in (table.fieldnames or ()):
-            raise DataError(f"{path}: columns {table.fieldnames}, expected 'caption' and perhaps 'file' and 'video'")
-        rows = []
-        for row in table:
-            video = (row.get("video") or "").strip()
-            file = (row.get("file") or "").strip()
-            key = Path(file).with_suffix("").as_posix() if file else row["caption"].strip()
-            rows.append(_Wanted(key, row["caption"].strip(), path.parent / video if video else None))
+    if path.suffix.lower() != ".csv":
+        return [_Wanted((line,), line) for line in map(_one_line, of_recordings.read_lines(path))]
+    rows = tables.rows(path, ("caption",), ("file", "video"))
     if not rows:
-        raise DataError(f"{path}: no captions, expected one a line")
-    for row in rows:
-        if row.reference and not row.reference.is_file():
-            raise DataError(f"{row.reference}: no such file, named as reference video in {path}")
-    return rows
+        raise DataError(f"{path}: no captions, expected one a row")
+    return [_of_row(path, line, row) for line, row in rows.items()]
+
+
+def _of_row(path: Path, line: int, row: dict[str, str]) -> _Wanted:
+    """What a row of a table asks for: the motion of a recording where it names one, else of its caption."""
+    caption = _one_line(of_recordings.sentence(row["caption"], f"{path}, line {line}"))
+    file, video = row.get("file"), row.get("video")
+    reference = path.parent / video.replace("\\", "/") if video else None
+    if reference and not reference.is_file():
+        raise DataError(f"{path}, line {line}: {reference} is no file, expected a reference video")
+    if not file:
+        return _Wanted((caption,), caption, reference)
+    name = of_recordings.recording(file)
+    # Results are in files of a safe name, and a table may name a recording by where its video lies.
+    return _Wanted((name, *names.below([name]), PurePosixPath(name).name), caption, reference)
 
 
 def _in_own_frame(joints: Tensor, skeleton: Skeleton, floor: str) -> Tensor:

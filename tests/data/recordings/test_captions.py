@@ -18,6 +18,7 @@ TABLES = {
     "Excel's first line": (b"sep=;\r\nfile;caption\r\nclip;walks\r\n", ("walks",)),
     "capitals and spaces": (b"File , Caption\n clip , walks  fast \n", ("walks fast",)),
     "quotes in quotes": (b'file,caption\nclip,"says ""hello"" and waves"\n', ('says "hello" and waves',)),
+    "columns in another order": (b"Caption,File\nwalks,clip\n", ("walks",)),
     "empty rows": (b"file,caption\n,\n\nclip,walks\n ,\n", ("walks",)),
     "no line end": (b"file,caption\nclip,walks", ("walks",)),
     "twice": (b"file,caption\nclip,walks\nclip,strolls\n", ("walks", "strolls")),
@@ -39,7 +40,7 @@ def test_tables(tmp_path, kind):
         ('file,caption\na,"walks" fast\n', "line 2: .*quotes in pairs"),
         ("file,caption\na,walks,fast\n", "line 2: .*expected a file and a caption"),
         ('file,caption\n"a\nb",walks\nc\n', "line 4: .*expected a file and a caption"),
-        ("caption,file\nwalks,a\n", "the first line is 'caption,file', expected file,caption"),
+        ("text,file\nwalks,a\n", "the first line is 'text,file', expected file,caption"),
     ],
 )
 def test_bad_tables(tmp_path, content, message):

@@ -17,8 +17,6 @@ recording has the empty caption, which is no condition, and :func:`notes` says s
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -29,7 +27,7 @@ from videomdm.conventions import DataError
 from videomdm.data import humanml3d
 from videomdm.data.recordings.names import composed, split_ending
 from videomdm.data.recordings.reading import ENDINGS, visible
-from videomdm.storage import text
+from videomdm.storage import tables, text
 from videomdm.text import foreign
 
 TABLE = "captions.csv"
@@ -139,29 +137,9 @@ def read_table(folder: Path, deep: bool = True) -> Table:
 
 def _read_one(path: Path) -> Table:
     table: Table = {}
-    content = text.read(path, "a table with the columns file,caption")
-    content = re.sub(r"\Asep=.\n", "", content)  # Excel's own first line
-    first = content.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [cell.strip().lower() for cell in next(reader, [])]
-        if header != ["file", "caption"]:
-            raise DataError(f"{path}: the first line is {first!r}, expected file,caption")
-        for row in reader:
-            cells = [" ".join(cell.split()) for cell in row]  # a line break in a cell is a space
-            if not any(cells):
-                continue
-            if len(cells) != 2 or not all(cells):
-                raise DataError(
-                    f"{path}, line {reader.line_num}: {row}, expected a file and a caption (in quotes if it has commas)"
-                )
-            name = _name(cells[0])
-            table[name] = (*table.get(name, ()), _sentence(cells[1], f"{path}, line {reader.line_num}"))
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {reader.line_num}: {error}, expected a file and a caption, quotes in pairs"
-        ) from None
+    for line, row in tables.rows(path, ("file", "caption")).items():
+        name = recording(row["file"])
+        table[name] = (*table.get(name, ()), sentence(row["caption"], f"{path}, line {line}"))
     return table
 
 
@@ -173,11 +151,15 @@ def of(folder: Path, name: str, table: Table) -> tuple[str, ...]:
             a part of the motion.
     """
     file = _beside(folder / f"{name}.txt")
-    return table.get(name) or (of_name(name),) if file is None else _lines(file)
+    return table.get(name) or (of_name(name),) if file is None else read_lines(file)
 
 
-def _lines(file: Path) -> tuple[str, ...]:
-    """The captions in a recording's text file."""
+def read_lines(file: Path) -> tuple[str, ...]:
+    """The captions in a text file, one per line, at least one.
+
+    Raises:
+        DataError: see :func:`of`.
+    """
     expected = "captions, one per line"
     content = text.read(file, expected)
     if what := _alien(content):
@@ -193,7 +175,7 @@ def _lines(file: Path) -> tuple[str, ...]:
     return captions
 
 
-def _sentence(caption: str, where: str) -> str:
+def sentence(caption: str, where: str) -> str:
     """A caption as it is; raises ``DataError`` where it is no sentence."""
     if what := _alien(caption) or _wordless(caption):
         raise DataError(f"{where}: {caption[:_SHOWN]!r} is {what}, expected {_SENTENCE}")
@@ -220,11 +202,11 @@ def _plain(line: str, where: str) -> str:
     """A line's caption without what HumanML3D's files say of it: ``he walks.#he/PRON walk/VERB#0.0#0.0``."""
     words = line.split("#")[1].split() if line.count("#") == 3 else []
     if not words or not all("/" in word for word in words):
-        return _sentence(line, where)
+        return sentence(line, where)
     found = humanml3d.read_caption(line, where)
     if found.start is not None:
         raise DataError(f"{where}: {line[:80]!r} speaks of a part of the motion, expected captions of the whole")
-    return _sentence(found.text, where)
+    return sentence(found.text, where)
 
 
 def of_name(name: str) -> str:
@@ -289,7 +271,7 @@ def notes(captions: Iterable[str]) -> list[str]:
     return found
 
 
-def _name(file: str) -> str:
+def recording(file: str) -> str:
     """The recording that a table's cell speaks of: its path without the ending of a video or of keypoints."""
     name = PurePosixPath(file.replace("\\", "/")).as_posix()
     return composed(split_ending(name, ENDINGS)[0])
