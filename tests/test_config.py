@@ -2,14 +2,17 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
 from videomdm import config as settings
 from videomdm import train
-from videomdm.config import GROUPS, SETTINGS, Config, profile
+from videomdm.config import CHOICES, GROUPS, RANGES, SETTINGS, TYPES, Config, profile
+from videomdm.evaluation.protocol import PROTOCOLS
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, ROWS, Method
+from videomdm.parameters import LARGEST_SEED, optional
 
 
 class TestNames:
@@ -33,6 +36,90 @@ class TestNames:
         assert (changed.data.source, changed.data.root, changed.evaluation.samples) == ("bandai", "x", 5)
         assert (changed.optimiser.lr, changed.model.width, changed.seed) == (2.0, 8, 3)
         assert changed.value("data_root") == "x" and changed.value("width") == 8
+
+
+#: Values that no run can have, with what is said of them, by setting.
+OUT_OF_RANGE = [
+    *((name, -1, "-1, expected at least 0") for name in ("warmup_steps", "t_star", "shard_clips", "skip")),
+    *((name, -0.5, "-0.5, expected at least 0") for name in ("keypoint_noise", "guidance")),
+    *(
+        (name, value, f"{value}, expected at least 1")
+        for name in (
+            "n_clips", "max_frames", "width", "n_layers", "n_heads", "feedforward", "steps", "batch_size",
+            "length_buckets", "evaluation_samples", "lift_samples", "repeats", "evaluator_steps", "log_every",
+            "checkpoint_every",
+        )
+        for value in (0, -1)
+    ),
+    *((name, 1, "1, expected at least 2") for name in ("n_steps", "n_buckets")),
+    *((name, value, f"{value}, expected above 0") for name in ("lr", "clip_norm", "tau") for value in (0.0, -1.0)),
+    *((n, value, f"{value}, expected 0 to 1") for n in ("lr_decay", "condition_drop") for value in (-1.0, 2.0)),
+    *(
+        (name, value, f"{value}, expected 0 or more and below 1")
+        for name in ("dropout", "ema", "keypoint_missing")
+        for value in (-1.0, 1.0, 2.0)
+    ),
+    *(("seed", value, f"{value}, expected 0 to {LARGEST_SEED}") for value in (-1, LARGEST_SEED + 1)),
+    ("runs", "", "'', expected a folder"),
+    ("on_error", "ignore", "'ignore', expected one of raise, skip"),
+    ("sampler", "nope", "'nope', expected one of '', ddpm, ddim"),
+    ("protocol", "nope", "'nope', expected one of '', quick, full"),
+    ("weights", Weights(velocity=-1.0), "weights.velocity is -1.0, expected at least 0"),
+    ("weights", Weights(weighting="far"), "weights.weighting is 'far', expected one of depth, exact, none, clip"),
+]  # fmt: skip
+#: Group in a file, field there, and a value that is none of its setting's.
+OF_ANOTHER_TYPE = [
+    ("optimiser", "steps", "3", "steps is '3', expected a whole number"),
+    ("optimiser", "steps", 2.5, "steps is 2.5, expected a whole number"),
+    ("optimiser", "batch_size", None, "batch_size is None, expected a whole number"),
+    ("optimiser", "lr", "1e-4", "lr is '1e-4', expected a number"),
+    ("optimiser", "weights", {"velocity": "fast"}, "weights.velocity is 'fast', expected a number"),
+    ("data", "n_clips", 40.0, "n_clips is 40.0, expected a whole number"),
+    ("data", "keypoint_smoothing", "false", "keypoint_smoothing is 'false', expected true or false"),
+    ("data", "keypoint_smoothing", 0, "keypoint_smoothing is 0, expected true or false"),
+    ("data", "source", None, "data is None, expected text"),
+    ("data", "root", 3, "data_root is 3, expected text, or none"),
+    ("model", "dropout", float("nan"), "dropout is nan, expected a number"),
+    ("evaluation", "guidance", float("inf"), "guidance is inf, expected a number"),
+    (None, "seed", True, "seed is True, expected a whole number"),
+    (None, "runs", None, "runs is None, expected text"),
+]
+
+
+class TestRanges:
+    @pytest.mark.parametrize(("name", "value", "message"), OUT_OF_RANGE)
+    def test_a_value_that_no_run_can_have_is_refused_by_name(self, name, value, message):
+        expected = message if message.startswith("weights.") else f"{name} is {message}"
+        with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+            profile("smoke", **{name: value})
+
+    def test_every_number_has_a_range_and_every_entry_a_setting(self):
+        numbers = {name for name, kind in TYPES.items() if (optional(kind) or kind) in (int, float)}
+        parts = {f"weights.{field.name}" for field in dataclasses.fields(Weights)}
+        assert numbers <= set(RANGES) and {*RANGES, *CHOICES} <= {*SETTINGS, *parts}
+        assert {name for name, *_ in OUT_OF_RANGE} >= numbers
+
+    def test_the_ends_of_ranges_can_be_had(self):
+        least = {"warmup_steps": 0, "t_star": 0, "shard_clips": 0, "skip": 0, "dropout": 0, "ema": 0, "guidance": 0}
+        most = {"lr_decay": 1, "condition_drop": 1, "seed": LARGEST_SEED}
+        made = profile("smoke", **least, **most)
+        assert {name: made.value(name) for name in {**least, **most}} == {**least, **most}
+
+    def test_protocols_are_those_that_are_measured(self):
+        assert CHOICES["protocol"] == ("", *PROTOCOLS)
+
+    @pytest.mark.parametrize(("group", "field", "value", "message"), OF_ANOTHER_TYPE)
+    def test_a_file_with_a_value_of_another_type(self, group, field, value, message):
+        values = json.loads(profile("smoke").to_json())
+        own = values[group] if group else values
+        own[field] = {**own[field], **value} if isinstance(value, dict) else value
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            Config.from_json(json.dumps(values))
+
+    @pytest.mark.parametrize("text", ["[]", "3", "null", '"x"'])
+    def test_a_file_that_holds_no_settings(self, text):
+        with pytest.raises(ValueError, match="the configuration is .*, expected a JSON object"):
+            Config.from_json(text)
 
 
 class TestKey:

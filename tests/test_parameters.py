@@ -65,6 +65,12 @@ def test_values(text, kind, value):
     assert found == value and type(found) is type(value)
 
 
+def test_a_tilde_is_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    found = [parse("x", given, Path) for given in ("~/a", Path("~/a"), "./~/a", "~nobody at all/a")]
+    assert [str(path) for path in found] == ["/home/somebody/a", "/home/somebody/a", "~/a", "~nobody at all/a"]
+
+
 @pytest.mark.parametrize(
     ("given", "kind", "expected"),
     [

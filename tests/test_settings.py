@@ -7,7 +7,7 @@ import typing
 import pytest
 
 from videomdm import settings
-from videomdm.config import PROFILES, profile
+from videomdm.config import PROFILES, TYPES, profile
 from videomdm.losses import Weights
 from videomdm.parameters import expectation, parse
 
@@ -39,11 +39,11 @@ def test_a_runs_own_configuration(tmp_path):
 
 def test_every_setting_can_be_given():
     paper = PROFILES["paper"]
-    for name, kind in settings.fields().items():
+    for name, kind in TYPES.items():
         value = paper.value(name)
         text = json.dumps(dataclasses.asdict(value)) if name == "weights" else str(value)
         assert expectation(kind) and parse(name, text, kind) == value
-    assert settings.fields()["weights"] is Weights and typing.get_args(settings.fields()["start"]) == (str, type(None))
+    assert TYPES["weights"] is Weights and typing.get_args(TYPES["start"]) == (str, type(None))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,10 @@ def test_every_setting_can_be_given():
         ("steps=", "steps is '', expected a whole number"),
         ("data_root=", "data_root is '', expected text, or none"),
         ("steps=0", "steps is 0, expected at least 1"),
+        ("ema=2", "ema is 2.0, expected 0 or more and below 1"),
+        ("checkpoint_every=0", "checkpoint_every is 0, expected at least 1"),
+        ("sampler=nope", "sampler is 'nope', expected one of '', ddpm, ddim"),
+        ("runs=", "runs is '', expected a folder"),
         ("stpes=7", "unknown setting stpes; known: base, batch_size, "),
         ("steps", "--set 'steps', expected NAME=VALUE"),
         ("weights=16", "weights is '16', expected JSON with some of reprojection"),

@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import json
 import math
+import os
 import re
 import types
 import typing
@@ -34,8 +35,9 @@ def parse(name: str, given: object, kind: Any) -> Any:
     Args:
         name: for messages.
         given: text, or a Python value.
-        kind: ``str``, ``int``, ``float`` (finite), ``bool``, ``Path``, ``Literal[...]`` of texts, ``list[X]`` and
-            ``tuple[X, ...]`` (as JSON), a dataclass (as JSON; what is not named has its default), or ``X | None``.
+        kind: ``str``, ``int``, ``float`` (finite), ``bool``, ``Path`` (a ``~`` at its beginning is the home folder),
+            ``Literal[...]`` of texts, ``list[X]`` and ``tuple[X, ...]`` (as JSON), a dataclass (as JSON; what is not
+            named has its default), or ``X | None``.
 
     Raises:
         DataError: something else was given.
@@ -107,9 +109,9 @@ def _text(name: str, given: object) -> str:
 
 
 def _path(name: str, given: object) -> Path:
-    if isinstance(given, Path):
-        return given
-    return Path(given) if isinstance(given, str) and given.strip() else _refuse(name, given, expectation(Path))
+    if not isinstance(given, str | Path) or not str(given).strip():
+        _refuse(name, given, expectation(Path))
+    return Path(os.path.expanduser(given))  # Path's own fails where there is no such home
 
 
 def _whole(name: str, given: object) -> int:

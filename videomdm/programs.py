@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 import traceback
 import warnings
@@ -52,6 +53,8 @@ def carry_out(work: Callable[[], int | None], program: str, debug: bool) -> int:
     Raises:
         SystemExit: of ``argparse``, for ``--help`` (0) and arguments that it refuses (2).
     """
+    if sys.stderr is None:  # closed, as in a service: what is said there must not go to stdout
+        sys.stderr = open(os.devnull, "w")
     _print_all_letters()
     try:
         with _short_warnings():

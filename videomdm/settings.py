@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from videomdm import programs
-from videomdm.config import PROFILES, SETTINGS, Config, profile
+from videomdm.config import PROFILES, TYPES, Config, profile
 from videomdm.parameters import parse
-
-
-def fields() -> dict[str, Any]:
-    """The type of every setting, by the name that ``--set`` knows it by."""
-    own = typing.get_type_hints(Config)
-    return {
-        name: typing.get_type_hints(own[group])[attribute] if group else own[attribute]
-        for name, (group, attribute) in SETTINGS.items()
-    }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
         help="settings to change, such as data=bandai lr=1e-4 on_error=skip",
     )  # fmt: skip
-    parser.epilog = f"settings: {', '.join(fields())}; videomdm.config says what each is"
+    parser.epilog = f"settings: {', '.join(TYPES)}; videomdm.config says what each is"
 
 
 def read(given: argparse.Namespace) -> Config:
@@ -76,7 +66,6 @@ def _setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"--set {text!r}, expected NAME=VALUE")
-    known = fields()
-    if name not in known:
-        raise ValueError(f"unknown setting {name}; known: {', '.join(sorted(known))}")
-    return name, parse(name, value, known[name])
+    if name not in TYPES:
+        raise ValueError(f"unknown setting {name}; known: {', '.join(sorted(TYPES))}")
+    return name, parse(name, value, TYPES[name])

@@ -1,6 +1,5 @@
 """Motions from text, and motions in other formats."""
 
-import json
 import os
 from pathlib import Path
 
@@ -12,8 +11,10 @@ from PIL import Image
 
 from videomdm import sample
 from videomdm.command import MISTAKE, main, runs
+from videomdm.config import PROFILES
 from videomdm.data import bvh
 from videomdm.skeletons import H36M17, SMPL22, kinematics
+from videomdm.train.loop import warmup_of
 
 TEXTS = ["a person walks forward and waves", "a person jumps"]
 
@@ -89,17 +90,37 @@ class TestGenerate:
         assert main(["generate", "x", "--run", str(tmp_path), "--out", "a.npz"]) == MISTAKE
         assert "no finished run there" in capsys.readouterr().err
 
+    @pytest.mark.parametrize(
+        ("out", "message"),
+        [
+            ("folder.npz", "folder.npz: a folder has this name, expected a file"),
+            ("file/a.npz", "file/a.npz: {here}/file is a file, expected a folder"),
+        ],
+    )
+    def test_what_cannot_be_written_is_said_before_the_work(self, run, tmp_path, monkeypatch, capsys, out, message):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sample, "load", None)
+        (tmp_path / "folder.npz").mkdir()
+        (tmp_path / "file").write_text("")
+        assert main(["generate", "x", "--run", str(run), "--out", out]) == MISTAKE
+        assert capsys.readouterr().err == f"videomdm generate: {message.format(here=tmp_path)}\n"
+
+    def test_home(self, here, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert main(["generate", "x", "--seconds", "1", "--out", "~/x.npz"]) == 0
+        assert (tmp_path / "x.npz").is_file() and not (here / "~").exists()
+
 
 class TestChosen:
     @pytest.fixture
     def folders(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
 
-        def finished(name, age, method="videomdm", source="procedural"):
+        def finished(name, age, config=PROFILES["smoke"]):
             folder = tmp_path / "runs" / name
             folder.mkdir(parents=True)
             (folder / runs.WEIGHTS).write_text("")
-            (folder / "config.json").write_text(json.dumps({"method": method, "data": {"source": source}}))
+            (folder / "config.json").write_text(config.to_json())
             os.utime(folder / runs.WEIGHTS, (1e9 - age, 1e9 - age))
 
         return finished
@@ -108,13 +129,25 @@ class TestChosen:
         folders("old", 9)
         folders("new", 1)
         folders("older", 10)
-        folders("pictures", 0, "mdm-2d")
-        folders("around the hip", 0, source="nba-like")
+        folders("pictures", 0, PROFILES["smoke"].but(method="mdm-2d"))
+        folders("around the hip", 0, PROFILES["nba"].but(data="nba-like"))
+        folders("of an earlier version", 0)
+        (tmp_path / "runs" / "of an earlier version" / "config.json").write_text("{}")
+        folders("a search's", 0)
+        (tmp_path / "runs" / "a search's" / runs.TRIAL).touch()
         (tmp_path / "runs" / "unfinished").mkdir()
         (tmp_path / "runs" / "cache").mkdir()
         (tmp_path / "runs" / "cache" / runs.WEIGHTS).write_text("")
         assert runs.chosen(None).name == "new"
         assert capsys.readouterr().err == "run: runs/new\n"
+
+    def test_a_warm_up_is_none_even_of_a_run_that_is_not_finished(self, folders, tmp_path, capsys):
+        config = PROFILES["smoke"]
+        folders(config.folder.name, 1)
+        folders(warmup_of(config).folder.name, 0, warmup_of(config))
+        assert runs.chosen(None).name == config.folder.name
+        (tmp_path / config.folder / runs.WEIGHTS).unlink()
+        assert runs.chosen(None) == runs.SHIPPED
 
     def test_none_takes_the_one_that_ships(self, folders, capsys):
         assert runs.chosen(None) == runs.SHIPPED == sample.SHIPPED
@@ -152,6 +185,17 @@ class TestExport:
         found = arrays(tmp_path / "x.npz")
         assert np.array_equal(found["joints"][1, :4], joints[1, :4]) and not found["joints"][1, 4:].any()
         assert found["captions"].tolist() == TEXTS and found["lengths"].tolist() == [6, 4] and found["fps"] == 25
+
+    @pytest.mark.parametrize("linked", [False, True])
+    def test_never_over_what_is_read(self, motions, tmp_path, capsys, linked):
+        path, _ = motions
+        before, given = path.read_bytes(), path
+        if linked:
+            given = tmp_path / "link.npz"
+            given.symlink_to(path)
+        assert main(["export", str(given), "--out", str(path)]) == MISTAKE
+        assert f"{path}: the result would be written over what it is made from" in capsys.readouterr().err
+        assert path.read_bytes() == before
 
     def test_one_motion_of_another_skeleton(self, tmp_path):
         joints = np.random.default_rng(0).normal(size=(5, 17, 3))

@@ -14,7 +14,7 @@ import torch
 from videomdm import features
 from videomdm.command import main
 from videomdm.conventions import SPLITS, DataError
-from videomdm.data import cmu, cmu_bodies, cmu_trials, humanml3d
+from videomdm.data import bvh, cmu, cmu_bodies, cmu_trials, humanml3d
 from videomdm.data import humanml3d_layout as layout
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors
@@ -190,6 +190,23 @@ class TestPrepare:
         assert written.dtype == np.float32 and written.shape == (50, 22, 3)
         assert np.abs(written - expected.numpy()).max() < 1e-6
         assert written[..., 1].min() == 0 and abs(written[0, 0, [0, 2]]).max() == 0
+
+    def test_a_resampled_file_keeps_its_speed(self, inputs, prepared, tmp_path):
+        source = bvh.read(inputs[0] / "01_02.bvh")
+        half = dataclasses.replace(source, values=source.values[1::2], frame_time=0.016667)
+        (tmp_path / "m").mkdir()
+        bvh.write(tmp_path / "m/01_02.bvh", half)
+        cmu.prepare(tmp_path / "m", inputs[1], tmp_path / "out", workers=1)
+        resampled, whole = (np.load(out / "new_joints/000003.npy") for out in (tmp_path / "out", prepared[0]))
+        assert resampled.shape == whole.shape and np.abs(resampled - whole).max() < 1e-5
+
+    def test_a_file_at_another_rate_is_left_out_and_said(self, inputs, tmp_path):
+        (tmp_path / "m").mkdir()
+        odd = dataclasses.replace(bvh.read(inputs[0] / "01_01.bvh"), frame_time=1 / 30)
+        bvh.write(tmp_path / "m/01_01.bvh", odd)
+        (tmp_path / "m/60_01.bvh").write_bytes((inputs[0] / "60_01.bvh").read_bytes())
+        reasons = dict(cmu.prepare(tmp_path / "m", inputs[1], tmp_path / "out", workers=1)["dropped"])
+        assert "is 30 frames per second, expected a multiple of 20" in reasons["01_01.bvh"] and "000007" in reasons
 
     def test_rows_of_200_frames_keep_199(self, prepared):
         assert np.load(prepared[0] / "new_joints/000003.npy").shape == (199, 22, 3)

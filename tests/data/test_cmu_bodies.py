@@ -57,8 +57,25 @@ class TestBodies:
 
     def test_every_sixth_frame(self, folder):
         for files in ((folder / "01_01.amc", folder / "01.asf"), (folder / "01_01.bvh", None)):
-            every, sixth = cmu_bodies.read(*files)[0], cmu_bodies.read(*files, step=6)[0]
+            every, sixth = cmu_bodies.read(*files)[0], cmu_bodies.read(*files, rate=120)[0]
             assert torch.allclose(every[::6], sixth, atol=1e-12)
+
+    @pytest.mark.parametrize(
+        ("stated", "captured", "step"),
+        [
+            (1 / 120, 120, 6),
+            (0.0083, 120, 6),
+            (1 / 120, 60, 3),  # as cgspeed's files of subjects captured at 60 say
+            (0.016667, 120, 3),  # resampled: read at 120 it would play twice as fast
+            (1 / 60, 60, 3),
+            (1 / 240, 120, 12),
+            (0.05, 120, 1),
+        ],
+    )
+    def test_a_rate_that_is_not_cgspeeds_is_the_files_own(self, folder, tmp_path, stated, captured, step):
+        path = changed(folder / "01_01.bvh", tmp_path / "a.bvh", frame_time=stated)
+        every, slow = cmu_bodies.read(path)[0], cmu_bodies.read(path, rate=captured)[0]
+        assert torch.allclose(every[::step], slow, atol=1e-12)
 
     def test_daz_in_metres_by_hand(self, folder):
         joints, kind = cmu_bodies.read(folder / "60_01.bvh")
@@ -88,6 +105,14 @@ class TestBadFiles:
     def test_amc_needs_its_skeleton(self, folder):
         with pytest.raises(DataError, match=r"01_01\.amc: no skeleton \(\.asf\)"):
             cmu_bodies.read(folder / "01_01.amc")
+
+    @pytest.mark.parametrize(("stated", "rate"), [(1 / 30, "30"), (0.008, "125"), (0.1, "10")])
+    def test_a_rate_of_which_20_is_no_part(self, folder, tmp_path, stated, rate):
+        path = changed(folder / "01_01.bvh", tmp_path / "a.bvh", frame_time=stated)
+        with pytest.raises(
+            DataError, match=rf"a\.bvh: Frame Time \S+ s is {rate} frames per second, expected a multiple"
+        ):
+            cmu_bodies.read(path, rate=120)
 
     def test_unknown_skeleton(self, folder, tmp_path):
         names = tuple(name.replace("UpLeg", "Hip") for name in bvh.read(folder / "01_01.bvh").names)

@@ -1,9 +1,13 @@
 """What :func:`videomdm.sample.lift` takes for keypoints: normalised image coordinates, finite where they were seen."""
 
+import re
+
+import numpy as np
 import pytest
 import torch
 
 from videomdm import features, sample, train
+from videomdm.cameras import Camera
 from videomdm.data.recordings import demonstration
 from videomdm.data.recordings.detections import Intrinsics
 from videomdm.features.normaliser import Normaliser
@@ -65,8 +69,46 @@ class TestRefused:
         with pytest.raises(ValueError, match="confidence is not finite"):
             sample.lift(prior, seen, scene.camera, confidence)
 
+    @pytest.mark.parametrize(
+        ("given", "kind"),
+        [
+            ({"keypoints": [[0.0, 0.0]]}, "keypoints is a list"),
+            ({"keypoints": torch.zeros(FRAMES, 22, 2, dtype=torch.complex64)}, "keypoints is of torch.complex64"),
+            ({"keypoints": np.zeros((FRAMES, 22, 2), dtype=object)}, "keypoints is of object"),
+            ({"confidence": 1.0}, "confidence is a float"),
+            ({"start": "walk", "first": 1}, "start is a str"),
+        ],
+    )
+    def test_no_numbers(self, prior, scene, seen, given, kind):
+        with pytest.raises(ValueError, match=f"^{re.escape(kind)}, expected a tensor or a NumPy array of real numbers"):
+            sample.lift(prior, camera=scene.camera, **{"keypoints": seen, **given})
+
 
 class TestTaken:
+    @pytest.mark.parametrize(
+        "made",
+        [
+            torch.Tensor.double,
+            lambda x: x.numpy(),
+            lambda x: x.numpy().astype(np.float64),
+            lambda x: x.numpy()[::-1].copy()[::-1],
+        ],
+    )
+    def test_numbers_of_any_precision(self, prior, scene, seen, made):
+        confidence, start = torch.ones(FRAMES, 22), scene.joints[:FRAMES]
+        expected = sample.lift(prior, seen, scene.camera, confidence, start=start, first=2)
+        camera = Camera(scene.camera.rotation.double(), scene.camera.translation.double())
+        lifted = sample.lift(prior, made(seen), camera, made(confidence), start=made(start), first=2)
+        assert lifted.dtype == torch.float32 and torch.equal(lifted, expected)
+
+    def test_half_precision(self, prior, scene, seen):
+        lifted = sample.lift(prior, seen.half(), scene.camera)
+        assert (lifted - sample.lift(prior, seen, scene.camera)).norm(dim=-1).mean() < 0.02
+
+    def test_confidence_of_a_detector_that_only_says_whether(self, prior, scene, seen):
+        seen_at_all = torch.ones(FRAMES, 22, dtype=torch.bool)
+        assert torch.equal(sample.lift(prior, seen, scene.camera, seen_at_all), sample.lift(prior, seen, scene.camera))
+
     def test_a_hole_that_was_not_seen(self, prior, scene, seen):
         hole, confidence = seen.clone(), torch.ones(FRAMES, 22)
         hole[10, 5], confidence[10, 5] = torch.nan, 0

@@ -241,6 +241,19 @@ class TestWeights:
             read(path)
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_files_have_the_mode_of_any_new_file(tmp_path, umask, mode):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".staged.safetensors").touch(0o600)  # of a run that was killed
+    former = os.umask(umask)
+    try:
+        checkpoints.write_tensors(tmp_path / "w.safetensors", {"a": torch.ones(1)})
+        saved = checkpoints.save(tmp_path / "run", 1, {})
+    finally:
+        os.umask(former)
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "w.safetensors", saved)] == [mode, mode]
+
+
 class Payload:
     def __init__(self, target):
         self.target = target

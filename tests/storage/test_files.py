@@ -1,13 +1,15 @@
 """Files written whole or not at all, and what a digest stands for."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from videomdm.cameras import Camera, Footage
+from videomdm.conventions import DataError
 from videomdm.losses import Weights
-from videomdm.storage.files import digest, write_json, written_whole
+from videomdm.storage.files import check_output, digest, write_json, written_whole
 
 
 class TestWrittenWhole:
@@ -20,9 +22,49 @@ class TestWrittenWhole:
             raise RuntimeError
         assert path.read_text() == "first" and list(path.parent.iterdir()) == [path]
 
+    def test_a_folder_is_named(self, tmp_path):
+        with pytest.raises(IsADirectoryError) as found, written_whole(tmp_path) as partial:
+            partial.write_text("")
+        assert found.value.filename == str(tmp_path)
+
     def test_json(self, tmp_path):
         write_json(tmp_path / "a.json", {"b": [1, None]})
         assert (tmp_path / "a.json").read_text() == '{\n "b": [\n  1,\n  null\n ]\n}\n'
+
+
+class TestCheckOutput:
+    def test_files_to_be(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        Path("old").write_text("")
+        for path in ("new", "old", "deep/down/new"):
+            check_output(Path(path), [Path("other")])
+        assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+    @pytest.mark.parametrize("way", ["file", "folder/../file", "link"])
+    def test_none_that_is_read(self, tmp_path, way):
+        (tmp_path / "file").write_text("")
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "link").symlink_to("file")
+        with pytest.raises(DataError, match=f"{way}: the result would be written over"):
+            check_output(tmp_path / way, [tmp_path / "other", tmp_path / "file"])
+        with pytest.raises(DataError, match="file: the result would be written over"):
+            check_output(tmp_path / "file", [tmp_path / way])
+
+    def test_no_folder_and_no_device(self, tmp_path):
+        with pytest.raises(DataError, match=f"{tmp_path}: a folder has this name"):
+            check_output(tmp_path)
+        with pytest.raises(DataError, match="/dev/null: a device has this name"):
+            check_output(Path("/dev/null"))
+
+    def test_not_below_a_file(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(DataError, match=r"file/new/a: \S+/file is a file, expected a folder"):
+            check_output(tmp_path / "file" / "new" / "a")
+
+    def test_not_where_nothing_can_be_written(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(os, "access", lambda folder, _: folder != tmp_path)  # root may write anywhere
+        with pytest.raises(DataError, match=f"a: nothing can be written to {tmp_path}"):
+            check_output(tmp_path / "new" / "a")
 
 
 class TestDigest:

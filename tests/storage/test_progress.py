@@ -1,6 +1,7 @@
 """Bars: what is written where there is no terminal, and to a run's log."""
 
 import re
+import sys
 import time
 
 import pytest
@@ -77,6 +78,13 @@ class TestFile:
     def test_a_short_one_that_may_wait_writes_nothing(self, capsys):
         list(Bar(range(3), "reading", delay=2))
         assert capsys.readouterr().err == ""
+
+
+def test_closed_standard_error_shows_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_stderr", Lines(progress._to_stderr))
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(Bar(range(3), "counting")) == [0, 1, 2]
+    assert capsys.readouterr().out == ""
 
 
 def test_a_log_goes_on_where_it_was(tmp_path):

@@ -28,21 +28,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     runs.add_argument(parser)
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE",
+        "--out", type=argument(Path), required=True, metavar="FILE",
         help="by its ending: .npz (joints in metres, Y up), .bvh (centimetres, Y up), .mp4 or .gif",
     )  # fmt: skip
 
 
 def run(given: argparse.Namespace) -> None:
-    """Generate, and print the files; raises ``DataError`` for a text, seconds or feet that the prior does not know."""
+    """Generate, and print the files.
+
+    Raises:
+        DataError: a text, seconds or feet that the prior does not know, or a file that cannot be written.
+    """
     if any(not text.strip() for text in given.texts):
         raise DataError("TEXT is empty, expected what a person does")
-    run = runs.chosen(given.run)
 
     from videomdm import sample
     from videomdm.export import files
+    from videomdm.storage.files import check_output
 
     files.check_ending(given.out)
+    check_output(given.out)
+    run = runs.chosen(given.run)
     prior = sample.load(run)
     longest = prior.config.data.max_frames / prior.fps
     if given.seconds is not None and not 2 / prior.fps <= given.seconds <= longest:

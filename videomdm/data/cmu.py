@@ -45,7 +45,7 @@ from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors
 from videomdm.storage.progress import Bar
 
-_VERSION = 2  # to be raised when the same files give other clips: what was made before is then made again
+_VERSION = 3  # to be raised when the same files give other clips: what was made before is then made again
 _FASTEST = 18.0  # m/s; in good clips no joint exceeds 17
 _BONE_RANGE = 0.03  # metres by which a bone may change: in the trunk joints blend two bones, which bend
 _JOURNAL = "trials.jsonl"
@@ -89,7 +89,7 @@ def _read(trial: Trial) -> tuple[Tensor, str | None, list[tuple[str, str]]]:
     unread = []
     for path in trial.motions:
         try:
-            return *cmu_bodies.read(path, trial.skeleton, trial.capture_rate // int(FPS)), unread
+            return *cmu_bodies.read(path, trial.skeleton, trial.capture_rate), unread
         except DataError as error:
             unread.append((path.name, f"cannot be read: {error}"))
     return torch.empty(0, len(SMPL22), 3), None, unread

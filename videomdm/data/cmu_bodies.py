@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from videomdm.conventions import DataError
+from videomdm.conventions import FPS, DataError
 from videomdm.data import asf_amc, bvh
 from videomdm.data.asf_amc import AmcMotion
 from videomdm.data.bvh import BvhMotion
@@ -32,6 +32,8 @@ _ASF_UNIT = _INCH / 0.45  # metres, of all of CMU's skeletons; cgspeed's MotionB
 _CENTIMETRE = 0.01
 _PLAUSIBLE_HEIGHT = (0.8, 2.2)  # metres from ankle to head
 _SIDES = ("left", "right")
+_CGSPEEDS_RATE = 120  # frames per second
+_RATE_TOLERANCE = 0.01  # relative: 1 / 120 s is also written .0083
 
 Rows = dict[str, dict[str, float]]
 
@@ -100,27 +102,30 @@ _LOST_BONES = {
 }  # fmt: skip
 
 
-def read(path: str | Path, skeleton: str | Path | None = None, step: int = 1) -> tuple[Tensor, str]:
+def read(path: str | Path, skeleton: str | Path | None = None, rate: int | None = None) -> tuple[Tensor, str]:
     """A trial's joints.
 
     Args:
         path: an ``.amc`` or ``.bvh`` file.
         skeleton: the subject's ``.asf`` file; an ``.amc`` file needs it.
-        step: 6 reads frames 0, 6, 12 ... of the capture, at a sixth of its rate.
+        rate: frames per second at which the trial was captured, to read it at 20; None reads every frame.
 
     Returns:
         (T, 22, 3) float64, metres, Y up, and the kind of body: ``"asf"``, ``"motionbuilder"`` or ``"daz"``.
 
     Raises:
-        DataError: the file is no motion of one of the three kinds, lacks its skeleton, or is not to scale.
+        DataError: the file is no motion of one of the three kinds, lacks its skeleton, is not to scale, or says that
+            its rate is no multiple of 20.
     """
     path = Path(path)
+    step = 1 if rate is None else rate // int(FPS)
     if path.suffix.lower() == ".amc":
         if skeleton is None:
             raise DataError(f"{path}: no skeleton (.asf) of its subject, which an .amc file needs")
         joints, kind = _from_amc(asf_amc.read_motion(path, asf_amc.read_skeleton(skeleton)), step), "asf"
     else:
-        joints, kind = _from_bvh(bvh.read(path), step)
+        motion = bvh.read(path)
+        joints, kind = _from_bvh(motion, step if rate is None or _is_cgspeeds(motion) else _own_step(motion))
     tall = float(body_height(joints[None], torch.tensor([len(joints)]))[0])
     low, high = _PLAUSIBLE_HEIGHT
     if not low <= tall <= high:
@@ -132,6 +137,27 @@ def _from_amc(motion: AmcMotion, step: int) -> Tensor:
     motion = dataclasses.replace(motion, root=motion.root[::step], angles=motion.angles[::step])
     _require(_names(ASF) <= set(motion.skeleton.names), motion.skeleton.source, motion.skeleton.names)
     return _blend(motion.joints(), motion.skeleton.names, ASF) * (_INCH / motion.skeleton.length_unit)
+
+
+def _is_cgspeeds(motion: BvhMotion) -> bool:
+    """Whether a file says the rate that cgspeed wrote into every file, also where CMU captured at 60.
+
+    It says nothing, so that CMU's list holds.  Another rate was written by somebody who resampled the file: read at the
+    list's rate, it would play too fast or too slow.
+    """
+    return abs(1 / (motion.frame_time * _CGSPEEDS_RATE) - 1) <= _RATE_TOLERANCE
+
+
+def _own_step(motion: BvhMotion) -> int:
+    """Every how many of a file's frames are at 20 fps, by the rate that it says."""
+    ratio = 1 / (motion.frame_time * FPS)
+    step = max(round(ratio), 1)
+    if abs(ratio / step - 1) > _RATE_TOLERANCE:
+        raise DataError(
+            f"{motion.source}: Frame Time {motion.frame_time:g} s is {ratio * FPS:.4g} frames per second, expected a "
+            f"multiple of {FPS:g}"
+        )
+    return step
 
 
 def _from_bvh(motion: BvhMotion, step: int) -> tuple[Tensor, str]:

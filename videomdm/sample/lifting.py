@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,16 +42,16 @@ class Lifting:
 
 def lift(
     prior: Prior,
-    keypoints: Tensor,
+    keypoints: Tensor | np.ndarray,
     camera: Camera,
-    confidence: Tensor | None = None,
+    confidence: Tensor | np.ndarray | None = None,
     lengths: Tensor | None = None,
     *,
     texts: Sequence[str] | None = None,
     refine: bool = False,
     known_distance: bool = False,
     place: bool = False,
-    start: Tensor | None = None,
+    start: Tensor | np.ndarray | None = None,
     first: int | None = None,
     method: str | None = None,
     steps: int | None = None,
@@ -60,7 +61,7 @@ def lift(
     """3-D motion from 2-D keypoints with the prior: appendix G.2.
 
     Sampling in which every predicted clean motion is moved onto the observed rays, encoded again, and takes the
-    prediction's place in the step to the next, less noisy motion.
+    prediction's place in the step to the next, less noisy motion.  Numbers of any precision are taken as float32.
 
     Args:
         prior: from :func:`~videomdm.sample.prior.load`.
@@ -84,7 +85,8 @@ def lift(
         would move the clip); frames past a length hold its last pose.  Unbatched input gives unbatched output.
 
     Raises:
-        ValueError: keypoints of another shape, in pixels or shares of the image, or not finite where they have
+        ValueError: keypoints, confidence or a motion to start from that is no tensor or array of real numbers;
+            keypoints of another shape, in pixels or shares of the image, or not finite where they have
             confidence (:func:`videomdm.data.recordings.camera_units.check_normalised`); a motion to start from without
             its step or the other way round; a prior of 2-D pictures.
 
@@ -92,6 +94,10 @@ def lift(
     """
     if prior.views is not None:
         raise ValueError("a prior of 2-D pictures knows no motions to lift with, expected one of 3-D motions")
+    keypoints = _float32("keypoints", keypoints)
+    confidence = None if confidence is None else _float32("confidence", confidence)
+    start = None if start is None else _float32("start", start)
+    camera = Camera(camera.rotation.float(), camera.translation.float(), validate=False)
     if keypoints.shape[-2:] != (len(prior.skeleton), 2):
         raise ValueError(f"keypoints {tuple(keypoints.shape)}, expected (clips, frames, {len(prior.skeleton)}, 2)")
     single = keypoints.ndim == 3
@@ -105,6 +111,16 @@ def lift(
         prior, seen, how, start=start, texts=texts, method=method, steps=steps, seed=seed, progress=progress
     )
     return joints[0] if single else joints
+
+
+def _float32(name: str, given: object) -> Tensor:
+    """Numbers as users compute them, such as NumPy's float64, in the precision of the prior."""
+    if isinstance(given, np.ndarray) and given.dtype.kind in "fiub":
+        return torch.from_numpy(given.astype(np.float32))
+    if isinstance(given, Tensor) and not given.is_complex():
+        return given.float()
+    kind = f"of {given.dtype}" if isinstance(given, Tensor | np.ndarray) else f"a {type(given).__name__}"
+    raise ValueError(f"{name} is {kind}, expected a tensor or a NumPy array of real numbers")
 
 
 @torch.no_grad()

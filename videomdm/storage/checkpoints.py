@@ -12,6 +12,7 @@ import json
 import os
 import pickle
 import re
+import stat
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def save(folder: str | Path, step: int, parts: Mapping[str, Any], extra: Mapping
     tree = _flatten(content, "", tensors)
     folder.mkdir(parents=True, exist_ok=True)
     staged = folder / ".staged.safetensors"  # one name, so that a killed run leaves at most one of them
-    save_file(tensors, staged, metadata={_HEADER: json.dumps(tree)})
+    _write(staged, tensors, tree)
     path = folder / f"step-{step:08d}-{content_digest(staged)}.safetensors"
     _commit(staged, path)
     _prune(folder, path, step)
@@ -230,14 +231,19 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Any
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(
-            {name: _own(t) for name, t in tensors.items()},
-            temporary,
-            metadata={_HEADER: json.dumps(metadata)},
-        )
+        _write(temporary, {name: _own(t) for name, t in tensors.items()}, metadata)
         _commit(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], header: Any) -> None:
+    """A safetensors file that those may read who may read other new files: by itself ``save_file`` shuts them out."""
+    path.unlink(missing_ok=True)
+    path.touch()
+    mode = stat.S_IMODE(path.stat().st_mode)
+    save_file(tensors, path, metadata={_HEADER: json.dumps(header)})
+    path.chmod(mode)
 
 
 def _commit(temporary: Path, path: Path) -> None:

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from videomdm.conventions import DataError
+
+
+def check_output(path: Path, read: Iterable[Path] = ()) -> None:
+    """See that a file can be written, before the work that goes into it, and that nothing is lost by it.
+
+    Args:
+        path: the file that is going to be written.
+        read: files that the work reads.
+
+    Raises:
+        DataError: it is one of those that are read, links followed; something else than a file has its name; or its
+            folder is a file, or one that nothing can be written to.
+    """
+    if path.resolve() in {file.resolve() for file in read}:
+        raise DataError(f"{path}: the result would be written over what it is made from, expected another file")
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: a {'folder' if path.is_dir() else 'device'} has this name, expected a file")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise DataError(f"{path}: {folder} is a file, expected a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DataError(f"{path}: nothing can be written to {folder}, expected a folder with write permission")
 
 
 @contextmanager
@@ -20,7 +45,13 @@ def written_whole(path: Path) -> Iterator[Path]:
     """A path of the same name to write to, which takes the place of ``path`` at the end; after an error nothing stays.
 
     The folder is made if missing.  Several processes may write the same file at once: one of them wins.
+
+    Raises:
+        IsADirectoryError: ``path`` is a folder.
+        OSError: the folder cannot be made or written to.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
         partial = Path(folder) / path.name

@@ -5,7 +5,8 @@
 - a terminal gets tqdm's bars, one under another where they are nested;
 - a notebook's cell gets one line that is written over, the innermost bar's (:mod:`videomdm.pages.papermill_engine`
   shows it on papermill's terminal and stores only its last state);
-- a file or a pipe gets a whole line at most every :data:`INTERVAL` seconds, and one at the end of each bar.
+- a file or a pipe gets a whole line at most every :data:`INTERVAL` seconds, and one at the end of each bar;
+- where it is closed, nothing is shown.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Lines:
 
 
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # where it is closed, print would take stdout
+        print(line, file=sys.stderr, flush=True)
 
 
 _stderr = Lines(_to_stderr)  # all bars of a process share the file
@@ -59,7 +61,7 @@ class Bar(tqdm):
 
     def __init__(self, *arguments: object, log: Path | None = None, **options: object) -> None:
         self._notebook = _in_notebook()
-        self._moves = self._notebook or sys.stderr.isatty()
+        self._moves = self._notebook or (sys.stderr is not None and sys.stderr.isatty())
         self._lines = [Lines(lambda line: _append(log, line))] if log else []
         if not self._moves:
             self._lines.append(_stderr)

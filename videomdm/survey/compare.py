@@ -16,7 +16,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from videomdm.data.recordings.reading import visible
+from videomdm.parameters import argument
 from videomdm.plots.style import GHOST, SIDES, side
+from videomdm.storage.files import check_output, written_whole
 from videomdm.survey.command import RESULT, add_captions
 from videomdm.survey.scenes import Result, Scene, match, read
 
@@ -55,8 +58,8 @@ def write(path: Path, scenes: Sequence[Scene], like: Result) -> None:
     page = (PAGE / "compare.html").read_text()
     page = page.replace("@style@", (PAGE / "compare.css").read_text())
     page = page.replace("@script@", (PAGE / "compare.js").read_text())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.replace("@data@", json.dumps(data).replace("<", "\\u003c")), encoding="utf-8")
+    with written_whole(path) as partial:
+        partial.write_text(page.replace("@data@", json.dumps(data).replace("<", "\\u003c")), encoding="utf-8")
 
 
 def _packed(motion: Tensor, caption: str) -> str:
@@ -71,7 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", nargs="+", metavar="[NAME=]PATH", help=f"{RESULT}; one or more")
     parser.add_argument("--truth", metavar="PATH", help="true motions of the same captions, drawn as ghosts")
     add_captions(parser)
-    parser.add_argument("--out", type=Path, default=Path("compare.html"), metavar="FILE", help="page (compare.html)")
+    parser.add_argument(
+        "--out", type=argument(Path), default=Path("compare.html"), metavar="FILE", help="page (compare.html)"
+    )
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
 
 
@@ -79,11 +84,20 @@ def run(given: argparse.Namespace) -> None:
     """Write the page and say where it is.
 
     Raises:
-        OSError, ValueError: a mistake in what was given.
+        OSError, ValueError: a mistake in what was given, such as a page that would be written over what is read.
     """
+    check_output(given.out, _files(given))
     truth = read(f"truth={given.truth}") if given.truth else None
     results = [read(result) for result in given.results]
     write(given.out, match(results, given.captions, given.floor, truth), results[0])
     print(given.out)
     if given.open:
         webbrowser.open(given.out.resolve().as_uri())
+
+
+def _files(given: argparse.Namespace) -> list[Path]:
+    """The files that are going to be read."""
+    results = [text if Path(text).exists() else text.split("=", 1)[-1] for text in given.results]
+    places = [Path(place) for place in (*results, given.truth, given.captions) if place]
+    return [file for place in places for file in (visible(place) if place.is_dir() else [place])
+            if file == place or file.suffix.lower() == ".npz"]  # fmt: skip
