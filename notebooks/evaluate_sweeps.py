@@ -53,14 +53,14 @@ measured = verdicts.find(results_folder, ["sweeps"])
 display(verdicts.table(measured, findings.SWEEPS), verdicts.second_reading(measured, findings.SWEEPS))
 
 # %% [markdown]
-# **Training from 2-D pays from about a third of the teacher's error on** (where the lines cross; a fifth by the paper's reading).
-# On a perfect teacher plain MDM is the better generator, by nearly two to one: what 2-D losses and multistep batches cost
+# **Training from 2-D pays from about a quarter of the teacher's error on** (where the lines cross; a fifth by the paper's reading).
+# On a perfect teacher plain MDM is the better generator, by 1.7 to one (1.6): what 2-D losses and multistep batches cost
 # is the distance between the lines at 0.
 # From there plain MDM's FID follows the teacher, to six times its value at the teacher's own error and nine times at one
-# half more; VideoMDM's grows by a fifth and by more than a half.
+# half more; VideoMDM's grows by three tenths and by seven (by a tenth and by three in the paper's reading).
 #
 # **Cameras may be wrong by a few degrees.**
-# Five degrees are not seen in FID (a tenth by the second evaluator), twenty cost one half.
+# Five degrees are not seen in FID, ten cost a fifth, twenty one half.
 # Captions suffer no sooner.
 #
 # **Keypoints that jitter are the worst of the three, as far as each was tried.**

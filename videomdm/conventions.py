@@ -21,6 +21,7 @@ CENTRED = ("nba", "nba-like")
 LIFTERS = ("procedural", "real")
 DEFAULT_LIFTER, STUDY_LIFTER = "real", "procedural"
 REPORT = "report.json"  #: what is said of results, beside them
+TRIAL = "trial"  #: a file in the folder of a run that a search for settings made
 
 
 class DataError(ValueError):

@@ -54,7 +54,7 @@ def carry_out(work: Callable[[], int | None], program: str, debug: bool) -> int:
         SystemExit: of ``argparse``, for ``--help`` (0) and arguments that it refuses (2).
     """
     if sys.stderr is None:  # closed, as in a service: what is said there must not go to stdout
-        sys.stderr = open(os.devnull, "w")
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     _print_all_letters()
     try:
         with _short_warnings():

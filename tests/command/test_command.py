@@ -189,6 +189,11 @@ class TestFailures:
         assert ends_with(KeyboardInterrupt()) == command.INTERRUPTED
         assert said(capsys).splitlines()[-1] == "videomdm generate: interrupted"
 
+    def test_what_is_said_where_stderr_is_closed_is_no_output(self, ends_with, capsys, monkeypatch):
+        monkeypatch.setattr(sys, "stderr", None)
+        assert ends_with(ValueError("text is empty")) == command.MISTAKE
+        assert capsys.readouterr().out == ""
+
     @pytest.mark.slow
     @pytest.mark.parametrize("name", ["a.npz", "a.bvh", "a.mp4", "a.gif"])
     def test_a_disk_that_fills_while_writing(self, run, tmp_path, name):

@@ -10,6 +10,7 @@ import torch
 
 from videomdm import study, train
 from videomdm.config import STAGES
+from videomdm.conventions import DataError
 from videomdm.evaluation import protocol
 from videomdm.evaluation.body_height import LEVELS, SIZES
 from videomdm.evaluation.measures import mean_interval, seed_interval
@@ -49,6 +50,15 @@ def test_incomplete_results_are_named(folder):
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="real.*no commit"):
         results.read(folder, "s")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"study": "s", "da', b"[]", b"\xff"])
+def test_damaged_results_are_named(folder, content):
+    path = results.path(folder, "s", train.profile("smoke"), "real")
+    path.write_bytes(content)
+    for read in (lambda: results.read(folder, "s"), lambda: results.holds(path, train.profile("smoke"))):
+        with pytest.raises(DataError, match=r"-real-s0\.json: .*expected the JSON of a result; delete the file"):
+            read()
 
 
 def test_a_file_holds_one_run_and_one_way_to_evaluate_it(tmp_path):

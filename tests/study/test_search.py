@@ -6,9 +6,11 @@ from functools import partial
 
 import optuna
 import pytest
+from filelock import FileLock, Timeout
 
 from videomdm import train
 from videomdm.command import main
+from videomdm.conventions import DataError
 from videomdm.study import search
 
 pytestmark = pytest.mark.slow  # optuna and its database
@@ -16,7 +18,7 @@ BASE = train.profile("smoke")
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def asked(tmp_path, monkeypatch):
     """A world in which FID is lowest for t* = 20 and lambda_2D as it is, and a short stage only adds to it."""
     configs = []
 
@@ -27,7 +29,12 @@ def asked(monkeypatch):
         rest = {name: [0.5, 0.1] for name in search.CONFIRMED}
         return rest | {"fid_raw": [1 + (config.optimiser.t_star / 20 - 1) ** 2 + off**2 + 0.1 * short, 0.1]}
 
-    monkeypatch.setattr(search.train, "fit", lambda config: None)
+    def fit(config):
+        folder = tmp_path / "runs" / config.folder.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    monkeypatch.setattr(search.train, "fit", fit)
     monkeypatch.setattr(search.protocol, "evaluate", evaluate)
     return configs
 
@@ -61,6 +68,13 @@ def test_a_search_goes_on_where_it_stopped(asked, tmp_path):
     calls = len(asked)
     assert found(search.search(BASE, storage, out, 5))["trials"] == trials and len(asked) == calls
     assert found(out)["trials"] == trials
+
+
+def test_trials_are_marked_so_that_nobody_generates_with_them(asked, tmp_path):
+    search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 4)
+    runs = list((tmp_path / "runs").iterdir())
+    assert len(runs) > 4
+    assert {run.name for run in runs if not (run / "trial").exists()} == {BASE.folder.name}
 
 
 def test_an_interrupted_base_is_measured_all_the_same(asked, tmp_path, monkeypatch):
@@ -111,6 +125,49 @@ def test_going_on_keeps_what_was_confirmed(asked, tmp_path):
     assert result["confirmed"] == confirmed and len(result["trials"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("other", "metric", "name"),
+    [({"width": 16}, "fid_raw", "config"), ({"guidance": 1.0}, "fid_raw", "evaluation"), ({}, "fid", "objective")],
+)
+def test_another_search_leaves_a_result_as_it_is(asked, tmp_path, other, metric, name):
+    out = tmp_path / "s.json"
+    search.search(BASE, tmp_path / "s.db", out, 1, command="videomdm search")
+    former = out.read_text()
+    asked.clear()
+    with pytest.raises(ValueError, match=rf"s\.json: holds a search with {name} .*\(it is of: videomdm search\)"):
+        search.search(BASE.but(**other), tmp_path / "t.db", out, 1, metric=metric)
+    assert out.read_text() == former and not asked
+
+
+def test_a_result_that_does_not_say_its_base_confirms_nothing(asked, tmp_path):
+    out = tmp_path / "s.json"
+    out.write_text(json.dumps({"command": "videomdm search", "objective": "fid_raw", "confirmed": {"own": {}}}))
+    assert "confirmed" not in found(search.search(BASE, tmp_path / "s.db", out, 1))
+
+
+def test_a_damaged_result_is_named_before_any_trial(asked, tmp_path):
+    (tmp_path / "s.json").write_text('{"command": ')
+    with pytest.raises(DataError, match=r"s\.json: no JSON .*delete the file"):
+        search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 1)
+    assert not asked
+
+
+def test_several_begin_one_after_the_other(asked, tmp_path, monkeypatch):
+    """The file is made, and the base enqueued, by the first alone."""
+    lock = tmp_path / "s.db.lock"
+
+    def opened(*arguments):
+        with pytest.raises(Timeout):
+            FileLock(lock).acquire(blocking=False)
+        return true_open(*arguments)
+
+    true_open = search._open
+    monkeypatch.setattr(search, "_open", opened)
+    search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 1)
+    with FileLock(lock).acquire(blocking=False):
+        assert asked
+
+
 def test_one_seed_confirms_nothing(asked, tmp_path, capsys):
     arguments = ["search", "--profile", "smoke", "--set", f"runs={tmp_path}", "--results", str(tmp_path)]
     assert main([*arguments, "--trials", "1", "--confirm", "1"]) != 0
@@ -126,7 +183,9 @@ def test_every_trial_is_a_schedule_that_fits(asked, tmp_path):
 def test_a_file_of_another_search_is_refused(asked, tmp_path):
     search.search(BASE, tmp_path / "s.db", tmp_path / "s.json", 1)
     with pytest.raises(ValueError, match=r"s\.db: holds a search with base"):
-        search.search(BASE.but(width=16), tmp_path / "s.db", tmp_path / "s.json", 2)
+        search.search(BASE.but(width=16), tmp_path / "s.db", tmp_path / "t.json", 2)
+    with pytest.raises(ValueError, match=r"s\.db: holds a search with evaluation"):
+        search.search(BASE.but(guidance=1.0), tmp_path / "s.db", tmp_path / "t.json", 2)
     with pytest.raises(ValueError, match=r"sampler is 'grid', expected one of tpe, random"):
         search.search(BASE, tmp_path / "t.db", tmp_path / "s.json", 1, sampler="grid")
     with pytest.raises(ValueError, match="no complete trial"):

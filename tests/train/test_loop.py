@@ -145,6 +145,44 @@ class TestRuns:
         assert losses[-1] < 0.8 * losses[0]
 
 
+class TestDivergence:
+    @pytest.mark.parametrize(("log_every", "rate", "batch"), [(1, 1e9, 2), (50, 1e9, 4), (1, 1e30, 2)])
+    def test_it_stops_and_leaves_no_weights(self, config, observed, tmp_path, log_every, rate, batch):
+        wild = config.but(
+            runs=str(tmp_path), method="mdm-teacher", warmup_steps=0, log_every=log_every, checkpoint_every=4, lr=rate
+        )
+        expected = rf"{wild.folder}: the loss is nan at batch {batch} of 6, .* a lower learning rate \(lr is "
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=expected):
+                train.fit(wild, observed)
+        assert not list(wild.folder.rglob("*.safetensors"))
+
+    def test_the_last_update_counts_too(self, config, observed, tmp_path, monkeypatch):
+        def spoilt(trainer, step, lr):
+            parts = true_step(trainer, step, lr)
+            if step == 5:
+                next(trainer.model.parameters()).data.view(-1)[0] = float("inf")
+            return parts
+
+        true_step = Trainer.step
+        monkeypatch.setattr(Trainer, "step", spoilt)
+        with pytest.raises(RuntimeError, match="is inf at batch 6 of 6"):
+            train.fit(config.but(runs=str(tmp_path), method="mdm-teacher", warmup_steps=0), observed)
+        assert not list(tmp_path.glob("*-mdm-teacher-*/*.safetensors"))
+
+
+class TestDamagedLog:
+    def test_bad_lines_are_left_out_and_named(self, config, observed, tmp_path, caplog):
+        short = config.but(runs=str(tmp_path), method="mdm-teacher", warmup_steps=0, log_every=2, checkpoint_every=9)
+        log = train.fit(short, observed) / "log.jsonl"
+        whole = log.read_text()
+        log.write_text('{"step": 1, "sec\n' + whole + "3\n{}\n\0\0}")
+        assert [row["step"] for row in train.history(short)] == [2, 4, 6]
+        assert all(f"{log}: line {number} is damaged" in caplog.text for number in (1, 5, 6, 7))
+        loop._Log(short, 4)
+        assert log.read_text().splitlines() == whole.splitlines()[:2]
+
+
 SCRIPT = """
 import sys, torch
 torch.set_num_threads(1)
@@ -183,6 +221,16 @@ class TestKilled:
             assert times == sorted(times) and times[0] > 0
         assert logs[0] == logs[1]
         assert train.seconds(broken) > 0
+
+    def test_two_at_once_train_it_once(self, config, observed, tmp_path):
+        observed.save(tmp_path / "observations.safetensors")
+        shared = config.but(runs=str(tmp_path / "shared"), warmup_steps=40, steps=20, checkpoint_every=1, log_every=1)
+        processes = [self._start(shared, tmp_path) for _ in range(2)]
+        assert [process.wait(timeout=120) for process in processes] == [0, 0]
+        for run in (shared, loop.warmup_of(shared)):
+            lines = (run.folder / "log.jsonl").read_text().splitlines()
+            steps = run.optimiser.steps
+            assert [json.loads(line)["step"] for line in lines] == list(range(1, steps + 1))
 
     @staticmethod
     def _start(config, folder):

@@ -29,6 +29,18 @@ def test_each_teacher_has_its_own_caches(tmp_path):
     assert provenance.seen(config) != provenance.seen(config.but(lifter="real"))
 
 
+@pytest.mark.parametrize("size", [0, 5000])
+def test_damaged_observations_are_made_anew(size, tmp_path, caplog):
+    config = profile("smoke", n_clips=40, runs=str(tmp_path))
+    corpus = observe.load(config, "train").select(range(2))
+    whole = observe.observe(config, corpus, "truth")
+    (path,) = config.cache.glob("observations-*")
+    content = path.read_bytes()
+    path.write_bytes(content[:size])
+    assert torch.equal(observe.observe(config, corpus, "truth").keypoints, whole.keypoints)
+    assert path.read_bytes() == content and f"{path} is damaged" in caplog.text
+
+
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     return profile("smoke", n_clips=80, runs=str(tmp_path_factory.mktemp("runs")))

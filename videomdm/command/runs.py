@@ -7,12 +7,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from videomdm.conventions import DataError
+from videomdm.conventions import TRIAL, DataError
 from videomdm.parameters import argument
 
 RUNS = Path("runs")
 WEIGHTS = "weights.safetensors"
-TRIAL = "trial"  # a file in the folder of a run that a search for settings made
 SHIPPED = Path(__file__).parents[1] / "sample" / "weights" / "prior"  # sample.SHIPPED, without waiting for torch
 
 

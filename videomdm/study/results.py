@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import subprocess
@@ -14,7 +13,9 @@ from pathlib import Path
 import torch
 
 from videomdm.config import DEFAULTS, STAGES, Config
+from videomdm.conventions import DataError
 from videomdm.storage.files import digest, write_json
+from videomdm.storage.text import read_json
 from videomdm.train import finetune
 
 #: What every result has.
@@ -134,24 +135,32 @@ def write(
 
 
 def holds(path: Path, config: Config) -> bool:
-    """Whether a file holds what a configuration's run and evaluation give."""
+    """Whether a file holds what a configuration's run and evaluation give; raises ``DataError`` as :func:`load`."""
     if not path.exists():
         return False
-    result = json.loads(path.read_text())
-    return (result["config"], result["evaluation"]) == (key(config), config.evaluation_key())
+    result = load(path)
+    return (result.get("config"), result.get("evaluation")) == (key(config), config.evaluation_key())
+
+
+def load(path: Path) -> dict:
+    """What one file holds; raises ``DataError`` that names a damaged file."""
+    expected = "the JSON of a result; delete the file, or restore it"
+    if not isinstance(result := read_json(path, expected), dict):
+        raise DataError(f"{path}: holds {str(result)[:40]}, expected {expected}")
+    return result
 
 
 def read(folder: Path, study: str) -> list[dict]:
     """All results of a study, in the order of their file names; metrics of earlier versions by their names of today.
 
     Raises:
-        ValueError: a file lacks one of :data:`KEYS`.
+        DataError: a file is damaged, or lacks one of :data:`KEYS`.
     """
     found = []
     for path in sorted((folder / study).glob("*.json")):
-        result = json.loads(path.read_text())
+        result = load(path)
         if missing := [key for key in KEYS if key not in result]:
-            raise ValueError(f"{path}: no {', '.join(missing)}; expected {', '.join(KEYS)}")
+            raise DataError(f"{path}: no {', '.join(missing)}; expected {', '.join(KEYS)}")
         metrics = {name.replace("stature", "body_height"): value for name, value in result["metrics"].items()}
         found.append(result | {"metrics": metrics})
     return found

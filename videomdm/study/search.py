@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 
 from videomdm import settings, train
 from videomdm.config import Config
-from videomdm.conventions import DataError
+from videomdm.conventions import TRIAL, DataError
 from videomdm.evaluation import protocol
 from videomdm.losses import Weights
 from videomdm.parameters import argument
+from videomdm.storage.cache import one_at_a_time
 from videomdm.storage.files import write_json
 from videomdm.study import report, results
 
@@ -89,7 +90,10 @@ def objective(base: Config, metric: str, trial: optuna.Trial) -> float:
     trial.set_user_attr("settings", _searched(config))
     for rung, share in enumerate(RUNGS):
         own = config.but(steps=max(1, round(share * config.optimiser.steps)))
+        asked_for = own.folder == base.folder or (own.folder / "weights.safetensors").exists()
         run = train.fit(own)
+        if not asked_for:
+            (run / TRIAL).touch()  # no prior to generate with
         value = report.mean(protocol.evaluate(own, own.method, run)[metric])
         trial.report(value, rung)
         if rung + 1 < len(RUNGS) and not trial.user_attrs.get("own", False) and trial.should_prune():
@@ -103,7 +107,7 @@ def search(
 ) -> Path:  # fmt: skip
     """Search until the file holds ``trials`` finished ones, whoever ran them; writes ``out`` after each.
 
-    What ``out`` holds of :func:`confirm` is kept.
+    What ``out`` holds of :func:`confirm` is kept; records that do not say what they are of lose it.
 
     Args:
         base: what is not searched; its method is what is trained.
@@ -116,27 +120,44 @@ def search(
 
     Raises:
         ImportError: optuna is not installed.
-        ValueError: an unknown sampler or metric, or a file that holds another search.
+        DataError: ``out`` is damaged.
+        ValueError: an unknown sampler or metric, or a file, ``storage`` or ``out``, that holds another search.
     """
     for name, given, known in (("sampler", sampler, SAMPLERS), ("objective", metric, OBJECTIVES)):
         if given not in known:
             raise ValueError(f"{name} is {given!r}, expected one of {', '.join(known)}")
-    study = _open(storage, sampler, {"base": base.but(evaluation_split="val").key(), "metric": metric})
+    measured = base.but(evaluation_split="val")
+    about = {"config": results.key(measured), "evaluation": measured.evaluation_key(), "objective": metric}
+    _confirmed(out, about)  # before any trial
 
     def write(study: optuna.Study, _: object) -> None:
-        former = json.loads(out.read_text()) if out.exists() else {}
-        kept = {"confirmed": former["confirmed"]} if "confirmed" in former else {}
         write_json(out, {"command": command, "commit": results.commit(), "machine": results.machine(),
                          "data": base.data.source, "method": base.method, "profile": base.profile,
-                         "sampler": sampler, **summary(study, metric), **kept})  # fmt: skip
+                         "sampler": sampler, **about, **summary(study, metric), **_confirmed(out, about)})  # fmt: skip
 
-    left = trials - len(study.get_trials(deepcopy=False, states=_ended()))
+    with one_at_a_time(storage.with_name(f"{storage.name}.lock"), storage):
+        study = _open(storage, sampler, {"base": measured.key(), "evaluation": about["evaluation"], "metric": metric})
+        left = trials - len(study.get_trials(deepcopy=False, states=_ended()))
+        if left > 0:
+            _enqueue_own(study, base)
     if left > 0:
-        _enqueue_own(study, base)
         enough = _optuna().study.MaxTrialsCallback(trials, states=_ended())
         study.optimize(lambda trial: objective(base, metric, trial), n_trials=left, callbacks=[write, enough])
     write(study, None)
     return out
+
+
+def _confirmed(out: Path, about: Mapping[str, str]) -> dict[str, object]:
+    """What a record holds of :func:`confirm`; raises ``ValueError`` where it is of another search."""
+    former = results.load(out) if out.exists() else {}
+    for name, value in about.items():
+        if former.get(name, value) != value:
+            raise ValueError(
+                f"{out}: holds a search with {name} {former[name]}, expected {value}; name another folder of results "
+                f"(it is of: {former.get('command')})"
+            )
+    known = all(name in former for name in about)
+    return {"confirmed": former["confirmed"]} if known and "confirmed" in former else {}
 
 
 def _enqueue_own(study: optuna.Study, base: Config) -> None:
@@ -226,7 +247,6 @@ def _optuna() -> ModuleType:
 
 def _open(storage: Path, sampler: str, about: Mapping[str, str]) -> optuna.Study:
     optuna = _optuna()
-    storage.parent.mkdir(parents=True, exist_ok=True)
     kept = optuna.storages.RDBStorage(
         f"sqlite:///{storage}", heartbeat_interval=HEARTBEAT, grace_period=2 * HEARTBEAT,
         heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
@@ -279,7 +299,7 @@ def run(given: argparse.Namespace) -> None:
     ])  # fmt: skip
     out = given.results / "search" / f"{name}.json"
     search(base, storage, out, given.trials, given.search_sampler, given.objective, command)
-    found = json.loads(out.read_text())
+    found = results.load(out)
     if given.confirm:
         write_json(out, found | {"confirmed": confirm(base, found, given.confirm)})
     print(json.dumps(best(found), indent=1))

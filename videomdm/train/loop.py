@@ -7,12 +7,16 @@ devices and machines, each batch spread over them.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from videomdm import losses
@@ -23,6 +27,7 @@ from videomdm.data.tracks import Tracks
 from videomdm.methods import METHODS
 from videomdm.sample.prior import build_denoiser
 from videomdm.storage import checkpoints
+from videomdm.storage.cache import one_at_a_time
 from videomdm.storage.progress import Bar
 from videomdm.train import dataset, distributed, finetune, observe, rounds, streaming
 from videomdm.train.dataset import TrainingSet
@@ -30,11 +35,15 @@ from videomdm.train.trainer import Trainer, keep_memory
 
 __all__ = ["METHODS", "PROFILES", "Config", "build_denoiser", "fit", "profile"]
 
+log = logging.getLogger(__name__)
+
 LR_WARMUP = 100  # batches over which the learning rate rises, as the moments of AdamW settle
 
 
 def fit(config: Config, observations: Observations | Path | None = None) -> Path:
     """Train a prior and return its run folder; a finished run returns at once, a killed one is resumed.
+
+    Where another process is at the same run, it waits for that one to end.
 
     A run starts from its warm-up, ``warmup_steps`` batches of plain MDM on the same motions: a run of its
     own, shared by all methods on these motions.  A method with a lifter first fits that one and lifts the training
@@ -56,6 +65,7 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
     Raises:
         DataError: bad input data, before any training starts.
         FileNotFoundError: ``config.start`` is no finished run.
+        RuntimeError: the training diverges; nothing of that is written.
         ValueError: 3-D supervision asked for where only observations are given, or a start of other sizes.
     """
     folder = config.folder
@@ -65,7 +75,24 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
     observe.check(config)
     if config.start:
         finetune.check(config)
-    data = _data(config, observations)
+    with _turn(config):
+        if not weights.exists():  # else another process has trained it meanwhile
+            _fit(config, observations)
+    return folder
+
+
+@contextmanager
+def _turn(config: Config) -> Iterator[None]:
+    """A block in which no other program trains this run, and which all processes of this one enter and leave."""
+    lock = one_at_a_time(config.cache / f"{config.folder.name}.lock", config.folder)
+    with lock if distributed.rank() == 0 else nullcontext():
+        distributed.wait()  # for rank 0 to have its turn
+        yield
+        distributed.wait()  # for rank 0 to have written what others go on from
+
+
+def _fit(config: Config, observations: Observations | Path | None) -> None:
+    folder, data = config.folder, _data(config, observations)
     init = config.start_weights
     if warmup := warmup_of(config):
         init = fit(warmup, observations) / "weights-last.safetensors"
@@ -73,8 +100,6 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(config.to_json())
     _train(config, data.to(distributed.device()), folder, init)
-    distributed.wait()  # for rank 0 to have written what others go on from
-    return folder
 
 
 def warmup_of(config: Config) -> Config | None:
@@ -160,7 +185,7 @@ def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path 
     elif init is not None:
         trainer.start_from(init)
     distributed.agree(first, f"{folder}: the step to go on from")
-    logfile = _Log(folder / "log.jsonl", first)
+    logfile = _Log(config, first)
     steps = _batches(config)
     writes = distributed.rank() == 0
     bar = Bar(
@@ -174,10 +199,12 @@ def _train(config: Config, data: TrainingSet | Shards, folder: Path, init: Path 
         if (step + 1) % config.checkpoint_every == 0 and step + 1 < steps:
             logfile.write(step + 1)
             state = {name: part.state_dict() for name, part in trainer.parts.items()}
+            _check_finite(config, step + 1, state["model"])
             if writes:
                 checkpoints.save(folder / "checkpoints", step + 1, state)
     bar.close()
     weights = {"weights-last": trainer.model.state_dict(), "weights": trainer.average.state_dict()}
+    _check_finite(config, steps, weights["weights-last"])
     if writes:
         _write_weights(config, data, folder, weights)
 
@@ -190,6 +217,17 @@ def _write_weights(config: Config, data: TrainingSet | Shards, folder: Path, wei
     statistics = {"normaliser.mean": data.normaliser.mean, "normaliser.std": data.normaliser.std}
     for name, state in weights.items():
         checkpoints.write_tensors(folder / f"{name}.safetensors", {**state, **statistics}, about)
+
+
+def _check_finite(config: Config, step: int, values: Mapping[str, Tensor | float]) -> None:
+    """Raises ``RuntimeError`` where a loss or weights are NaN or infinite; waits for the device."""
+    for name, value in values.items():
+        value = torch.as_tensor(value)
+        if not (finite := value.isfinite()).all():
+            raise RuntimeError(
+                f"{config.folder}: the {name} is {value[~finite][0]} at batch {step} of {_batches(config)}, "
+                f"expected a finite one: a lower learning rate (lr is {config.optimiser.lr})?"
+            )
 
 
 def learning_rate(config: Config, step: int) -> float:
@@ -206,9 +244,23 @@ def history(config: Config) -> list[dict]:
     if warmup := warmup_of(config):
         rows = [{**row, "stage": "warm-up"} for row in history(warmup)]
     done = rows[-1]["step"] if rows else 0
-    path = config.folder / "log.jsonl"
-    own = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    own = _rows(config.folder / "log.jsonl")
     return rows + [{**row, "step": done + row["step"], "stage": config.method} for row in own]
+
+
+def _rows(path: Path) -> list[dict]:
+    """The lines of a log; those that a kill cut, or that are damaged, are left out with a warning."""
+    rows = []
+    for number, line in enumerate(path.read_text(errors="replace").splitlines() if path.exists() else [], 1):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if isinstance(row, dict) and {"step", "seconds"} <= row.keys():
+            rows.append(row)
+        else:
+            log.warning("%s: line %d is damaged, leaving it out: %.40r", path, number, line)
+    return rows
 
 
 def seconds(config: Config) -> float:
@@ -223,15 +275,15 @@ class _Log:
     Lines past the step that a run is resumed from are dropped.
     """
 
-    def __init__(self, path: Path, start: int) -> None:
-        self.path, self.sums, self.counts, self.began = path, {}, Counter(), time.monotonic()
+    def __init__(self, config: Config, start: int) -> None:
+        self.config, self.path = config, config.folder / "log.jsonl"
+        self.sums, self.counts, self.began = {}, Counter(), time.monotonic()
         if distributed.rank():
             return
-        lines = path.read_text().splitlines() if path.exists() else []
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= start]
-        path.write_text("".join(line + "\n" for line in kept))
+        kept = [row for row in _rows(self.path) if row["step"] <= start]
+        self.path.write_text("".join(json.dumps(row) + "\n" for row in kept))
         if kept:
-            self.began -= json.loads(kept[-1])["seconds"]
+            self.began -= kept[-1]["seconds"]
 
     def add(self, parts: dict[str, Tensor]) -> None:
         for name, value in parts.items():
@@ -239,10 +291,11 @@ class _Log:
         self.counts.update(parts.keys())  # not every batch has every term
 
     def write(self, step: int) -> dict[str, float]:
-        """All processes call it together."""
+        """All processes call it together; raises ``RuntimeError`` where the loss is not finite."""
         if not self.counts:
             return {}
         means = {name: float(value) / self.counts[name] for name, value in distributed.mean(self.sums).items()}
+        _check_finite(self.config, step, {"loss": means["loss"]})
         if distributed.rank() == 0:
             with self.path.open("a") as file:
                 seconds = round(time.monotonic() - self.began, 2)

@@ -21,7 +21,7 @@ from videomdm.lifters.elepose_network import ElePose
 from videomdm.lifters.weight_sets import SETS, check_unseen
 from videomdm.methods import METHODS
 from videomdm.skeletons import kinematics
-from videomdm.storage.cache import cached
+from videomdm.storage.cache import cached, kept
 from videomdm.storage.files import digest
 from videomdm.train import distributed, provenance
 
@@ -77,11 +77,12 @@ def observe(config: Config, corpus: Corpus, frame: str, split: str = "train") ->
     footage = real_footage(config, corpus, split)
     estimated = provenance.estimate(config, corpus, footage)
     path = config.cache / f"observations-{provenance.observations(config, frame, estimated)}.safetensors"
-    if path.exists():
-        return Observations.load(path)
-    observed = observe_part(config, corpus, frame, footage, estimated, split)
-    observed.save(path)
-    return observed
+    return kept(
+        path,
+        lambda: observe_part(config, corpus, frame, footage, estimated, split),
+        Observations.load,
+        lambda path, observed: observed.save(path),
+    )
 
 
 def observe_part(
