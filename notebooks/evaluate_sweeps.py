@@ -67,9 +67,9 @@ display(verdicts.table(measured, findings.SWEEPS), verdicts.second_reading(measu
 # An error of .01 (10 pixels at a focal length of 1,000) is drawn anew for every joint and frame, so the teacher's motions
 # shake, and with them what plain MDM generates: six times real accelerations.
 # VideoMDM, whose $L_{vel}$ compares with the same shaking velocities, comes down to twice real ones, at a third of the FID.
-# Its raw features pay for it (raw FID 36, plain MDM's 20): rotations and velocities are taught by joints on rays that shake.
-# At .02 that help is at its end: VideoMDM shakes as plain MDM does, seven times as much as real motions, at two thirds of
-# the FID.
+# Its raw features pay for it (raw FID 37, plain MDM's 21): rotations and velocities are taught by joints on rays that shake.
+# At .02 that help is at its end: VideoMDM shakes as plain MDM does, seven times as much as real motions, at three fifths
+# of the FID.
 # These keypoints are not smoothed, as those of real videos are in appendix C.3.
 
 # %%
@@ -82,7 +82,7 @@ for name, rows in corpora.items():
 # rays that miss them; refining cameras is for that ({doc}`Closing the gap </runs/evaluate_gap>`).
 # With jittering keypoints the joints are moved onto rays that shake.
 #
-# One seed; how far seeds differ is on the page {doc}`Table 1 </runs/evaluate_table1>`.
+# Rows have three training seeds, but for those of wrong keypoints, which have two.
 
 # %%
 for name, rows in corpora.items():

@@ -3,6 +3,7 @@
 import json
 import shutil
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -314,17 +315,27 @@ def test_the_clock_of_an_array_file_whatever_its_case(tmp_path):
     assert len(reading.film(reading.source(tmp_path / "CLIP.NPZ"))) == FRAMES
 
 
+@pytest.mark.parametrize("name", ["squat_keypoints.npz", "squat.mp4.npz", "squat-openpose.npz", "keypoints/squat.npz"])
+def test_arrays_that_name_a_video_otherwise_are_told(tmp_path, film, name):
+    """They tell their own size and rate, so that they are a recording by themselves."""
+    put(tmp_path, film, "squat.mp4")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    np.savez(tmp_path / name, keypoints=0)
+    sources = reading.sources(tmp_path)
+    assert [source.video is None for source in sources].count(True) == 1
+    note = f"{Path(name).name} is not used for squat: if it holds its keypoints, call it squat.npz"
+    assert recordings.folder._strangers(tmp_path, {}, sources) == [note]
+    if "/" not in name:
+        assert recordings.folder._beside(tmp_path, reading.source(tmp_path / "squat.mp4"), {}) == [note]
+
+
 @pytest.mark.parametrize(
-    "name", ["squat_keypoints.npz", "squat.mp4.npz", "squat-openpose.npz", "squat.keypoints.json", "results_squat.json",
-             "squat.mp4.json", "keypoints/squat.npz"],
-)  # fmt: skip
+    "name", ["squat.keypoints.json", "results_squat.json", "squat.mp4.json", "keypoints/squat.json"]
+)
 def test_keypoints_are_given_to_the_video_that_they_name(tmp_path, film, name):
     put(tmp_path, film, "squat.mp4")
     (tmp_path / name).parent.mkdir(exist_ok=True)
-    if name.endswith("npz"):
-        np.savez(tmp_path / name, keypoints=0)
-    else:
-        (tmp_path / name).write_text("[]")
+    (tmp_path / name).write_text("[]")
     (source,) = reading.sources(tmp_path)
     assert source.name == "squat" and source.keypoints == tmp_path / name
     if "/" not in name:

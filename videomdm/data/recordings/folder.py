@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -31,6 +31,7 @@ from videomdm.data.corpus import check_on_error
 from videomdm.data.recordings import camera_units, captions, keypoint_npz, lens, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
+from videomdm.data.recordings.names import composed
 from videomdm.data.recordings.reading import Source
 from videomdm.data.recordings.tracking import Person, boxes, describe, drop_jumps, follow, put_sides_right
 from videomdm.skeletons.definitions import SMPL22, Skeleton
@@ -197,7 +198,9 @@ def _persons(person: int | Mapping[str, int], sources: Sequence[Source], folder:
 
 def _strangers(folder: Path, table: captions.Table, sources: Sequence[Source]) -> list[str]:
     """Notes on rows of the table without a recording, and on files that are not read."""
-    notes = []
+    lacking = {PurePosixPath(source.name).name for source in sources if source.video and not source.keypoints}
+    own = [source.keypoints for source in sources if source.keypoints and not source.video]
+    notes = [note for file in own for name in sorted(lacking) for note in _misnamed(file, name)]
     if unknown := sorted(set(table) - {source.name for source in sources}):
         notes.append(f"{captions.TABLE} names {', '.join(unknown)}, of which there is no recording")
     if left := reading.strangers(folder, sources):
@@ -211,10 +214,20 @@ def _beside(folder: Path, source: Source, table: captions.Table) -> list[str]:
     notes = [f"{path.name} is not used: {source.name} is read from another file of this kind" for path in source.others]
     named = [name for name in table if name != source.name and name.casefold() == source.name.casefold()]
     notes += [f"{captions.TABLE} names {name}, not {source.name}: not its caption" for name in named]
+    files = [] if source.keypoints else sorted(folder.iterdir())
+    misnamed = {file.name: note for file in files for note in _misnamed(file, source.name)}
+    notes += misnamed.values()
     for left in reading.strangers(folder, [source], deep=False):
-        if left.startswith(f"{source.name}."):
+        if left.startswith(f"{source.name}.") and left not in misnamed:
             notes.append(f"{left} is not used, for it is no recording's")
     return notes
+
+
+def _misnamed(file: Path, name: str) -> list[str]:
+    """A note where a keypoint file is called like a video without keypoints, but not so that it is read with it."""
+    if file.suffix.lower() != ".npz" or name not in reading.namesakes(composed(file.stem)):
+        return []
+    return [f"{file.name} is not used for {name}: if it holds its keypoints, call it {name}.npz"]
 
 
 def track(

@@ -220,10 +220,10 @@ def _reunited(files: dict[str, Source]) -> dict[str, Source]:
         if own.video and not own.keypoints:
             lacking.setdefault(PurePosixPath(name).name, []).append(name)
     for name, own in list(files.items()):
-        if own.video or own.lifted or own.others or not own.keypoints:
-            continue
+        if own.video or own.lifted or own.others or not own.keypoints or own.keypoints.suffix.lower() == ".npz":
+            continue  # an npz file tells size and rate, and is a recording by itself
         stems = keypoint_json.recordings_of(own.keypoints) if own.keypoints.is_dir() else []
-        for stem in (*_namesakes(PurePosixPath(name).name), *stems):
+        for stem in (*namesakes(PurePosixPath(name).name), *stems):
             if len(lacking.get(stem, ())) == 1:
                 (video,) = lacking.pop(stem)
                 files[video] = replace(files[video], keypoints=own.keypoints)
@@ -232,7 +232,7 @@ def _reunited(files: dict[str, Source]) -> dict[str, Source]:
     return files
 
 
-def _namesakes(name: str) -> list[str]:
+def namesakes(name: str) -> list[str]:
     """What a video may be called whose keypoints are called ``squat_keypoints``, ``results_squat`` or ``squat.mp4``."""
     bare = split_ending(name.removeprefix("results_"), KEYPOINT_ENDINGS)[0]
     return [name, bare, split_ending(bare, SUFFIXES)[0]]
