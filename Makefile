@@ -90,8 +90,9 @@ study-more-bandai: study-rows-bandai
 	for seed in 1 2; do \
 	  $(STUDY) table1 $(ON_bandai) --precision bf16 --seed $$seed --rows videomdm-frame && \
 	  $(STUDY) gap $(ON_bandai) --precision bf16 --seed $$seed --rows mdm-3d videomdm videomdm/round-1 || exit 1; done
-	for seed in 2 3; do $(STUDY) gap $(ON_bandai) --precision bf16 --seed $$seed --rows $(GAP) || exit 1; done
-	for seed in 2 3; do $(STUDY) ablations $(ON_bandai) --precision bf16 --seed $$seed || exit 1; done
+	for seed in 2 3 4; do $(STUDY) gap $(ON_bandai) --precision bf16 --seed $$seed --rows $(GAP) || exit 1; done
+	for seed in 2 3; do for name in ablations sweeps; do \
+	  $(STUDY) $$name $(ON_bandai) --precision bf16 --seed $$seed || exit 1; done; done
 	$(STUDY).train_elepose --rooted --base bandai --root $(VIDEOMDM_DATA)/bandai --out runs/elepose-rooted
 	$(STUDY) table1 $(ON_bandai) --precision bf16 --lifter runs/elepose-rooted/elepose.safetensors --rows $(ELEPOSE)
 	$(STUDY) diversity $(ON_bandai) --profile laptop --precision bf16 --evaluation-split val

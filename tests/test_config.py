@@ -37,6 +37,11 @@ class TestNames:
         assert (changed.optimiser.lr, changed.model.width, changed.seed) == (2.0, 8, 3)
         assert changed.value("data_root") == "x" and changed.value("width") == 8
 
+    def test_paths_are_kept_as_text(self, tmp_path):
+        config = profile("smoke", runs=tmp_path, data="bandai", data_root=tmp_path)
+        assert config.runs == config.data.root == str(tmp_path)
+        assert Config.from_json(config.to_json()) == config
+
 
 #: Values that no run can have, with what is said of them, by setting.
 OUT_OF_RANGE = [

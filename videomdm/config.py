@@ -207,14 +207,19 @@ class Config:
         return getattr(getattr(self, group) if group else self, attribute)
 
     def but(self, **changes: object) -> Config:
-        """A copy with some settings changed, by their flat names; raises ``ValueError`` that names an unknown one."""
+        """A copy with some settings changed, by their flat names; paths are kept as text.
+
+        Raises:
+            ValueError: names an unknown setting, or a value that no run can have.
+        """
         if unknown := set(changes) - set(SETTINGS):
             raise ValueError(f"unknown setting {', '.join(sorted(unknown))}; known: {', '.join(sorted(SETTINGS))}")
         own: dict[str, object] = {}
         grouped: dict[str, dict[str, object]] = {}
         for name, value in changes.items():
             group, attribute = SETTINGS[name]
-            (grouped.setdefault(group, {}) if group else own)[attribute] = value
+            place = grouped.setdefault(group, {}) if group else own
+            place[attribute] = str(value) if isinstance(value, Path) else value
         groups = {group: dataclasses.replace(getattr(self, group), **values) for group, values in grouped.items()}
         return dataclasses.replace(self, **groups, **own)
 
