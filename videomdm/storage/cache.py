@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from filelock import FileLock, Timeout
 from torch import Tensor
@@ -16,10 +16,9 @@ from videomdm.storage.files import write_json
 from videomdm.storage.text import read_json
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
-def kept(path: Path, make: Callable[[], T], read: Callable[[Path], T], write: Callable[[Path, T], object]) -> T:
+def kept(path: Path, make: Callable[[], Any], read: Callable[[Path], Any], write: Callable[[Path, Any], object]) -> Any:
     """What is stored at ``path``, or ``make()``, stored there for the next time.
 
     Args:
