@@ -16,12 +16,11 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from videomdm.data.recordings.reading import visible
 from videomdm.parameters import argument
 from videomdm.plots.style import GHOST, SIDES, side
 from videomdm.storage.files import check_output, written_whole
 from videomdm.survey.command import RESULT, add_captions
-from videomdm.survey.scenes import Result, Scene, match, read
+from videomdm.survey.scenes import Result, Scene, files_of, match, read
 
 PAGE = resources.files("videomdm.survey") / "page"
 _MAX_METRES = np.iinfo(np.int16).max / 1000  # coordinates are whole millimetres in 16 bits
@@ -86,18 +85,12 @@ def run(given: argparse.Namespace) -> None:
     Raises:
         OSError, ValueError: a mistake in what was given, such as a page that would be written over what is read.
     """
-    check_output(given.out, _files(given))
-    truth = read(f"truth={given.truth}") if given.truth else None
+    named = [*given.results, *([f"truth={given.truth}"] if given.truth else [])]
+    captions = [given.captions] if given.captions else []
+    check_output(given.out, [*(file for one in named for file in files_of(one)), *captions])
+    truth = read(named[-1]) if given.truth else None
     results = [read(result) for result in given.results]
     write(given.out, match(results, given.captions, given.floor, truth), results[0])
     print(given.out)
     if given.open:
         webbrowser.open(given.out.resolve().as_uri())
-
-
-def _files(given: argparse.Namespace) -> list[Path]:
-    """The files that are going to be read."""
-    results = [text if Path(text).exists() else text.split("=", 1)[-1] for text in given.results]
-    places = [Path(place) for place in (*results, given.truth, given.captions) if place]
-    return [file for place in places for file in (visible(place) if place.is_dir() else [place])
-            if file == place or file.suffix.lower() == ".npz"]  # fmt: skip

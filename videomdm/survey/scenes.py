@@ -86,12 +86,10 @@ def read(named: str) -> Result:
     Raises:
         DataError: nothing there, a file that is not such a result, different skeletons or speeds in one folder.
     """
-    name, equals, place = ("", "", "") if Path(named).exists() else named.partition("=")
-    path = Path(place if equals else named)
-    name = name if equals else path.stem if path.suffix.lower() == ".npz" else path.name
+    name, path = _place(named)
     if not name:
         raise DataError(f"{named!r}: a method without a name, expected NAME=PATH")
-    found = {file: files.read(file) for file in _files(path)}
+    found = {file: files.read(file) for file in files_of(named)}
     first, like = next(iter(found.items()))
     result = Result(name, {}, like.skeleton, like.fps, "")
     digest, count = hashlib.sha256(), Counter()
@@ -113,8 +111,16 @@ def read(named: str) -> Result:
     return result
 
 
-def _files(path: Path) -> list[Path]:
-    """The motion files of a method, at least one."""
+def _place(named: str) -> tuple[str, Path]:
+    """The name and the place of ``NAME=PATH``, or of a path alone, whose name is the file's or folder's."""
+    name, equals, place = ("", "", "") if Path(named).exists() else named.partition("=")
+    path = Path(place if equals else named)
+    return name if equals else path.stem if path.suffix.lower() == ".npz" else path.name, path
+
+
+def files_of(named: str) -> list[Path]:
+    """The motion files of a method, ``NAME=PATH`` or a path, at least one; raises ``DataError`` for none."""
+    _, path = _place(named)
     there = visible(path) if path.is_dir() else [path]
     found = [file for file in there if file.is_file() and (file == path or file.suffix.lower() == ".npz")]
     if not found:
