@@ -66,14 +66,15 @@ player(dict(zip(asked, sample.generate(sample.load(sample.SHIPPED), asked, secon
 # The clips, each in its own canonical frame: first frame at the origin and facing +Z.
 
 # %%
-corpus = observe.load(config, "train")
+corpus, test = observe.load(config, "train"), protocol.held_out(config)
 print(
-    f"{len(corpus)} clips of {int(corpus.lengths.min())} to {int(corpus.lengths.max())} frames, {corpus.fps:g} a second"
+    f"{len(corpus)} clips of {int(corpus.lengths.min())} to {int(corpus.lengths.max())} frames, {corpus.fps:g} a second, and {len(test)} to be measured on"
 )
 print(", ".join(f"{action} {n}" for action, n in Counter(corpus.actions).most_common()))
-print(f"left out: {len(corpus.skipped)}")
-for name, reason in corpus.skipped[:10]:
-    print(f"  {name}: {reason}")
+for clips, what in ((corpus, "training clips"), (test, "clips to be measured on")):
+    print(f"left out of the {what}: {len(clips.skipped)}")
+    for name, reason in clips.skipped[:10]:
+        print(f"  {name}: {reason}")
 
 # %% [markdown]
 # Of all this, training sees only the following.
@@ -173,7 +174,6 @@ metrics_table([
 # Each generated motion stands beside a real one that has the caption.
 
 # %%
-test = observe.load(config, "test")
 chosen = test.varied(6)
 captions = [test.captions[i][0] for i in chosen]
 seconds = float(test.lengths.max()) / test.fps

@@ -1,6 +1,7 @@
 """Motions from text, and motions in other formats."""
 
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -43,6 +44,25 @@ class TestGenerate:
         expected = sample.generate(sample.load(run), TEXTS, seconds=2, seed=3, feet="held")
         assert found["joints"].shape == (2, 40, 22, 3) and np.array_equal(found["joints"], expected)
         assert found["lengths"].tolist() == [40, 40] and found["fps"] == 20 and found["captions"].tolist() == TEXTS
+
+    def test_texts_of_a_file(self, run, here, capsys):
+        (here / "captions.txt").write_text("\ufeff" + "\r\n\r\n".join(TEXTS) + "\r\n", newline="")
+        given = ["generate", "--seconds", "2", "--seed", "3", "--run", str(run)]
+        assert main([*given, "--captions", "captions.txt", "--out", "file.npz"]) == 0
+        assert main([*given, *TEXTS, "--out", "line.npz"]) == 0
+        from_file, from_line = arrays(here / "file.npz"), arrays(here / "line.npz")
+        assert all(np.array_equal(from_file[name], from_line[name]) for name in from_line)
+
+    @pytest.mark.parametrize("given, told", [
+        ([], r"TEXT is \[\] and --captions is None, expected one of the two"),
+        (["a person jumps", "--captions", "none.txt"], "expected one of the two"),
+        (["--captions", "none.txt"], "none.txt: empty, expected texts, one a line"),
+        (["--captions", "missing.txt"], "missing.txt: cannot be read"),
+    ])  # fmt: skip
+    def test_no_texts(self, run, here, capsys, given, told):
+        (here / "none.txt").write_text(" \n\n")
+        assert main(["generate", *given, "--run", str(run), "--out", "m.npz"]) == MISTAKE
+        assert re.search(told, capsys.readouterr().err) and not (here / "m.npz").exists()
 
     def test_feet_are_free_where_it_is_said(self, run, here):
         given = ["generate", *TEXTS, "--seconds", "2", "--seed", "3", "--run", str(run), "--out", "free.npz"]

@@ -62,3 +62,11 @@ def test_a_missing_evaluator_is_missed_before_the_training(root, tmp_path):
     done = papermill(tmp_path / "out.ipynb", **given, evaluator=tmp_path / "nothing")
     assert done.returncode != 0 and "expected what the authors' archive t2m unpacks to" in done.stderr
     assert not list((tmp_path / "runs").glob("humanml3d-*"))
+
+
+def test_wrong_test_clips_are_told_before_the_training(root, tmp_path):
+    name = (root / "test.txt").read_text().split()[0]
+    (root / "new_joints" / f"{name}.npy").unlink()
+    done = papermill(tmp_path / "out.ipynb", data="humanml3d", data_root=root, profile="smoke", runs=tmp_path / "runs")
+    assert done.returncode != 0 and f"new_joints/{name}.npy" in done.stderr
+    assert not list((tmp_path / "runs").glob("humanml3d-*"))

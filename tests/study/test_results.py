@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -226,6 +227,17 @@ def test_a_study_writes_one_file_per_row_and_does_not_repeat(tmp_path, monkeypat
     monkeypatch.setattr(protocol, "evaluate", None)
     assert study.main(arguments) == 0
     assert path.read_text() == written
+
+
+@pytest.mark.slow
+def test_a_study_misses_its_test_clips_before_it_trains(cmu_folder, tmp_path, capsys):
+    root = shutil.copytree(cmu_folder, tmp_path / "data")
+    (root / "test.txt").write_text("absent")
+    arguments = ["first", "--profile", "smoke", "--data", "humanml3d", "--data-root", str(root), "--rows", "mdm-3d"]
+    arguments += ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
+    assert study.main(arguments) != 0
+    assert "new_joints/absent.npy" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_seeds_make_a_mean_and_an_interval(folder):

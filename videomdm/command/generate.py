@@ -12,10 +12,14 @@ from pathlib import Path
 from videomdm.command import runs
 from videomdm.conventions import FEET, DataError
 from videomdm.parameters import argument, seed
+from videomdm.storage import text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("texts", nargs="+", metavar="TEXT", help='what a person does, such as "a person waves"')
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help='what a person does, such as "a person waves"')
+    parser.add_argument(
+        "--captions", type=argument(Path), metavar="FILE", help="take the texts from a file instead, a line each"
+    )
     parser.add_argument(
         "--seconds", type=argument(float), metavar="S",
         help="length of the motions in seconds (default: the longest that the run was trained on)",
@@ -39,15 +43,14 @@ def run(given: argparse.Namespace) -> None:
     Raises:
         DataError: a text, seconds or feet that the prior does not know, or a file that cannot be written.
     """
-    if any(not text.strip() for text in given.texts):
-        raise DataError("TEXT is empty, expected what a person does")
+    texts = _texts(given)
 
     from videomdm import sample
     from videomdm.export import files
     from videomdm.storage.files import check_output
 
     files.check_ending(given.out)
-    check_output(given.out)
+    check_output(given.out, [given.captions] if given.captions else [])
     run = runs.chosen(given.run)
     prior = sample.load(run)
     longest = prior.config.data.max_frames / prior.fps
@@ -60,6 +63,21 @@ def run(given: argparse.Namespace) -> None:
         raise DataError(f"--feet is held, expected free: motions of {run} stand on no floor")
     feet = given.feet or ("held" if prior.grounded else "free")
     how = {"seconds": given.seconds, "seed": given.seed, "feet": feet}
-    motions = sample.generate(prior, given.texts, **how, progress=True).cpu()
-    for path in files.write(given.out, motions, given.texts, prior.skeleton, prior.fps):
+    motions = sample.generate(prior, texts, **how, progress=True).cpu()
+    for path in files.write(given.out, motions, texts, prior.skeleton, prior.fps):
         print(path)
+
+
+def _texts(given: argparse.Namespace) -> list[str]:
+    """What people are to do, in the order of the motions; empty lines of a file count nowhere."""
+    expected = "texts, one a line"
+    if bool(given.texts) == bool(given.captions):
+        raise DataError(f"TEXT is {given.texts} and --captions is {given.captions}, expected one of the two")
+    if given.captions is None:
+        if any(not text.strip() for text in given.texts):
+            raise DataError("TEXT is empty, expected what a person does")
+        return given.texts
+    texts = [line.strip() for line in text.read(given.captions, expected).split("\n") if line.strip()]
+    if not texts:
+        raise DataError(f"{given.captions}: empty, expected {expected}")
+    return texts

@@ -129,7 +129,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         )
         return {**label, **generated, **errors, **learned}
     make = {"real": real, "teacher": teacher}[row]
-    about = digest(provenance.corpus(_held_out(config)), provenance.seen(config), version)
+    about = digest(provenance.corpus(held_out(config)), provenance.seen(config), version)
     path = config.cache / f"metrics-{row}-{about}.json"
     return {**label, **cached_json(path, lambda: make(config))}
 
@@ -141,7 +141,7 @@ def real(config: Config) -> dict[str, object]:
     reach.  Its R-precision and MM-distance are the evaluators' own quality.  ``fid_of_size_<percent>`` is FID of the
     same motions by people of another size.
     """
-    train, test = observe.load(config, "train"), _held_out(config)
+    train, test = observe.load(config, "train"), held_out(config)
     evaluators = _evaluators(config, train)
     true, other = (_measured(corpus.joints, corpus, config, evaluators) for corpus in (test, train))
     size = protocol(config)
@@ -165,7 +165,7 @@ def teacher(config: Config) -> dict[str, object]:
     R-precision and MM-distance are of its motions of the test clips, since the evaluators were trained on the
     captions of the others.
     """
-    train, test = observe.load(config, "train"), _held_out(config)
+    train, test = observe.load(config, "train"), held_out(config)
     evaluators, size = _evaluators(config, train), protocol(config)
     true = _measured(test.joints, test, config, evaluators)
     estimates = {}
@@ -228,7 +228,7 @@ def generation(
         joints_of: what is measured of the features, by default the joints that they hold.
         sampled: keeps the features of each batch, for motions that are measured in several ways.
     """
-    train, test, size = observe.load(config, "train"), _held_out(config), protocol(config)
+    train, test, size = observe.load(config, "train"), held_out(config), protocol(config)
     n, (rows, captions) = _samples(size, test), asked(config, test)
     made = sample_measured(
         prior, captions, test.lengths[rows], sampling(config), evaluators, folder, joints_of, sampled
@@ -359,7 +359,7 @@ def _learned_motion_metrics(config: Config, run: Path, train: Corpus, evaluator:
         cameras = (observe.observe(config, train, frame).camera for frame in ("teacher", "truth"))
         found["learned_up_error"] = float(up_error(*cameras).mean())
     if config.recipe.lifter:
-        test = _held_out(config)
+        test = held_out(config)
         true = evaluator.joints(test.joints, test.lengths, test.skeleton)
         better = {f"_true_{name}": joints for name, joints in body_height.corrected(motions, train).items()}
         for name, joints in {"": motions, **better}.items():
@@ -400,8 +400,12 @@ def _version(config: Config, size: Protocol, evaluators: Evaluators = ()) -> str
     return digest(size, about, [evaluator.digest for evaluator in evaluators])
 
 
-def _held_out(config: Config) -> Corpus:
-    """The split that is measured on."""
+def held_out(config: Config) -> Corpus:
+    """The clips that are measured on; asked before a training, so that what is wrong with them does not come up after.
+
+    Raises:
+        DataError: as :func:`videomdm.data.sources.load`.
+    """
     return observe.load(config, config.evaluation.split)
 
 

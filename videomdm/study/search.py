@@ -120,7 +120,7 @@ def search(
 
     Raises:
         ImportError: optuna is not installed.
-        DataError: ``out`` is damaged.
+        DataError: ``out`` is damaged, or the validation clips are.
         ValueError: an unknown sampler or metric, or a file, ``storage`` or ``out``, that holds another search.
     """
     for name, given, known in (("sampler", sampler, SAMPLERS), ("objective", metric, OBJECTIVES)):
@@ -128,7 +128,8 @@ def search(
             raise ValueError(f"{name} is {given!r}, expected one of {', '.join(known)}")
     measured = base.but(evaluation_split="val")
     about = {"config": results.key(measured), "evaluation": measured.evaluation_key(), "objective": metric}
-    _confirmed(out, about)  # before any trial
+    _confirmed(out, about)  # this and the clips, before any trial
+    protocol.held_out(measured)
 
     def write(study: optuna.Study, _: object) -> None:
         write_json(out, {"command": command, "commit": results.commit(), "machine": results.machine(),

@@ -113,9 +113,10 @@ def conduct(given: argparse.Namespace) -> None:
         given.profile, data=given.data, data_root=given.data_root, runs=given.runs, evaluator=given.evaluator, **chosen
     )
     log.info("commit %s", results.commit())
-    observe.check_lifter(base)  # before any training
+    observe.check_lifter(base)  # this and what is measured with, before any training
+    protocol.held_out(base)
     if given.evaluator:
-        protocol.evaluator(base)  # files that are missing are to be missed before the training
+        protocol.evaluator(base)
     for row in given.rows or STUDIES.get(given.study, ROWS):
         config = base.but(method=row) if row in METHODS else base
         run(config, row, given.study, given.results, f"{command} --rows {row}", protocol.evaluate)

@@ -29,7 +29,7 @@ from videomdm.sample.prior import build_denoiser
 from videomdm.storage import checkpoints
 from videomdm.storage.cache import one_at_a_time
 from videomdm.storage.progress import Bar
-from videomdm.train import dataset, distributed, finetune, observe, rounds, streaming
+from videomdm.train import dataset, distributed, finetune, inputs, observe, rounds, streaming
 from videomdm.train.dataset import TrainingSet
 from videomdm.train.trainer import Trainer, keep_memory
 
@@ -59,17 +59,18 @@ def fit(config: Config, observations: Observations | Path | None = None) -> Path
             ``config.data.shard_clips``, a folder of files that :meth:`Observations.save` wrote.
 
     Returns:
-        The folder, with ``config.json``, ``log.jsonl``, ``progress.log`` (for people to follow), ``checkpoints/`` and
-        ``weights.safetensors`` (EMA).
+        The folder, with ``config.json``, ``data.json`` (what it learned from, by :mod:`videomdm.train.inputs`),
+        ``log.jsonl``, ``progress.log`` (for people to follow), ``checkpoints/`` and ``weights.safetensors`` (EMA).
 
     Raises:
-        DataError: bad input data, before any training starts.
+        DataError: bad input data, before any training starts, or other data than the run began with.
         FileNotFoundError: ``config.start`` is no finished run.
         RuntimeError: the training diverges; nothing of that is written.
         ValueError: 3-D supervision asked for where only observations are given, or a start of other sizes.
     """
     folder = config.folder
     weights = folder / "weights.safetensors"
+    inputs.check(config, observations)
     if weights.exists():
         return folder
     observe.check(config)
@@ -99,6 +100,7 @@ def _fit(config: Config, observations: Observations | Path | None) -> None:
     if distributed.rank() == 0:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(config.to_json())
+        inputs.note(config, observations)
     _train(config, data.to(distributed.device()), folder, init)
 
 

@@ -18,6 +18,7 @@ from videomdm.data.tracks import Tracks
 from videomdm.lifters import teacher
 from videomdm.lifters.weight_sets import SETS
 from videomdm.storage.files import digest
+from videomdm.train import inputs
 
 UNSEEN = 2  # how keypoints that were not seen are filled; only where some were not does it change what a run learns
 
@@ -67,8 +68,8 @@ def lifted(run: Path, observed: Observations, place: bool) -> str:
 def shards(config: Config, source: Observations | list[Path] | None, lifter: Path | None) -> str:
     """Of a training set in shards.  Methods that see the same motions and cameras share them.
 
-    A corpus counts by its name and folder, the built-in one by its version, files of observations by name, size and
-    time of change.
+    A corpus counts by its name, folder and the sizes of its files, the built-in one by its version, files of
+    observations by name, size and time of change.
 
     Args:
         source: observations, or files of them, where they are not to be made from the configuration.
@@ -83,6 +84,8 @@ def shards(config: Config, source: Observations | list[Path] | None, lifter: Pat
         about += [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in source]
     elif source is not None:
         about.append(source.fingerprint())
+    else:
+        about.append(inputs.described(config))
     if lifter is not None:
         about += [digest(lifter), method.body, method.depth_from_scale]
     return digest(about)
