@@ -9,13 +9,13 @@ from typing import Any
 
 from videomdm import programs
 from videomdm.config import PROFILES, TYPES, Config, profile
-from videomdm.parameters import parse
+from videomdm.parameters import argument, parse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that describe a configuration, for :func:`read`."""
     start = parser.add_mutually_exclusive_group(required=True)
-    start.add_argument("--config", type=Path, metavar="FILE", help="a configuration as JSON, such as a run's")
+    start.add_argument("--config", type=argument(Path), metavar="FILE", help="a configuration as JSON, such as a run's")
     start.add_argument("--profile", choices=list(PROFILES), help="sizes and budgets")
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE",

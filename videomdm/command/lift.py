@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, metavar="FILE_OR_FOLDER", help="a recording, or a folder of recordings")
+    parser.add_argument(
+        "path", type=argument(Path), metavar="FILE_OR_FOLDER", help="a recording, or a folder of recordings"
+    )
     parser.add_argument(
         "--height", type=argument(float), metavar="M",
         help="metres from floor to crown that the person has (default: an adult's mean, as the report says)",
@@ -47,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--moving-camera", action="store_true", help="take recordings whose camera moves all the same")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the noise (default: 0)")
     runs.add_argument(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results, made if missing")
+    parser.add_argument(
+        "--out", type=argument(Path), required=True, metavar="DIR", help="folder of the results, made if missing"
+    )
 
 
 def run(given: argparse.Namespace) -> None:

@@ -41,6 +41,7 @@ from videomdm.data import humanml3d_layout as layout
 from videomdm.data.cmu_trials import Row, Trial, plan
 from videomdm.data.humanml3d import TOO_LONG
 from videomdm.features.representation import canonicalise
+from videomdm.parameters import argument
 from videomdm.skeletons.definitions import SMPL22
 from videomdm.skeletons.kinematics import bone_vectors
 from videomdm.storage.progress import Bar
@@ -255,11 +256,15 @@ def _write_json(path: Path, value: Any) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``videomdm prepare-cmu``."""
-    parser.add_argument("--motions", type=Path, required=True, metavar="DIR", help="CMU's files: .asf and .amc, .bvh")
-    parser.add_argument("--humanml3d", type=Path, required=True, metavar="DIR", help="a copy of HumanML3D's repository")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
     parser.add_argument(
-        "--descriptions", type=Path, metavar="FILE",
+        "--motions", type=argument(Path), required=True, metavar="DIR", help="CMU's files: .asf and .amc, .bvh"
+    )
+    parser.add_argument(
+        "--humanml3d", type=argument(Path), required=True, metavar="DIR", help="a copy of HumanML3D's repository"
+    )
+    parser.add_argument("--out", type=argument(Path), required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument(
+        "--descriptions", type=argument(Path), metavar="FILE",
         help="CMU's table of trials: makes clips of what lies between HumanML3D's rows, captioned by it",
     )  # fmt: skip
     parser.add_argument(

@@ -31,6 +31,7 @@ from videomdm.data.recordings import detections
 from videomdm.data.recordings.detection import Detector
 from videomdm.data.recordings.detections import Detections, KeypointTrack
 from videomdm.data.recordings.video import Video
+from videomdm.parameters import argument
 from videomdm.skeletons import layouts
 from videomdm.skeletons.definitions import COCO17, H36M17, HALPE26, SMPL22
 from videomdm.storage.progress import Bar
@@ -228,7 +229,7 @@ def conduct(arguments: Ordered[str]) -> None:
     """Detect what is missing, and say how many files were written."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=detect.__doc__.partition("\n")[0])
     programs.add_debug(parser)
-    parser.add_argument("root", type=Path, help="the data set's folder")
+    parser.add_argument("root", type=argument(Path), help="the data set's folder")
     print(f"{len(detect(parser.parse_args(arguments).root))} keypoint files written")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from videomdm.parameters import seed
+from videomdm.parameters import argument, seed
 
 RESULT = "motions of one method: a .npz file or a folder of them, from `videomdm generate` or `videomdm lift`"
 
@@ -19,38 +19,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     make = commands.add_parser("make", help="draw the clips and deal out the pairs")
     make.add_argument("results", nargs="+", metavar="[NAME=]PATH", help=f"{RESULT}; two or more")
-    make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the survey")
+    make.add_argument("--out", type=argument(Path), required=True, metavar="DIR", help="folder of the survey")
     add_captions(make)
-    make.add_argument("--participants", type=int, default=20, help="how many the pairs are dealt out to (20)")
-    make.add_argument("--pairs", type=int, default=10, help="comparisons of each participant (10)")
-    make.add_argument("--checks", type=int, default=0, metavar="N",
+    make.add_argument("--participants", type=argument(int), default=20, help="how many the pairs are dealt out to (20)")
+    make.add_argument("--pairs", type=argument(int), default=10, help="comparisons of each participant (10)")
+    make.add_argument("--checks", type=argument(int), default=0, metavar="N",
                       help="attention checks of each: a clip against its own frames shuffled (0)")  # fmt: skip
     make.add_argument("--question", help="what is asked about every pair")
-    make.add_argument("--consent", type=Path, metavar="FILE",
+    make.add_argument("--consent", type=argument(Path), metavar="FILE",
                       help="text of the consent form; {pairs} and {minutes} are filled in")  # fmt: skip
     make.add_argument("--post", default="", metavar="URL",
                       help="where the static page sends the answers, instead of offering them as a file")  # fmt: skip
     make.add_argument("--seed", type=seed, default=0)
 
     serve = commands.add_parser("serve", help="show the survey and keep its votes")
-    serve.add_argument("folder", type=Path, metavar="DIR", help="folder of the survey")
+    serve.add_argument("folder", type=argument(Path), metavar="DIR", help="folder of the survey")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--port", type=argument(int), default=8000)
 
     analyse = commands.add_parser("analyse", help="preference shares, strengths and their intervals")
-    analyse.add_argument("folder", type=Path, metavar="DIR", help="folder of the survey")
-    analyse.add_argument("--votes", type=Path, nargs="+", metavar="FILE",
+    analyse.add_argument("folder", type=argument(Path), metavar="DIR", help="folder of the survey")
+    analyse.add_argument("--votes", type=argument(Path), nargs="+", metavar="FILE",
                          help="answers that participants handed in, or folders of them; "
                          "the server's votes.sqlite is read where there is one")  # fmt: skip
-    analyse.add_argument("--out", type=Path, metavar="FILE", help="results as JSON (DIR/analysis.json)")
+    analyse.add_argument("--out", type=argument(Path), metavar="FILE", help="results as JSON (DIR/analysis.json)")
 
     dry = commands.add_parser("dry", help="a whole survey with simulated voters: train, generate, serve, analyse")
-    dry.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the survey")
+    dry.add_argument("--out", type=argument(Path), required=True, metavar="DIR", help="folder of the survey")
 
 
 def add_captions(parser: argparse.ArgumentParser) -> None:
     """The arguments that say which motions belong together, see :func:`videomdm.survey.scenes.match`."""
-    parser.add_argument("--captions", type=Path, metavar="FILE",
+    parser.add_argument("--captions", type=argument(Path), metavar="FILE",
                         help="a caption a line, or a table .csv with the columns caption and perhaps "
                         "file (name of a recording) and video (a reference); default: all that they share")  # fmt: skip
     parser.add_argument("--floor", choices=("zero", "lowest"), default="zero",
