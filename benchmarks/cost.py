@@ -23,7 +23,8 @@ import torch
 
 from benchmarks import synthetic, timing
 from videomdm import sample
-from videomdm.config import PRECISIONS, PROFILES, Config
+from videomdm.allowed import PRECISIONS
+from videomdm.config import PROFILES, Config
 from videomdm.data import observations, procedural
 from videomdm.diffusion import Multistep
 from videomdm.evaluation import protocol

@@ -8,7 +8,8 @@ import pytest
 
 from videomdm import config as settings
 from videomdm import train
-from videomdm.config import CHOICES, GROUPS, RANGES, SETTINGS, TYPES, Config, profile
+from videomdm.allowed import CHOICES, RANGES
+from videomdm.config import GROUPS, SETTINGS, TYPES, Config, profile
 from videomdm.evaluation.protocol import PROTOCOLS
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, ROWS, Method

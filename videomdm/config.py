@@ -9,59 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videomdm.conventions import CENTRED, DEFAULT_LIFTER, ROOT_PATHS, SKELETONS, STUDY_LIFTER
+from videomdm import allowed
+from videomdm.conventions import CENTRED, DEFAULT_LIFTER, STUDY_LIFTER
 from videomdm.diffusion import Multistep
 from videomdm.losses import Weights
 from videomdm.methods import METHODS, Method
-from videomdm.parameters import LARGEST_SEED, expectation, optional
 from videomdm.storage.files import digest
 
-PRECISIONS = ("float32", "bf16")
-EVALUATION_SPLITS = ("test", "val")
-#: Settings that are one of a few values.
-CHOICES = {
-    "method": METHODS,
-    "on_error": ("raise", "skip"),
-    "root_path": ROOT_PATHS,
-    "skeleton": SKELETONS,
-    "precision": PRECISIONS,
-    "weights.weighting": ("depth", "exact", "none", "clip"),
-    "compile": (None, "default", "graphs"),
-    "sampler": ("", "ddpm", "ddim"),
-    "protocol": ("", "quick", "full"),
-    "evaluation_split": EVALUATION_SPLITS,
-}
-_RANGES = {
-    "at least 0": (
-        lambda value: value >= 0,
-        (
-            "warmup_steps", "t_star", "shard_clips", "skip", "keypoint_noise", "guidance", "weights.reprojection",
-            "weights.velocity", "weights.representation",
-        ),
-    ),
-    "at least 1": (
-        lambda value: value >= 1,
-        (
-            "n_clips", "max_frames", "width", "n_layers", "n_heads", "feedforward", "steps", "batch_size",
-            "length_buckets", "evaluation_samples", "lift_samples", "repeats", "evaluator_steps", "log_every",
-            "checkpoint_every",
-        ),
-    ),
-    "at least 2": (lambda value: value >= 2, ("n_steps", "n_buckets")),
-    "above 0": (lambda value: value > 0, ("lr", "clip_norm", "tau")),
-    "0 to 1": (lambda value: 0 <= value <= 1, ("lr_decay", "condition_drop")),
-    "0 or more and below 1": (lambda value: 0 <= value < 1, ("dropout", "ema", "keypoint_missing")),
-    f"0 to {LARGEST_SEED}": (lambda value: 0 <= value <= LARGEST_SEED, ("seed",)),
-    "a folder": (bool, ("runs",)),
-}  # fmt: skip
-#: Settings that have a range: the range in words, and whether a value lies in it.
-RANGES = {name: (words, holds) for words, (holds, names) in _RANGES.items() for name in names}
 #: What a stage's outcome depends on besides settings: its code.  Count a stage up when its outcome changes.
 #: ``corpus`` is the built-in corpus, 2 since people in it stand and walk as captured people do; it counts where a run
 #: learns from it.  ``refine`` is 2 since cameras fit the image; 1 fitted the keypoints' rays.  ``real_teacher`` is the
@@ -199,7 +158,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for name, kind in TYPES.items():
-            _check(name, self.value(name), kind)
+            allowed.check(name, self.value(name), kind)
 
     def value(self, name: str) -> object:
         """The setting of a flat name."""
@@ -345,34 +304,6 @@ def _settings() -> dict[str, tuple[str, str]]:
 def _types() -> dict[str, object]:
     hints = {group: typing.get_type_hints(kind) for group, kind in (("", Config), *GROUPS.items())}
     return {name: hints[group][attribute] for name, (group, attribute) in SETTINGS.items()}
-
-
-def _check(name: str, value: object, kind: object) -> None:
-    """Refuse a value that is not of its setting's type, none of its choices or out of its range."""
-    if not _is_of(value, kind):
-        raise ValueError(f"{name} is {value!r}, expected {expectation(kind)}")
-    if dataclasses.is_dataclass(kind):
-        for part, inner in typing.get_type_hints(kind).items():
-            _check(f"{name}.{part}", getattr(value, part), inner)
-    if name in CHOICES and value not in CHOICES[name]:
-        known = ", ".join("''" if choice == "" else str(choice) for choice in CHOICES[name])
-        raise ValueError(f"{name} is {value!r}, expected one of {known}")
-    if name in RANGES:
-        words, holds = RANGES[name]
-        if not holds(value):
-            raise ValueError(f"{name} is {value!r}, expected {words}")
-
-
-def _is_of(value: object, kind: object) -> bool:
-    """Whether a value is of a setting's type: a truth value is no number, and numbers are finite."""
-    if inner := optional(kind):
-        return value is None or _is_of(value, inner)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if kind is int:
-        return whole
-    if kind is float:
-        return whole or isinstance(value, float) and math.isfinite(value)
-    return isinstance(value, kind)
 
 
 SETTINGS = _settings()

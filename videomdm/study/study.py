@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from videomdm import programs, train
-from videomdm.config import DEFAULTS, EVALUATION_SPLITS, PRECISIONS, Config
+from videomdm.allowed import EVALUATION_SPLITS, PRECISIONS
+from videomdm.config import DEFAULTS, Config
 from videomdm.conventions import LIFTERS, ROOT_PATHS, SKELETONS
 from videomdm.evaluation import protocol
 from videomdm.methods import METHODS

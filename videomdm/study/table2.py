@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 
 from videomdm import programs, sample, study, train
+from videomdm.allowed import PRECISIONS
 from videomdm.cameras import placement
 from videomdm.cameras.camera import Camera
 from videomdm.cameras.footage import Footage
-from videomdm.config import PRECISIONS, Config
+from videomdm.config import Config
 from videomdm.conventions import ROOT_PATHS
 from videomdm.data import sources
 from videomdm.data.corpus import Corpus
