@@ -161,6 +161,14 @@ class TestChosen:
         assert runs.chosen(None).name == "new"
         assert capsys.readouterr().err == "run: runs/new\n"
 
+    def test_a_trial_that_is_trained_on_purpose_is_one(self, folders, tmp_path):
+        config = PROFILES["smoke"].but(runs="runs")
+        folders(config.folder.name, 0)
+        (tmp_path / config.folder / runs.TRIAL).touch()
+        assert runs.chosen(None) == runs.SHIPPED
+        assert main(["train", "--profile", "smoke"]) == 0
+        assert runs.chosen(None) == config.folder
+
     def test_a_warm_up_is_none_even_of_a_run_that_is_not_finished(self, folders, tmp_path, capsys):
         config = PROFILES["smoke"]
         folders(config.folder.name, 1)

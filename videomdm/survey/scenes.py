@@ -26,7 +26,7 @@ from videomdm.skeletons import Skeleton
 from videomdm.storage import tables
 
 FLOORS = ("zero", "lowest")
-MIN_FRAMES = 2  # of a motion: one frame neither moves nor can be shuffled
+SHORTEST = 2  # frames of a motion: one frame neither moves nor can be shuffled
 
 
 @dataclass
@@ -101,8 +101,8 @@ def read(named: str) -> Result:
         place = file.relative_to(path) if path.is_dir() else Path(file.name)
         recording = names.composed(place.with_suffix("").as_posix())
         for i, (clip, caption) in enumerate(zip(motions.clips, map(_one_line, motions.captions), strict=True)):
-            if len(clip) < MIN_FRAMES:
-                raise DataError(f"{file}, motion {i}: {len(clip)} frame, expected at least {MIN_FRAMES}")
+            if len(clip) < SHORTEST:
+                raise DataError(f"{file}, motion {i}: {len(clip)} frame, expected at least {SHORTEST}")
             key = caption if motions.batch else recording
             result.captions[key] = caption if motions.batch else caption or recording
             result.clips[key, count[key]] = clip

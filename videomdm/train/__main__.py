@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from videomdm import programs, settings
 from videomdm.config import Config
+from videomdm.conventions import TRIAL
 from videomdm.train import distributed
 from videomdm.train.loop import fit
 
@@ -22,6 +23,7 @@ def train(config: Config) -> None:
     """Train, and print the run's folder; every process calls it."""
     run = fit(config)
     if distributed.rank() == 0:
+        (run / TRIAL).unlink(missing_ok=True)  # a search made it before; now it is wanted
         print(run)
     distributed.finish()
 
