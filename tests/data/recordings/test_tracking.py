@@ -6,7 +6,7 @@ import torch
 
 from videomdm import cameras
 from videomdm.conventions import DataError
-from videomdm.data.recordings import rendering
+from videomdm.data.recordings import jumps, rendering
 from videomdm.data.recordings.detections import Detections, Intrinsics
 from videomdm.data.recordings.tracking import Person, describe, follow, put_sides_right
 from videomdm.skeletons import HALPE26
@@ -137,6 +137,13 @@ class TestSides:
         for joints in self.clips(corpus):
             (person,) = follow(rendering.detect([joints], self.camera, SIZE))
             assert put_sides_right(person, HALPE26) == 0
+
+    def test_nobody_jumps_in_motions_that_a_detector_sees(self, corpus):
+        for k in range(0, len(corpus), 5):
+            seen = rendering.detect([corpus.clip(k)], self.camera, SIZE, noise=rendering.Noise(), seed=k)
+            person = follow(seen)[0]
+            assert jumps.elsewhere(person, seen.times) == []
+            assert jumps.drop_stays(person, seen.times) == 0
 
     def test_swaps_are_undone(self, corpus):
         noise = rendering.Noise(jitter=0.003, unsure=0.0, swaps=0.1, dropouts=0.0)

@@ -161,6 +161,53 @@ class TestPlaces:
         assert "1 keypoints that jump away for a single frame count as not seen" in said(track)
         assert seconds_off(track) < 0.05 and track.pixels[..., 0].max() < WIDTH
 
+    @pytest.mark.parametrize("frames", [2, 3, 8])
+    def test_an_arm_that_was_taken_for_something_else(self, tmp_path, frames):
+        p, arm = figure(TIMES), [HALPE26.index("right_elbow"), HALPE26.index("right_wrist")]
+        p[60 : 60 + frames, arm, :2] = [(280, 60), (300, 40)]
+        npz(tmp_path / "clip.npz", p)
+        track = of_npz(tmp_path / "clip.npz")
+        npz(tmp_path / "clip.npz", figure(TIMES))
+        assert f"{2 * frames} keypoints that jump away and back within 0.5 s count as not seen" in said(track)
+        assert (track.pixels - of_npz(tmp_path / "clip.npz").pixels).norm(dim=-1).max() < 12, "of a body of 170 pixels"
+
+    @pytest.mark.parametrize("frames", [1, 2, 9])
+    def test_a_neighbour_who_was_taken_for_the_person(self, tmp_path, frames):
+        p = figure(TIMES)
+        p[60 : 60 + frames, :, 0] += 75
+        npz(tmp_path / "clip.npz", p)
+        track = of_npz(tmp_path / "clip.npz")
+        npz(tmp_path / "clip.npz", figure(TIMES))
+        assert "count as not seen" in said(track) and "all at once" not in said(track)
+        assert (track.pixels - of_npz(tmp_path / "clip.npz").pixels).norm(dim=-1).max() < 12, "of a body of 170 pixels"
+
+    @pytest.mark.parametrize("until, times", [(90, " (2 times in all)"), (FRAMES, "")])
+    def test_a_neighbour_whom_the_keypoints_go_on_with(self, tmp_path, until, times):
+        p = figure(TIMES)
+        p[60:until, :, 0] += 75
+        npz(tmp_path / "clip.npz", p)
+        assert f"at {60 / FPS:.1f} s the person is 0.4 body sizes away all at once{times}: somebody else" in said(
+            of_npz(tmp_path / "clip.npz")
+        )
+
+    def test_hands_that_were_taken_for_each_other_are_no_jump(self, tmp_path):
+        p, arms = figure(TIMES), [HALPE26.index(f"{side}_wrist") for side in ("left", "right")]
+        p[:, arms, :2] += [(-60, -60), (60, -60)]
+        npz(tmp_path / "clip.npz", p)
+        good = of_npz(tmp_path / "clip.npz")
+        p[60:66] = p[60:66][:, HALPE26.mirrored]
+        npz(tmp_path / "clip.npz", p)
+        track = of_npz(tmp_path / "clip.npz")
+        assert "jump" not in said(track)
+        assert (track.pixels - good.pixels).norm(dim=-1).max() < 1
+
+    def test_a_hand_that_stays_is_no_jump(self, tmp_path):
+        """Nobody knows which of two places is the wrong one."""
+        p = figure(TIMES)
+        p[60:90, HALPE26.index("left_wrist"), :2] = (300, 40)
+        npz(tmp_path / "clip.npz", p)
+        assert "jump" not in said(of_npz(tmp_path / "clip.npz"))
+
     def test_a_quick_hand_is_no_jump(self, tmp_path):
         p = figure(TIMES)
         p[40:43, HALPE26.index("left_wrist"), 1] -= (30, 60, 30)

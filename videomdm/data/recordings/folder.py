@@ -31,9 +31,10 @@ from videomdm.data.corpus import check_on_error
 from videomdm.data.recordings import camera_units, captions, keypoint_npz, lens, plausible, reading
 from videomdm.data.recordings.detection import Detector, choose
 from videomdm.data.recordings.detections import Detections, Intrinsics, KeypointTrack, pad_tracks
+from videomdm.data.recordings.jumps import AWAY, drop_jumps, drop_stays, elsewhere
 from videomdm.data.recordings.names import composed
 from videomdm.data.recordings.reading import Source
-from videomdm.data.recordings.tracking import Person, boxes, describe, drop_jumps, follow, put_sides_right
+from videomdm.data.recordings.tracking import Person, boxes, describe, follow, put_sides_right
 from videomdm.skeletons.definitions import SMPL22, Skeleton
 from videomdm.storage.progress import Bar
 
@@ -264,12 +265,15 @@ def track(
     notes = [*detections.notes, *describe([main, *people[:person], *people[person + 1 :]], detections)]
     if person:
         notes.append(f"person {person} of {len(people)} was chosen")
-    elsewhere = boxes(people, detections.times, fps, main) if len(people) > 1 else None
+    others = boxes(people, detections.times, fps, main) if len(people) > 1 else None
+    notes += elsewhere(main, detections.times)
     if jumps := drop_jumps(main, detections.times):
         notes.append(f"{jumps} keypoints that jump away for a single frame count as not seen")
     swapped = put_sides_right(main, detections.layout)
     if swapped > SWAPPED * len(main.frames):
         notes.append(f"left and right limbs were swapped back in {swapped} frames")
+    if stays := drop_stays(main, detections.times):
+        notes.append(f"{stays} keypoints that jump away and back within {AWAY:g} s count as not seen")
     times = detections.times[main.frames[0] : main.frames[-1] + 1]
     points, confidence = (torch.from_numpy(x) for x in resample(_without_gaps(main, times), times, fps))
     filled = (confidence == 0).all(-1)
@@ -280,7 +284,7 @@ def track(
     notes.append(f"intrinsics: {camera.origin}")
     result = KeypointTrack(
         smooth(camera.normalise(points)).float(), confidence.float(), filled, detections.layout, fps, camera,
-        detections.name, float(times[0]), list(dict.fromkeys(notes)), elsewhere, person,
+        detections.name, float(times[0]), list(dict.fromkeys(notes)), others, person,
     )  # fmt: skip
     result = result.to_layout(layout)
     return replace(result, keypoints=hang(result.keypoints[None], result.confidence[None], layout)[0])

@@ -27,8 +27,6 @@ RESIZED, STAYS = 1.35, 8  # times as large, at once and over so many frames: not
 COMING = 0.5  # more for each second out of sight: somebody 3 m away walks to the camera
 SIZE_CHANGE = 1.25  # ratio of a person's size after and before a crossing from which a switch is likely
 SWAP_COST = 0.02  #: body sizes of uneven motion that a frame of swapped arms or legs has to save
-JUMP = (0.5, 0.25)  # body sizes that a joint is off for one frame, at least, while its neighbours are so near
-JUMP_STEP = 0.06  # seconds between frames up to which no hand is so quick; beyond, what :data:`SPEED` allows is added
 ARMS = ("shoulder", "elbow", "wrist", "pinky", "index", "thumb")
 LEGS = ("hip", "knee", "ankle", "foot", "big_toe", "small_toe", "foot_index", "heel")
 EDGE = 0.6  # share by which somebody at the picture's edge counts less than one in its middle
@@ -58,7 +56,7 @@ class Person:
     @property
     def size(self) -> float:
         """Side of a square as large as the last box, pixels."""
-        return _size(self.boxes[-1])
+        return size_of(self.boxes[-1])
 
     def predict(self, time: float, times: np.ndarray) -> np.ndarray:
         """Keypoints (J, 3) at ``time``: the last ones, moved on as the body's middle moved."""
@@ -238,7 +236,7 @@ def _takes_over(main: Person, other: Person, times: np.ndarray) -> list[str]:
 def _typical_size(person: Person, times: np.ndarray, around: float, direction: int) -> float | None:
     """Median size over the second before (-1) or after (1) a time; None when not seen then."""
     since = (times[person.frames] - around) * direction
-    sizes = [_size(b) for b, s in zip(person.boxes, since, strict=True) if 0 < s <= 1]
+    sizes = [size_of(b) for b, s in zip(person.boxes, since, strict=True) if 0 < s <= 1]
     return float(np.median(sizes)) if sizes else None
 
 
@@ -255,7 +253,7 @@ def put_sides_right(person: Person, layout: Skeleton) -> int:
         joints = np.array([name.partition("_")[2] in part for name in layout.joints])
         limbs = np.array(person.keypoints)
         both = np.stack([limbs[:, joints], limbs[:, mirrored][:, joints]], axis=1)
-        flips = _smoothest(both, np.array(person.frames), np.array([_size(b) for b in person.boxes]))
+        flips = _smoothest(both, np.array(person.frames), np.array([size_of(b) for b in person.boxes]))
         for k in np.flatnonzero(flips):
             person.keypoints[k] = np.where(joints[:, None], person.keypoints[k][mirrored], person.keypoints[k])
         changed |= flips
@@ -291,31 +289,6 @@ def _smoothest(both: np.ndarray, frames: np.ndarray, sizes: np.ndarray) -> np.nd
     return np.array(flips[::-1][-len(both) :], dtype=bool)
 
 
-def drop_jumps(person: Person, times: np.ndarray) -> int:
-    """Take out joints that jump away for a single frame (in place: confidence 0); returns how many there were.
-
-    Args:
-        person: followed through a recording.
-        times: (F,) seconds of the recording's frames.
-    """
-    if len(person.frames) < 3:
-        return 0
-    keypoints, at = np.array(person.keypoints), times[np.array(person.frames)]
-    around = np.pad(np.arange(len(at)), 1, mode="reflect")
-    before, after = around[:-2], around[2:]
-    size = np.median([_size(b) for b in person.boxes])
-    points, seen = keypoints[..., :2], keypoints[..., 2] > 0
-    off = np.linalg.norm(points - (points[before] + points[after]) / 2, axis=-1)
-    apart = np.linalg.norm(points[after] - points[before], axis=-1)
-    span = np.maximum(np.abs(at - at[before]), np.abs(at[after] - at))
-    least = JUMP[0] + SPEED * np.maximum(span - JUMP_STEP, 0)
-    jumps = (off > least[:, None] * size) & (apart < JUMP[1] * size)
-    jumps &= seen & seen[before] & seen[after]
-    for k, own in enumerate(jumps):
-        person.keypoints[k] = np.where(own[:, None], 0.0, person.keypoints[k])
-    return int(jumps.sum())
-
-
 def box(keypoints: np.ndarray) -> np.ndarray:
     """Left, top, right, bottom of the joints seen in (J, 3)."""
     points = keypoints[keypoints[:, 2] > 0, :2]
@@ -326,7 +299,7 @@ def _without_guesses(keypoints: np.ndarray) -> np.ndarray:
     return np.where(keypoints[:, 2:] >= SEEN, keypoints, 0.0)
 
 
-def _size(box: np.ndarray) -> float:
+def size_of(box: np.ndarray) -> float:
     """A person bent double or seen from the side is as large as one who stands: the box's longer side counts."""
     return max(float((box[2:] - box[:2]).max()), 1.0)
 
