@@ -653,3 +653,10 @@ class TestWhatAnArrayFileTells:
         fx, fy, cx, cy = camera
         npz(tmp_path / "clip.npz", figure(TIMES), intrinsics=np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]]))
         assert said(of_npz(tmp_path / "clip.npz")) == ""
+
+
+def test_copies_of_a_recording(tmp_path):
+    for name, start in (("squat", 90), ("squat (1)", 90), ("walk", 80)):
+        npz(tmp_path / f"{name}.npz", figure(TIMES, start=(start, 120)))
+    found = recordings.load(tmp_path)
+    assert len(found) == 3 and found.notes == ["squat, squat (1) are one recording, which counts 2 times"]

@@ -36,6 +36,7 @@ from videomdm.data.recordings.names import composed
 from videomdm.data.recordings.reading import Source
 from videomdm.data.recordings.tracking import Person, boxes, describe, follow, put_sides_right
 from videomdm.skeletons.definitions import SMPL22, Skeleton
+from videomdm.storage.files import digest
 from videomdm.storage.progress import Bar
 
 MOST_NAMED = 10  # files that are not used are named up to this number
@@ -136,7 +137,18 @@ def load(
         found.tracks.append(one)
         found.captions.append(words)
         found.sources.append(source)
+    found.notes += _copies(found.tracks)
     return found
+
+
+def _copies(tracks: Sequence[KeypointTrack]) -> list[str]:
+    """Notes on recordings that are one under several names."""
+    names: dict[str, list[str]] = {}
+    for one in tracks:
+        names.setdefault(digest(one.keypoints, one.confidence), []).append(one.name)
+    return [
+        f"{', '.join(same)} are one recording, which counts {len(same)} times" for same in names.values() if same[1:]
+    ]
 
 
 def _reason(error: Exception, source: Source) -> str:
