@@ -180,8 +180,11 @@ class TestFolder:
     def test_no_votes(self, survey, tmp_path):
         with pytest.raises(ValueError, match="no votes"):
             analyse.analyse(survey)
-        with pytest.raises(ValueError, match="missing"):
+        with pytest.raises(ValueError, match="No such file .*expected a folder that .videomdm survey make. made"):
             analyse.analyse(tmp_path / "nothing")
+        with pytest.raises(ValueError, match=r"torn\.json: no JSON .*expected answers that a participant handed in"):
+            (tmp_path / "torn.json").write_text('{"survey": ')
+            analyse.analyse(survey, [tmp_path / "torn.json"])
         with pytest.raises(ValueError, match="none of 3 votes counts"):
             analyse.analyse(survey, self.hand_in(survey, answers(survey, 0, "p", careless)))
 

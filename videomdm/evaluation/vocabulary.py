@@ -11,7 +11,6 @@ rules of :func:`tokenize` take spaCy's place.
 from __future__ import annotations
 
 import hashlib
-import json
 import pickletools
 import re
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from videomdm.conventions import DataError
 from videomdm.storage.arrays import read_npy
+from videomdm.storage.text import read_json
 
 WORD_WIDTH = 300
 VECTOR_LENGTH = 6.0  # of hashed vectors, about that of GloVe's: shorter ones are learned from slowly
@@ -229,7 +229,7 @@ def _read_vectors(path: Path) -> np.ndarray:
 def _read_rows(folder: Path) -> dict[str, int]:
     table, pickled = folder / "our_vab_idx.json", folder / "our_vab_idx.pkl"
     if table.exists():
-        rows = json.loads(table.read_text(encoding="utf-8"))
+        rows = read_json(table)
         if not isinstance(rows, dict) or not all(isinstance(i, int) for i in rows.values()):
             raise DataError(f"{table}: expected an object of word -> row number")
         return rows

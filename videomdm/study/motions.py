@@ -15,7 +15,6 @@ generated; ``--set`` as for :mod:`videomdm.study.table3`, whose runs are taken w
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -119,7 +118,7 @@ def write(
     about = {"profile": config.profile, "data": config.data.source, "seed": config.seed}
     made = {"command": command, "commit": results.commit(), "machine": results.machine()}
     file = folder / "made.json"
-    before = json.loads(file.read_text()) if file.exists() else {}
+    before = results.load(file) if file.exists() else {}
     kept = before["methods"] if about.items() <= before.items() else {}
     methods = kept | dict.fromkeys(motions, made)
     write_json(file, about | {"methods": {method: methods[method] for method in order if method in methods}})

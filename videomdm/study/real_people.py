@@ -11,7 +11,6 @@ start, and how much of its motion is to be taken.  Each writes ``results/real_pe
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -37,6 +36,7 @@ from videomdm.evaluation.real_people import Truth
 from videomdm.sample.prior import Prior
 from videomdm.storage.files import write_json
 from videomdm.storage.progress import Bar
+from videomdm.storage.text import read_json
 from videomdm.study import results
 from videomdm.videos.windows import Lifting
 
@@ -294,7 +294,7 @@ def write(
     folder: Path, part: str, row: str, run: Path, metrics: Mapping[str, object], seconds: float, command: str
 ) -> Path:
     """Write one result, in the form of :mod:`videomdm.study.results`; returns its file."""
-    about = json.loads((run / "config.json").read_text())
+    about = read_json(run / "config.json", "the configuration of a run")
     result = {
         "study": STUDY, "data": about["data"]["source"], "method": about["method"], "profile": about["profile"],
         "seed": about["seed"], "row": row, "part": part, "run": run.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from videomdm.evaluation.measures import seed_interval
 from videomdm.plots import Table, metrics_table, panels
 from videomdm.plots.panels import plain_logarithms
 from videomdm.plots.style import GHOST, INK, LEFT, RIGHT
+from videomdm.study import results
 
 #: Parameter of :func:`videomdm.study.search.space` -> what it is called in figures.
 PARAMETERS = {
@@ -35,7 +35,7 @@ def find(folder: str | Path) -> dict[str, dict]:
     """
     for place in (Path(folder), Path("..") / folder):
         if files := sorted((place / "search").glob("*.json")):
-            found = [json.loads(file.read_text()) for file in files]
+            found = [results.load(file) for file in files]
             return {f"{one['method']} on {one['data']} ({one['profile']}, {one['sampler']})": one for one in found}
     raise FileNotFoundError(f"no searches in {folder}; run videomdm search")
 

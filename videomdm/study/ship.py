@@ -292,7 +292,7 @@ def _results(folder: Path) -> dict[str, Mapping[str, object]]:
         path = results.path(folder, STUDY, config, row)
         if not path.is_file():
             raise DataError(f"{path}: no such file, expected what 'python -m videomdm.study.ship judge' writes")
-        found[title] = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        found[title] = results.load(path)["metrics"]
     return found
 
 

@@ -8,7 +8,6 @@ command, training goes on from its last checkpoint.
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 import time
@@ -261,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _made(path: Path) -> dict[str, object]:
     """How the weights were made that training goes on from."""
-    about = json.loads(path.read_text())
+    about = results.load(path)
     return {key: about[key] for key in ("command", "commit", "start") if key in about}
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from scipy import optimize, stats
 
+from videomdm.conventions import DataError
+from videomdm.storage.text import read_json
 from videomdm.survey import store
 
 LEVEL = 0.95
@@ -178,11 +180,10 @@ def analyse(folder: Path, handed_in: Sequence[Path] = ()) -> dict:
     Raises:
         ValueError: no votes, or an answer that does not belong to this survey.
     """
-    try:
-        key = json.loads((folder / "key.json").read_text())
-        survey = json.loads((folder / "public" / "survey.json").read_text())
-    except FileNotFoundError as error:
-        raise ValueError(f"{error.filename}: missing, expected a folder that `videomdm survey make` made") from None
+    key, survey = (
+        read_json(folder / name, "a folder that `videomdm survey make` made")
+        for name in ("key.json", Path("public") / "survey.json")
+    )
     rows = list(_server_votes(folder / "votes.sqlite")) + list(_handed_in(handed_in, survey))
     if not rows:
         raise ValueError(f"{folder}: no votes; expected votes.sqlite from `videomdm survey serve`, or --votes FILE")
@@ -209,7 +210,7 @@ def _handed_in(paths: Sequence[Path], survey: dict) -> Iterable[dict]:
 
 def _checked(path: Path, survey: dict) -> Iterable[dict]:
     try:
-        answers = json.loads(path.read_text())
+        answers = read_json(path, "answers that a participant handed in")
         if answers["survey"] != survey["survey"]:
             raise ValueError(f"answers to survey {answers['survey']!r}, expected {survey['survey']!r}")
         trials = survey["slots"][answers["slot"]]
@@ -225,6 +226,8 @@ def _checked(path: Path, survey: dict) -> Iterable[dict]:
                    "seconds": float(vote["seconds"]), "replays": int(vote["replays"])}  # fmt: skip
     except (KeyError, IndexError, TypeError) as error:
         raise ValueError(f"{path}: not a file of answers ({type(error).__name__}: {error})") from None
+    except DataError:
+        raise
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

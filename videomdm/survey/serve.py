@@ -29,6 +29,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from videomdm.storage.text import read_json
 from videomdm.survey import store
 
 MAX_BODY = 2048  # bytes of a request; a vote has about 150
@@ -243,7 +244,7 @@ def application(folder: Path, limits: Limits | None = None) -> Starlette:
     public = folder / "public"
     if not (folder / "key.json").is_file():
         raise ValueError(f"{folder}: no key.json, expected a folder that `videomdm survey make` finished")
-    survey = json.loads((public / "survey.json").read_text())
+    survey = read_json(public / "survey.json")
     page = (public / "index.html").read_text()
     page = re.sub('data-votes="[^"]*"', 'data-votes="server"', page, count=1)
     writer = store.Writer(store.connect(folder / "votes.sqlite"))
