@@ -67,6 +67,12 @@ class TestRows:
         assert protocol.evaluate(config, "videomdm", run) == row
         assert row["evaluators"] == protocol.evaluate(config, "real")["evaluators"] != ""
 
+    def test_other_clips_are_measured_anew(self, config, monkeypatch):
+        run = train.fit(config)
+        row, clips = protocol.evaluate(config, "videomdm", run), protocol.held_out(config)
+        monkeypatch.setattr(protocol, "held_out", lambda config: clips.select(range(len(clips) - 1)))
+        assert protocol.evaluate(config, "videomdm", run)["fid"] != row["fid"]
+
     def test_row_that_is_not_told_up_says_how_its_motions_lean(self, config):
         unlevel = config.but(method="mdm-teacher/unlevel")
         row = protocol.evaluate(unlevel, "mdm-teacher/unlevel", train.fit(unlevel))

@@ -110,9 +110,10 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         raise ValueError(f"{config.data.source} has no texts and no true motions, expected {own}")
     size, train = protocol(config), observe.load(config, "train")
     evaluators = _evaluators(config, train)
-    label, version = {"protocol": size.name}, _version(config, size, evaluators)
+    label, clips = {"protocol": size.name}, provenance.corpus(held_out(config))
+    version = _version(config, size, clips, evaluators)
     if run is not None:
-        lifts = f"{_version(config, size)}-{teacher_version(config.data.root_path)}"  # no evaluator looks at these
+        lifts = f"{_version(config, size, clips)}-{teacher_version(config.data.root_path)}"  # no evaluator looks on
         generated = cached_json(
             run / f"metrics-generation-{version}.json",
             lambda: generation(_load(run), config, evaluators, run / "evaluation" / f"{_weights(run)}-{version}"),
@@ -129,8 +130,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
         )
         return {**label, **generated, **errors, **learned}
     make = {"real": real, "teacher": teacher}[row]
-    about = digest(provenance.corpus(held_out(config)), provenance.seen(config), version)
-    path = config.cache / f"metrics-{row}-{about}.json"
+    path = config.cache / f"metrics-{row}-{digest(provenance.seen(config), version)}.json"
     return {**label, **cached_json(path, lambda: make(config))}
 
 
@@ -392,12 +392,12 @@ def _measured(joints: Tensor, corpus: Corpus, config: Config, evaluators: Evalua
     )
 
 
-def _version(config: Config, size: Protocol, evaluators: Evaluators = ()) -> str:
-    """Short hash of all that metrics depend on besides data and weights."""
+def _version(config: Config, size: Protocol, clips: str, evaluators: Evaluators = ()) -> str:
+    """Short hash of all that metrics depend on besides weights; ``clips`` are those that are measured on."""
     asked = config.evaluation
     about = [STAGES["evaluate"], measures.version(), asked.guidance, asked.evaluator_steps, asked.sampler]
     about += [asked.split] if asked.split != "test" else []
-    return digest(size, about, [evaluator.digest for evaluator in evaluators])
+    return digest(size, about, clips, [evaluator.digest for evaluator in evaluators])
 
 
 def held_out(config: Config) -> Corpus:
