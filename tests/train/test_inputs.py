@@ -57,6 +57,8 @@ def killed_at(step, config, monkeypatch):
 def test_a_finished_run_says_that_its_data_are_others_now(config, folder, caplog):
     run = train.fit(config)
     (folder / ".hidden").write_text("counts nowhere")
+    (folder / "broken").symlink_to(folder / "nothing")
+    (folder / "round").symlink_to(folder)
     assert train.fit(config) == run and not caplog.records  # its own runs lie in the folder, and do not count
     change(folder)
     with caplog.at_level(logging.WARNING):
@@ -93,6 +95,15 @@ def test_other_observations_are_no_other_run(observed, tmp_path):
     moved = observed.select(torch.arange(4))
     with pytest.raises(DataError, match="was trained on 8 observed clips.*4 observed clips"):
         train.fit(config, moved)
+
+
+def test_a_folder_that_is_elsewhere_is_read_too(config, folder, tmp_path):
+    before = inputs.described(config)
+    (folder / "texts").rename(tmp_path / "texts")
+    (folder / "texts").symlink_to(tmp_path / "texts")
+    assert inputs.described(config) == before
+    change(folder)
+    assert inputs.described(config) != before
 
 
 def test_shards_are_of_the_files_as_they_are(config, folder):

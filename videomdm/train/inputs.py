@@ -48,13 +48,16 @@ def described(config: Config, observations: Observations | Path | None = None) -
 
 
 def _sizes(folder: Path, left_out: Path) -> dict[str, int]:
-    """Relative path -> bytes of every file in a folder, in order."""
-    sizes, runs = {}, left_out.resolve()
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and Path(place, f).resolve() != runs)
+    """Relative path -> bytes of every file in a folder, in order; links are followed, broken ones do not count."""
+    sizes, seen = {}, {folder.resolve(), left_out.resolve()}  # links that lead back end
+    for place, folders, names in os.walk(folder, followlinks=True):
+        inner = {Path(place, name).resolve(): name for name in sorted(folders) if not name.startswith(".")}
+        folders[:] = [name for where, name in inner.items() if where not in seen]
+        seen |= inner.keys()
         for name in sorted(name for name in names if not name.startswith(".")):
             file = Path(place, name)
-            sizes[file.relative_to(folder).as_posix()] = file.stat().st_size
+            if file.is_file():
+                sizes[file.relative_to(folder).as_posix()] = file.stat().st_size
     return sizes
 
 
