@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from figure import figure, npz
-from mp4_boxes import contents_first, set_steps, turn_upright
+from mp4_boxes import contents_first, set_steps, taken_at, turn_upright
 from rendered import av_film, write_numbered
 
 from videomdm.conventions import DataError
@@ -44,6 +44,33 @@ class TestFrames:
         times = [t for t, _ in seen]
         assert np.allclose(times, np.cumsum([0, *steps[:-1]]) / 20, atol=1e-3)
         assert seen.notes == ["variable frame rate (10 to 20 fps): frames are used by their time stamps"]
+
+    @pytest.mark.parametrize(("taken", "used", "kind"), [(240, 6, "slow motion"), (3, 1, "time lapse")])
+    def test_times_are_those_of_the_motion(self, tmp_path, taken, used, kind):
+        """Android's slow motion: 240 frames a second that play at 30."""
+        path = write_numbered(tmp_path / "a.mp4", 30, 30)
+        path.write_bytes(taken_at(path.read_bytes(), taken))
+        seen = Video(path)
+        frames = list(seen)
+        assert seen.fps == pytest.approx(taken) and levels(frames) == list(range(0, 30, used))
+        assert np.allclose([t for t, _ in frames], np.arange(0, 30, used) / taken, atol=1e-3 / seen.slowed)
+        assert seen.stamps()[-1] == pytest.approx(29 / taken, abs=1e-3 / seen.slowed)
+        (note,) = seen.notes
+        assert note.startswith(f"{kind}: taken at {taken} frames a second and played at 30")
+        av = pytest.importorskip("av", reason="needs PyAV to read the metadata")
+        with av.open(str(path)) as file:
+            assert float(file.metadata["com.android.capture.fps"]) == taken
+
+    @pytest.mark.parametrize("spoil", [
+        lambda data: data, lambda data: taken_at(data, 30), lambda data: taken_at(data, 25),
+        lambda data: taken_at(data, 240, b"com.apple.quicktime.rate"), lambda data: taken_at(data, float("nan")),
+        lambda data: taken_at(data, 240)[:-3],
+    ])  # fmt: skip
+    def test_a_film_that_plays_as_it_was_taken(self, tmp_path, spoil):
+        path = write_numbered(tmp_path / "a.mp4", 30, 30)
+        path.write_bytes(spoil(path.read_bytes()))
+        seen = Video(path)
+        assert seen.fps == 30 and levels(seen) == list(range(30)) and seen.notes == []
 
     def test_portrait_by_metadata(self, tmp_path):
         path = tmp_path / "a.mp4"

@@ -31,7 +31,7 @@ _PROGRAMS = ("json", "pose", "keypoints", "openpose", "alphapose", "mmpose")
 KEYPOINT_ENDINGS = tuple(f"{mark}{word}" for mark in "_-." for word in _PROGRAMS)
 #: Files that a folder may hold beside recordings without a word.
 _OURS = ("captions.csv", "thumbs.db", "desktop.ini")
-_VERSION = 5  # to be raised when the same files are read otherwise: what was kept before is then read again
+_VERSION = 6  # to be raised when the same files are read otherwise: what was kept before is then read again
 UNKNOWN_CAMERA = "no video: whether the camera stands still is not known"
 SLIDING = "; the feet never rest in the image, so it moves, or the person rides"
 

@@ -17,6 +17,7 @@ import numpy as np
 from videomdm.cameras.unseen import body_parts
 from videomdm.conventions import DataError
 from videomdm.data.recordings.detections import Detections, KeypointTrack
+from videomdm.data.recordings.slow_motion import capture_rate
 from videomdm.data.recordings.static_camera import CameraWatch
 from videomdm.data.recordings.tracking import box
 from videomdm.skeletons.definitions import Skeleton
@@ -28,6 +29,7 @@ SUFFIXES = (
     ".wmv", ".asf", ".3gp", ".3g2", ".flv", ".f4v", ".ogv", ".mxf", ".dv",
 )  # fmt: skip
 CLOSEST = 1 / 42  # seconds: frames closer to the last one used than this are passed over (60 fps gives 30)
+SLOWED = 1.5  # times as fast as it plays, from which on a film was taken in slow motion
 UNEVEN = 1.5  # longest step between frames, in median steps, from which the frame rate is called variable
 MISSING_FRAMES = 0.03  # share of the promised frames, and seconds, that may lack before a file is called truncated
 
@@ -45,7 +47,8 @@ class Video:
     Attributes:
         path: the file.
         width, height: pixels of an upright frame.
-        fps: the nominal frame rate.
+        slowed: how many times slower it plays than it was taken.
+        fps: the nominal frame rate, at which it was taken.
         promised: number of frames that the file claims.
         rotation: degrees by which the metadata turn the picture.
         pixel_aspect: width of an upright frame's pixel over its height; camcorders' and DVDs' are not square.
@@ -65,7 +68,9 @@ class Video:
             raise DataError(f"{path}: not one frame can be read, expected a video")
         self.height, self.width = image.shape[:2]
         nominal = capture.get(cv2.CAP_PROP_FPS)
-        self.fps = nominal if math.isfinite(nominal) and 0 < nominal < 1000 else 30.0
+        played = nominal if math.isfinite(nominal) and 0 < nominal < 1000 else 30.0
+        self.slowed = self._slowed(played)
+        self.fps = played * self.slowed
         self.promised = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
         self.rotation = int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         self.pixel_aspect = self._pixel_aspect(capture)
@@ -93,7 +98,7 @@ class Video:
         return np.array(times)
 
     def _time(self, capture: cv2.VideoCapture, before: list[float]) -> float:
-        time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 / self.slowed
         return time if not before or time > before[-1] else before[-1] + 1 / self.fps  # no usable time stamp
 
     def _open(self) -> cv2.VideoCapture:
@@ -105,6 +110,11 @@ class Video:
             )
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         return capture
+
+    def _slowed(self, played: float) -> float:
+        """How many times slower than it was the film plays; 1 also for the small change of a telephone's rate."""
+        taken = capture_rate(self.path) or played
+        return taken / played if max(taken / played, played / taken) >= SLOWED else 1.0
 
     @staticmethod
     def _seconds(times: np.ndarray) -> float:
@@ -122,6 +132,12 @@ class Video:
         if self.rotation:
             notes.append(f"turned upright by {self.rotation} degrees, as the file's metadata say")
         seconds, promised = self._seconds(times), self.promised / self.fps
+        if self.slowed != 1:
+            kind = "slow motion" if self.slowed > 1 else "time lapse"
+            notes.append(
+                f"{kind}: taken at {self.fps:g} frames a second and played at {self.fps / self.slowed:g}, as the "
+                "file's metadata say: times are those of the motion"
+            )
         if self.pixel_aspect != 1:
             notes.append(f"pixels are {self.pixel_aspect:.3g} times as wide as high, as the file's metadata say")
         if len(times) < (1 - MISSING_FRAMES) * self.promised - 1 and seconds < (1 - MISSING_FRAMES) * promised:
