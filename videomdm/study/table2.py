@@ -246,6 +246,8 @@ def conduct(arguments: Sequence[str]) -> None:
         given.profile, data=given.source, data_root=given.source_root or given.data_root, method="videomdm", **shared
     )
     source = source.but(steps=given.source_steps or source.optimiser.steps)
+    for split in SETS.values():  # what is wrong there, before any training
+        observe.load(source.but(data=given.data, data_root=given.data_root), split)
     detector = {} if given.data in sources.VIDEOS else {"keypoint_noise": given.noise, "keypoint_smoothing": True}
     config = train.profile(
         given.profile, data=given.data, data_root=given.data_root, start=str(train.fit(source)), steps=given.steps,

@@ -197,11 +197,11 @@ def conduct(arguments: Sequence[str]) -> None:
     """Train teacher and judge, then train and measure every row that has no result yet."""
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    changes = settings.changes(given.set)
+    data = {"data": given.data, "base": given.base, "data_root": given.data_root, "runs": given.runs}
+    observe.tracks(train.profile(given.profile, **data, **changes), "test")  # what is wrong there, before any training
     name = given.study or ("table3" if given.data == "nba" else f"table3-{given.base}")
-    base = configuration(
-        train.profile(given.profile), given.budget, data=given.data, base=given.base, data_root=given.data_root,
-        runs=given.runs, seed=given.seed, **settings.changes(given.set),
-    )  # fmt: skip
+    base = configuration(train.profile(given.profile), given.budget, **data, seed=given.seed, **changes)
     command = _command(given, name)
     for row in given.rows:
         config = base.but(method=row) if row in METHODS else base
