@@ -54,8 +54,8 @@ class TestGenerate:
         assert all(np.array_equal(from_file[name], from_line[name]) for name in from_line)
 
     @pytest.mark.parametrize("given, told", [
-        ([], r"TEXT is \[\] and --captions is None, expected one of the two"),
-        (["a person jumps", "--captions", "none.txt"], "expected one of the two"),
+        ([], "TEXT or --captions FILE: neither is given, expected one of the two"),
+        (["a person jumps", "--captions", "none.txt"], "both are given, expected one of the two"),
         (["--captions", "none.txt"], "none.txt: empty, expected texts, one a line"),
         (["--captions", "missing.txt"], "missing.txt: cannot be read"),
     ])  # fmt: skip

@@ -72,7 +72,8 @@ def _texts(given: argparse.Namespace) -> list[str]:
     """What people are to do, in the order of the motions; empty lines of a file count nowhere."""
     expected = "texts, one a line"
     if bool(given.texts) == bool(given.captions):
-        raise DataError(f"TEXT is {given.texts} and --captions is {given.captions}, expected one of the two")
+        found = "both are given" if given.texts else "neither is given"
+        raise DataError(f"TEXT or --captions FILE: {found}, expected one of the two")
     if given.captions is None:
         if any(not text.strip() for text in given.texts):
             raise DataError("TEXT is empty, expected what a person does")
