@@ -56,7 +56,8 @@ def killed_at(step, config, monkeypatch):
 
 def test_a_finished_run_says_that_its_data_are_others_now(config, folder, caplog):
     run = train.fit(config)
-    (folder / ".hidden").write_text("counts nowhere")
+    for name in (".hidden", "Thumbs.db"):
+        (folder / name).write_text("counts nowhere")
     (folder / "broken").symlink_to(folder / "nothing")
     (folder / "round").symlink_to(folder)
     assert train.fit(config) == run and not caplog.records  # its own runs lie in the folder, and do not count

@@ -17,6 +17,7 @@ from videomdm.storage.files import digest, write_json
 from videomdm.storage.text import read_json
 
 FILE = "data.json"
+SYSTEMS_OWN = ("thumbs.db", "desktop.ini")  # files that Windows puts into folders; those of other systems are hidden
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +55,7 @@ def _sizes(folder: Path, left_out: Path) -> dict[str, int]:
         inner = {Path(place, name).resolve(): name for name in sorted(folders) if not name.startswith(".")}
         folders[:] = [name for where, name in inner.items() if where not in seen]
         seen |= inner.keys()
-        for name in sorted(name for name in names if not name.startswith(".")):
+        for name in sorted(n for n in names if not n.startswith(".") and n.lower() not in SYSTEMS_OWN):
             file = Path(place, name)
             if file.is_file():
                 sizes[file.relative_to(folder).as_posix()] = file.stat().st_size
