@@ -62,7 +62,10 @@ TRAINED := mdm-3d mdm-teacher videomdm
 UNIFORM := real teacher $(TRAINED) videomdm-pnp
 GAP := real teacher mdm-3d videomdm $(addprefix videomdm/,round-1 lifter-2 round-2) videomdm-pnp \
   $(addprefix videomdm-pnp/,refined round-1 sized sized-round-1 sized-lifter-2 sized-round-2)
-ELEPOSE := real teacher mdm-teacher videomdm videomdm-pnp
+GAP_MORE := $(addprefix videomdm-frame/,refined round-1) $(addprefix videomdm/,projected round-1-placed) \
+  $(addprefix videomdm-pnp/,lifter-2 round-2 round-1-common round-1-rigid)
+BY_ELEPOSE := --precision bf16 --lifter runs/elepose-rooted/elepose.safetensors
+ON_VAL := --profile laptop --precision bf16 --evaluation-split val
 SEARCH := --profile laptop --trials 56 --confirm 3
 TABLE2 := --data-root $(VIDEOMDM_DATA)/bandai --source-steps 2000 --precision bf16
 TABLE3 := --set warmup_steps=1200 steps=600 precision=bf16
@@ -86,22 +89,30 @@ study-more-procedural: study-rows-procedural
 study-more-bandai: study-rows-bandai
 	for seed in 1 2 3 4; do \
 	  $(STUDY) table1 $(ON_bandai) --precision bf16 --seed $$seed --rows $(TRAINED) videomdm-pnp || exit 1; done
-	$(STUDY) table1 $(ON_bandai) --root-path network --seed 1 --rows mdm-teacher videomdm
 	for seed in 1 2; do \
-	  $(STUDY) table1 $(ON_bandai) --precision bf16 --seed $$seed --rows videomdm-frame && \
+	  $(STUDY) table1 $(ON_bandai) --root-path network --seed $$seed --rows mdm-teacher videomdm && \
+	  $(STUDY) table1 $(ON_bandai) --precision bf16 --seed $$seed --rows videomdm-frame mdm-2d && \
 	  $(STUDY) gap $(ON_bandai) --precision bf16 --seed $$seed --rows mdm-3d videomdm videomdm/round-1 || exit 1; done
 	for seed in 2 3 4; do $(STUDY) gap $(ON_bandai) --precision bf16 --seed $$seed --rows $(GAP) || exit 1; done
-	for seed in 2 3; do for name in ablations sweeps; do \
-	  $(STUDY) $$name $(ON_bandai) --precision bf16 --seed $$seed || exit 1; done; done
+	for seed in 2 3; do \
+	  $(STUDY) gap $(ON_bandai) --precision bf16 --seed $$seed --rows $(GAP_MORE) && \
+	  $(STUDY) ablations $(ON_bandai) --precision bf16 --seed $$seed && \
+	  $(STUDY) sweeps $(ON_bandai) --precision bf16 --seed $$seed || exit 1; done
 	$(STUDY).train_elepose --rooted --base bandai --root $(VIDEOMDM_DATA)/bandai --out runs/elepose-rooted
-	$(STUDY) table1 $(ON_bandai) --precision bf16 --lifter runs/elepose-rooted/elepose.safetensors --rows $(ELEPOSE)
-	$(STUDY) diversity $(ON_bandai) --profile laptop --precision bf16 --evaluation-split val
+	$(STUDY) table1 $(ON_bandai) $(BY_ELEPOSE) --rows real teacher
+	$(STUDY) diversity $(ON_bandai) $(ON_VAL) --rows real
+	for seed in 0 1 2; do \
+	  $(STUDY) table1 $(ON_bandai) $(BY_ELEPOSE) --seed $$seed --rows mdm-teacher videomdm videomdm-pnp && \
+	  $(STUDY) diversity $(ON_bandai) $(ON_VAL) --seed $$seed --rows $(TRAINED) videomdm/teacher-above && \
+	  $(STUDY).table3 $(BASE_bandai) --seed $$seed --rows videomdm-frame $(TABLE3) lifter=procedural || exit 1; done
+	$(STUDY).table3 $(BASE_bandai) --rows mdm-teacher videomdm-frame/round-1-assumed $(TABLE3) lifter=procedural
 	$(STUDY) placing $(ON_bandai) --precision bf16 --evaluation-split val --seed 2 --rows real videomdm videomdm-pnp/sized
 	$(STUDY) samplers-ddpm $(ON_bandai) --sampler ddpm --rows videomdm
 	OMP_NUM_THREADS=1 $(BIN)/videomdm search $(SEARCH) --set data=bandai data_root=$(VIDEOMDM_DATA)/bandai \
 	  method=videomdm precision=bf16 lift_samples=2 evaluation_samples=192
 	for seed in 0 1 2; do $(STUDY).table2 $(TABLE2) --steps 2000 --seed $$seed || exit 1; done
-	$(STUDY).table2 $(TABLE2) --steps 400 --study table2-400 --rows videomdm
+	for seed in 0 1 2; do \
+	  $(STUDY).table2 $(TABLE2) --steps 400 --study table2-400 --rows videomdm --seed $$seed || exit 1; done
 
 study: $(CORPORA:%=study-more-%)
 	rm -f $(PAGES:%=book/runs/evaluate_%.ipynb)

@@ -186,14 +186,16 @@ for name, rows in corpora.items():
 # With known cameras a round does, which this table has for the built-in corpus only.
 # [Closing the gap](evaluate_gap.ipynb) is about this.
 #
-# **MAS is behind** all of them as the paper reads FID (14.8, one seed): of the same pictures, with as many batches, and text.
-# Its motions are likely ones, with the best precision of all trained rows, and by KID it is ahead of the rows of the teacher's size; but people walk two thirds as far as real ones, recall is low, and captions are not followed: R-precision is .33 where the others have .66 and more.
+# **MAS is behind** all of them as the paper reads FID (15.3 over three seeds, 14.8 to 15.7): of the same pictures, with as many batches, and text.
+# Its motions are likely ones, with the best precision of all trained rows, and by KID it is as good as *videomdm-frame* and ahead of *videomdm-pnp* and of MDM on the teacher; but people walk two thirds as far as real ones, recall is low, and captions are not followed: R-precision is .34 where the others have .66 and more.
 #
-# **Without any 3-D on the way** (*elepose teacher*, one seed).
-# ElePose is a poor teacher here: its people are a quarter too tall, it errs by 135 mm, and its motions and those of plain MDM on them have FIDs of 46 and more and an R-precision of .18 or less.
-# Told where the cameras stand, VideoMDM makes of the same motions and their keypoints FID 9.2 and R-precision .64, and lifts with 48 mm.
-# That is nearer to real motions than MAS, which sees the same pictures, and than those of MDM on the motions of a lifter that has learned from 3-D (12.0): what it learns comes from the keypoints.
-# With cameras by PnP it does not get there (FID 27, R-precision .54): these cameras are fitted to ElePose's motions, and repeat their faults.
+# **Without any 3-D on the way** (*elepose teacher*, three seeds).
+# ElePose is a poor teacher here: its people's bones add up to 144 % of the true body height, their hips are 21 cm too high, it errs by 135 mm, and its motions and those of plain MDM on them have FIDs of 46 and more and an R-precision of .2 or less.
+# Told where the cameras stand, VideoMDM makes of the same motions and their keypoints a fourth of that FID: what it learns comes from the keypoints.
+# How much is a matter of the seed: FID 9.2, 18.7 and 14.0, R-precision .64, .38 and .61, and lifting with 48, 69 and 54 mm.
+# So it is not better than MAS, which sees the same pictures, by FID (14.0 against 15.3 on average), while captions are followed and people walk as far as real ones.
+# In this stage every gradient is cut off (to its end their norm is twice the limit, with cameras by PnP three times, and a third of it with the lifter's motions: the runs' `log.jsonl`); we think that this is why seeds matter so much.
+# With cameras by PnP it does not get there (FID 28, R-precision .52): these cameras are fitted to ElePose's motions, and repeat their faults.
 
 # %% [markdown]
 # ## What it costs
