@@ -195,7 +195,7 @@ for name, rows in corpora.items():
 # How much is a matter of the seed: FID 9.2, 18.7 and 14.0, R-precision .64, .38 and .61, and lifting with 48, 69 and 54 mm.
 # So it is not better than MAS, which sees the same pictures, by FID (14.0 against 15.3 on average), while captions are followed and people walk as far as real ones.
 # In this stage every gradient is cut off (to its end their norm is twice the limit, with cameras by PnP three times, and a third of it with the lifter's motions: the runs' `log.jsonl`); we think that this is why seeds matter so much.
-# With cameras by PnP it does not get there (FID 28, R-precision .52): these cameras are fitted to ElePose's motions, and repeat their faults.
+# With cameras by PnP it does not get there (FID 28, R-precision .54): these cameras are fitted to ElePose's motions, and repeat their faults.
 
 # %% [markdown]
 # ## What it costs
