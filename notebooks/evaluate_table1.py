@@ -71,9 +71,7 @@ for name, rows in corpora.items():
 # ## How near the motions are to real ones
 #
 # Intervals are 95 %: Student's, over training seeds, where a row was trained with several, else over the evaluation's repeats.
-# Two seeds tell little: the mean of two lies within 12.7 standard errors.
-# With one seed an interval says nothing about training; differences of the size of the seeds' spread on the corpus
-# that has several are not to be read.
+# With one seed, as on the built-in corpus, an interval says nothing about training; differences of the size of the seeds' spread on bandai are not to be read.
 
 # %%
 for name, rows in corpora.items():
@@ -165,8 +163,8 @@ for name, rows in corpora.items():
 # %% [markdown]
 # **With known cameras VideoMDM leaves its teacher behind, whichever it is.**
 # By the paper's reading its FID on bandai is three tenths of that of MDM on the same teacher's motions, over five seeds (3.2 to 4.2 against 10.7 to 13.1), and on the built-in corpus four tenths.
-# With joints encoded anew it is two fifths and a half, and with the trajectory teacher, over two seeds, about the same as with the naive one.
-# The second evaluator agrees on all three, by less: .58, .93 and .63 times.
+# With joints encoded anew it is two fifths and a half, and with the trajectory teacher, over three seeds, about the same as with the naive one.
+# The second evaluator agrees on all three, by less: .58, .93 and .59 times.
 # Of MDM on true 3-D it is 1.8 times on bandai (1.5 to 2.2 by seed, where the paper has 1.63), and 1.08 times on the built-in corpus.
 # With joints encoded anew it is 2.4 and 1.18 times, and by the second evaluator 4.0 and 1.9: the other readings see more of a gap.
 # The trajectory teacher's root path is learned, but its body is lifted 7 % too large all the same, so its motions' FID is
