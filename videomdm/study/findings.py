@@ -44,7 +44,7 @@ GAP = (
          rows=("videomdm-pnp/sized", "videomdm"), metric=f"{_ABSOLUTE}/lift_truth_placed_absolute", at_most=1.0),
     _gap("... the second lifter errs less than the first (absolute)",
          rows=("videomdm-pnp/sized-lifter-2", "videomdm-pnp/sized"), metric=_ABSOLUTE, at_most=1.0),
-    _gap("Little use: rays between the steps of a multistep batch", rows=("videomdm/projected", "videomdm"), at_least=1.0),
+    _gap("Little use: rays between steps of a multistep batch", rows=("videomdm/projected", "videomdm"), at_least=1.0),
     _gap("... constant bones", rows=("videomdm-pnp/round-1-rigid", "videomdm-pnp/round-1"), at_least=1.0),
     _gap("... a second round of people of unknown size", rows=("videomdm-pnp/round-2", "videomdm-pnp/round-1"),
          at_least=1.0),
