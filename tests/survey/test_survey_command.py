@@ -51,7 +51,7 @@ def test_make_and_compare(tmp_path, capsys):
         (["survey", "make", "nothing", "there", "--out", "x"], "nothing: no .npz file there"),
         (["survey", "make", "--out", "x"], None),
         (["survey", "serve", "nothing"], "nothing: no key.json"),
-        (["survey", "analyse", "nothing"], "key.json: missing"),
+        (["survey", "analyse", "nothing"], "key.json: cannot be read (No such file"),
         (["compare", "nothing"], "nothing: no .npz file there"),
         (["survey", "vote"], None),
         (["survey"], None),
