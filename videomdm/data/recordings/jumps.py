@@ -17,7 +17,7 @@ JUMP = (0.5, 0.25)  # body sizes that a joint is off for one frame, at least, wh
 JUMP_STEP = 0.06  # seconds between frames up to which no hand is so quick; beyond, what :data:`SPEED` allows is added
 MOVED = 0.3  # body sizes: the same for most joints at once; who runs moves .2 between frames at 30 a second
 LIMB_SPEED = 1.0  # body sizes per second that limbs move by themselves meanwhile
-AWAY = 0.5  # seconds within which a joint that jumped away is back, else one cannot tell which of its places is wrong
+AWAY = 0.5  #: seconds within which a joint that jumped away is back, else one cannot tell which of its places is wrong
 
 
 def drop_jumps(person: Person, times: np.ndarray) -> int:
