@@ -298,9 +298,10 @@ display(verdicts.table(measured, findings.GAP), verdicts.second_reading(measured
 # teacher's frame (`make study` runs them).
 
 # %% [markdown]
-# ## The numbers of this text
+# ## Ratios and means of this text
 #
-# Computed from the results once more, where bandai's are told; whoever measures anew and is stopped here has a sentence to change.
+# Those told of bandai's FID and of the second lifters, computed from the results once more; whoever measures anew and is stopped here has a sentence to change.
+# Errors of lifting in millimetres are in the table of cameras, single seeds in `results/gap`.
 
 # %%
 claims, bandai = Claims(), "bandai (study)"

@@ -113,7 +113,7 @@ def evaluate(config: Config, row: str, run: Path | None = None) -> dict[str, obj
     label, clips = {"protocol": size.name}, provenance.corpus(held_out(config))
     version = _version(config, size, clips, evaluators)
     if run is not None:
-        lifts = f"{_version(config, size, clips)}-{teacher_version(config.data.root_path)}"  # no evaluator looks on
+        lifts = f"{_version(config, size, clips)}-{teacher_version(config.data.root_path)}"  # no evaluator in these
         generated = cached_json(
             run / f"metrics-generation-{version}.json",
             lambda: generation(_load(run), config, evaluators, run / "evaluation" / f"{_weights(run)}-{version}"),

@@ -24,8 +24,8 @@ def streamed(config: Config, observations: Observations | Path | None = None, li
     """The training set of a configuration in shards on disk, prepared where it is not there.
 
     A corpus is prepared part by part, each to a shard that is written whole or not at all, so that this may be killed
-    at any time and goes on with the next part.  Every part is filmed by cameras of its own.  Where the
-    corpus' files have changed, shards are prepared anew.
+    at any time and goes on with the next part.  Every part is filmed by cameras of its own.  Where the corpus'
+    files have changed, shards are prepared anew.
 
     Args:
         config: ``shard_clips`` is the size of a part.
