@@ -70,6 +70,7 @@ verdicts.second_reading(found, reproduction.CLAIMS)
 # Where all people have one body, as the paper's have (*uniform skeleton*), VideoMDM is as near to 3-D supervision as in the paper, 1.6 times its FID (2.3 times with joints encoded anew), and cameras by PnP have one and a half times the FID of known ones instead of nearly three times ([Controls](evaluate_controls.ipynb)).
 # The ablations come out in the paper's order but for the last two, which change places; the intervals of all but multistep training hold the paper's own figures ([The ablations](evaluate_ablations.ipynb)).
 # MAS is behind in table 1, of the same pictures and with as many batches.
+# But there VideoMDM's teacher has learned from 3-D; where it has seen none either, as MAS has, the two have like FID (14.0 and 15.3 over three seeds, [Table 1](evaluate_table1.ipynb)).
 # From pictures alone its FID and diversity are behind MAS's, as the paper says, though not slightly.
 # Its settings matter little: the best of a search is no better than those in use once other seeds are asked ([How much the settings matter](evaluate_search.ipynb)).
 #
